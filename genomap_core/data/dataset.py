@@ -1,0 +1,131 @@
+"""What a data set is: patients x features, on one scale, with labels, groups and omics types."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from genomap_core.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A cohort as arrays.
+
+    Parameters
+    ----------
+    name
+        Shown to the user; never a path.
+    X
+        ``(n, p)`` float32, NaN where a value is missing; a CSR matrix while it is sparse.
+    feature_names, sample_ids
+        ``p`` and ``n`` distinct strings.
+    y
+        ``(n,)`` int64 codes into ``classes``, or None for a cohort without labels.
+    groups
+        ``(n,)`` int64: rows of one group (a patient, a mouse) never part in a split. None: every row is its own.
+    omics
+        ``(p,)`` int64 codes into ``omics_names``: the type of each feature (expression, methylation, ...).
+    unit
+        Of the values: "log2(1 + count)", "z-score", "value".
+    planted
+        Names of the features that truly carry the classes, where a simulation knows them.
+    """
+
+    name: str
+    X: np.ndarray | sp.csr_matrix
+    feature_names: tuple[str, ...]
+    sample_ids: tuple[str, ...]
+    y: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+    omics: np.ndarray | None = None
+    omics_names: tuple[str, ...] = ("features",)
+    unit: str = "value"
+    planted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        n, p = self.X.shape
+        for what, got, want in (
+            ("sample ids", len(self.sample_ids), n),
+            ("feature names", len(self.feature_names), p),
+            ("labels", n if self.y is None else len(self.y), n),
+            ("groups", n if self.groups is None else len(self.groups), n),
+            ("omics types", p if self.omics is None else len(self.omics), p),
+        ):
+            if got != want:
+                raise InputError(f"{self.name}: {got} {what} for a table of {n} samples x {p} features.")
+        if self.y is not None and len(self.y) and not 0 <= int(self.y.min()) <= int(self.y.max()) < len(self.classes):
+            raise InputError(f"{self.name}: label codes go beyond the {len(self.classes)} classes.")
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.X.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X.shape[1])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of values, names and labels: the key of every cache and record of this data set."""
+        h = hashlib.sha256()
+        arrays = (self.X.data, self.X.indices, self.X.indptr) if sp.issparse(self.X) else (self.X,)
+        for a in (*arrays, self.y, self.groups, self.omics):
+            h.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
+        for names in (self.feature_names, self.sample_ids, self.classes, self.omics_names, (self.unit,)):
+            h.update(json.dumps(names).encode())
+        return h.hexdigest()
+
+    def take(self, rows: np.ndarray | Sequence[int]) -> Dataset:
+        """The same cohort with these rows only."""
+        rows = np.asarray(rows)
+        return replace(
+            self,
+            X=self.X[rows],
+            sample_ids=tuple(self.sample_ids[i] for i in rows),
+            y=None if self.y is None else self.y[rows],
+            groups=None if self.groups is None else self.groups[rows],
+        )
+
+    def select(self, features: np.ndarray | Sequence[int]) -> Dataset:
+        """The same cohort with these columns only, in this order."""
+        features = np.asarray(features)
+        return replace(
+            self,
+            X=self.X[:, features],
+            feature_names=tuple(self.feature_names[j] for j in features),
+            omics=None if self.omics is None else self.omics[features],
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write as one ``.npz`` (no pickle), for a worker process to read."""
+        header = {
+            k: getattr(self, k)
+            for k in ("name", "feature_names", "sample_ids", "classes", "omics_names", "unit", "planted", "notes")
+        }
+        arrays = {k: a for k in ("y", "groups", "omics") if (a := getattr(self, k)) is not None}
+        if sp.issparse(self.X):
+            header["sparse_shape"] = [int(v) for v in self.X.shape]
+            arrays |= {"data": self.X.data, "indices": self.X.indices, "indptr": self.X.indptr}
+        else:
+            arrays["X"] = self.X
+        np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Dataset:
+        """Read what :meth:`save` wrote."""
+        with np.load(path, allow_pickle=False) as f:
+            header = json.loads(f["header"].tobytes())
+            shape = header.pop("sparse_shape", None)
+            X = f["X"] if shape is None else sp.csr_matrix((f["data"], f["indices"], f["indptr"]), shape=tuple(shape))
+            arrays = {k: f[k] for k in ("y", "groups", "omics") if k in f.files}
+        return cls(X=X, **arrays, **{k: tuple(v) if isinstance(v, list) else v for k, v in header.items()})
