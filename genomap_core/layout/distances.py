@@ -1,0 +1,152 @@
+"""Distances between features, block by block: no p x p matrix unless it is asked for. Plain arrays; no solver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import scipy.sparse as sp
+
+from genomap_core.errors import LayoutError
+
+Distance = Literal["correlation", "absolute", "spearman", "euclidean"]
+DISTANCES: tuple[str, ...] = get_args(Distance)
+
+
+def correlation_distance(X: np.ndarray) -> np.ndarray:
+    """One minus the Pearson correlation of every two columns: ``(n, p)`` -> ``(p, p)`` float32, in [0, 2].
+
+    A constant column is uncorrelated with everything: its distances are 1.
+    """
+    return FeatureTable(X, "correlation").matrix()
+
+
+def check_features(X: np.ndarray | sp.spmatrix, feature_names: tuple[str, ...] | None = None) -> None:
+    """Refuse a table that can't be laid out.
+
+    Raises
+    ------
+    LayoutError
+        Fewer than two samples, no feature, a value that is NaN or infinite (named), or nothing but constant columns.
+    """
+    if X.ndim != 2:
+        raise LayoutError(f"Expected a 2-D table of samples x features, got {X.ndim} dimension(s): reshape your data.")
+    n, p = X.shape
+    if p < 1:
+        raise LayoutError(f"Found 0 feature(s) (shape={X.shape}): a layout needs a minimum of 1 is required.")
+    if n < 2:
+        raise LayoutError(f"Distances between features need at least 2 samples, got {n} sample: add rows to the table.")
+    values = X.data if sp.issparse(X) else X
+    if np.iscomplexobj(values):
+        raise LayoutError("Complex data not supported: give real numbers.")
+    total = values.sum(dtype=np.float64)
+    if not np.isfinite(total) and not np.isfinite(values).all():
+        raise LayoutError(_where_not_finite(X, feature_names))
+
+
+def _where_not_finite(X: np.ndarray | sp.spmatrix, names: tuple[str, ...] | None) -> str:
+    if sp.issparse(X):
+        coo = X.tocoo()
+        at = np.flatnonzero(~np.isfinite(coo.data))
+        rows, columns, values = coo.row[at], coo.col[at], coo.data[at]
+    else:
+        rows, columns = np.nonzero(~np.isfinite(X))
+        values = X[rows, columns]
+    value = "NaN" if np.isnan(values[0]) else "inf"
+    name = f" ({names[columns[0]]!r})" if names is not None else ""
+    return (
+        f"Input X contains {value}: row {rows[0]}, feature {columns[0]}{name}, and {len(rows) - 1} more: "
+        "impute or remove such values first (the Preprocessor does)."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """Columns of a table, prepared for a distance: any block of the distance matrix on demand.
+
+    Parameters
+    ----------
+    X
+        ``(n, p)`` finite values, dense or sparse (kept sparse; only blocks of columns are made dense).
+    distance
+        ``correlation``: 1 - r. ``absolute``: 1 - abs(r). ``spearman``: 1 - rank correlation. ``euclidean``: the length
+        of the difference of two columns, divided by sqrt(n).
+    """
+
+    X: np.ndarray | sp.csc_matrix
+    distance: str = "correlation"
+
+    def __post_init__(self) -> None:
+        if self.distance not in DISTANCES:
+            raise LayoutError(f"`distance` must be one of {', '.join(DISTANCES)}; got {self.distance!r}.")
+        if sp.issparse(self.X):
+            object.__setattr__(self, "X", self.X.tocsc())
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.X.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X.shape[1])
+
+    def raw(self, columns: np.ndarray | slice) -> np.ndarray:
+        """Values as they are: ``(n, k)``."""
+        block = self.X[:, columns]
+        return block.toarray() if sp.issparse(block) else block
+
+    def take(self, columns: np.ndarray | slice) -> np.ndarray:
+        """Prepared columns ``(n, k)`` float32: centred and of unit length, a constant one zero (euclidean: centred)."""
+        block = self.raw(columns)
+        if self.distance == "spearman":
+            block = average_ranks(block)
+        return unit_columns(block, scale=self.distance != "euclidean")
+
+    def blocks(self, width: int = 4096) -> Iterator[tuple[slice, np.ndarray]]:
+        """All prepared columns, ``width`` at a time."""
+        for start in range(0, self.n_features, width):
+            columns = slice(start, min(start + width, self.n_features))
+            yield columns, self.take(columns)
+
+    def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Distances of prepared columns (of :meth:`take`): ``(n, k)``, ``(n, m)`` -> ``(k, m)`` float32."""
+        inner = a.T @ b
+        if self.distance == "absolute":
+            np.abs(inner, out=inner)
+        if self.distance != "euclidean":
+            return np.clip(1 - inner, 0, 2, out=inner)
+        square = (a * a).sum(0)[:, None] + (b * b).sum(0)[None, :] - 2 * inner
+        return np.sqrt(np.maximum(square, 0) / self.n_samples)
+
+    def matrix(self) -> np.ndarray:
+        """All distances: ``(p, p)`` float32, zero on the diagonal."""
+        Z = self.take(slice(None))
+        C = self.between(Z, Z)
+        np.fill_diagonal(C, 0)
+        return C
+
+    def variances(self) -> np.ndarray:
+        """Variance of each column: ``(p,)`` float64."""
+        width = 4096
+        parts = [self.raw(slice(k, k + width)).var(axis=0, dtype=np.float64) for k in range(0, self.n_features, width)]
+        return np.concatenate(parts)
+
+
+def unit_columns(X: np.ndarray, *, scale: bool = True) -> np.ndarray:
+    """Columns with mean 0 and, if ``scale``, length 1; constant ones are all zero: ``(n, k)`` -> same, float32."""
+    centred = (X - X.mean(axis=0, dtype=np.float64)).astype(np.float32)
+    if not scale:
+        return centred
+    length = np.sqrt(np.einsum("ij,ij->j", centred, centred, dtype=np.float64))
+    largest = np.abs(X).max(axis=0, initial=0).astype(np.float64)
+    constant = length <= 1e-6 * np.maximum(largest, 1e-30) * np.sqrt(len(X))
+    return centred * np.where(constant, 0, 1 / np.where(constant, 1, length)).astype(np.float32)
+
+
+def average_ranks(X: np.ndarray) -> np.ndarray:
+    """Ranks within each column, ties averaged: ``(n, k)`` -> ``(n, k)`` float32."""
+    from scipy.stats import rankdata  # late: it takes a second to import and only Spearman needs it
+
+    return rankdata(X, axis=0).astype(np.float32)

@@ -1,0 +1,124 @@
+"""How faithful a layout is, measured on the data and not on what the solver minimised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genomap_core.layout.distances import FeatureTable, unit_columns
+from genomap_core.layout.geometry import cell_distance
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutQuality:
+    """Four figures of one layout; for a single feature all are 0."""
+
+    gw_distortion: float
+    """Gromov-Wasserstein distortion of the permutation: mean of (C1/mean(C1) - C2/mean(C2))^2 over pairs of features,
+    C1 their distance, C2 the distance of their cells. Lower is better; about .24 for a random layout."""
+    spearman: float
+    """Rank correlation of C1 and C2 over pairs of features."""
+    neighbour_correlation: float
+    """Mean Pearson r (its absolute value for the ``absolute`` distance) of features in cells that share an edge."""
+    knn_recall: float
+    """Share of each feature's k nearest features (by C1) that are among its k nearest on the map."""
+
+
+def measure(
+    table: FeatureTable,
+    positions: np.ndarray,
+    channel: np.ndarray | None = None,
+    *,
+    k: int = 10,
+    sample: int = 1500,
+    seed: int = 0,
+) -> LayoutQuality:
+    """Quality of ``positions (p, 2)``; pairwise figures on at most ``sample`` random features, recall on 300 of them.
+
+    Features without a cell (-1) are left out; neighbours are counted within each channel.
+    """
+    placed = np.flatnonzero(positions[:, 0] >= 0)
+    if len(placed) < 2:
+        return LayoutQuality(0.0, 0.0, 0.0, 0.0)
+    chosen = np.random.default_rng(seed).choice(placed, min(sample, len(placed)), replace=False)
+    Z = table.take(chosen)
+    pairs = np.triu_indices(len(chosen), 1)
+    c, d = table.between(Z, Z)[pairs], cell_distance(positions[chosen], positions[chosen])[pairs]
+    few = slice(None, None, max(1, len(c) // 200_000))
+    queries = slice(0, min(300, len(chosen)))
+    return LayoutQuality(
+        gw_distortion=gw_distortion(c, d),
+        spearman=rank_correlation(c[few], d[few]),
+        neighbour_correlation=neighbour_correlation(table, positions, channel),
+        knn_recall=knn_recall(table, positions, placed, chosen[queries], Z[:, queries], k),
+    )
+
+
+def gw_distortion(c: np.ndarray, d: np.ndarray) -> float:
+    """Mean squared difference of mean-normalised distances of the same pairs; 0 where all distances are 0."""
+    mean_c, mean_d = c.mean(dtype=np.float64), d.mean(dtype=np.float64)
+    if mean_c <= 0 or mean_d <= 0:
+        return 0.0
+    return float(np.mean((c / mean_c - d / mean_d) ** 2, dtype=np.float64))
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's correlation, ties averaged; 0 where one of them is constant."""
+    ranks = np.stack([_ranks(a), _ranks(b)])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    spread = np.sqrt((ranks**2).sum(axis=1).prod())
+    return float((ranks[0] @ ranks[1]) / spread) if spread > 0 else 0.0
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, code, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[code]
+
+
+def neighbour_correlation(table: FeatureTable, positions: np.ndarray, channel: np.ndarray | None = None) -> float:
+    """Mean r of the features of every two cells that share an edge, within each channel; 0 where there are none."""
+    a, b = neighbour_pairs(positions, channel)
+    total = 0.0
+    for start in range(0, len(a), 8192):
+        at = slice(start, start + 8192)
+        if table.distance == "euclidean":
+            left, right = (unit_columns(table.raw(i[at])) for i in (a, b))
+        else:
+            left, right = table.take(a[at]), table.take(b[at])
+        r = np.einsum("ij,ij->j", left, right)
+        total += float((np.abs(r) if table.distance == "absolute" else r).sum(dtype=np.float64))
+    return total / len(a) if len(a) else 0.0
+
+
+def neighbour_pairs(positions: np.ndarray, channel: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Features in cells that share an edge: two ``(k,)`` index arrays, each pair once."""
+    placed = np.flatnonzero(positions[:, 0] >= 0)
+    height, width = positions.max(axis=0) + 1
+    layers = np.zeros(len(positions), int) if channel is None else channel
+    board = np.full((int(layers.max(initial=0)) + 1, height, width), -1)
+    board[layers[placed], positions[placed, 0], positions[placed, 1]] = placed
+    down, right = (board[:, :-1], board[:, 1:]), (board[:, :, :-1], board[:, :, 1:])
+    a, b = (np.concatenate([down[i].ravel(), right[i].ravel()]) for i in (0, 1))
+    both = (a >= 0) & (b >= 0)
+    return a[both], b[both]
+
+
+def knn_recall(
+    table: FeatureTable, positions: np.ndarray, placed: np.ndarray, queries: np.ndarray, Z: np.ndarray, k: int
+) -> float:
+    """Share of the ``k`` nearest features among the ``k`` nearest cells, mean over ``queries`` (prepared: ``Z``)."""
+    k = min(k, len(placed) - 1)
+    place = np.searchsorted(placed, queries)
+    near_data = np.empty((len(queries), len(placed)), np.float32)
+    for start in range(0, len(placed), 4096):
+        at = slice(start, start + 4096)
+        near_data[:, at] = table.between(Z, table.take(placed[at]))
+    near_map = cell_distance(positions[queries], positions[placed])
+    hits = 0
+    for row, own in enumerate(place):
+        near_data[row, own] = near_map[row, own] = np.inf
+        a = np.argpartition(near_data[row], k - 1)[:k]
+        b = np.argpartition(near_map[row], k - 1)[:k]
+        hits += len(np.intersect1d(a, b))
+    return hits / (k * len(queries))

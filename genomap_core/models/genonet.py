@@ -1,0 +1,36 @@
+"""genoNet as published, for comparison."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class GenoNet(nn.Module):
+    """One 3 x 3 convolution, a dense layer, logits.
+
+    Convolution with 8 maps, ReLU, flatten, dense 100, ReLU, dropout 0.25, dense ``n_classes`` (Islam & Xing, Nat
+    Commun 14:679, 2023). The border is padded with zeros, so that any map of 1 x 1 cells on fits.
+
+    **Shape**: ``(B, n_channels, height, width)`` -> ``(B, n_classes)`` logits.
+    """
+
+    def __init__(
+        self,
+        n_channels: int,
+        height: int,
+        width: int,
+        n_classes: int,
+        *,
+        n_filters: int = 8,
+        hidden: int = 100,
+        dropout: float = 0.25,
+    ) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(n_channels, n_filters, 3, padding=1)
+        self.hidden = nn.Linear(n_filters * height * width, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(hidden, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.convolution(x).relu().flatten(1)
+        return self.out(self.dropout(self.hidden(h).relu()))

@@ -1,0 +1,106 @@
+"""The map network: small convolutions at several scales, beside a linear path over all cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MapCNN(nn.Module):
+    """Wide and deep: ``logits(x) = W x + b + g(x)`` with ``g`` a multi-scale convolutional network.
+
+    A cell always holds the same feature, so positions carry meaning: ``g`` pools the map to a coarse grid and flattens
+    it, instead of averaging over all places. A linear model is hard to beat on small cohorts; beside the convolutions
+    it leaves them what it can't express. The last layer of ``g`` starts at zero: the network starts linear.
+
+    **Shape**: ``(B, n_channels, height, width)`` -> ``(B, n_classes)`` logits; any height and width from 1 on.
+
+    Parameters
+    ----------
+    scales
+        The map is averaged over ``s x s`` cells before the 3 x 3 convolutions of scale ``s``; neighbourhoods of
+        correlated features average their noise away.
+    n_filters
+        Convolutional channels of each scale.
+    coarse
+        Side of the coarse grid, in cells; a smaller map keeps its own size.
+    hidden
+        Width of the dense layer over the coarse grid.
+    dropout
+        On the coarse grid and on the dense layer.
+    linear
+        False: convolutions only (its last layer then starts at random).
+    """
+
+    def __init__(
+        self,
+        n_channels: int,
+        height: int,
+        width: int,
+        n_classes: int,
+        *,
+        scales: Sequence[int] = (1, 2, 4),
+        n_filters: int = 8,
+        coarse: int = 8,
+        hidden: int = 64,
+        dropout: float = 0.25,
+        linear: bool = True,
+    ) -> None:
+        super().__init__()
+        self.scales = tuple(s for s in scales if s == 1 or s <= max(height, width))
+        self.coarse = coarse
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(n_channels, n_filters, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(n_filters, n_filters, 3, padding=1),
+                nn.ReLU(),
+            )
+            for _ in self.scales
+        )
+        features = sum(n_filters * math.prod(self._grid(height, width, s)) for s in self.scales)
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear(features, hidden)
+        self.out = nn.Linear(hidden, n_classes)
+        self.linear = nn.Linear(n_channels * height * width, n_classes) if linear else None
+        if self.linear is not None:
+            nn.init.zeros_(self.linear.weight)
+            nn.init.zeros_(self.linear.bias)
+            nn.init.zeros_(self.out.weight)
+            nn.init.zeros_(self.out.bias)
+
+    def convolutional_path(self, x: Tensor) -> Tensor:
+        """``g(x)``: ``(B, c, H, W)`` -> ``(B, n_classes)``."""
+        coarse = [self._coarsen(branch(pool(x, (s, s)))) for s, branch in zip(self.scales, self.branches)]
+        h = F.relu(self.hidden(self.dropout(torch.cat(coarse, dim=1))))
+        return self.out(self.dropout(h))
+
+    def linear_path(self, x: Tensor) -> Tensor:
+        """``W x + b``: ``(B, c, H, W)`` -> ``(B, n_classes)``; zero without a linear path."""
+        if self.linear is None:
+            return x.new_zeros(len(x), self.out.out_features)
+        return self.linear(x.flatten(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear_path(x) + self.convolutional_path(x)
+
+    def _coarsen(self, maps: Tensor) -> Tensor:
+        kernel = tuple(math.ceil(side / self.coarse) for side in maps.shape[2:])
+        return pool(maps, kernel).flatten(1)
+
+    def _grid(self, height: int, width: int, scale: int) -> tuple[int, ...]:
+        """Sides of the coarse grid at a scale."""
+        sides = (math.ceil(height / min(scale, height)), math.ceil(width / min(scale, width)))
+        return tuple(math.ceil(side / math.ceil(side / self.coarse)) for side in sides)
+
+
+def pool(x: Tensor, kernel: Sequence[int]) -> Tensor:
+    """Mean over ``kernel`` cells: ``(B, c, H, W)`` -> ``(B, c, ceil(H / kh), ceil(W / kw))``; fewer at the borders."""
+    kernel = [min(k, side) for k, side in zip(kernel, x.shape[2:])]
+    if kernel == [1, 1]:
+        return x
+    return F.avg_pool2d(x, kernel, kernel, ceil_mode=True, count_include_pad=False)

@@ -1,0 +1,219 @@
+"""A tabular foundation model behind scikit-learn's face, on raw tables: wide, with missing values, and offline."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from genomap_core.errors import InputError
+from genomap_core.pfn import limits
+from genomap_core.pfn.selection import FeatureReducer, Selection
+from genomap_core.pfn.weights import Weights, choose_weights
+
+
+class PFNClassifier(ClassifierMixin, BaseEstimator):
+    """Prior-data fitted network (TabPFN and relatives) run by the ``tabpfn`` package, with weights from a file.
+
+    Nothing is downloaded: without a file, :meth:`fit` says at once how to get one. Columns beyond what the weights
+    take are reduced inside ``fit``, so inside the fold; ``n_features_used_`` says how many the model saw.
+
+    Parameters
+    ----------
+    model_path
+        A ``.ckpt`` or ``.safetensors`` file; None: the best found by :func:`genomap_core.pfn.find_weights`.
+    selection
+        How a table that is too wide is reduced: "anova", "variance", "pca", or "none" (the package's own random
+        subsets of features, one per estimator).
+    n_selected
+        Columns kept then; None: what the weights recommend. A number also reduces tables that would fit.
+    n_estimators
+        Differently prepared copies of the table whose answers are averaged; time grows with it.
+    device
+        "auto" (a CUDA GPU where there is one), "cpu", "cuda" or "mps".
+    memory_limit_gb
+        Refuse work estimated beyond this, in GiB; None: beyond what the machine has free.
+    beyond_limits
+        Insist on more training rows than the weights are meant for.
+    keep_cache
+        Keep keys and values of the training rows: the first prediction costs the same, every later one little.
+    batch_rows
+        Rows predicted at a time.
+
+    Attributes
+    ----------
+    classes_, n_features_in_
+        As everywhere in scikit-learn.
+    weights_
+        The :class:`~genomap_core.pfn.weights.Weights` that answer.
+    label_
+        Their name for tables, pictures and reports.
+    n_features_used_
+        Columns the model saw.
+    reducer_
+        The fitted :class:`~genomap_core.pfn.selection.FeatureReducer`; ``reducer_.kept_`` are the kept columns.
+
+    References
+    ----------
+    Hollmann et al., Nature 637:319 (2025).
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path | None = None,
+        selection: Selection = "anova",
+        n_selected: int | None = None,
+        n_estimators: int = 4,
+        device: str = "auto",
+        random_state: int = 0,
+        memory_limit_gb: float | None = None,
+        beyond_limits: bool = False,
+        keep_cache: bool = False,
+        batch_rows: int = 1024,
+    ) -> None:
+        self.model_path = model_path
+        self.selection = selection
+        self.n_selected = n_selected
+        self.n_estimators = n_estimators
+        self.device = device
+        self.random_state = random_state
+        self.memory_limit_gb = memory_limit_gb
+        self.beyond_limits = beyond_limits
+        self.keep_cache = keep_cache
+        self.batch_rows = batch_rows
+
+    def fit(self, X: Any, y: Any) -> PFNClassifier:
+        """Take training rows ``X`` ``(n, p)`` (NaN: missing; dense or CSR) and their classes ``y`` ``(n,)``.
+
+        Raises
+        ------
+        WeightsMissingError
+            No weights were found; nothing else has happened yet.
+        InputError
+            The weights are damaged, a label is missing, there is one class only, a value is infinite.
+        ModelLimitError
+            Too many rows or classes for the weights, or too much memory.
+        """
+        weights = choose_weights(self.model_path)  # before anything slow: the answer without weights is immediate
+        self._check_parameters()
+        y = _labels(y)
+        table = self._table(X, reset=True)
+        check_consistent_length(table, y)
+        self.classes_ = limits.check_labels(y, weights)
+        codes = np.searchsorted(self.classes_, y)
+        device = _device(self.device)
+        limits.check_rows(len(y), weights, on_cpu=device == "cpu", beyond=self.beyond_limits)
+        self.reducer_ = self._reducer(table.shape[1], weights).fit(table, codes)
+        reduced = self.reducer_.transform(table)
+        self.n_features_used_ = int(reduced.shape[1])
+        rows = len(y) + self.batch_rows
+        needed = limits.estimated_bytes(weights, rows, self.n_features_used_, self.n_estimators)
+        limits.check_memory(needed, self.memory_limit_gb)
+        self.weights_, self.label_ = weights, weights.label
+        self._fit_package(reduced, codes, device)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities of rows ``X`` ``(m, p)``: ``(m, k)``, in the order of ``classes_``."""
+        check_is_fitted(self, "model_")
+        reduced = self.reducer_.transform(self._table(X, reset=False))
+        with self._package():
+            parts = [
+                np.asarray(self.model_.predict_proba(reduced[i : i + self.batch_rows]), np.float64)
+                for i in range(0, len(reduced), self.batch_rows)
+            ]
+        proba = np.concatenate(parts)
+        return proba / proba.sum(1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of every row: ``(m, p)`` -> ``(m,)``."""
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+    def _check_parameters(self) -> None:
+        for name in ("n_estimators", "batch_rows"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ValueError(f"`{name}` must be a whole number of at least 1, got {value!r}.")
+
+    def _table(self, X: Any, *, reset: bool) -> np.ndarray | sp.csr_matrix:
+        try:
+            table = validate_data(
+                self, X, reset=reset, accept_sparse="csr", dtype=np.float32, ensure_all_finite=False
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        limits.check_values(table)
+        return table
+
+    def _reducer(self, p: int, weights: Weights) -> FeatureReducer:
+        too_wide = p > weights.limits.features
+        kept = self.n_selected if self.n_selected is not None else weights.limits.selected if too_wide else p
+        return FeatureReducer(self.selection, kept, self.random_state)
+
+    def _fit_package(self, X: np.ndarray, codes: np.ndarray, device: str) -> None:
+        from genomap_core.pfn.package import tabpfn_classifier
+
+        make = tabpfn_classifier()
+        import torch
+
+        self.model_ = make(
+            model_path=str(self.weights_.path),
+            n_estimators=int(self.n_estimators),
+            device=device,
+            random_state=self.random_state,
+            inference_precision=torch.float32,  # "auto" is bfloat16 on some processors: other numbers on other machines
+            ignore_pretraining_limits=True,  # checked above, by family; the package goes by the file's name
+            fit_mode="fit_with_cache" if self.keep_cache else "fit_preprocessors",
+            kv_cache_precision="auto",
+        )
+        with self._package():
+            self.model_.fit(X, codes)
+
+    @contextmanager
+    def _package(self) -> Iterator[None]:
+        from genomap_core.pfn.package import translated
+
+        with translated(self.weights_.path), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _labels(y: Any) -> np.ndarray:
+    try:
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind != "f" or not np.isnan(y).any():  # missing labels get a message of their own
+            check_classification_targets(y)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return y
+
+
+def _device(name: str) -> str:
+    if name == "cpu":
+        return name
+    from genomap_core.pfn.package import tabpfn_classifier
+
+    tabpfn_classifier()  # the quiet import, which brings torch
+    import torch
+
+    at_hand = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.split(":")[0] not in at_hand or not at_hand[name.split(":")[0]]():
+        raise InputError(f"The device {name!r} is not at hand: use 'auto' or 'cpu'.")
+    return name

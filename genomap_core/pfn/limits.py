@@ -1,0 +1,116 @@
+"""What is checked before the model is asked: rows, classes, values, memory. Every refusal names its remedy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from genomap_core.errors import InputError, ModelLimitError
+from genomap_core.pfn.weights import Weights
+
+GIB = 2**30
+_COPIES = 14
+"""Arrays of the size of the embedded table alive at once in the largest step; fitted to measured peaks."""
+_BASE_BYTES = 0.35 * GIB
+"""Memory the package and torch take before any data."""
+
+
+def check_labels(y: np.ndarray, weights: Weights) -> np.ndarray:
+    """The distinct classes of ``y`` ``(n,)``, sorted.
+
+    Raises
+    ------
+    InputError
+        A label is missing, or there is one class only.
+    ModelLimitError
+        There are more classes than the weights know.
+    """
+    if y.dtype.kind == "f" and np.isnan(y).any():
+        raise InputError(f"The class of {int(np.isnan(y).sum())} training rows is missing: remove or label these rows.")
+    if y.dtype.kind == "O" and any(v is None or v != v for v in y):
+        raise InputError("The class of some training rows is missing: remove or label these rows.")
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise InputError(
+            f"All {len(y)} training rows have the same class ({classes[0]}): a classifier needs 2 classes."
+        )
+    if len(classes) > weights.limits.classes:
+        raise ModelLimitError(
+            f"{len(classes)} classes, but {weights.label} knows at most {weights.limits.classes}: merge rare classes, "
+            "or use another model (`genomap`, `logistic`, `forest`)."
+        )
+    return classes
+
+
+def check_values(X: np.ndarray | sp.csr_matrix) -> None:
+    """Refuse infinite values in ``X`` ``(n, p)``; NaN means missing and is fine."""
+    infinite = np.isinf(X.data if sp.issparse(X) else X)
+    if infinite.any():
+        first = np.argwhere(infinite)[0]
+        if sp.issparse(X):
+            first = [np.searchsorted(X.indptr, first[0], side="right") - 1, X.indices[first[0]]]
+        row, column = (int(v) for v in first)
+        raise InputError(
+            f"{int(infinite.sum())} infinite values (inf), the first in row {row}, column {column}: replace them, or "
+            "leave the cells empty (missing)."
+        )
+
+
+def check_rows(n: int, weights: Weights, *, on_cpu: bool, beyond: bool) -> None:
+    """Refuse more training rows than the weights take; ``beyond`` lets a user insist."""
+    cap = min(weights.limits.rows, weights.limits.rows_cpu) if on_cpu else weights.limits.rows
+    if n > cap and not beyond:
+        where = " on a CPU" if on_cpu and weights.limits.rows_cpu < weights.limits.rows else ""
+        raise ModelLimitError(
+            f"{n:,} training rows, but {weights.label} takes at most {cap:,}{where}: train on a stratified part of the "
+            f"rows{', use a GPU' if where else ''}, or insist with `beyond_limits=True` (slow, and of unknown quality)."
+        )
+
+
+def estimated_bytes(weights: Weights, n_rows: int, n_features: int, n_estimators: int) -> float:
+    """Peak memory (bytes) of one prediction with ``n_rows`` training and test rows together.
+
+    The largest step embeds every cell of the table as ``width`` float32; estimators with the same shape run as one
+    batch. An estimate from shapes alone: within a factor of two of measured peaks.
+    """
+    cells = n_rows * (n_features + 4) * n_estimators
+    return _BASE_BYTES + _COPIES * 4.0 * weights.width * cells / _group(weights)
+
+
+def _group(weights: Weights) -> int:
+    """Columns that share one embedding."""
+    return 1 if weights.architecture in ("v3", "v3_5") else 2
+
+
+def check_memory(needed: float, limit_gb: float | None) -> None:
+    """Refuse work that needs more memory (bytes) than the limit in GiB, or than the machine has left."""
+    limit = limit_gb * GIB if limit_gb is not None else available_bytes()
+    if needed > limit:
+        raise ModelLimitError(
+            f"About {needed / GIB:.1f} GiB of memory are needed, {limit / GIB:.1f} GiB are at hand: use fewer "
+            "estimators, keep fewer features (`n_selected`), or train on fewer rows."
+        )
+
+
+def available_bytes() -> float:
+    """Memory that can still be taken without swapping, in bytes; infinite where the system does not say."""
+    free = float("inf")
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                free = float(line.split()[1]) * 1024
+    elif "SC_PHYS_PAGES" in os.sysconf_names:
+        free = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) / 2
+    return min(free, _container_bytes())
+
+
+def _container_bytes() -> float:
+    """What the control group of a container leaves, in bytes."""
+    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    if not (limit.is_file() and used.is_file()) or not (text := limit.read_text().strip()).isdigit():
+        return float("inf")
+    return float(text) - float(used.read_text())

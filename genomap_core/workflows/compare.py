@@ -1,0 +1,256 @@
+"""Every model on the same folds of one cohort: out-of-fold probabilities, scores with intervals, time and memory."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.errors import Cancelled, GenomapError, InputError, ModelLimitError, OutOfMemoryError
+from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.workflows.folds import make_folds
+from genomap_core.workflows.meter import measure
+from genomap_core.workflows.models import MODELS, make_classifier
+from genomap_core.workflows.scores import Score, paired_difference, score_table
+
+NETWORKS = ("genomap", "genomap_random", "genonet")
+"""Models that are kept as bundles, one a fold."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompareConfig:
+    """What is compared, and how."""
+
+    models: tuple[str, ...] = ("genomap", "genomap_random", "pfn", "logistic", "forest")
+    n_folds: int = 5
+    seed: int = 0
+    max_features: int = 4096
+    """The map's features, chosen by variance on the training rows of each fold."""
+    max_epochs: int | None = None
+    """None: the network's own default."""
+    device: str = "auto"
+    weights: str | None = None
+    """Path of the TabPFN weights; None: the first that are found."""
+    n_estimators: int = 4
+    """TabPFN's ensemble size."""
+
+    def __post_init__(self) -> None:
+        unknown = set(self.models) - set(MODELS)
+        if unknown or not self.models:
+            raise InputError(f"Unknown models {sorted(unknown)}: choose some of {', '.join(MODELS)}.")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelRun:
+    """One model over all folds. A failure is a result: ``status`` and ``message`` say what happened."""
+
+    name: str
+    label: str
+    """What answered, weights named: "TabPFN v2 (sha256 ...)"."""
+    status: str
+    """``ok``, ``refused``, ``oom`` or ``error``"""
+    message: str
+    proba: np.ndarray | None
+    """``(n, C)`` out-of-fold probabilities, None unless ``ok``."""
+    fit_seconds: float
+    """Sum over the folds."""
+    predict_seconds: float
+    peak_mb: float
+    note: str = ""
+    """Such as the number of features a model was given."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompareResult:
+    """All models on the same folds."""
+
+    config: CompareConfig
+    classes: tuple[str, ...]
+    y: np.ndarray
+    fold_of_row: np.ndarray
+    """``(n,)`` the fold in which a row was tested."""
+    runs: tuple[ModelRun, ...]
+    scores: dict[str, dict[str, Score]]
+    """Model -> metric -> score, for the models that ran."""
+    against_logistic: dict[str, Score]
+    """Model -> difference of balanced accuracy to logistic regression, paired by patient."""
+    digest: str
+    """Of the data set."""
+
+    def run(self, name: str) -> ModelRun:
+        """The run of this model; KeyError when it was not compared."""
+        return {r.name: r for r in self.runs}[name]
+
+    def save(self, folder: Path) -> None:
+        """Write ``compare.json`` and ``compare.npz``."""
+        header = {
+            "config": asdict(self.config),
+            "classes": self.classes,
+            "digest": self.digest,
+            "runs": [{f.name: getattr(r, f.name) for f in fields(r) if f.name != "proba"} for r in self.runs],
+            "scores": {m: {k: asdict(s) for k, s in row.items()} for m, row in self.scores.items()},
+            "against_logistic": {m: asdict(s) for m, s in self.against_logistic.items()},
+        }
+        (folder / "compare.json").write_text(json.dumps(header))
+        probas: dict[str, Any] = {f"proba_{r.name}": r.proba for r in self.runs if r.proba is not None}
+        np.savez(folder / "compare.npz", y=self.y, fold_of_row=self.fold_of_row, **probas)
+
+    @classmethod
+    def load(cls, folder: Path) -> CompareResult:
+        """Read what :meth:`save` wrote."""
+        header = json.loads((folder / "compare.json").read_text())
+        with np.load(folder / "compare.npz", allow_pickle=False) as f:
+            arrays = dict(f)
+        return cls(
+            config=CompareConfig(**{**header["config"], "models": tuple(header["config"]["models"])}),
+            classes=tuple(header["classes"]),
+            y=arrays["y"],
+            fold_of_row=arrays["fold_of_row"],
+            runs=tuple(ModelRun(**r, proba=arrays.get(f"proba_{r['name']}")) for r in header["runs"]),
+            scores={m: {k: Score(**s) for k, s in row.items()} for m, row in header["scores"].items()},
+            against_logistic={m: Score(**s) for m, s in header["against_logistic"].items()},
+            digest=header["digest"],
+        )
+
+
+def build(name: str, config: CompareConfig, on_epoch: OnProgress = ignore) -> Any:
+    """The unfitted classifier ``name`` as the comparison uses it."""
+    if name in NETWORKS:
+        options: dict[str, Any] = {"max_features": config.max_features, "random_state": config.seed}
+        options |= {"device": config.device, "on_progress": on_epoch}
+        if config.max_epochs is not None:
+            options["max_epochs"] = config.max_epochs
+        return make_classifier(name, **options)
+    if name == "pfn":
+        return make_classifier(
+            name,
+            model_path=config.weights,
+            n_estimators=config.n_estimators,
+            device=config.device,
+            random_state=config.seed,
+        )
+    return make_classifier(name, random_state=config.seed)
+
+
+def compare(
+    dataset: Dataset,
+    config: CompareConfig = CompareConfig(),
+    folder: Path | None = None,
+    on_progress: OnProgress = ignore,
+) -> CompareResult:
+    """Fit and test every model on the same folds; selection, scaling and layout are learned inside each fold.
+
+    Networks of each fold are saved in ``folder`` (when given), so that a patient can be explained by the very
+    model that never saw him.
+    """
+    folds = make_folds(dataset, config.n_folds, config.seed)
+    fold_of_row = np.empty(dataset.n_samples, np.int64)
+    for k, (_, test) in enumerate(folds):
+        fold_of_row[test] = k
+    runs = []
+    total = len(config.models) * len(folds)
+    for m, name in enumerate(config.models):
+        step = m * len(folds)
+
+        def tell(k: int, step: int = step, name: str = name) -> None:
+            on_progress(Progress(f"{MODELS[name]}: fold {min(k + 1, len(folds))} of {len(folds)}", step + k, total))
+
+        runs.append(_run(name, dataset, config, folds, folder, tell))
+    assert dataset.y is not None
+    probas = {r.name: r.proba for r in runs if r.proba is not None}
+    on_progress(Progress("intervals", total, total))
+    result = CompareResult(
+        config=config,
+        classes=dataset.classes,
+        y=dataset.y,
+        fold_of_row=fold_of_row,
+        runs=tuple(runs),
+        scores=score_table(dataset.y, probas, dataset.groups),
+        against_logistic={
+            m: paired_difference("balanced_accuracy", dataset.y, p, probas["logistic"], dataset.groups)
+            for m, p in probas.items()
+            if m != "logistic" and "logistic" in probas
+        },
+        digest=dataset.digest,
+    )
+    if folder is not None:
+        result.save(folder)
+    return result
+
+
+def _run(
+    name: str,
+    dataset: Dataset,
+    config: CompareConfig,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    folder: Path | None,
+    tell: Callable[[int], None],
+) -> ModelRun:
+    assert dataset.y is not None
+    proba = np.zeros((dataset.n_samples, len(dataset.classes)), np.float64)
+    fit_seconds = predict_seconds = peak = 0.0
+    label, note = MODELS[name], ""
+    try:
+        for k, (train, test) in enumerate(folds):
+            tell(k)
+            model = build(name, config, lambda progress, k=k: tell(k))
+            with measure() as fitting, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                fit_on_rows(model, dataset, train)
+            with measure() as predicting:
+                proba[np.ix_(test, model.classes_)] = model.predict_proba(dataset.X[test])
+            fit_seconds += fitting.seconds
+            predict_seconds += predicting.seconds
+            peak = max(peak, fitting.peak_mb, predicting.peak_mb)
+            label, note = getattr(model, "label_", label), _note(model, note)
+            if folder is not None and name in NETWORKS:
+                _keep(model, dataset, folder / f"{name}-fold{k}.safetensors", config)
+        tell(len(folds))
+    except Cancelled:
+        raise
+    except (GenomapError, MemoryError) as error:
+        status = "oom" if isinstance(error, (OutOfMemoryError, MemoryError)) else "refused"
+        status = "refused" if isinstance(error, ModelLimitError) else status
+        return ModelRun(name, label, status, str(error), None, fit_seconds, predict_seconds, peak, note)
+    return ModelRun(name, label, "ok", "", proba, fit_seconds, predict_seconds, peak, note)
+
+
+def fit_on_rows(model: Any, dataset: Dataset, rows: np.ndarray) -> Any:
+    """``model.fit`` on these rows, with the groups where the model's inner splits can use them."""
+    assert dataset.y is not None
+    X, y = dataset.X[rows], dataset.y[rows]
+    if dataset.groups is not None and hasattr(model, "named_steps") and "network" in model.named_steps:
+        return model.fit(X, y, network__groups=dataset.groups[rows])
+    return model.fit(X, y)
+
+
+def _note(model: Any, before: str) -> str:
+    used = getattr(model, "n_features_used_", None)
+    if used is None and hasattr(model, "named_steps") and "preprocess" in model.named_steps:
+        used = len(getattr(model.named_steps["preprocess"], "kept_", ()))
+    return before if not used else f"{used:,} of {model.n_features_in_:,} features"
+
+
+def _keep(model: Any, dataset: Dataset, path: Path, config: CompareConfig) -> None:
+    from genomap_core.training import save_bundle
+
+    save_bundle(
+        path,
+        model,
+        feature_names=dataset.feature_names,
+        classes=dataset.classes,
+        provenance={"dataset": dataset.digest, "seed": config.seed},
+    )
+
+
+def task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
+    """Job: compare on ``folder/dataset.npz`` with ``spec["config"]``; the result lies in ``folder``."""
+    config = CompareConfig(**{**spec["config"], "models": tuple(spec["config"]["models"])})
+    result = compare(Dataset.load(folder / "dataset.npz"), config, folder, on_progress)
+    return {"models": {r.name: r.status for r in result.runs}}

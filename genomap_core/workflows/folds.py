@@ -1,0 +1,55 @@
+"""Splits of a cohort: stratified by class, whole groups on one side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.errors import InputError
+
+
+def largest_fold_count(dataset: Dataset) -> int:
+    """How many folds the smallest class allows, counted in groups where groups exist; 0 without labels."""
+    if dataset.y is None or not len(dataset.classes):
+        return 0
+    units = np.arange(dataset.n_samples) if dataset.groups is None else dataset.groups
+    present = np.unique(dataset.y)
+    if len(present) < 2:
+        return 0
+    return int(min(len(np.unique(units[dataset.y == c])) for c in present))
+
+
+def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """``n_folds`` pairs of training and test rows. Every row is tested once.
+
+    Raises
+    ------
+    InputError
+        Without labels, with one class only, or when a class is smaller than the number of folds.
+    """
+    if dataset.y is None:
+        raise InputError("The cohort has no labels: choose a target column on the Data page.")
+    present, counts = np.unique(dataset.y, return_counts=True)
+    if len(present) < 2:
+        raise InputError(f"All samples are of class {dataset.classes[present[0]]!r}: two classes are needed.")
+    most = largest_fold_count(dataset)
+    if n_folds < 2 or most < n_folds:
+        small = present[counts.argmin()]
+        unit = "samples" if dataset.groups is None else "groups"
+        raise InputError(
+            f"{n_folds} folds can't be made: class {dataset.classes[small]!r} has {most} {unit}. "
+            + (f"Choose 2 to {most} folds." if most >= 2 else "Leave that class out, or add samples of it.")
+        )
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    dummy = np.zeros(dataset.n_samples)
+    if dataset.groups is None:
+        splits = StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(dummy, dataset.y)
+    else:
+        splits = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(dummy, dataset.y, dataset.groups)
+    return [(train, test) for train, test in splits]
+
+
+def hold_out(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """One split with about a fifth of the rows for the test, or fewer folds where a class is small."""
+    return make_folds(dataset, min(5, max(2, largest_fold_count(dataset))), seed)[0]

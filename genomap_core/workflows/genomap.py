@@ -1,0 +1,153 @@
+"""From a cohort to one map per patient, with the layout's quality beside that of a random layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.perturb import subsample_rows
+from genomap_core.data.preprocess import Preprocessor
+from genomap_core.errors import LayoutError
+from genomap_core.layout import GenomapTransformer, Layout, LayoutQuality, align
+from genomap_core.progress import OnProgress, Progress, ignore
+
+
+@dataclass(frozen=True, slots=True)
+class GenomapConfig:
+    """How the features of a cohort get their places."""
+
+    solver: str = "ot"
+    distance: str = "correlation"
+    grid: tuple[int, int] | None = None
+    """Height and width in cells; None: the smallest near-square grid that holds the features."""
+    max_features: int = 16_384
+    """The most variable features are kept when there are more."""
+    joint: bool = False
+    """All omics types on one map instead of one map a type."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_features < 1:
+            raise ValueError(f"`max_features` must be >= 1, got {self.max_features}.")
+
+
+@dataclass(frozen=True, eq=False)
+class GenomapResult:
+    """The maps of a cohort. Everything here was learned on the rows it was fitted on, labels unseen."""
+
+    preprocessor: Preprocessor
+    layout: Layout
+    control: LayoutQuality
+    """Quality of a random layout of the same features on the same grid."""
+    z: np.ndarray
+    """``(n, q)`` float32: standardised values of the kept features; the mean (0) where a value is missing."""
+    missing: np.ndarray
+    """``(n, q)`` bool"""
+    feature_names: tuple[str, ...]
+    """The ``q`` kept features."""
+
+    @cached_property
+    def maps(self) -> np.ndarray:
+        """``(n, c, H, W)`` float32"""
+        return self.layout.to_maps(self.z)
+
+    @property
+    def kept(self) -> np.ndarray:
+        """``(q,)`` columns of the data set."""
+        return self.preprocessor.kept_
+
+
+def fit_genomap(
+    dataset: Dataset, config: GenomapConfig = GenomapConfig(), on_progress: OnProgress = ignore
+) -> GenomapResult:
+    """Select, standardise and place the features of ``dataset``; labels are not used.
+
+    Raises
+    ------
+    LayoutError
+        When the grid is too small, or the solver can't take so many features.
+    """
+    on_progress(Progress("standardising", 0, 3))
+    preprocessor = Preprocessor(max_features=config.max_features)
+    z = preprocessor.fit_transform(dataset.X)
+    kept = preprocessor.kept_
+    channels = None if dataset.omics is None or config.joint else dataset.omics[kept]
+    on_progress(Progress("placing features", 1, 3))
+    layout = _transformer(config, config.solver, channels).fit(z).layout_
+    on_progress(Progress("measuring the layout", 2, 3))
+    control = _transformer(config, "random", channels).fit(z).layout_.quality
+    on_progress(Progress("measuring the layout", 3, 3))
+    columns = dataset.X[:, kept]
+    missing = np.zeros(z.shape, bool) if sp.issparse(columns) else np.isnan(columns)
+    return GenomapResult(preprocessor, layout, control, z, missing, tuple(dataset.feature_names[j] for j in kept))
+
+
+def _transformer(config: GenomapConfig, solver: str, channels: np.ndarray | None) -> GenomapTransformer:
+    return GenomapTransformer(
+        solver=solver,
+        grid="auto" if config.grid is None else config.grid,
+        distance=config.distance,
+        channels=channels,
+        random_state=config.seed,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Displacement:
+    """How far features move when the layout is fitted on part of the samples."""
+
+    layout: Layout
+    """Fitted on the subsample, turned and mirrored to lie on the reference as well as it can."""
+    cells_moved: np.ndarray
+    """``(q,)`` distance in cells; NaN where a feature has no cell in either layout."""
+    random_cells_moved: float
+    """Mean distance between two unrelated places of the same grid: what no stability at all looks like."""
+    n_samples: int
+
+
+def refit_on_subsample(
+    dataset: Dataset,
+    result: GenomapResult,
+    config: GenomapConfig,
+    fraction: float,
+    seed: int = 0,
+    on_progress: OnProgress = ignore,
+) -> Displacement:
+    """Fit the layout again on a stratified ``fraction`` of the samples and compare the places of every feature."""
+    groups = np.arange(dataset.n_samples) if dataset.y is None and dataset.groups is None else dataset.groups
+    rows = subsample_rows(dataset.y, groups, fraction, seed)
+    if len(rows) < 3:
+        raise LayoutError(f"{len(rows)} samples are too few for a layout: keep a larger share.")
+    on_progress(Progress("placing features on the subsample", 0, 1))
+    z = Preprocessor(selection="none").fit_transform(dataset.X[rows][:, result.kept])
+    channels = result.layout.channel if result.layout.n_channels > 1 else None
+    fresh = _transformer(config, config.solver, channels).fit(z).layout_
+    layout = align(fresh, result.layout)
+    a, b = layout.positions.astype(float), result.layout.positions.astype(float)
+    placed = (a[:, 0] >= 0) & (b[:, 0] >= 0)
+    moved = np.full(len(a), np.nan)
+    moved[placed] = np.linalg.norm(a[placed] - b[placed], axis=1)
+    unrelated = np.random.default_rng(seed).permutation(b[placed])
+    on_progress(Progress("placing features on the subsample", 1, 1))
+    return Displacement(layout, moved, float(np.linalg.norm(unrelated - b[placed], axis=1).mean()), len(rows))
+
+
+def subsample_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
+    """Job: the layout of ``folder/dataset.npz`` fitted again on a share of the samples; writes ``moved.npz``."""
+    dataset = Dataset.load(folder / "dataset.npz")
+    grid = spec["config"].get("grid")
+    config = GenomapConfig(**{**spec["config"], "grid": tuple(grid) if grid else None})
+    result = fit_genomap(dataset, config)
+    found = refit_on_subsample(dataset, result, config, spec["fraction"], spec.get("seed", 0), on_progress)
+    np.savez(folder / "moved.npz", cells_moved=found.cells_moved, positions=found.layout.positions)
+    return {
+        "random_cells_moved": found.random_cells_moved,
+        "median_cells_moved": float(np.nanmedian(found.cells_moved)),
+        "n_samples": found.n_samples,
+    }

@@ -1,0 +1,112 @@
+"""Scores of class probabilities, with intervals. The metrics are scikit-learn's; only the resampling is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+METRICS: dict[str, str] = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "roc_auc": "ROC-AUC",
+    "brier": "Brier score",
+    "log_loss": "Log-loss",
+}
+"""Name -> title. Brier and log-loss: lower is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def score(name: str, y: np.ndarray, proba: np.ndarray) -> float:
+    """One metric of ``proba (n, C)`` against the codes ``y (n,)``.
+
+    ROC-AUC is the macro mean of one class against the rest. Brier is the mean squared distance between the
+    probabilities and the one-hot truth, in [0, 2] (Brier, 1950). NaN where a metric is not defined (one class only).
+    """
+    from sklearn import metrics
+
+    guess, classes = proba.argmax(1), np.arange(proba.shape[1])
+    present = np.unique(y)
+    if name == "accuracy":
+        return float((guess == y).mean())
+    if name == "balanced_accuracy":
+        return float(np.mean([(guess[y == c] == c).mean() for c in present]))
+    if name == "macro_f1":
+        return float(metrics.f1_score(y, guess, average="macro", labels=present, zero_division=0.0))
+    if name == "brier":
+        return float(((proba - np.eye(len(classes))[y]) ** 2).sum(1).mean())
+    if name == "log_loss":
+        return float(-np.log(np.clip(proba[np.arange(len(y)), y], 1e-15, 1)).mean())
+    if name == "roc_auc":
+        if len(present) < 2:
+            return float("nan")
+        one_vs_rest = present[1:] if len(classes) == 2 else present
+        return float(np.mean([metrics.roc_auc_score(y == c, proba[:, c]) for c in one_vs_rest]))
+    raise ValueError(f"Unknown metric {name!r}: choose one of {', '.join(METRICS)}.")
+
+
+def resample_patients(y: np.ndarray, groups: np.ndarray | None, n_resamples: int, seed: int) -> list[np.ndarray]:
+    """Bootstrap row indices, drawn within each class; whole groups are drawn where groups exist."""
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        strata = [np.flatnonzero(y == c) for c in np.unique(y)]
+        return [np.concatenate([rng.choice(s, len(s)) for s in strata]) for _ in range(n_resamples)]
+    rows_of = [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    return [
+        np.concatenate([rows_of[k] for k in rng.integers(0, len(rows_of), len(rows_of))]) for _ in range(n_resamples)
+    ]
+
+
+def interval(
+    statistic: Callable[[np.ndarray], float], resamples: list[np.ndarray], n: int, level: float = 0.95
+) -> Score:
+    """``statistic(rows)`` on all ``n`` rows, with its bootstrap percentile interval (Efron, 1979)."""
+    drawn = np.array([statistic(rows) for rows in resamples])
+    drawn = drawn[np.isfinite(drawn)]
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(drawn, [tail, 100 - tail]) if len(drawn) else (np.nan, np.nan)
+    return Score(statistic(np.arange(n)), float(low), float(high))
+
+
+def score_table(
+    y: np.ndarray,
+    probas: dict[str, np.ndarray],
+    groups: np.ndarray | None = None,
+    metrics: tuple[str, ...] = ("accuracy", "balanced_accuracy", "roc_auc", "brier"),
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, dict[str, Score]]:
+    """Model -> metric -> score, from out-of-fold probabilities; the same patients are resampled for every model.
+
+    The interval says how far the figure would move with other patients of the same kind, the fitted models given;
+    it does not hold the variation of training on other patients.
+    """
+    rows = resample_patients(y, groups, n_resamples, seed)
+    return {
+        model: {m: interval(lambda i, p=p, m=m: score(m, y[i], p[i]), rows, len(y)) for m in metrics}
+        for model, p in probas.items()
+    }
+
+
+def paired_difference(
+    metric: str,
+    y: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    groups: np.ndarray | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """``score(a) - score(b)`` on the same resampled patients: an interval off zero is a difference."""
+    rows = resample_patients(y, groups, n_resamples, seed)
+    return interval(lambda i: score(metric, y[i], a[i]) - score(metric, y[i], b[i]), rows, len(y))

@@ -1,0 +1,129 @@
+"""Train one network on a cohort, test it on held-out rows, and keep it as a bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.errors import InputError
+from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.workflows.compare import fit_on_rows
+from genomap_core.workflows.folds import hold_out
+from genomap_core.workflows.meter import measure
+from genomap_core.workflows.models import make_classifier
+from genomap_core.workflows.scores import Score, score_table
+
+BUNDLE = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Options of a training run."""
+
+    network: str = "genomap"
+    """``genomap``, ``genomap_random`` or ``genonet``."""
+    solver: str = "ot"
+    max_features: int = 4096
+    max_epochs: int | None = None
+    """None: the network's own default."""
+    n_seeds: int = 2
+    noise: float | None = None
+    """Augmentation: standard deviation of the noise put on training maps; None: the network's own default."""
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.network not in ("genomap", "genomap_random", "genonet"):
+            raise InputError(f"`network` must be genomap, genomap_random or genonet, got {self.network!r}.")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What training left: the scores on rows it never saw, the curves, and a bundle in the folder."""
+
+    scores: dict[str, Score]
+    test_rows: np.ndarray
+    proba: np.ndarray
+    """``(len(test_rows), C)``"""
+    history: tuple[dict[str, float], ...]
+    seconds: float
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainResult:
+        """Read what the job wrote."""
+        header = json.loads((folder / "train.json").read_text())
+        with np.load(folder / "train.npz", allow_pickle=False) as f:
+            return cls(
+                {k: Score(**s) for k, s in header["scores"].items()},
+                f["test_rows"],
+                f["proba"],
+                tuple(header["history"]),
+                header["seconds"],
+            )
+
+
+def build_network(config: TrainConfig, on_progress: OnProgress = ignore) -> Any:
+    """The unfitted pipeline of ``config``."""
+    options: dict[str, Any] = {
+        "max_features": config.max_features,
+        "n_seeds": config.n_seeds,
+        "device": config.device,
+        "random_state": config.seed,
+        "on_progress": on_progress,
+    }
+    if config.network == "genomap":
+        options["solver"] = config.solver
+    if config.max_epochs is not None:
+        options["max_epochs"] = config.max_epochs
+    if config.noise is not None:
+        options["noise"] = config.noise
+    return make_classifier(config.network, **options)
+
+
+def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnProgress = ignore) -> TrainResult:
+    """Fit on four fifths of the rows (groups whole), test on the rest; writes ``model.safetensors`` into ``folder``."""
+    from genomap_core.training import save_bundle
+
+    rows, test = hold_out(dataset, config.seed)
+    on_progress(Progress("placing features", 0, 1))
+    model = build_network(config, on_progress)
+    with measure() as measured:
+        fit_on_rows(model, dataset, rows)
+    assert dataset.y is not None
+    proba = np.zeros((len(test), len(dataset.classes)))
+    proba[:, model.classes_] = model.predict_proba(dataset.X[test])
+    groups = None if dataset.groups is None else dataset.groups[test]
+    scores = score_table(dataset.y[test], {"model": proba}, groups)["model"]
+    history = tuple({k: float(v) for k, v in epoch.items()} for epoch in model.named_steps["network"].history_)
+    save_bundle(
+        folder / BUNDLE,
+        model,
+        feature_names=dataset.feature_names,
+        classes=dataset.classes,
+        metrics={k: asdict(s) for k, s in scores.items()},
+        provenance={
+            "dataset": dataset.digest,
+            "training_rows": len(rows),
+            "test_rows": len(test),
+            "config": asdict(config),
+        },
+    )
+    np.savez(folder / "train.npz", test_rows=test, proba=proba)
+    header = {
+        "scores": {k: asdict(s) for k, s in scores.items()},
+        "history": history,
+        "seconds": measured.seconds,
+    }
+    (folder / "train.json").write_text(json.dumps(header))
+    return TrainResult.load(folder)
+
+
+def task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
+    """Job: train on ``folder/dataset.npz`` with ``spec["config"]``."""
+    result = train(Dataset.load(folder / "dataset.npz"), TrainConfig(**spec["config"]), folder, on_progress)
+    return {"scores": {k: asdict(s) for k, s in result.scores.items()}, "seconds": result.seconds}

@@ -1,0 +1,104 @@
+"""The frame around every page: navigation, the research-use notice, and the guard against pages run without it.
+
+A folder named ``pages`` beside ``app.py`` puts a fresh server into its older mode, in which a deep link runs a page
+alone. Every page therefore begins with ``shell.guard()``: if ``app.py`` did not run before it, the navigation is
+declared and the script runs again, now through ``app.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from genomap_core.errors import GenomapError
+
+ROOT = Path(__file__).resolve().parents[2]
+ICON = Path(__file__).with_name("icon.png")
+RESEARCH_USE = "For research use only. Not for use in diagnostic procedures."
+
+PAGES: dict[str, list[tuple[str, str, str, str]]] = {
+    "Explore": [
+        ("data", "Data", ":material/table_view:", "Choose a cohort or load your own table"),
+        ("genomap", "Genomap", ":material/grid_on:", "See every patient as a map of features"),
+    ],
+    "Model": [
+        ("train", "Train", ":material/model_training:", "Train a network on the maps, or load one"),
+        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
+    ],
+}
+DEFAULT = "genomap"
+
+
+def _navigation() -> Any:
+    st.set_page_config(page_title="GenoMap Studio", page_icon=str(ICON), layout="wide")
+    return st.navigation(
+        {
+            section: [
+                st.Page(
+                    ROOT / "pages" / f"{name}.py",
+                    title=title,
+                    icon=icon,
+                    help=about,
+                    url_path=name,
+                    default=name == DEFAULT,
+                )
+                for name, title, icon, about in entries
+            ]
+            for section, entries in PAGES.items()
+        }
+    )
+
+
+def guard() -> None:
+    """First line of every page."""
+    if not st.session_state.pop("_shell", False):
+        _navigation()
+        st.rerun()
+
+
+def run() -> None:
+    """Draw the frame, then the chosen page inside it. A known error becomes a message; the page stays alive."""
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    st.session_state["_shell"] = True
+    page = _navigation()
+    st.logo(str(ICON), size="large")
+    _notice()
+    try:
+        page.run()
+    except GenomapError as error:
+        show_error(error)
+
+
+def _notice() -> None:
+    with st.sidebar:
+        st.info(RESEARCH_USE, icon=":material/science:")
+    if st.get_option("server.address") != "127.0.0.1" or st.get_option("browser.gatherUsageStats"):
+        st.warning(
+            "The safe settings in .streamlit/config.toml were not read: start the app from its own folder with "
+            "`streamlit run app.py`. Until then it may answer other machines or send usage statistics.",
+            icon=":material/shield:",
+        )
+
+
+def show_error(error: Exception) -> None:
+    """An error as plain text: what, where, how to mend."""
+    st.error(plain(str(error)), icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """``text`` so that markdown shows it as it is: names from files must not become links, images or formulas."""
+    return "".join("\\" + c if c in "\\`*_{}[]()<>#+-.!|$~:^" else c for c in text).replace("\n", "  \n")
+
+
+def page_link(name: str, label: str, icon: str | None = None) -> None:
+    """A link to another page of the app."""
+    st.page_link(ROOT / "pages" / f"{name}.py", label=label, icon=icon)
+
+
+def header(title: str, purpose: str) -> None:
+    """The page's title and, in one line, what it is for."""
+    st.title(title)
+    st.markdown(purpose)
