@@ -1,0 +1,25 @@
+"""From features to cells of a grid: distances, solvers, quality, and the `Layout` that knows both. No torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from genomap_core.layout.build import make_layout
+from genomap_core.layout.layout import Layout
+from genomap_core.layout.quality import LayoutQuality
+from genomap_core.layout.regions import map_regions
+from genomap_core.layout.solvers import SOLVERS
+
+if TYPE_CHECKING:
+    from genomap_core.layout.transformer import GenomapTransformer
+
+__all__ = ["SOLVERS", "GenomapTransformer", "Layout", "LayoutQuality", "make_layout", "map_regions"]
+
+
+def __getattr__(name: str) -> Any:
+    """The transformer is imported on first use: scikit-learn takes a second that a first map need not wait for."""
+    if name == "GenomapTransformer":
+        from genomap_core.layout.transformer import GenomapTransformer
+
+        return GenomapTransformer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

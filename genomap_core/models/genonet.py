@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -9,7 +10,8 @@ class GenoNet(nn.Module):
     """One 3 x 3 convolution, a dense layer, logits.
 
     Convolution with 8 maps, ReLU, flatten, dense 100, ReLU, dropout 0.25, dense ``n_classes`` (Islam & Xing, Nat
-    Commun 14:679, 2023). The border is padded with zeros, so that any map of 1 x 1 cells on fits.
+    Commun 14:679, 2023). The border is padded with zeros, so that any map of 1 x 1 cells on fits. The buffer ``mask``
+    ``(c, H, W)`` silences cells that never varied in training; all ones until set.
 
     **Shape**: ``(B, n_channels, height, width)`` -> ``(B, n_classes)`` logits.
     """
@@ -26,11 +28,13 @@ class GenoNet(nn.Module):
         dropout: float = 0.25,
     ) -> None:
         super().__init__()
+        self.mask: Tensor
+        self.register_buffer("mask", torch.ones(n_channels, height, width))
         self.convolution = nn.Conv2d(n_channels, n_filters, 3, padding=1)
         self.hidden = nn.Linear(n_filters * height * width, hidden)
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(hidden, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.convolution(x).relu().flatten(1)
+        h = self.convolution(x * self.mask).relu().flatten(1)
         return self.out(self.dropout(self.hidden(h).relu()))

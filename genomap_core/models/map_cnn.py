@@ -11,11 +11,15 @@ from torch.nn import functional as F
 
 
 class MapCNN(nn.Module):
-    """Wide and deep: ``logits(x) = W x + b + g(x)`` with ``g`` a multi-scale convolutional network.
+    """Wide and deep: ``logits = W s + b + g(s)``, ``s = arcsinh(map)``, with ``g`` a multi-scale convolutional network.
 
     A cell always holds the same feature, so positions carry meaning: ``g`` pools the map to a coarse grid and flattens
     it, instead of averaging over all places. A linear model is hard to beat on small cohorts; beside the convolutions
     it leaves them what it can't express. The last layer of ``g`` starts at zero: the network starts linear.
+
+    Values pass through ``arcsinh`` first: near 0 as they are, logarithmic in the tails, so that one outlying gene of
+    one patient (hundreds of standard deviations in mass spectra) doesn't decide alone. The buffer ``mask``
+    ``(c, H, W)`` silences cells that never varied in training; all ones until set.
 
     **Shape**: ``(B, n_channels, height, width)`` -> ``(B, n_classes)`` logits; any height and width from 1 on.
 
@@ -51,6 +55,8 @@ class MapCNN(nn.Module):
         linear: bool = True,
     ) -> None:
         super().__init__()
+        self.mask: Tensor
+        self.register_buffer("mask", torch.ones(n_channels, height, width))
         self.scales = tuple(s for s in scales if s == 1 or s <= max(height, width))
         self.coarse = coarse
         self.branches = nn.ModuleList(
@@ -74,18 +80,19 @@ class MapCNN(nn.Module):
             nn.init.zeros_(self.out.bias)
 
     def convolutional_path(self, x: Tensor) -> Tensor:
-        """``g(x)``: ``(B, c, H, W)`` -> ``(B, n_classes)``."""
+        """``g``: squashed maps ``(B, c, H, W)`` -> ``(B, n_classes)``."""
         coarse = [self._coarsen(branch(pool(x, (s, s)))) for s, branch in zip(self.scales, self.branches)]
         h = F.relu(self.hidden(self.dropout(torch.cat(coarse, dim=1))))
         return self.out(self.dropout(h))
 
     def linear_path(self, x: Tensor) -> Tensor:
-        """``W x + b``: ``(B, c, H, W)`` -> ``(B, n_classes)``; zero without a linear path."""
+        """``W x + b``: squashed maps ``(B, c, H, W)`` -> ``(B, n_classes)``; zero without a linear path."""
         if self.linear is None:
             return x.new_zeros(len(x), self.out.out_features)
         return self.linear(x.flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        x = torch.asinh(x * self.mask)
         return self.linear_path(x) + self.convolutional_path(x)
 
     def _coarsen(self, maps: Tensor) -> Tensor:

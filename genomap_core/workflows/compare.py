@@ -19,6 +19,8 @@ from genomap_core.workflows.meter import measure
 from genomap_core.workflows.models import MODELS, make_classifier
 from genomap_core.workflows.scores import Score, paired_difference, score_table
 
+REFERENCES = ("logistic", "genomap_random")
+"""The linear baseline, and the control of the layout: every other model is compared with them."""
 NETWORKS = ("genomap", "genomap_random", "genonet")
 """Models that are kept as bundles, one a fold."""
 
@@ -78,8 +80,8 @@ class CompareResult:
     runs: tuple[ModelRun, ...]
     scores: dict[str, dict[str, Score]]
     """Model -> metric -> score, for the models that ran."""
-    against_logistic: dict[str, Score]
-    """Model -> difference of balanced accuracy to logistic regression, paired by patient."""
+    differences: dict[tuple[str, str], Score]
+    """(model, reference) -> difference of balanced accuracy, paired by patient; see `REFERENCES`."""
     digest: str
     """Of the data set."""
 
@@ -95,7 +97,7 @@ class CompareResult:
             "digest": self.digest,
             "runs": [{f.name: getattr(r, f.name) for f in fields(r) if f.name != "proba"} for r in self.runs],
             "scores": {m: {k: asdict(s) for k, s in row.items()} for m, row in self.scores.items()},
-            "against_logistic": {m: asdict(s) for m, s in self.against_logistic.items()},
+            "differences": [[*pair, asdict(s)] for pair, s in self.differences.items()],
         }
         (folder / "compare.json").write_text(json.dumps(header))
         probas: dict[str, Any] = {f"proba_{r.name}": r.proba for r in self.runs if r.proba is not None}
@@ -114,7 +116,7 @@ class CompareResult:
             fold_of_row=arrays["fold_of_row"],
             runs=tuple(ModelRun(**r, proba=arrays.get(f"proba_{r['name']}")) for r in header["runs"]),
             scores={m: {k: Score(**s) for k, s in row.items()} for m, row in header["scores"].items()},
-            against_logistic={m: Score(**s) for m, s in header["against_logistic"].items()},
+            differences={(a, b): Score(**s) for a, b, s in header["differences"]},
             digest=header["digest"],
         )
 
@@ -172,10 +174,12 @@ def compare(
         fold_of_row=fold_of_row,
         runs=tuple(runs),
         scores=score_table(dataset.y, probas, dataset.groups),
-        against_logistic={
-            m: paired_difference("balanced_accuracy", dataset.y, p, probas["logistic"], dataset.groups)
-            for m, p in probas.items()
-            if m != "logistic" and "logistic" in probas
+        differences={
+            (name, other): paired_difference("balanced_accuracy", dataset.y, p, probas[other], dataset.groups)
+            for other in REFERENCES
+            if other in probas
+            for name, p in probas.items()
+            if name != other
         },
         digest=dataset.digest,
     )

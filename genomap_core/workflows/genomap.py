@@ -14,8 +14,10 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import subsample_rows
 from genomap_core.data.preprocess import Preprocessor
 from genomap_core.errors import LayoutError
-from genomap_core.layout import GenomapTransformer, Layout, LayoutQuality, align
+from genomap_core.layout import SOLVERS, GenomapTransformer, Layout, LayoutQuality, align, map_regions
 from genomap_core.progress import OnProgress, Progress, ignore
+
+SOLVER_NAMES: tuple[str, ...] = tuple(SOLVERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,13 @@ def _transformer(config: GenomapConfig, solver: str, channels: np.ndarray | None
         channels=channels,
         random_state=config.seed,
     )
+
+
+def region_groups(result: GenomapResult, n_features: int, n_regions: int = 64) -> np.ndarray:
+    """``(n_features,)`` int64: map region of every feature of the cohort, -1 for those not on the map."""
+    groups = np.full(n_features, -1, np.int64)
+    groups[result.kept] = map_regions(result.layout, result.z, n_regions)
+    return groups
 
 
 @dataclass(frozen=True, eq=False)

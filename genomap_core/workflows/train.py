@@ -42,6 +42,13 @@ class TrainConfig:
             raise InputError(f"`network` must be genomap, genomap_random or genonet, got {self.network!r}.")
 
 
+def bundle_header(content: bytes) -> Any:
+    """What a saved model says of itself, read without torch and without touching the weights."""
+    from genomap_core.training.bundle_header import read_header
+
+    return read_header(content)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainResult:
     """What training left: the scores on rows it never saw, the curves, and a bundle in the folder."""

@@ -1,0 +1,70 @@
+"""What the program tells about a file: one value per problem, with the place and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Severity = Literal["ok", "warn", "error", "refuse"]
+
+SEVERITIES: tuple[Severity, ...] = ("ok", "warn", "error", "refuse")
+"""From harmless to worst: "ok" informs, "warn" can be worked with, "error" must be mended, "refuse" is not even tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One finding.
+
+    Parameters
+    ----------
+    severity
+        One of :data:`SEVERITIES`.
+    code
+        Stable short name of the kind of finding, such as ``"duplicate-column"``.
+    text
+        What was found, and where; one sentence.
+    column, row, value
+        The place as the file's own program shows it: the column's name, the row counted from 1 with the header, the
+        text of the cell. ``value`` is never set for a column that may hold identifiers of persons.
+    remedy
+        How to mend it, as an instruction.
+    """
+
+    severity: Severity
+    code: str
+    text: str
+    column: str | None = None
+    row: int | None = None
+    value: str | None = None
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.remedy}".strip()
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The fields that are set: what ``--json`` prints."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, "")}
+
+
+def worst(messages: Iterable[Message]) -> Severity:
+    """The verdict on a file: its worst severity, "ok" when there is nothing to say."""
+    return max((m.severity for m in messages), key=SEVERITIES.index, default="ok")
+
+
+def some(items: Iterable[object], limit: int = 5) -> str:
+    """The first ``limit`` items as text, and how many more there are."""
+    listed = [str(item) for item in items]
+    more = len(listed) - limit
+    return ", ".join(listed[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+def shown(text: str, limit: int = 40) -> str:
+    """A user's string, fit for one line: cut to ``limit`` characters, with invisible ones written as code points."""
+    visible = "".join(c if c.isprintable() else f"<U+{ord(c):04X}>" for c in text[: limit + 1])
+    return visible if len(text) <= limit else visible[:limit] + "..."
+
+
+def plural(count: int, noun: str) -> str:
+    """``3 rows``, ``1 row``: a count with its noun."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,92 @@
+"""Files of a job: written whole or not at all, readable by their owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.errors import JobError
+
+LEDGER = "ledger.sqlite"
+RESULT = "result.json"
+ERROR_LOG = "error.log"
+WORKER_LOG = "worker.log"
+FAULT_LOG = "fault.log"
+RESERVED = frozenset({RESULT, ERROR_LOG, WORKER_LOG, FAULT_LOG})
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}", re.ASCII)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Temporary file, fsync, rename: after a crash there is the old content or the new, never half of one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def make_private(folder: Path) -> Path:
+    """Create ``folder`` where missing; only its owner may enter (0700)."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    return folder
+
+
+def put_inputs(folder: Path, files: Mapping[str, Path | bytes]) -> None:
+    """Write the inputs of a job into its folder under their plain names."""
+    for name, content in files.items():
+        if not _NAME.fullmatch(name) or name in RESERVED:
+            raise JobError(
+                f"{name!r} can't be the name of a job's file: use letters, digits, `_`, `-` and `.` only, "
+                f"and none of {', '.join(sorted(RESERVED))}."
+            )
+        if isinstance(content, bytes | bytearray | memoryview):
+            (folder / name).write_bytes(content)
+        else:
+            shutil.copyfile(content, folder / name)
+
+
+def write_result(folder: Path, job_id: str, result: Mapping[str, Any]) -> None:
+    """Store what a task returned. The job's id goes with it: a file that a task wrote itself is not mistaken for it."""
+    write_atomically(folder / RESULT, to_json({"job": job_id, "result": result}, "result of the task").encode())
+
+
+def read_result(folder: Path, job_id: str) -> dict[str, Any] | None:
+    """What the task returned; ``None`` when there is no finished result of this job."""
+    try:
+        stored = json.loads((folder / RESULT).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return stored["result"] if isinstance(stored, dict) and stored.get("job") == job_id else None
+
+
+def to_json(value: Mapping[str, Any], what: str) -> str:
+    """JSON text of a dictionary; NumPy scalars become numbers. Anything else is a :class:`JobError` that names it."""
+    if not isinstance(value, Mapping):
+        raise JobError(f"The {what} must be a dictionary, got {type(value).__name__}.")
+    try:
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise JobError(f"The {what} can't be written as JSON: {error}. Put arrays into files of the job.") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

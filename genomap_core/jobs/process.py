@@ -1,0 +1,103 @@
+"""Operating system processes: is it still the same one, how much memory, end it with all it started.
+
+A process id alone is reused by the system. A *handle* adds when the process was born, so it names one process for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+TOKEN_VARIABLE = "GENOMAP_JOB_TOKEN"
+"""Environment variable that marks a worker and everything it starts."""
+GRACE_VARIABLE = "GENOMAP_JOB_GRACE"
+"""Environment variable: seconds a worker's task has to answer a cancel."""
+
+
+def handle_of(pid: int) -> str | None:
+    """``"pid@birth"`` of a live process; ``None`` when there is none (a zombie is none)."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return f"{pid}@{_birth(pid, process)}"
+    except (psutil.Error, OSError):
+        return None
+
+
+def _birth(pid: int, process: psutil.Process) -> str:
+    # On Linux the raw start tick and the boot's id: unlike a wall-clock time they don't move when the clock is set.
+    if sys.platform == "linux":
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return f"{fields[19]}.{_boot_id()}"
+    return f"{process.create_time():.0f}"
+
+
+@cache
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+
+
+def is_alive(handle: str) -> bool:
+    """Whether the very process of this handle still runs."""
+    return handle_of(pid_of(handle)) == handle
+
+
+def pid_of(handle: str) -> int:
+    """The process id inside a handle."""
+    return int(handle.partition("@")[0])
+
+
+def rss_of_tree(pid: int) -> int:
+    """Resident bytes of a process and its descendants; 0 when it is gone."""
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            total += member.memory_info().rss
+    return total
+
+
+def kill_group(handle: str) -> None:
+    """SIGKILL to the process of this handle and to the session that it leads."""
+    pid = pid_of(handle)
+    with contextlib.suppress(OSError):
+        if is_alive(handle):
+            (os.killpg if os.getpgid(pid) == pid else os.kill)(pid, signal.SIGKILL)
+
+
+def kill_marked(token: str) -> list[int]:
+    """SIGKILL to every process that carries this token in its environment; their ids. Never this process itself."""
+    ended = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(TOKEN_VARIABLE) == token:
+                process.kill()
+                ended.append(process.pid)
+    return ended
+
+
+def describe_exit(code: int | None) -> str | None:
+    """An exit status (negative: a signal) in words; ``None`` for a normal exit."""
+    if code is None:
+        return "The worker is gone, and left no result and no word why (often: the machine or its container restarted)."
+    if code == 0:
+        return None
+    if code > 0:
+        return f"The worker ended with exit status {code}."
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = {"SIGKILL": " (often: out of memory)", "SIGSEGV": " (a crash in compiled code)"}.get(name, "")
+    return f"The worker was killed: {name}{hint}."

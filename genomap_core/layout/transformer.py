@@ -1,0 +1,140 @@
+"""`GenomapTransformer`: the layout as a scikit-learn transformer. A thin face of `make_layout`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from genomap_core.errors import LayoutError
+from genomap_core.layout.build import channel_codes, make_layout
+from genomap_core.layout.distances import FeatureTable, check_features
+from genomap_core.layout.geometry import auto_shape
+from genomap_core.layout.layout import Layout
+from genomap_core.progress import OnProgress, ignore
+
+
+class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Rows of a table to pictures, by a layout learned on the rows it is fitted on.
+
+    Parameters
+    ----------
+    solver
+        One of :data:`genomap_core.layout.SOLVERS`.
+    grid
+        ``(height, width)`` or "auto", the smallest near-square grid. With more features than cells those of highest
+        variance are kept; the others have position -1.
+    distance
+        "correlation", "absolute", "spearman" or "euclidean".
+    balance
+        0 global distances only, 1 neighbourhoods only (solver "ot").
+    channels
+        ``(p,)`` codes of omics types, one map a type; None: one map.
+    random_state
+        Seed.
+    fill
+        Value of cells without a feature.
+    on_progress
+        Told of each step while fitting.
+
+    Attributes
+    ----------
+    layout_
+        :class:`Layout` with ``positions`` and ``quality``.
+    n_features_in_
+        Columns seen in ``fit``.
+    """
+
+    def __init__(
+        self,
+        solver: str = "ot",
+        grid: str | tuple[int, int] = "auto",
+        distance: str = "correlation",
+        channels: Sequence[int] | np.ndarray | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+        balance: float = 0.5,
+        fill: float = 0.0,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        self.solver = solver
+        self.grid = grid
+        self.distance = distance
+        self.channels = channels
+        self.random_state = random_state
+        self.balance = balance
+        self.fill = fill
+        self.on_progress = on_progress
+
+    def fit(self, X: np.ndarray | sp.spmatrix, y: object = None) -> Self:
+        """Learn the layout from ``X (n, p)``; ``y`` is not looked at."""
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float32, np.float64], ensure_all_finite=False, ensure_min_samples=1
+        )
+        names = getattr(self, "feature_names_in_", None)
+        names = None if names is None else tuple(map(str, names))
+        check_features(X, names)
+        codes = channel_codes(self.channels, X.shape[1])
+        kept = self._kept(X, codes)
+        layout = make_layout(
+            X if len(kept) == X.shape[1] else X[:, kept],
+            shape=self.grid,
+            solver=self.solver,
+            distance=self.distance,
+            random_state=_seed(self.random_state),
+            on_progress=self.on_progress or ignore,
+            balance=self.balance,
+            channels=codes[kept],
+            feature_names=names,
+        )
+        self.layout_ = _spread(layout, kept, codes)
+        return self
+
+    def _kept(self, X: np.ndarray | sp.spmatrix, codes: np.ndarray) -> np.ndarray:
+        """Columns that get a cell: all that fit, in each type those of highest variance first."""
+        counts = np.bincount(codes)
+        shape = auto_shape(int(counts.max())) if isinstance(self.grid, str) else self.grid
+        if len(shape) != 2 or isinstance(self.grid, str) and self.grid != "auto":
+            raise LayoutError(f"`grid` must be 'auto' or (height, width), got {self.grid!r}.")
+        cells = int(shape[0]) * int(shape[1])
+        if counts.max() <= cells:
+            return np.arange(len(codes))
+        order = np.argsort(-FeatureTable(X).variances(), kind="stable")
+        return np.sort(np.concatenate([order[codes[order] == code][:cells] for code in range(len(counts))]))
+
+    def transform(self, X: np.ndarray | sp.spmatrix) -> np.ndarray:
+        """Pictures of the rows: ``(n, p)`` -> ``(n, channels, height, width)``."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float32, np.float64])
+        return self.layout_.to_maps(X, self.fill)
+
+    def inverse_transform(self, X: np.ndarray) -> np.ndarray:
+        """Rows of the pictures: ``(n, channels, height, width)`` -> ``(n, p)``; NaN for features without a cell."""
+        check_is_fitted(self)
+        return self.layout_.to_features(X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _spread(layout: Layout, kept: np.ndarray, codes: np.ndarray) -> Layout:
+    """The layout of the kept columns as a layout of all columns."""
+    if len(kept) == len(codes):
+        return layout
+    positions = np.full((len(codes), 2), -1, np.int32)
+    positions[kept] = layout.positions
+    return Layout(
+        layout.shape, positions, codes.astype(np.int32), layout.n_channels, layout.quality, layout.solver, layout.notes
+    )
+
+
+def _seed(random_state: int | np.random.RandomState | None) -> int:
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,0 +1,187 @@
+"""Tumour growth as Fisher-KPP, ``u_t = div(D grad u) + rho u (1 - u)``, on a grid without flux through its borders.
+
+Plain differentiable functions of tensors. ``u`` is the density in units of the carrying capacity, in [0, 1]. Diffusion
+is in flux form with the harmonic mean of D on every face between two cells, so that it moves mass and makes none
+(Patankar, *Numerical Heat Transfer and Fluid Flow*, 1980).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from genomap_core.errors import InputError
+from genomap_core.models.diffusion_implicit import implicit_diffusion
+
+METHODS = ("explicit", "implicit")
+Step = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthScheme:
+    """How the equation is stepped through time."""
+
+    n_steps: int = 20
+    """Frames after the first one; also called K."""
+    dt: float = 1.0
+    """Time from frame to frame, in the unit of 1 / rho."""
+    spacing: tuple[float, float] = (1.0, 1.0)
+    """Height and width of a cell, in the unit of length of D."""
+    method: str = "explicit"
+    """``explicit``: Euler with as many sub-steps as stability needs. ``implicit``: any step is stable; exact
+    diffusion through the cosine transform where D is one number, alternating directions where D varies."""
+    max_diffusion: float = 0.25
+    """Upper end of D: with ``max_rate`` it decides the number of sub-steps."""
+    max_rate: float = 0.5
+    refine: int = 1
+    """Multiplies the number of sub-steps: more accuracy, more time."""
+    checkpointing: bool = True
+    """Keep only some frames for the backward pass and compute the others again."""
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"`method` must be one of {', '.join(METHODS)}, got {self.method!r}.")
+        if self.n_steps < 0 or self.refine < 1:
+            raise InputError(f"`n_steps` must be >= 0 and `refine` >= 1, got {self.n_steps} and {self.refine}.")
+        if not self.dt > 0 or not all(s > 0 and math.isfinite(s) for s in self.spacing):
+            raise InputError(f"`dt` and `spacing` must be positive, got {self.dt} and {self.spacing}.")
+        if not 0 <= self.max_diffusion < math.inf or not 0 <= self.max_rate < math.inf:
+            raise InputError("`max_diffusion` and `max_rate` must be finite and >= 0.")
+
+    @property
+    def n_substeps(self) -> int:
+        """Sub-steps of one step. Explicit: the fewest with ``D h (1/dx^2 + 1/dy^2) <= 1/2`` and ``rho h <= 1``.
+
+        On square cells the first is ``D h / dx^2 <= 1/4``. Then a diffusion sub-step is a mean of neighbours and the
+        logistic sub-step a monotone map of [0, 1] on itself: the density never leaves [0, 1].
+        """
+        if self.method == "implicit":
+            return self.refine
+        inverse = sum(1 / s**2 for s in self.spacing)
+        stiffest = max(2 * self.max_diffusion * inverse, self.max_rate) * self.dt
+        return self.refine * max(1, math.ceil(stiffest - 1e-9))
+
+
+def grow(u0: Tensor, diffusion: Tensor, rate: Tensor, scheme: GrowthScheme = GrowthScheme()) -> Tensor:
+    """Every frame of the growth that starts at ``u0``; arguments are checked.
+
+    Parameters
+    ----------
+    u0
+        ``(B, H, W)`` in [0, 1].
+    diffusion, rate
+        D and rho, ``(B, 1, 1)`` or ``(B, H, W)``, in [0, ``scheme.max_diffusion``] and [0, ``scheme.max_rate``].
+
+    Returns
+    -------
+    ``(B, n_steps + 1, H, W)``, the first frame being ``u0``.
+
+    Raises
+    ------
+    InputError
+        For shapes or values outside of those.
+    """
+    if u0.ndim != 3:
+        raise InputError(f"`u0` must be (batch, height, width), got {tuple(u0.shape)}.")
+    _check_range("u0", u0, 1.0)
+    for name, field, most in (("diffusion", diffusion, scheme.max_diffusion), ("rate", rate, scheme.max_rate)):
+        if tuple(field.shape) not in (tuple(u0.shape), (len(u0), 1, 1)):
+            raise InputError(f"`{name}` must be {tuple(u0.shape)} or {(len(u0), 1, 1)}, got {tuple(field.shape)}.")
+        _check_range(name, field, most)
+    return evolve(u0, diffusion, rate, scheme)
+
+
+def evolve(u0: Tensor, diffusion: Tensor, rate: Tensor, scheme: GrowthScheme) -> Tensor:
+    """:func:`grow` without its checks, for values that are in range by construction."""
+    if scheme.n_steps == 0:
+        return u0[:, None]
+    h = scheme.dt / scheme.n_substeps
+    step = (_implicit_step if scheme.method == "implicit" else _explicit_step)(u0, diffusion, rate, h, scheme)
+    if not (scheme.checkpointing and torch.is_grad_enabled()):
+        return torch.cat([u0[:, None], _run(u0, step, scheme.n_substeps, scheme.n_steps)], dim=1)
+    pieces, u = [u0[:, None]], u0
+    length = max(1, math.isqrt(scheme.n_steps))
+    for start in range(0, scheme.n_steps, length):
+        n = min(length, scheme.n_steps - start)
+        frames = checkpoint(_run, u, step, scheme.n_substeps, n, use_reentrant=False, preserve_rng_state=False)
+        pieces.append(frames)
+        u = frames[:, -1]
+    return torch.cat(pieces, dim=1)
+
+
+def _run(u: Tensor, step: Step, n_substeps: int, n_steps: int) -> Tensor:
+    """The next ``n_steps`` frames: ``(B, n_steps, H, W)``."""
+    frames = []
+    for _ in range(n_steps):
+        for _ in range(n_substeps):
+            u = step(u)
+        frames.append(u)
+    return torch.stack(frames, dim=1)
+
+
+def face_diffusion(diffusion: Tensor, shape: torch.Size | tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Harmonic mean of D between neighbours: on ``(B, H - 1, W)`` and ``(B, H, W - 1)`` faces.
+
+    A cell with D = 0 (skull, ventricle) lets nothing through. One number a sample stays one number.
+    """
+    if diffusion.shape[1:] == (1, 1):
+        return diffusion, diffusion
+    d = diffusion.expand(shape)
+    tiny = torch.finfo(d.dtype).tiny
+    down, right = (d[:, :-1], d[:, 1:]), (d[:, :, :-1], d[:, :, 1:])
+    return tuple(2 * a * b / (a + b).clamp_min(tiny) for a, b in (down, right))  # type: ignore[return-value]
+
+
+def divergence(u: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """``div(D grad u)`` of ``(B, H, W)`` from D / spacing^2 on the faces; sums to zero over the grid."""
+    vertical = F.pad(down * (u[:, 1:] - u[:, :-1]), (0, 0, 1, 1))
+    horizontal = F.pad(right * (u[:, :, 1:] - u[:, :, :-1]), (1, 1))
+    return (vertical[:, 1:] - vertical[:, :-1]) + (horizontal[:, :, 1:] - horizontal[:, :, :-1])
+
+
+def _explicit_step(u0: Tensor, diffusion: Tensor, rate: Tensor, h: float, scheme: GrowthScheme) -> Step:
+    """Euler: diffuse, then react on what diffused. Order 1 in time, 2 in space."""
+    down, right = face_diffusion(diffusion, u0.shape)
+    down, right = down * (h / scheme.spacing[0] ** 2), right * (h / scheme.spacing[1] ** 2)
+    growth = rate * h
+
+    def step(u: Tensor) -> Tensor:
+        u = u + divergence(u, down, right)
+        return u + growth * u * (1 - u)
+
+    return step
+
+
+def _implicit_step(u0: Tensor, diffusion: Tensor, rate: Tensor, h: float, scheme: GrowthScheme) -> Step:
+    """Strang splitting: half a step of exact logistic growth, diffusion, half a step of growth."""
+    down, right = face_diffusion(diffusion, u0.shape)
+    diffuse = implicit_diffusion(down, right, u0.shape, h, scheme.spacing)
+    decay = torch.exp(-rate * (h / 2))
+
+    def step(u: Tensor) -> Tensor:
+        u = logistic(u, decay)
+        return logistic(diffuse(u), decay)
+
+    return step
+
+
+def logistic(u: Tensor, decay: Tensor) -> Tensor:
+    """Exact solution of ``u_t = rho u (1 - u)`` after a time t, with ``decay = exp(-rho t)``."""
+    return u / (u + (1 - u) * decay)
+
+
+def front_speed(diffusion: Tensor, rate: Tensor) -> Tensor:
+    """Speed of the slowest travelling wave, ``2 sqrt(D rho)`` (Kolmogorov, Petrovsky, Piskunov, 1937)."""
+    return 2 * torch.sqrt(diffusion * rate)
+
+
+def _check_range(name: str, values: Tensor, most: float) -> None:
+    low, high = (float(v) for v in torch.aminmax(values.detach()))
+    if not (low >= -1e-6 and high <= most * (1 + 1e-5) + 1e-6):
+        raise InputError(f"`{name}` must lie in [0, {most:g}], got values from {low:g} to {high:g}.")

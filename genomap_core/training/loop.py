@@ -1,0 +1,172 @@
+"""One network trained on maps: epochs, validation, early stopping. Knows no scikit-learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genomap_core.errors import InputError
+from genomap_core.training.augment import add_noise, mixup
+from genomap_core.training.config import TrainConfig
+from genomap_core.training.device import autocast, half_precision
+
+Report = Callable[[int, dict[str, float]], None]
+"""``(epochs done, figures)``: after each epoch with its figures, after each batch with none. May raise Cancelled."""
+
+
+@dataclass(frozen=True, eq=False)
+class MapData:
+    """Maps ``(n, c, H, W)`` float32 and class codes ``(n,)`` int64, on one device."""
+
+    x: Tensor
+    y: Tensor
+
+    def to(self, device: torch.device) -> MapData:
+        return MapData(self.x.to(device), self.y.to(device))
+
+
+@dataclass(eq=False)
+class TrainState:
+    """Everything that a stopped training needs to go on: changed in place by :func:`train`."""
+
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
+    epoch: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_loss: float = math.inf
+    best_epoch: int = 0
+
+
+def new_state(module: nn.Module, config: TrainConfig) -> TrainState:
+    """The state before the first epoch."""
+    return TrainState(module, optimiser_for(module, config))
+
+
+def optimiser_for(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW, with a rate of its own for a path that is linear in every cell."""
+    linear = getattr(module, "linear", None)
+    wide = [] if linear is None else list(linear.parameters())
+    rest = [p for p in module.parameters() if all(p is not w for w in wide)]
+    groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": config.weight_decay}]
+    if linear is not None:
+        rate = config.learning_rate * min(1.0, config.linear_rate / linear.in_features)
+        groups.append({"params": wide, "lr": rate, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def train(
+    state: TrainState,
+    data: MapData,
+    config: TrainConfig,
+    *,
+    seed: int,
+    class_weights: Tensor,
+    n_epochs: int | None = None,
+    validation: MapData | None = None,
+    report: Report,
+    save: Callable[[TrainState], None] = lambda state: None,
+) -> None:
+    """Train ``state.module`` in place until ``n_epochs`` (default ``max_epochs``), or until patience ends.
+
+    With validation rows the weights of the best epoch are in ``state.best``; the start (epoch 0) takes part. The
+    randomness of an epoch depends on ``seed`` and its number only, so that a training resumed from a saved state is
+    bit-identical on a CPU.
+    """
+    device = data.x.device
+    scaler = torch.amp.GradScaler(device.type, enabled=half_precision(device) is torch.float16)
+    if validation is not None and state.epoch == 0 and not state.curve:
+        _note_validation(state, evaluate(state.module, validation, class_weights))
+    last = config.max_epochs if n_epochs is None else n_epochs
+    while state.epoch < last and not (validation is not None and state.epoch - state.best_epoch >= config.patience):
+        figures = {"loss": _run_epoch(state, data, config, seed, class_weights, scaler, report)}
+        state.epoch += 1
+        if validation is not None:
+            figures |= evaluate(state.module, validation, class_weights)
+            _note_validation(state, figures)
+        state.curve.append({"epoch": state.epoch, **figures})
+        save(state)
+        report(state.epoch, figures)
+
+
+def _run_epoch(
+    state: TrainState,
+    data: MapData,
+    config: TrainConfig,
+    seed: int,
+    class_weights: Tensor,
+    scaler: torch.amp.GradScaler,
+    report: Report,
+) -> float:
+    module, device, n = state.module, data.x.device, len(data.x)
+    generator = _reseed(seed, state.epoch, device)
+    order = torch.randperm(n, generator=generator, device=device)
+    one_hot = F.one_hot(data.y, len(class_weights)).float()
+    total = 0.0
+    module.train()
+    for rows in _even_batches(order, config.batch_size):
+        x = add_noise(data.x[rows], config.noise, module.mask, generator)
+        x, target = mixup(x, one_hot[rows], config.mixup, generator)
+        with autocast(device):
+            logits = module(x)
+        loss = weighted_cross_entropy(logits.float(), target, class_weights)
+        state.optimiser.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.step(state.optimiser)
+        scaler.update()
+        total += loss.item() * len(rows) / n
+        report(state.epoch, {})
+    if not math.isfinite(total):
+        raise InputError(
+            f"The loss became {total} in epoch {state.epoch + 1}: lower `learning_rate`, or look for "
+            "extreme values in the table (standardise its features first)."
+        )
+    return total
+
+
+def _even_batches(order: Tensor, batch_size: int) -> tuple[Tensor, ...]:
+    """Batches of nearly equal size, so that no last batch of one row moves the network as much as a full one."""
+    return torch.tensor_split(order, math.ceil(len(order) / batch_size))
+
+
+def _reseed(seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """Seed torch's own generators (dropout) for an epoch, and return one for the rest."""
+    own, shared = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
+    torch.manual_seed(int(shared >> 1))
+    kind = "cpu" if device.type == "mps" else device.type
+    return torch.Generator(device=kind).manual_seed(int(own >> 1))
+
+
+def weighted_cross_entropy(logits: Tensor, target: Tensor, class_weights: Tensor) -> Tensor:
+    """Mean cross-entropy of soft targets ``(B, k)``, each class counted by its weight ``(k,)``."""
+    weighted = target * class_weights
+    return -(weighted * F.log_softmax(logits, dim=1)).sum() / weighted.sum()
+
+
+@torch.inference_mode()
+def evaluate(module: nn.Module, data: MapData, class_weights: Tensor) -> dict[str, float]:
+    """Validation loss (weighted as in training) and accuracy."""
+    logits = predict_logits(module, data.x)
+    target = F.one_hot(data.y, len(class_weights)).float()
+    loss = weighted_cross_entropy(logits, target, class_weights).item()
+    return {"val_loss": loss, "val_accuracy": (logits.argmax(1) == data.y).float().mean().item()}
+
+
+@torch.inference_mode()
+def predict_logits(module: nn.Module, x: Tensor, batch_size: int = 256) -> Tensor:
+    """Logits in full precision without dropout: ``(n, c, H, W)`` -> ``(n, n_classes)``."""
+    module.eval()
+    return torch.cat([module(part) for part in x.split(batch_size)])
+
+
+def _note_validation(state: TrainState, figures: dict[str, float]) -> None:
+    if figures["val_loss"] < state.best_loss:
+        state.best_loss, state.best_epoch = figures["val_loss"], state.epoch
+        state.best = {name: t.detach().clone() for name, t in state.module.state_dict().items()}

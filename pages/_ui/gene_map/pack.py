@@ -1,0 +1,134 @@
+"""`MapData` as one block of bytes that the browser reads without parsing numbers.
+
+``uint32 header length | SHA-256 of the rest | JSON header, padded to 4 | arrays, each padded to 4``. The header lists
+the arrays as ``[name, type, length]``. Little-endian, as every browser's typed arrays are in practice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from genomap_core.data.perturb import MAX_LEVEL, Perturbation
+from genomap_core.plotting.colour import cividis, vik
+from genomap_core.plotting.research_use import RESEARCH_USE
+from pages._ui.gene_map.data import MapData
+
+EXACT_CELLS = 250_000
+"""Up to so many values in all maps together, every map crosses in float32; beyond, only the first one."""
+STUDY_LEVELS = (0.05, 0.10, 0.15, 0.20)
+"""Noise levels of the robustness study, marked on the slider."""
+MISSING_CODE = -32768
+_TYPES = {"float32": "f4", "int16": "i2", "int8": "i1", "uint8": "u1", "uint32": "u4", "int32": "i4"}
+
+
+_packed: WeakKeyDictionary[MapData, tuple[str, bytes]] = WeakKeyDictionary()
+
+
+def pack(data: MapData, view: Mapping[str, Any], initial: Perturbation = Perturbation(), epoch: int = 0) -> bytes:
+    """Everything the canvas needs; the same values give the same bytes, and Streamlit sends equal bytes once.
+
+    Parameters
+    ----------
+    data
+        The maps.
+    view
+        JSON-able settings of the screen: ``height``, ``columns``, ``controls``.
+    initial, epoch
+        Where the sliders stand when the map first appears, or when ``epoch`` differs from the last one seen.
+    """
+    settings = json.dumps([dict(view), initial.level, initial.keep, epoch])
+    known = _packed.get(data)  # lives as long as the value itself: patients' data are not kept longer
+    if known is None or known[0] != settings:
+        known = _packed[data] = settings, _pack(data, view, initial, epoch)
+    return known[1]
+
+
+def _pack(data: MapData, view: Mapping[str, Any], initial: Perturbation, epoch: int) -> bytes:
+    height, width = data.places.shape
+    arrays, encoding = _arrays(data)
+    header: dict[str, Any] = {
+        "shape": [int(data.places.n_channels), int(height), int(width)],
+        "maps": data.n_maps,
+        "features": len(data.placed),
+        "names": [str(data.names[j]) for j in data.placed],
+        "labels": [str(text) for text in data.labels],
+        "channels": [str(text) for text in data.channel_names],
+        "title": data.title,
+        "unit": data.unit,
+        "noun": data.noun,
+        "range": [float(v) for v in data.span],
+        "diverging": data.diverging,
+        "overlays": [{"label": o.label, "limit": o.span} for o in data.overlays],
+        "seed": int(data.seed),
+        "study": list(STUDY_LEVELS),
+        "maxLevel": MAX_LEVEL,
+        "initial": {"level": initial.level, "keep": initial.keep, "epoch": epoch},
+        "research": RESEARCH_USE,
+        **encoding,
+        **view,
+        "arrays": [[name, _name(array), int(array.size)] for name, array in arrays.items()],
+    }
+    body = b"".join(_padded(array.astype(f"<{_TYPES[_name(array)]}").tobytes()) for array in arrays.values())
+    head = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
+    rest = _padded(head) + body
+    return len(head).to_bytes(4, "little") + hashlib.sha256(rest).digest() + rest
+
+
+def _arrays(data: MapData) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    placed, k = data.placed, data.n_maps
+    exact = k if k * len(placed) <= EXACT_CELLS else 1
+    values = data.measured[:, placed]
+    low, step = _scale_of(values)
+    arrays = {
+        "cells": data.cells,
+        "features": placed.astype(np.uint32),
+        "values": values[:exact],
+        "rounded": _to_int16(values[exact:], low, step),
+        "lut": cividis(),
+        "vik": vik(),
+        "highlighted": np.flatnonzero(np.isin(placed, data.highlighted)).astype(np.uint32),
+    }
+    if data.noise is not None:
+        noise = np.asarray(data.noise, np.float32)[:, placed]
+        scale = np.broadcast_to(np.asarray(data.scale, np.float32), (len(data.names),))[placed]
+        arrays |= {"noise": noise[:exact], "roundedNoise": _to_int8(noise[exact:]), "scale": scale}
+    if data.rank is not None:
+        arrays["rank"] = np.asarray(data.rank, np.float32)[placed]
+    if data.regions is not None:
+        arrays["regions"] = np.asarray(data.regions)[placed].astype(np.int32)
+    for i, overlay in enumerate(data.overlays):
+        arrays[f"overlay{i}"] = np.asarray(overlay.values, np.float32)[:, placed]
+    return arrays, {"exact": exact, "low": low, "step": step, "noiseStep": NOISE_STEP}
+
+
+NOISE_STEP = 6 / 127
+"""Rounding of the noise of maps that are not exact: standard normal numbers beyond 6 do not occur."""
+
+
+def _scale_of(values: np.ndarray) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    return low, (high - low) / 65_000 or 1.0
+
+
+def _to_int16(values: np.ndarray, low: float, step: float) -> np.ndarray:
+    codes = np.rint((values.astype(np.float64) - low) / step) - 32_500
+    return np.where(np.isnan(values), MISSING_CODE, np.nan_to_num(codes)).astype(np.int16)
+
+
+def _to_int8(noise: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(noise / NOISE_STEP), -127, 127).astype(np.int8)
+
+
+def _name(array: np.ndarray) -> str:
+    return array.dtype.name
+
+
+def _padded(block: bytes) -> bytes:
+    return block + b"\0" * (-len(block) % 4)

@@ -1,0 +1,380 @@
+"""The views of the Genomap page: one patient, classes, patients side by side, the layout's quality, fewer samples."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.plotting import displacement_map, feature_distribution, layout_quality
+from genomap_core.plotting.colour import robust_range
+from genomap_core.plotting.static_map import map_png, map_svg
+from genomap_core.workflows.genomap import GenomapResult
+from pages._ui import jobs as job_panel
+from pages._ui.gene_map import MapData, gene_map, perturbation_fields
+from pages._ui.session import Session, jobs
+from pages._ui.shell import plain
+from pages._ui.widgets import caption, file_stem
+
+SUBSAMPLE = "genomap.subsample_task"
+
+
+def cohort_line(session: Session) -> None:
+    """What is looked at, in one line, and the way to another cohort."""
+    d = session.dataset
+    classes = "no labels" if d.y is None else f"{len(d.classes)} classes"
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    left.markdown(
+        f"**{plain(d.name)}** · {d.n_samples:,} samples · {d.n_features:,} features · {classes} · {plain(d.unit)}"
+    )
+    right.page_link("pages/data.py", label="Change cohort", icon=":material/swap_horiz:")
+
+
+def unit(dataset: Dataset) -> str:
+    """Unit of the values on a map."""
+    return "z-score" if dataset.unit in ("value", "z-score") else f"z-score of {dataset.unit}"
+
+
+def map_data(
+    session: Session, result: GenomapResult, rows: list[int], highlighted: tuple[int, ...] = (), title: str = ""
+) -> MapData:
+    """The maps of these rows on the cohort's common scale, ready for the sliders."""
+    dataset = session.dataset
+    noise, rank = perturbation_fields(session.perturbation.seed, np.asarray(rows), dataset.n_features, result.kept)
+    span = session.remember(("span", dataset.digest, session.layout), lambda: robust_range(result.z))
+    return MapData(
+        places=result.layout,
+        values=result.z[rows],
+        names=result.feature_names,
+        labels=tuple(label(dataset, i) for i in rows),
+        channel_names=channel_names(dataset, result),
+        noise=noise,
+        rank=rank,
+        seed=session.perturbation.seed,
+        missing=result.missing[rows],
+        value_range=span,
+        unit=unit(dataset),
+        highlighted=highlighted,
+        title=title,
+        noun="feature",
+    )
+
+
+def channel_names(dataset: Dataset, result: GenomapResult) -> tuple[str, ...]:
+    """Caption of each omics type's map; empty for a single one."""
+    return dataset.omics_names if result.layout.n_channels > 1 else ("",)
+
+
+def label(dataset: Dataset, row: int) -> str:
+    """A patient as captions name him: his id and class."""
+    if dataset.y is None:
+        return dataset.sample_ids[row]
+    return f"{dataset.sample_ids[row]} - {dataset.classes[dataset.y[row]]}"
+
+
+def patient_picker(session: Session) -> int:
+    """Choose a sample by id, or step through them."""
+    d = session.dataset
+    back, picker, forward = st.columns([1, 8, 1], vertical_alignment="bottom")
+    n = d.n_samples
+    if back.button("Previous", icon=":material/chevron_left:", width="stretch"):
+        session.patient = (session.patient - 1) % n
+    if forward.button("Next", icon=":material/chevron_right:", width="stretch"):
+        session.patient = (session.patient + 1) % n
+    session.patient = picker.selectbox(
+        "Patient", range(n), index=min(session.patient, n - 1), format_func=lambda i: label(d, i)
+    )
+    return session.patient
+
+
+def patient(session: Session, result: GenomapResult) -> None:
+    """One patient's map with its sliders, and the feature that was clicked or searched."""
+    row = patient_picker(session)
+    chosen = _chosen(session, result)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        data = map_data(session, result, [row], () if chosen is None else (chosen,), title=session.dataset.name)
+        event = gene_map(data, key="patient_map", height=560, initial=session.perturbation)
+        session.perturbation = event.perturbation
+        if event.feature is not None and event.feature != chosen:
+            session.feature = int(result.kept[event.feature])
+            st.rerun()
+        st.markdown(
+            "Noise is in units of each feature's standard deviation; the marks are the robustness study's 5, 10, 15 "
+            "and 20 %. Click a cell, or move with the arrow keys and press Enter, to read a feature."
+        )
+        _exports(session, result, data)
+    with right:
+        _feature_card(session, result, row, chosen)
+
+
+def _chosen(session: Session, result: GenomapResult) -> int | None:
+    """The looked-at feature as an index into the map's features, if it is on the map."""
+    if session.feature is None:
+        return None
+    found = np.flatnonzero(result.kept == session.feature)
+    return int(found[0]) if len(found) else None
+
+
+def _feature_card(session: Session, result: GenomapResult, row: int, chosen: int | None) -> None:
+    dataset = session.dataset
+    names = result.feature_names
+    picked = st.selectbox(
+        "Find a feature", range(len(names)), index=chosen, format_func=names.__getitem__, placeholder="Type a name"
+    )
+    if picked != chosen:
+        session.feature = None if picked is None else int(result.kept[picked])
+        st.rerun()
+    if picked is None:
+        st.info(
+            "Click a cell of the map, or type a name, to see where this patient stands.", icon=":material/ads_click:"
+        )
+        return
+    z = result.z[:, picked]
+    missing = result.missing[:, picked]
+    shown = np.where(missing, np.nan, z * result.preprocessor.scale_[picked] + result.preprocessor.mean_[picked])
+    first, second, third = st.columns(3)
+    value = "missing" if missing[row] else f"{shown[row]:.4g}"
+    first.metric("Value", value, help=f"In {plain(dataset.unit)}.")
+    second.metric("z-score", "-" if missing[row] else f"{z[row]:+.2f}")
+    rank = float((z[~missing] <= z[row]).mean())
+    third.metric(
+        "Higher than", "-" if missing[row] else f"{rank:.0%}", help="Share of the cohort at or below this value."
+    )
+    figure = feature_distribution(
+        shown,
+        None if dataset.y is None else dataset.y,
+        dataset.classes,
+        highlight=row,
+        feature=names[picked],
+        unit=dataset.unit,
+    )
+    st.plotly_chart(figure, key="feature_distribution", alt=f"{names[picked]} across the cohort")
+    if names[picked] in set(dataset.planted):
+        st.badge("planted cause of the classes (simulation)", icon=":material/eco:", color="blue")
+    st.markdown("**Neighbours on the map**")
+    st.dataframe(_neighbours(result, picked), hide_index=True, height=230)
+
+
+def _neighbours(result: GenomapResult, feature: int) -> pd.DataFrame:
+    """Features on the eight cells around, with their correlation over the cohort."""
+    row, column = result.layout.positions[feature]
+    board = result.layout.feature_of_cell[result.layout.channel[feature]]
+    around = board[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].ravel()
+    around = around[(around >= 0) & (around != feature)]
+    n = len(result.z)
+    with np.errstate(invalid="ignore"):
+        r = result.z[:, around].T @ result.z[:, feature] / n
+    order = np.argsort(-r)
+    return pd.DataFrame({"feature": [result.feature_names[j] for j in around[order]], "correlation": r[order].round(3)})
+
+
+def _exports(session: Session, result: GenomapResult, data: MapData) -> None:
+    stem = f"genomap-{file_stem(session.dataset.name)}-{session.patient + 1}"
+    shown = session.perturbation
+    png, svg, table, npz = st.columns(4)
+    png.download_button(
+        "PNG", lambda: map_png(data.static(shown)), f"{stem}.png", "image/png", on_click="ignore", width="stretch"
+    )
+    svg.download_button(
+        "SVG", lambda: map_svg(data.static(shown)), f"{stem}.svg", "image/svg+xml", on_click="ignore", width="stretch"
+    )
+    table.download_button(
+        "CSV",
+        lambda: _map_csv(result, data.shown(shown)[0]),
+        f"{stem}.csv",
+        "text/csv",
+        on_click="ignore",
+        width="stretch",
+    )
+    npz.download_button(
+        "All maps (npz)",
+        lambda: maps_npz(session.dataset, result),
+        f"genomaps-{file_stem(session.dataset.name)}.npz",
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+def formula_safe(text: str) -> str:
+    """``text`` as a cell that no spreadsheet takes for a formula."""
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%") else text
+
+
+def _map_csv(result: GenomapResult, values: np.ndarray) -> bytes:
+    out = io.StringIO()
+    out.write("# For research use only. Not for use in diagnostic procedures.\n")
+    writer = csv.writer(out)
+    writer.writerow(["feature", "channel", "row", "column", "z_score"])
+    for name, channel, place, value in zip(
+        result.feature_names, result.layout.channel, result.layout.positions, values, strict=True
+    ):
+        writer.writerow([formula_safe(name), int(channel), *map(int, place), "" if np.isnan(value) else f"{value:.6g}"])
+    return out.getvalue().encode()
+
+
+def maps_npz(dataset: Dataset, result: GenomapResult) -> bytes:
+    """Every patient's map ``(n, c, H, W)`` with names and labels; no pickle inside."""
+    out = io.BytesIO()
+    labels = {} if dataset.y is None else {"y": dataset.y, "classes": np.array(dataset.classes)}
+    np.savez_compressed(
+        out,
+        maps=result.maps,
+        positions=result.layout.positions,
+        feature_names=np.array(result.feature_names),
+        sample_ids=np.array(dataset.sample_ids),
+        **labels,
+    )
+    return out.getvalue()
+
+
+def classes(session: Session, result: GenomapResult) -> None:
+    """Mean map of each class on one scale, and the difference of two."""
+    dataset = session.dataset
+    if dataset.y is None:
+        st.info("This cohort has no labels: choose a target column on the Data page.")
+        return
+    codes = [c for c in range(len(dataset.classes)) if (dataset.y == c).any()][:12]
+    means = np.stack([result.z[dataset.y == c].mean(0) for c in codes])
+    counts = [int((dataset.y == c).sum()) for c in codes]
+    common = {
+        "places": result.layout,
+        "names": result.feature_names,
+        "channel_names": channel_names(dataset, result),
+        "unit": unit(dataset),
+        "noun": "feature",
+        "diverging": True,
+    }
+    named = tuple(f"{dataset.classes[c]} (n = {k})" for c, k in zip(codes, counts, strict=True))
+    gene_map(
+        MapData(values=means, labels=named, title=f"{dataset.name}: class means", **common),
+        key="class_means",
+        height=380,
+        controls=("zoom", "export"),
+    )
+    caption("Mean of the standardised values in each class, all on one scale; 0 is the mean of the cohort.")
+    if len(codes) < 2:
+        return
+    one, other = st.columns(2)
+    a = one.selectbox("Difference of", codes, format_func=dataset.classes.__getitem__)
+    b = other.selectbox("to", [c for c in codes if c != a], format_func=dataset.classes.__getitem__)
+    difference = result.z[dataset.y == a].mean(0) - result.z[dataset.y == b].mean(0)
+    gene_map(
+        MapData(
+            values=difference[None],
+            labels=(f"{dataset.classes[a]} minus {dataset.classes[b]}",),
+            title=f"{dataset.name}: difference of means",
+            **common,
+        ),
+        key="class_difference",
+        height=420,
+        controls=("zoom", "export"),
+    )
+    top = np.argsort(-np.abs(difference))[:15]
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "feature": [result.feature_names[j] for j in top],
+                "difference of means (sd)": difference[top].round(2),
+            }
+        ),
+        hide_index=True,
+    )
+
+
+def side_by_side(session: Session, result: GenomapResult) -> None:
+    """Up to 24 patients on one scale."""
+    dataset = session.dataset
+    first, second = st.columns([3, 1])
+    of = first.selectbox(
+        "Patients",
+        ["a few of each class", "from the chosen patient on"]
+        if dataset.y is not None
+        else ["from the chosen patient on"],
+    )
+    count = second.slider("How many", 2, 24, 12)
+    rows = _few_of_each(dataset, count) if of.startswith("a few") else _from(session.patient, dataset.n_samples, count)
+    event = gene_map(
+        map_data(session, result, rows, title=dataset.name),
+        key="many_maps",
+        height=240,
+        controls=("noise", "keep", "zoom", "export"),
+        initial=session.perturbation,
+    )
+    session.perturbation = event.perturbation
+    if event.feature is not None:
+        session.feature = int(result.kept[event.feature])
+    if event.map_index is not None:
+        session.patient = rows[event.map_index]
+    caption("All on the cohort's scale, so that brightness can be compared. Click a map to choose its patient.")
+
+
+def _few_of_each(dataset: Dataset, count: int) -> list[int]:
+    assert dataset.y is not None
+    queues = [list(np.flatnonzero(dataset.y == c)) for c in range(len(dataset.classes))]
+    each = max(1, count // max(1, len(queues)))
+    rows = [int(i) for q in queues for i in q[:each]]
+    rest = [int(i) for q in queues for i in q[each:]]
+    return (rows + rest)[: min(count, dataset.n_samples)]
+
+
+def _from(start: int, n: int, count: int) -> list[int]:
+    return [(start + k) % n for k in range(min(count, n))]
+
+
+def quality(session: Session, result: GenomapResult) -> None:
+    """How faithful the layout is, beside a random one."""
+    st.markdown(
+        "A good map puts features that vary together side by side. Four measures say how well it does, beside a random "
+        "layout of the same features: what an unordered map looks like."
+    )
+    chosen, control = asdict(result.layout.quality), asdict(result.control)
+    measures = {
+        "gw_distortion": ("Distortion (Gromov-Wasserstein)", "lower is better"),
+        "spearman": ("Distances agree (Spearman)", "higher is better"),
+        "neighbour_correlation": ("Correlation of neighbours", "higher is better"),
+        "knn_recall": ("Nearest features kept near", "higher is better"),
+    }
+    for column, (key, (title, direction)) in zip(st.columns(4), measures.items(), strict=True):
+        column.metric(title, f"{chosen[key]:.3f}", help=direction, border=True)
+        column.markdown(f"random: **{control[key]:.3f}** · {direction}")
+    st.plotly_chart(layout_quality(result.layout.quality, result.control), alt="Layout quality beside a random layout")
+    caption(f"Solver: {result.layout.solver}. Grid: {result.layout.shape[0]} x {result.layout.shape[1]} cells.")
+
+
+def subsample(session: Session, result: GenomapResult) -> None:
+    """The layout fitted again on fewer samples, and how far features moved."""
+    st.markdown("Would the map look the same with fewer patients? The layout is fitted again on a share of them.")
+    with st.form("subsample"):
+        share = st.slider("Share of the samples", 20, 100, 60, 5, format="%d %%")
+        if st.form_submit_button("Fit the layout again", icon=":material/refresh:"):
+            config = asdict(session.layout)
+            job_panel.submit(
+                session, SUBSAMPLE, {"config": config, "fraction": share / 100}, f"Layout on {share} % of the samples"
+            )
+
+    def draw(job: job_panel.Job) -> None:
+        with np.load(jobs().folder(job.id, session.owner) / "moved.npz", allow_pickle=False) as f:
+            moved, positions = f["cells_moved"], f["positions"]
+        if len(moved) != len(result.feature_names):
+            st.info("This result belongs to another cohort or other options: fit the layout again.")
+            return
+        found = jobs().result(job.id, session.owner)
+        one, two, three = st.columns(3)
+        one.metric("Samples used", f"{found['n_samples']:,}", border=True)
+        two.metric("Median move", f"{found['median_cells_moved']:.1f} cells", border=True)
+        three.metric("If places were random", f"{found['random_cells_moved']:.1f} cells", border=True)
+        st.plotly_chart(
+            displacement_map(result.layout.positions, positions, result.layout.shape, result.feature_names),
+            alt="How far each feature moved",
+        )
+        caption(
+            "Each feature at its place on the full map; colour: how many cells it moved after the best turn or mirror."
+        )
+
+    job_panel.history(session, SUBSAMPLE, draw)

@@ -1,0 +1,124 @@
+"""The panel of a long job: progress, curves, time left, cancel. It polls; the work runs in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from genomap_core.jobs import Job, JobEvent, curves
+from pages._ui.session import Session, jobs
+from pages._ui.shell import plain
+
+ENDINGS = {
+    "failed": "The work ended with an error",
+    "cancelled": "Cancelled",
+    "lost": "The work was lost",
+    "oom": "Not enough memory",
+}
+
+
+def submit(session: Session, task: str, spec: dict[str, Any], title: str) -> str:
+    """Queue ``genomap_core.workflows.<task>`` on the tab's cohort; the job's id."""
+    path = session.folder / f"dataset-{session.dataset.digest[:16]}.npz"
+    if not path.is_file():
+        session.dataset.save(path)
+    return jobs().submit(
+        f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files={"dataset.npz": path}
+    )
+
+
+def watch(session: Session, job: Job, stage: str | None = None) -> None:
+    """Draw an active job and follow it; when it ends the page runs again. ``stage``: whose curves are drawn."""
+    st.fragment(_live, run_every=0.5)(session.owner, job.id, stage)
+
+
+def _live(owner: str, job_id: str, stage: str | None) -> None:
+    job = jobs().get(job_id, owner)
+    if not job.active:
+        st.rerun()
+    with st.container(border=True):
+        title, button = st.columns([5, 1], vertical_alignment="center")
+        title.markdown(f"**{plain(job.title)}**")
+        if button.button(
+            "Cancel", key=f"cancel-{job_id}", icon=":material/stop:", disabled=job.cancel_requested, width="stretch"
+        ):
+            jobs().cancel(job_id, owner)
+            st.rerun(scope="fragment")
+        st.progress(_share(job), text=plain(_words(job)))
+        if job.hung():
+            st.warning(f"No sign of life for {job.silent_seconds:.0f} s. It can be cancelled.")
+        if stage is not None:
+            learning_curves(jobs().events(job_id, owner), stage)
+
+
+def _share(job: Job) -> float:
+    p = job.progress
+    return 0.0 if p is None or p.total <= 0 else min(1.0, p.step / p.total)
+
+
+def _words(job: Job) -> str:
+    if job.cancel_requested:
+        return "Stopping ..."
+    if job.status == "queued":
+        return f"Waiting: {job.ahead} job(s) ahead"
+    if job.progress is None:
+        return "Starting the worker ..."
+    words = f"{job.progress.stage}: {job.progress.step} of {job.progress.total}"
+    share = _share(job)
+    if 0.05 < share < 1:
+        words += f" - about {_duration(job.seconds * (1 - share) / share)} left"
+    return words
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def learning_curves(events: list[JobEvent], stage: str) -> None:
+    """Loss and accuracy by epoch, training beside validation."""
+    figures = curves(events).get(stage, {})
+    left, right = st.columns(2)
+    for place, title, names in (
+        (left, "Loss", {"loss": "training", "val_loss": "validation"}),
+        (right, "Accuracy", {"accuracy": "training", "val_accuracy": "validation"}),
+    ):
+        series = {label: pd.Series(figures[n][1], index=figures[n][0]) for n, label in names.items() if n in figures}
+        if series:
+            place.line_chart(pd.DataFrame(series), x_label="epoch", y_label=title, height=240, alt=f"{title} by epoch")
+
+
+def ended(session: Session, job: Job, draw: Callable[[Job], None]) -> None:
+    """Draw a finished job with ``draw``, or say why there is no result."""
+    if job.status == "done":
+        draw(job)
+        return
+    st.error(f"{ENDINGS[job.status]}: {plain(job.cause or 'no cause known')}", icon=":material/error:")
+
+
+def latest(session: Session, task: str) -> Job | None:
+    """The tab's newest job of this task, active or ended."""
+    found = [j for j in jobs().list(session.owner) if j.task == f"genomap_core.workflows.{task}"]
+    return max(found, key=lambda j: j.created, default=None)
+
+
+def history(session: Session, task: str, show: Callable[[Job], None], stage: str | None = None) -> None:
+    """Every job of ``task`` of this tab, newest first: the active ones followed, the last ended one drawn."""
+    found = sorted(
+        (j for j in jobs().list(session.owner) if j.task == f"genomap_core.workflows.{task}"),
+        key=lambda j: j.created,
+        reverse=True,
+    )
+    for job in found:
+        if job.active:
+            watch(session, job, stage)
+    done = [j for j in found if not j.active]
+    if not done:
+        return
+    names = {j.id: f"{j.title} - {j.status}" for j in done}
+    chosen = done[0].id
+    if len(done) > 1:
+        chosen = st.selectbox("Result", list(names), format_func=names.__getitem__, key=f"result-{task}")
+    ended(session, next(j for j in done if j.id == chosen), show)

@@ -1,0 +1,117 @@
+"""What the Train page shows: the split, a finished run, a saved model on this cohort."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from genomap_core.errors import InputError
+from genomap_core.jobs import Job
+from genomap_core.plotting import confusion, reliability, roc
+from genomap_core.workflows.folds import hold_out
+from genomap_core.workflows.scores import METRICS, Score
+from genomap_core.workflows.train import BUNDLE, TrainConfig, TrainResult, bundle_header
+from pages._ui import jobs as job_panel
+from pages._ui.genomap_views import cohort_line, formula_safe
+from pages._ui.session import Session, jobs, warm
+from pages._ui.shell import plain
+from pages._ui.widgets import NETWORKS, caption, file_stem
+
+__all__ = ["TASK", "cohort_line", "hold_out_line", "load", "result", "submit"]
+
+TASK = "train.task"
+
+
+def hold_out_line(session: Session) -> None:
+    """How many rows train and how many test."""
+    rows, test = hold_out(session.dataset, 0)
+    groups = "" if session.dataset.groups is None else ", groups kept whole"
+    st.markdown(
+        f"{len(rows):,} samples train the network, {len(test):,} are held out for the test (stratified{groups}). "
+        "Selection, scaling and layout are learned on the training samples only."
+    )
+
+
+def submit(session: Session, config: TrainConfig) -> None:
+    """Queue the training."""
+    title = f"{NETWORKS[config.network]} on {session.dataset.name}"
+    job_panel.submit(session, TASK, {"config": asdict(config), "cohort": session.dataset.digest}, title)
+    st.toast("Training is queued. It goes on if this page is closed.")
+
+
+def score_metrics(scores: dict[str, Score]) -> None:
+    """One metric a column, interval beneath."""
+    for column, (name, s) in zip(st.columns(len(scores)), scores.items(), strict=True):
+        column.metric(METRICS[name], f"{s.value:.3f}", border=True)
+        column.markdown(f"95 %: {s.low:.3f} to {s.high:.3f}")
+
+
+def result(session: Session, job: Job) -> None:
+    """Scores on held-out rows, curves, and the bundle to download."""
+    folder = jobs().folder(job.id, session.owner)
+    found = TrainResult.load(folder)
+    header = bundle_header((folder / BUNDLE).read_bytes())
+    classes = tuple(header.classes)
+    st.subheader("On patients the network never saw")
+    score_metrics(found.scores)
+    caption(f"{len(found.test_rows)} held-out samples; trained in {found.seconds:.1f} s.")
+    job_panel.learning_curves(jobs().events(job.id, session.owner), "training")
+    if header.provenance.get("dataset") == session.dataset.digest and session.dataset.y is not None:
+        y = session.dataset.y[found.test_rows]
+        a, b, c = st.columns(3)
+        a.plotly_chart(confusion(y, found.proba, classes), key=f"confusion-{job.id}", alt="Confusion matrix")
+        b.plotly_chart(roc(y, {"model": found.proba}, classes), key=f"roc-{job.id}", alt="ROC curve")
+        c.plotly_chart(reliability(y, {"model": found.proba}), key=f"reliability-{job.id}", alt="Calibration")
+    st.download_button(
+        "Download the model",
+        lambda: (folder / BUNDLE).read_bytes(),
+        f"{file_stem(session.dataset.name)}.genomap.safetensors",
+        on_click="ignore",
+        type="primary",
+        icon=":material/download:",
+        help="One file: network, layout, preprocessing, feature names and these scores. No code inside.",
+    )
+
+
+def load(session: Session) -> None:
+    """A saved model, checked and applied to the cohort."""
+    upload = st.file_uploader("Saved model (.safetensors)", type=["safetensors"], max_upload_size=200)
+    if upload is None:
+        st.info("A model saved here or by `save_bundle` can be applied to any cohort with the same features.")
+        return
+    content = upload.getvalue()
+    header = bundle_header(content)
+    st.markdown(f"**Classes:** {plain(', '.join(header.classes))} · **features:** {len(header.feature_names):,}")
+    if header.metrics:
+        score_metrics({k: Score(**v) for k, v in header.metrics.items() if k in METRICS})
+        caption("Scores on the samples held out when the model was trained.")
+    path = session.folder / f"bundle-{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
+    path.write_bytes(content)
+    if not st.button("Apply to this cohort", type="primary"):
+        return
+    dataset = session.dataset
+    X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
+    with st.spinner("Loading the model ..."):
+        about, arrays = warm().call(
+            "genomap_core.workflows.patient:predict_bundle",
+            {"path": str(path), "feature_names": list(dataset.feature_names)},
+            {"X": X},
+            timeout=300,
+        )
+    proba, names = arrays["proba"], about["classes"]
+    table = pd.DataFrame(proba.round(4), columns=names)
+    table.insert(0, "sample", [formula_safe(s) for s in dataset.sample_ids])
+    table.insert(1, "most likely", [names[k] for k in proba.argmax(1)])
+    if proba.shape[1] < 2:
+        raise InputError("The model knows one class only.")
+    st.dataframe(table, hide_index=True)
+    st.download_button(
+        "Download predictions (CSV)",
+        "# For research use only. Not for use in diagnostic procedures.\n" + table.to_csv(index=False),
+        f"predictions-{file_stem(dataset.name)}.csv",
+        on_click="ignore",
+    )

@@ -1,0 +1,113 @@
+"""Forms that return frozen configs, and small things every page uses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.workflows.genomap import SOLVER_NAMES, GenomapConfig
+from genomap_core.workflows.train import TrainConfig
+from pages._ui.shell import plain
+
+SOLVER_TITLES = {
+    "ot": "Optimal transport (default)",
+    "gromov": "Gromov-Wasserstein, POT (exact, slow)",
+    "published": "As published (radial distance)",
+    "embedding": "Embedding + assignment",
+    "sorted": "Sorted by two components",
+    "random": "Random (control)",
+}
+SOLVER_LIMITS = {"gromov": 2000, "published": 2000, "embedding": 6000}
+"""Most features a solver takes on a page without keeping the user waiting for minutes."""
+DISTANCES = {
+    "correlation": "Correlation (signed)",
+    "absolute": "Absolute correlation",
+    "spearman": "Rank correlation",
+    "euclidean": "Euclidean",
+}
+
+
+def layout_form(dataset: Dataset, config: GenomapConfig) -> GenomapConfig:
+    """Options of the layout. Changes at once; the layout is then computed again."""
+    first, second, third, fourth = st.columns([3, 3, 2, 2])
+    solver = first.selectbox(
+        "Placement",
+        [s for s in SOLVER_TITLES if s in SOLVER_NAMES],
+        index=list(SOLVER_TITLES).index(config.solver),
+        format_func=SOLVER_TITLES.__getitem__,
+        help="How features find their cells. Random is the control: what a map without any order looks like.",
+    )
+    distance = second.selectbox(
+        "Features are near when they agree in",
+        list(DISTANCES),
+        index=list(DISTANCES).index(config.distance),
+        format_func=DISTANCES.__getitem__,
+    )
+    most = min(dataset.n_features, SOLVER_LIMITS.get(solver, 20_000))
+    count = third.number_input(
+        "Features on the map",
+        1,
+        most,
+        min(config.max_features, most),
+        help="The most variable ones are kept. Some placements take fewer features.",
+    )
+    joint = config.joint
+    if dataset.omics is not None:
+        joint = fourth.toggle("Omics types on one map", config.joint)
+    else:
+        fourth.metric("Grid", _grid_text(int(count)), label_visibility="visible")
+    return replace(config, solver=solver, distance=distance, max_features=int(count), joint=joint)
+
+
+def _grid_text(features: int) -> str:
+    side = int(np.ceil(np.sqrt(features)))
+    return f"{side} x {side}"
+
+
+NETWORKS = {
+    "genomap": "GenoMap network (map CNN + linear path)",
+    "genomap_random": "The same on a random layout (control)",
+    "genonet": "genoNet as published",
+}
+
+
+def training_form(dataset: Dataset) -> TrainConfig | None:
+    """Options of a training run; the config when the user starts it, else None."""
+    with st.form("training"):
+        first, second, third = st.columns(3)
+        network = first.selectbox("Network", list(NETWORKS), format_func=NETWORKS.__getitem__)
+        features = second.number_input(
+            "Features on the map", 1, dataset.n_features, min(4096, dataset.n_features), help="The most variable ones."
+        )
+        seeds = third.number_input("Networks averaged", 1, 5, 2, help="Each starts from another seed.")
+        with st.expander("More options"):
+            a, b, c, d = st.columns(4)
+            epochs = a.number_input("Most epochs (0: default)", 0, 1000, 0)
+            noise = b.number_input("Training noise (-1: default)", -1.0, 3.0, -1.0, 0.1, help="In standard deviations.")
+            device = c.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
+            seed = d.number_input("Seed", 0, 10_000, 0)
+        if not st.form_submit_button("Start training", type="primary", icon=":material/play_arrow:"):
+            return None
+    return TrainConfig(
+        network=network,
+        max_features=int(features),
+        n_seeds=int(seeds),
+        max_epochs=int(epochs) or None,
+        noise=None if noise < 0 else float(noise),
+        device=device,
+        seed=int(seed),
+    )
+
+
+def file_stem(name: str) -> str:
+    """A cohort's name as a safe file name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:60] or "cohort"
+
+
+def caption(text: str) -> None:
+    """A line under a figure. Plain text: captions of the theme are too pale to read."""
+    st.markdown(plain(text))

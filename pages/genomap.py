@@ -1,0 +1,39 @@
+"""See every patient as a map of features: noise, missing genes, neighbours, and how good the layout is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages._ui import shell
+
+shell.guard()
+
+from pages._ui import genomap_views as views  # noqa: E402
+from pages._ui.session import current  # noqa: E402
+from pages._ui.widgets import layout_form  # noqa: E402
+
+session = current()
+shell.header(
+    "Genomap", "Every patient as one picture: each feature has a fixed place, related features lie side by side."
+)
+views.cohort_line(session)
+with st.expander("Layout options", icon=":material/tune:"):
+    chosen = layout_form(session.dataset, session.layout)
+    if chosen != session.layout:
+        session.layout = chosen
+        st.rerun()
+
+with st.spinner("Placing the features ..."):
+    result = session.genomap()
+
+VIEWS = {
+    "Patient": views.patient,
+    "Classes": views.classes,
+    "Side by side": views.side_by_side,
+    "Layout quality": views.quality,
+    "Fewer samples": views.subsample,
+}
+choice = st.segmented_control(
+    "View", list(VIEWS), default="Patient", required=True, key="genomap_view", label_visibility="collapsed"
+)
+VIEWS[choice](session, result)

@@ -1,0 +1,251 @@
+"""The growth equation against solutions that are known without it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+from genomap_core.errors import InputError
+from genomap_core.models.reaction_diffusion import GrowthScheme, evolve, front_speed, grow
+
+D64 = torch.float64
+
+
+def number(value: float) -> torch.Tensor:
+    return torch.full((1, 1, 1), value, dtype=D64)
+
+
+def gaussian(shape: tuple[int, int], sigma: float, height: float = 0.5) -> torch.Tensor:
+    y, x = (torch.arange(n, dtype=D64) - (n - 1) / 2 for n in shape)
+    return height * torch.exp(-(y[:, None] ** 2 + x**2) / (2 * sigma**2))[None]
+
+
+def variance(u: torch.Tensor) -> float:
+    """Of the position along the last axis, the density as weights."""
+    weights = u.sum(0) / u.sum()
+    x = torch.arange(len(weights), dtype=D64)
+    mean = (weights * x).sum()
+    return float((weights * (x - mean) ** 2).sum())
+
+
+def random_fields(seed: int, shape: tuple[int, int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    u0, d, r = (torch.rand(shape, generator=g, dtype=D64) for _ in range(3))
+    return u0, 0.01 + 0.5 * d, 0.3 * r
+
+
+@pytest.mark.parametrize("method", ["explicit", "implicit"])
+@pytest.mark.parametrize("as_map", [False, True])
+def test_the_variance_of_a_gaussian_grows_by_two_d_t(method: str, as_map: bool) -> None:
+    u0, d = gaussian((81, 81), 4.0), number(0.4)
+    scheme = GrowthScheme(n_steps=40, method=method, max_diffusion=0.4, checkpointing=False)
+    frames = grow(u0, d.expand(1, 81, 81) if as_map else d, number(0.0), scheme)
+    assert variance(frames[0, -1]) - variance(u0[0]) == pytest.approx(2 * 0.4 * 40, rel=1e-3)
+
+
+@pytest.mark.parametrize(("method", "tolerance"), [("explicit", 1e-2), ("implicit", 1e-12)])
+def test_without_diffusion_every_cell_grows_logistically(method: str, tolerance: float) -> None:
+    u0, rate = torch.tensor([[[0.01, 0.1, 0.5, 0.9]]], dtype=D64), 0.3
+    frames = grow(u0, number(0.0), number(rate), GrowthScheme(n_steps=30, method=method, refine=20, checkpointing=False))
+    t = torch.arange(31, dtype=D64)[:, None, None]
+    exact = 1 / (1 + (1 / u0 - 1) * torch.exp(-rate * t))
+    torch.testing.assert_close(frames[0], exact, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize(("method", "as_map"), [("explicit", False), ("implicit", False), ("implicit", True)])
+def test_the_front_moves_with_twice_the_root_of_d_rho(method: str, as_map: bool) -> None:
+    u0, d, rate = torch.zeros(1, 1, 500, dtype=D64), 1.0, 0.06
+    u0[..., :5] = 1
+    scheme = GrowthScheme(n_steps=600, method=method, max_diffusion=d, max_rate=rate, checkpointing=False)
+    diffusion = number(d).expand(u0.shape) if as_map else number(d)
+    frames = evolve(u0, diffusion, number(rate), scheme)[0, :, 0]
+    position = (frames > 0.5).sum(1).double()
+    speed = (position[-1] - position[-200]) / 199
+    assert float(speed) == pytest.approx(float(front_speed(number(d), number(rate))), rel=0.05)
+
+
+@pytest.mark.parametrize("method", ["explicit", "implicit"])
+def test_diffusion_moves_mass_and_makes_none(method: str) -> None:
+    u0, d, _ = random_fields(3, (2, 17, 23))
+    frames = grow(u0, d, torch.zeros(2, 1, 1, dtype=D64), GrowthScheme(n_steps=25, method=method, max_diffusion=0.51))
+    torch.testing.assert_close(frames.sum((2, 3)), u0.sum((1, 2))[:, None].expand(2, 26), rtol=1e-12, atol=0)
+
+
+def test_mass_grows_by_what_the_reaction_makes() -> None:
+    u0, d, r = random_fields(4, (1, 12, 12))
+    scheme = GrowthScheme(n_steps=1, max_diffusion=0.51, max_rate=0.3, dt=0.4)
+    spread = grow(u0, d, torch.zeros_like(r), scheme)[:, -1]
+    made = (scheme.dt / scheme.n_substeps * r * spread * (1 - spread)).sum()
+    assert scheme.n_substeps == 1
+    torch.testing.assert_close(grow(u0, d, r, scheme)[:, -1].sum(), u0.sum() + made)
+
+
+def test_a_cell_that_does_not_diffuse_lets_nothing_through() -> None:
+    u0, d = torch.zeros(1, 9, 20, dtype=D64), torch.full((1, 9, 20), 0.25, dtype=D64)
+    u0[:, :, :8] = 1
+    d[:, :, 10] = 0
+    for method in ("explicit", "implicit"):
+        last = grow(u0, d, number(0.4), GrowthScheme(n_steps=200, method=method))[0, -1]
+        assert float(last[:, 11:].abs().max()) == 0.0
+        assert float(last[:, :10].min()) > 0.99
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    method=st.sampled_from(["explicit", "implicit"]),
+    as_map=st.booleans(),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    spacing=st.tuples(st.floats(0.3, 3), st.floats(0.3, 3)),
+    most=st.tuples(st.floats(0, 5), st.floats(0, 4)),
+    dt=st.floats(0.1, 3),
+)
+def test_the_density_never_leaves_zero_to_one(seed, method, as_map, shape, spacing, most, dt) -> None:
+    g = torch.Generator().manual_seed(seed)
+    u0 = (torch.rand(2, *shape, generator=g, dtype=D64) > 0.5).to(D64)
+    sides = shape if as_map else (1, 1)
+    d, r = (m * torch.rand(2, *sides, generator=g, dtype=D64) for m in most)
+    scheme = GrowthScheme(
+        n_steps=4, dt=dt, spacing=spacing, method=method, max_diffusion=most[0], max_rate=most[1], checkpointing=False
+    )
+    frames = grow(u0, d, r, scheme)
+    assert float(frames.min()) >= -1e-9
+    assert float(frames.max()) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("method", ["explicit", "implicit"])
+@pytest.mark.parametrize("as_map", [False, True])
+def test_gradients_agree_with_finite_differences(method: str, as_map: bool) -> None:
+    u0, d, r = random_fields(5, (2, 3, 4))
+    if not as_map:
+        d, r = d[:, :1, :1], r[:, :1, :1]
+    scheme = GrowthScheme(n_steps=3, method=method, max_diffusion=0.51, max_rate=0.3, checkpointing=False)
+    arguments = tuple(v.clone().requires_grad_() for v in (0.1 + 0.8 * u0, d, r))
+    assert torch.autograd.gradcheck(lambda *a: evolve(*a, scheme), arguments)
+
+
+@pytest.mark.parametrize("method", ["explicit", "implicit"])
+def test_computing_frames_again_gives_the_same_gradients(method: str) -> None:
+    grads = []
+    for checkpointing in (False, True):
+        u0, d, r = (v.requires_grad_() for v in random_fields(6, (1, 8, 8)))
+        scheme = GrowthScheme(n_steps=11, method=method, max_diffusion=0.51, checkpointing=checkpointing)
+        evolve(u0, d, r, scheme).square().sum().backward()
+        grads.append(torch.stack([v.grad for v in (u0, d, r)]))
+    torch.testing.assert_close(grads[0], grads[1], rtol=1e-10, atol=1e-12)
+
+
+def reference(u0: np.ndarray, d: np.ndarray, rate: np.ndarray, spacing: tuple[float, float], t: float) -> np.ndarray:
+    """Independent: dense finite-volume matrix cell by cell, integrated by SciPy's implicit Runge-Kutta."""
+    h, w = u0.shape
+    matrix = np.zeros((h * w, h * w))
+    for i in range(h):
+        for j in range(w):
+            for (a, b), step in ((((i + 1), j), spacing[0]), ((i, j + 1), spacing[1])):
+                if a < h and b < w:
+                    p, q = i * w + j, a * w + b
+                    flux = 2 / (1 / d[i, j] + 1 / d[a, b]) / step**2
+                    matrix[p, q] += flux
+                    matrix[q, p] += flux
+                    matrix[p, p] -= flux
+                    matrix[q, q] -= flux
+    r = rate.ravel()
+    solution = solve_ivp(
+        lambda _, u: matrix @ u + r * u * (1 - u), (0, t), u0.ravel(), method="Radau", rtol=1e-8, atol=1e-10
+    )
+    return solution.y[:, -1].reshape(h, w)
+
+
+@pytest.mark.parametrize(("method", "refine"), [("explicit", 20), ("implicit", 100)])
+def test_agrees_with_scipy_on_varying_fields(method: str, refine: int) -> None:
+    (u0,), (d,), (r,) = (v.numpy() for v in random_fields(7, (1, 10, 13)))
+    spacing = (1.3, 0.8)
+    want = reference(u0, d, r, spacing, 8.0)
+    scheme = GrowthScheme(
+        n_steps=8, spacing=spacing, method=method, max_diffusion=0.51, max_rate=0.3, refine=refine, checkpointing=False
+    )
+    got = grow(*(torch.from_numpy(v)[None] for v in (u0, d, r)), scheme)[0, -1].numpy()
+    np.testing.assert_allclose(got, want, atol=1e-3)
+
+
+def test_large_steps_with_one_diffusion_agree_with_scipy() -> None:
+    u0 = random_fields(8, (1, 10, 12))[0]
+    want = reference(u0[0].numpy(), np.full((10, 12), 0.7), np.full((10, 12), 0.1), (1, 1), 20.0)
+    scheme = GrowthScheme(n_steps=20, dt=1.0, method="implicit", max_diffusion=0.7, refine=2)
+    np.testing.assert_allclose(grow(u0, number(0.7), number(0.1), scheme)[0, -1].numpy(), want, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("method", "as_map", "order"), [("explicit", True, 1), ("implicit", True, 1), ("implicit", False, 2)]
+)
+def test_the_order_of_convergence_in_time(method: str, as_map: bool, order: int) -> None:
+    u0, d, r = random_fields(9, (1, 8, 8))
+    if not as_map:
+        d, r = d[:, :1, :1], r[:, :1, :1]
+
+    def last(refine: int) -> torch.Tensor:
+        scheme = GrowthScheme(
+            n_steps=2, method=method, max_diffusion=0.51, max_rate=0.3, refine=refine, checkpointing=False
+        )
+        return evolve(u0, d, r, scheme)[:, -1]
+
+    truth = last(1600 if order == 1 else 400)
+    errors = [float((last(n) - truth).abs().max()) for n in (10, 20)]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.1)
+
+
+def test_the_order_of_convergence_in_space_is_two() -> None:
+    """A cosine without flux decays as exp(-D k^2 t) in the continuum."""
+    errors = []
+    for n in (16, 32):
+        x = (torch.arange(n, dtype=D64) + 0.5) / n
+        u0 = (0.5 + 0.4 * torch.cos(torch.pi * x))[None, None]
+        scheme = GrowthScheme(n_steps=1, dt=0.1, spacing=(1.0, 1 / n), method="implicit", max_diffusion=1.0)
+        got = grow(u0, number(1.0), number(0.0), scheme)[0, -1]
+        errors.append(float((got - 0.5 - 0.4 * torch.cos(torch.pi * x) * np.exp(-(np.pi**2) * 0.1)).abs().max()))
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.1)
+
+
+def test_sub_steps_follow_from_the_bounds() -> None:
+    assert GrowthScheme(max_diffusion=0.25, max_rate=1.0).n_substeps == 1
+    assert GrowthScheme(max_diffusion=0.26, max_rate=1.0).n_substeps == 2
+    assert GrowthScheme(max_diffusion=0.25, max_rate=3.5).n_substeps == 4
+    assert GrowthScheme(max_diffusion=0.25, spacing=(0.5, 0.5)).n_substeps == 4
+    assert GrowthScheme(max_diffusion=40.0, method="implicit").n_substeps == 1
+
+
+def test_no_steps_give_the_first_frame_only() -> None:
+    u0 = random_fields(1, (2, 5, 6))[0]
+    torch.testing.assert_close(grow(u0, *(torch.zeros(2, 1, 1, dtype=D64),) * 2, GrowthScheme(n_steps=0)), u0[:, None])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"spacing": (0.0, 1.0)}, "spacing"),
+        ({"spacing": (float("nan"), 1.0)}, "spacing"),
+        ({"dt": 0.0}, "dt"),
+        ({"n_steps": -1}, "n_steps"),
+        ({"method": "magic"}, "method"),
+        ({"max_diffusion": float("inf")}, "max_diffusion"),
+    ],
+)
+def test_an_impossible_scheme_is_refused(options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        GrowthScheme(**options)
+
+
+def test_values_out_of_range_are_refused() -> None:
+    u0 = torch.full((1, 4, 4), 0.5, dtype=D64)
+    with pytest.raises(InputError, match="diffusion.*0.25"):
+        grow(u0, number(0.3), number(0.1))
+    with pytest.raises(InputError, match="u0"):
+        grow(u0 * 3, number(0.1), number(0.1))
+    with pytest.raises(InputError, match="u0"):
+        grow(u0 * float("nan"), number(0.1), number(0.1))
+    with pytest.raises(InputError, match="rate.*must be"):
+        grow(u0, number(0.1), torch.ones(1, 3, 3, dtype=D64))

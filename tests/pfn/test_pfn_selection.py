@@ -1,0 +1,89 @@
+"""In-fold reduction against scikit-learn's statistics, with missing values and sparse tables."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.feature_selection import f_classif
+
+from genomap_core.pfn.selection import FeatureReducer, anova_f, variances
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 4), st.floats(0, 1e4))
+def test_anova_agrees_with_scikit_learn(seed, k, offset):
+    g = np.random.default_rng(seed)
+    codes = np.r_[np.arange(k), np.arange(k), g.integers(0, k, 30)]
+    X = g.normal(size=(len(codes), 6)) + codes[:, None] * g.normal(size=6) + offset
+    np.testing.assert_allclose(anova_f(X, codes), f_classif(X, codes)[0], rtol=1e-5)
+
+
+def test_anova_leaves_missing_values_out_of_their_feature_only():
+    g = np.random.default_rng(0)
+    codes = np.arange(40) % 2
+    X = g.normal(size=(40, 3)) + codes[:, None]
+    hole = X.copy()
+    hole[:10, 1] = np.nan
+    expected = [f_classif(X, codes)[0][0], f_classif(X[10:, 1:2], codes[10:])[0][0], f_classif(X, codes)[0][2]]
+    np.testing.assert_allclose(anova_f(hole, codes), expected, rtol=1e-6)
+
+
+def test_constant_empty_and_perfect_features_are_ordered_sensibly():
+    codes = np.arange(20) % 2
+    X = np.column_stack([np.full(20, 3.0), np.full(20, np.nan), codes * 1.0, np.random.default_rng(0).normal(size=20)])
+    f = anova_f(X, codes)
+    assert f[0] == f[1] == 0
+    assert f[2] > f[3] > 0
+    assert np.isfinite(f).all()
+
+
+def test_sparse_and_dense_statistics_agree():
+    g = np.random.default_rng(0)
+    X = g.poisson(0.5, size=(50, 12)).astype(float)
+    codes = np.arange(50) % 3
+    np.testing.assert_allclose(anova_f(sp.csr_matrix(X), codes), anova_f(X, codes), rtol=1e-9)
+    np.testing.assert_allclose(variances(sp.csr_matrix(X)), X.var(0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["anova", "variance", "pca"])
+def test_a_planted_feature_survives_the_reduction(method):
+    g = np.random.default_rng(0)
+    codes = np.arange(60) % 2
+    X = g.normal(size=(60, 300)).astype(np.float32)
+    X[:, 17] += 12 * codes
+    reducer = FeatureReducer(method, 5).fit(X, codes)
+    Z = reducer.transform(X)
+    assert Z.shape == (60, 5)
+    assert Z.dtype == np.float32
+    if method == "pca":
+        assert reducer.kept_ is None
+    else:
+        assert 17 in reducer.kept_
+        assert (np.diff(reducer.kept_) > 0).all()
+
+
+def test_components_take_missing_values_and_repeat_for_a_seed():
+    g = np.random.default_rng(0)
+    X = g.normal(size=(40, 80)).astype(np.float32)
+    X[g.random(X.shape) < 0.1] = np.nan
+    X[:, 3] = np.nan
+    codes = np.arange(40) % 2
+    a, b = (FeatureReducer("pca", 4).fit(X, codes).transform(X) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    assert np.isfinite(a).all()
+
+
+def test_nothing_is_learned_from_the_rows_that_are_transformed():
+    g = np.random.default_rng(0)
+    X, codes = g.normal(size=(40, 50)), np.arange(40) % 2
+    reducer = FeatureReducer("pca", 4).fit(X, codes)
+    np.testing.assert_allclose(reducer.transform(X[:1]), reducer.transform(np.r_[X[:1], X[1:] + 100])[:1], atol=1e-6)
+
+
+def test_options_are_checked():
+    X, codes = np.zeros((4, 3)), np.arange(4) % 2
+    with pytest.raises(ValueError, match="selection"):
+        FeatureReducer("best", 2).fit(X, codes)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="n_selected"):
+        FeatureReducer("anova", 0).fit(X, codes)

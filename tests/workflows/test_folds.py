@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.errors import InputError
+from genomap_core.workflows.folds import hold_out, largest_fold_count, make_folds
+
+
+def cohort(y, groups=None):
+    n = len(y)
+    return Dataset(
+        "c",
+        np.zeros((n, 1), np.float32),
+        ("g",),
+        tuple(map(str, range(n))),
+        y=None if y[0] is None else np.asarray(y),
+        classes=("common", "rare"),
+        groups=groups,
+    )
+
+
+def test_every_row_is_tested_once_and_classes_are_spread():
+    folds = make_folds(cohort([0] * 20 + [1] * 10), 5, 0)
+    assert sorted(np.concatenate([t for _, t in folds])) == list(range(30))
+    for train, test in folds:
+        assert not set(train) & set(test)
+        assert (test >= 20).sum() == 2
+
+
+def test_a_group_never_parts():
+    groups = np.repeat(np.arange(12), 3)
+    y = np.repeat(np.arange(12) % 2, 3)
+    for train, test in make_folds(cohort(y, groups), 3, 0):
+        assert not set(groups[train]) & set(groups[test])
+
+
+def test_a_class_too_small_is_named_with_the_way_out():
+    with pytest.raises(InputError, match=r"class 'rare' has 3 samples. Choose 2 to 3 folds"):
+        make_folds(cohort([0] * 9 + [1] * 3), 5, 0)
+    with pytest.raises(InputError, match=r"'rare' has 1 samples. Leave that class out"):
+        make_folds(cohort([0] * 9 + [1]), 5, 0)
+
+
+def test_groups_count_not_rows():
+    y = [0] * 8 + [1] * 8
+    assert largest_fold_count(cohort(y, np.repeat([0, 1, 2, 3], 4))) == 2
+
+
+def test_no_labels_and_one_class_are_said():
+    with pytest.raises(InputError, match="no labels"):
+        make_folds(cohort([None] * 5), 5, 0)
+    with pytest.raises(InputError, match="'common'"):
+        make_folds(cohort([0] * 5), 5, 0)
+
+
+def test_the_held_out_part_is_a_fifth_or_what_a_small_class_allows():
+    train, test = hold_out(cohort([0] * 50 + [1] * 50), 0)
+    assert (len(train), len(test)) == (80, 20)
+    assert 1 in np.array([0] * 9 + [1] * 2)[hold_out(cohort([0] * 9 + [1] * 2), 0)[1]]
