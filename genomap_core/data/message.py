@@ -9,7 +9,7 @@ from typing import Literal
 Severity = Literal["ok", "warn", "error", "refuse"]
 
 SEVERITIES: tuple[Severity, ...] = ("ok", "warn", "error", "refuse")
-"""From harmless to worst: "ok" informs, "warn" can be worked with, "error" must be mended, "refuse" is not even tried."""
+"""From harmless to worst: "ok" informs, "warn" can be worked with, "error" must be mended, "refuse" is not tried."""
 
 
 @dataclass(frozen=True, slots=True)

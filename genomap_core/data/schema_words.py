@@ -59,7 +59,7 @@ MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "#n/a", "#na"
 
 LIKELY_MISSING_WORDS = frozenset(
     _words("""
-    - -- --- ? nd n.d. n.d n.a. n.a missing unknown unk undefined #value! #ref! #div/0! #num! #name? #null! x
+    - -- --- ? nd n.d. n.d n.a. n.a missing unknown unk undefined #value! #ref! #div/0! #num! #name? #null!
 """)
 ) | {"not available", "not done", "not applicable", "not determined", "not reported"}
 """Lower case. Read as missing with a warning that lists them."""

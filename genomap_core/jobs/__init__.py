@@ -23,9 +23,9 @@ What a task is
 A public function of this library, ``task(spec: dict, folder: Path, on_progress) -> dict``, named
 ``"genomap_core.module:function"``. ``spec`` and what it returns are JSON; arrays and models go through files in
 ``folder`` (``result.json``, ``error.log``, ``worker.log`` and ``fault.log`` are ours). ``on_progress`` takes a
-`genomap_core.progress.Progress` and may be called as often as you like: reports with figures are kept for every step (of
-one step the last), others only as the newest of each quarter second. It raises ``Cancelled`` when the user has asked to
-stop: let it pass.
+`genomap_core.progress.Progress` and may be called as often as you like: reports with figures are kept for every step
+(of one step the last), others only as the newest of each quarter second. It raises ``Cancelled`` when the user has
+asked to stop: let it pass.
 
 What is promised
 ----------------

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import select
 import struct
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +37,9 @@ class Pipe:
     def __init__(self, read_fd: int, write_fd: int) -> None:
         self._read_fd, self._write_fd = read_fd, write_fd
         os.set_blocking(write_fd, False)
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # 64 kB is the default: arrays would need thousands of turns
+                fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, 1024 * 1024)
 
     def send(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], deadline: float | None = None) -> None:
         """Write one message. Arrays of numbers, bool or fixed-width text only.

@@ -121,12 +121,11 @@ class JobManager:
 
     def close(self, *, cancel_jobs: bool = False) -> None:
         """Stop supervising. Workers go on and are found again by the next manager, unless ``cancel_jobs``."""
-        if cancel_jobs:
-            self._supervisor.end_all()
         self._stop.set()
         self._wake.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=30)
+        self._thread.join(timeout=30)
+        if cancel_jobs:
+            self._supervisor.end_all()
         self._ledger.close()
 
     # -- read --------------------------------------------------------------------------------------------------------

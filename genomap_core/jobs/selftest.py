@@ -18,12 +18,13 @@ from genomap_core.progress import OnProgress, Progress
 
 
 def count(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
-    """Count to ``steps`` with ``pause`` seconds between, one "epoch" each, and write the last number into a file."""
+    """Count to ``steps`` with ``pause`` seconds between, one "epoch" each, and add the last number to a file."""
     steps = int(spec["steps"])
     for step in range(1, steps + 1):
         on_progress(Progress("counting", step, steps, {"loss": 1.0 / step}))
         time.sleep(spec.get("pause", 0.0))
-    (folder / "count.txt").write_text(str(steps))
+    with open(folder / "count.txt", "a") as file:
+        file.write(f"{steps}\n")
     return {"steps": steps, "pid": os.getpid(), "session": os.getsid(0), "torch": "torch" in sys.modules}
 
 

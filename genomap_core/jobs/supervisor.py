@@ -108,8 +108,8 @@ class Supervisor:
     # -- end ---------------------------------------------------------------------------------------------------------
 
     def _end(self, entry: Entry, status: Status, cause: str) -> None:
+        self._finish(entry, status, cause)  # first, or another server would find it dead and guess at the cause
         self._runner.kill(entry.handle, entry.token or "")
-        self._finish(entry, status, cause)
 
     def _settle(self, entry: Entry, gone: Exit) -> None:
         """A worker is gone that did not write its ending itself."""

@@ -4,12 +4,12 @@
 
     warm = WarmWorker()                                        # one per server (st.cache_resource)
     warm.start(preload=("torch",))                             # returns at once; imports go on in the child
-    answer, arrays = warm.call("genomap_core.workflows.predict:predict", {"bundle": digest}, {"X": X}, timeout=30)
+    answer, arrays = warm.call("genomap_core.workflows.predict:predict", {"model": digest}, {"X": X}, timeout=30)
 
-The function is ``function(spec: dict, arrays: dict[str, ndarray], cache: dict) -> (dict, dict[str, ndarray])``. ``cache``
-is a least-recently-used dictionary that lives as long as the child: put models there under a key that contains their
-digest (all users share it). ``spec`` and the answer are JSON, arrays go as raw bytes; nothing is pickled. What the
-function prints goes to standard error. An error of this library raised there is raised here as itself; any other becomes
+The function is ``function(spec: dict, arrays: dict[str, ndarray], cache: dict) -> (dict, dict[str, ndarray])``.
+``cache`` is a least-recently-used dictionary that lives as long as the child: put models there under a key that holds
+their digest (all users share it). ``spec`` and the answer are JSON, arrays go as raw bytes; nothing is pickled. What
+the function prints goes to ``log``. An error of this library raised there is raised here as itself; any other becomes
 a :class:`JobError` with its type and first line, as does a crash or a time-out. The next call replaces a dead child.
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -46,7 +47,7 @@ class WarmWorker:
     max_rss_bytes
         A child above this after an answer is ended and replaced (its cache is lost); ``None``: no limit.
     log
-        File for what the child prints and for tracebacks; ``None``: this process's standard error.
+        File for what the child prints and for tracebacks, which may quote data; ``None``: thrown away.
     """
 
     def __init__(self, *, cache_items: int = 8, max_rss_bytes: int | None = None, log: Path | None = None) -> None:
@@ -69,7 +70,7 @@ class WarmWorker:
         return child.pid if child is not None and child.poll() is None else None
 
     def start(self, preload: Iterable[str] = ()) -> None:
-        """Start the child and let it import ``preload`` (after each restart too). Returns at once; calls wait for it."""
+        """Start the child and let it import ``preload`` (after a restart too). Returns at once; calls wait for it."""
         self._preload = tuple(preload)
         self._starting = self._starter.submit(self._ensure)
 
@@ -99,9 +100,11 @@ class WarmWorker:
     def close(self) -> None:
         """End the child; the worker can't be used afterwards."""
         self._closed = True
-        self._kill()
+        if (child := self._child) is not None:
+            child.kill()  # a call in progress hears of it and lets go of its turn
         self._starter.shutdown(wait=True)
-        self._kill()
+        with self._turn:
+            self._kill()
         atexit.unregister(self.close)
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -109,8 +112,10 @@ class WarmWorker:
     def _exchange(
         self, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray], deadline: float, timeout: float
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        self._starter.submit(self._ensure).result()
-        assert self._pipe is not None
+        if not self._closed:
+            self._starter.submit(self._ensure).result()
+        if self._pipe is None:
+            raise JobError("The prediction process was closed.")
         try:
             self._pipe.send(head, arrays, deadline)
             answer = self._pipe.receive(deadline)
@@ -132,23 +137,19 @@ class WarmWorker:
 
     def _ensure(self) -> None:
         """Start a child unless one lives. Only runs on the starter's thread."""
-        if self._closed:
-            raise JobError("The prediction process was closed.")
-        if self._child is not None and self._child.poll() is None:
+        if self._closed or (self._child is not None and self._child.poll() is None):
             return
         self._kill()
-        log = None if self._log is None else self._log.open("ab")
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "genomap_core.jobs.warm_child", str(self._cache_items), *self._preload],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            bufsize=0,
-            env=worker_environment(),
-            start_new_session=True,
-        )
-        if log is not None:
-            log.close()
+        with open(os.devnull if self._log is None else self._log, "ab") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "genomap_core.jobs.warm_child", str(self._cache_items), *self._preload],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+                env=worker_environment(),
+                start_new_session=True,
+            )
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._pipe = Pipe(self._child.stdout.fileno(), self._child.stdin.fileno())

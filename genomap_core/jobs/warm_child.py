@@ -1,4 +1,4 @@
-"""The child of a `WarmWorker`: ``python -m genomap_core.jobs.warm_child CACHE_ITEMS [MODULE ...]``, until stdin ends."""
+"""The child of a `WarmWorker`: ``python -m genomap_core.jobs.warm_child CACHE_ITEMS [MODULE ...]``; ends with stdin."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The worker's watch: a thread that carries reports to the ledger, shows that the worker lives, and hears of a cancel.
 
-The task's thread never touches the database: `on_progress` costs about a microsecond, however often it is called.
+The task's thread never touches the database: `on_progress` costs some microseconds, however often it is called.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ def thin_out(reports: list[tuple[float, Progress]], keep_points: bool = True) ->
 
     So every epoch's figures survive, however fast the epochs come.
     """
-    latest = {(p.stage, p.step): (at, p) for at, p in reports}
-    last = reports[-1] if reports else None
-    return [item for item in latest.values() if (keep_points and item[1].values) or item is last]
+    latest: dict[tuple[str, int], tuple[float, Progress]] = {}
+    for at, progress in reports:
+        latest.pop((progress.stage, progress.step), None)
+        latest[progress.stage, progress.step] = (at, progress)
+    kept = list(latest.values())
+    return [item for item in kept[:-1] if keep_points and item[1].values] + kept[-1:]
 
 
 class Watch:

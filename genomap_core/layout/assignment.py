@@ -39,7 +39,7 @@ def _halves(
     to = to[np.argsort(cells[to, axis], kind="stable")]
     at = at[np.argsort(points[at, axis], kind="stable")]
     cut = len(to) // 2
-    part = int(round(len(at) * cut / len(to)))
+    part = round(len(at) * cut / len(to))
     yield from _halves(at[:part], to[:cut], points, cells, limit)
     yield from _halves(at[part:], to[cut:], points, cells, limit)
 

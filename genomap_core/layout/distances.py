@@ -38,7 +38,7 @@ def check_features(X: np.ndarray | sp.spmatrix, feature_names: tuple[str, ...] |
         raise LayoutError(f"Found 0 feature(s) (shape={X.shape}): a layout needs a minimum of 1 is required.")
     if n < 2:
         raise LayoutError(f"Distances between features need at least 2 samples, got {n} sample: add rows to the table.")
-    values = X.data if sp.issparse(X) else X
+    values = stored(X)
     if np.iscomplexobj(values):
         raise LayoutError("Complex data not supported: give real numbers.")
     total = values.sum(dtype=np.float64)
@@ -46,8 +46,18 @@ def check_features(X: np.ndarray | sp.spmatrix, feature_names: tuple[str, ...] |
         raise LayoutError(_where_not_finite(X, feature_names))
 
 
+def dense(X: np.ndarray | sp.spmatrix) -> np.ndarray:
+    """The same table as an array."""
+    return X.toarray() if isinstance(X, sp.spmatrix | sp.sparray) else np.asarray(X)
+
+
+def stored(X: np.ndarray | sp.spmatrix) -> np.ndarray:
+    """The values a table holds in memory: all of a dense one, the non-zeros of a sparse one."""
+    return np.asarray(X.data) if isinstance(X, sp.spmatrix | sp.sparray) else X
+
+
 def _where_not_finite(X: np.ndarray | sp.spmatrix, names: tuple[str, ...] | None) -> str:
-    if sp.issparse(X):
+    if isinstance(X, sp.spmatrix | sp.sparray):
         coo = X.tocoo()
         at = np.flatnonzero(~np.isfinite(coo.data))
         rows, columns, values = coo.row[at], coo.col[at], coo.data[at]
@@ -81,7 +91,7 @@ class FeatureTable:
     def __post_init__(self) -> None:
         if self.distance not in DISTANCES:
             raise LayoutError(f"`distance` must be one of {', '.join(DISTANCES)}; got {self.distance!r}.")
-        if sp.issparse(self.X):
+        if isinstance(self.X, sp.spmatrix | sp.sparray):
             object.__setattr__(self, "X", self.X.tocsc())
 
     @property
@@ -94,8 +104,7 @@ class FeatureTable:
 
     def raw(self, columns: np.ndarray | slice) -> np.ndarray:
         """Values as they are: ``(n, k)``."""
-        block = self.X[:, columns]
-        return block.toarray() if sp.issparse(block) else block
+        return dense(self.X[:, columns])
 
     def take(self, columns: np.ndarray | slice) -> np.ndarray:
         """Prepared columns ``(n, k)`` float32: centred and of unit length, a constant one zero (euclidean: centred)."""

@@ -4,10 +4,10 @@ With C1 = c - <z_i, z_j> (`lowrank`) the joint objective of an arrangement s is,
 
     E(s) = 1/2 sum_ij K(s_i - s_j) <z_i, z_j>,    K = (1 - balance) GW kernel - balance near kernel,
 
-where the GW kernel is the Euclidean cell distance in units that make its part equal the Gromov-Wasserstein distortion of
-mean-normalised distances with square loss (Memoli, FoCM 2011; Peyre et al., ICML 2016), and the near kernel is a
-weighted mean over neighbouring cells. K depends on differences of cells only: its gradient with respect to what lies in
-a cell, F = K * z, is one FFT convolution, O(m d log m), with no m x m matrix.
+where the GW kernel is the Euclidean cell distance in units that make its part equal the Gromov-Wasserstein distortion
+of mean-normalised distances with square loss (Memoli, FoCM 2011; Peyre et al., ICML 2016), and the near kernel is a
+weighted mean over neighbouring cells. K depends on differences of cells only: its gradient with respect to what lies
+in a cell, F = K * z, is one FFT convolution, O(m d log m), with no m x m matrix.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import scipy.fft
 
 from genomap_core.layout.geometry import Grid, mean_cell_distance, wrapped_distance
 
-NEAR_WEIGHT = 0.05
+NEAR_WEIGHT = 0.1
 """Distortion that is as dear as a full unit of neighbour correlation at equal balance."""
 
 
@@ -66,7 +66,7 @@ class Kernels:
             weight = np.where(self.offsets < 1.1, 1.0, 0.5) * (self.offsets < 1.5) * (self.offsets > 0)
         else:
             weight = np.exp(-0.5 * (self.offsets / radius) ** 2)
-        return -2 * NEAR_WEIGHT * weight / (self.grid.n_cells * weight.sum())
+        return -2 * NEAR_WEIGHT * weight / (self.grid.n_cells * max(weight.sum(), 1e-12))
 
     @property
     def _pairs(self) -> int:

@@ -86,7 +86,7 @@ def mean_cell_distance(grid: Grid) -> float:
         return 1.0
     occupied = np.zeros(grid.shape)
     occupied.ravel()[grid.open_cells] = 1
-    padded = tuple(2 * side for side in grid.shape)
+    padded = (2 * grid.shape[0], 2 * grid.shape[1])
     spectrum = np.fft.rfft2(occupied, padded)
     pairs = np.rint(np.fft.irfft2(np.abs(spectrum) ** 2, padded))
     return float((pairs * wrapped_distance(padded)).sum() / (grid.n_cells * (grid.n_cells - 1)))

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from genomap_core.errors import LayoutError
+from genomap_core.layout.distances import dense
 from genomap_core.layout.quality import LayoutQuality
 
 FORMAT = "genomap-layout/1"
@@ -46,10 +47,12 @@ class Layout:
 
     def __post_init__(self) -> None:
         if self.positions.shape != (len(self.channel), 2):
-            raise LayoutError(f"Positions are {self.positions.shape} for {len(self.channel)} features: expected (p, 2).")
+            raise LayoutError(
+                f"Positions are {self.positions.shape} for {len(self.channel)} features: expected (p, 2)."
+            )
         cells = self._cell_of_feature
         placed = cells[cells >= 0]
-        outside = (self.positions >= np.asarray(self.shape)).any() or len(placed) < (self.positions >= 0).all(1).sum()
+        outside = len(placed) < (self.positions != -1).any(axis=1).sum()
         if outside or len(np.unique(placed)) != len(placed):
             raise LayoutError(f"Two features share a cell, or one lies outside the {self.shape} grid.")
 
@@ -83,7 +86,7 @@ class Layout:
         Float32, or float64 where the table is float64 (so that :meth:`to_features` gives back what came in).
         ``fill`` stands in cells without a feature.
         """
-        X = X.toarray() if sp.issparse(X) else np.asarray(X)
+        X = dense(X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise LayoutError(f"The layout has {self.n_features} features, the table has shape {X.shape}.")
         dtype = np.float64 if X.dtype == np.float64 else np.float32

@@ -19,7 +19,7 @@ from genomap_core.layout.layout import Layout
 from genomap_core.progress import OnProgress, ignore
 
 
-class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Rows of a table to pictures, by a layout learned on the rows it is fitted on.
 
     Parameters
@@ -98,7 +98,7 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         """Columns that get a cell: all that fit, in each type those of highest variance first."""
         counts = np.bincount(codes)
         shape = auto_shape(int(counts.max())) if isinstance(self.grid, str) else self.grid
-        if len(shape) != 2 or isinstance(self.grid, str) and self.grid != "auto":
+        if len(shape) != 2 or (isinstance(self.grid, str) and self.grid != "auto"):
             raise LayoutError(f"`grid` must be 'auto' or (height, width), got {self.grid!r}.")
         cells = int(shape[0]) * int(shape[1])
         if counts.max() <= cells:

@@ -2,7 +2,15 @@
 
 from genomap_core.pfn.classifier import PFNClassifier
 from genomap_core.pfn.official import HOW_TO_GET, Official
-from genomap_core.pfn.weights import Limits, Survey, Weights, choose_weights, find_weights, inspect_weights, survey_weights
+from genomap_core.pfn.weights import (
+    Limits,
+    Survey,
+    Weights,
+    choose_weights,
+    find_weights,
+    inspect_weights,
+    survey_weights,
+)
 
 __all__ = [
     "HOW_TO_GET",

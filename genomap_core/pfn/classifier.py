@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
@@ -107,8 +106,9 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         y = _labels(y)
         table = self._table(X, reset=True)
-        check_consistent_length(table, y)
-        self.classes_ = limits.check_labels(y, weights)
+        if table.shape[0] != len(y):
+            raise InputError(f"{table.shape[0]} rows, but {len(y)} classes: give one class a row.")
+        self.classes_ = limits.check_classes(y, weights)
         codes = np.searchsorted(self.classes_, y)
         device = _device(self.device)
         limits.check_rows(len(y), weights, on_cpu=device == "cpu", beyond=self.beyond_limits)
@@ -136,7 +136,8 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of every row: ``(m, p)`` -> ``(m,)``."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        return self.classes_[best]
 
     def _check_parameters(self) -> None:
         for name in ("n_estimators", "batch_rows"):
@@ -147,7 +148,13 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     def _table(self, X: Any, *, reset: bool) -> np.ndarray | sp.csr_matrix:
         try:
             table = validate_data(
-                self, X, reset=reset, accept_sparse="csr", dtype=np.float32, ensure_all_finite=False
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=np.float32,
+                ensure_all_finite=False,
+                ensure_min_samples=2 if reset else 1,
             )
         except ValueError as error:
             raise InputError(str(error)) from error
@@ -196,8 +203,10 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
 def _labels(y: Any) -> np.ndarray:
     try:
         y = column_or_1d(y, warn=True)
-        if y.dtype.kind != "f" or not np.isnan(y).any():  # missing labels get a message of their own
-            check_classification_targets(y)
+        limits.check_labels_present(y)
+        check_classification_targets(y)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(str(error)) from error
     return y
@@ -211,9 +220,9 @@ def _device(name: str) -> str:
     tabpfn_classifier()  # the quiet import, which brings torch
     import torch
 
-    at_hand = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    at_hand = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.split(":")[0] not in at_hand or not at_hand[name.split(":")[0]]():
+        return "cuda" if at_hand["cuda"] else "cpu"
+    if not at_hand.get(name.split(":")[0], False):
         raise InputError(f"The device {name!r} is not at hand: use 'auto' or 'cpu'.")
     return name

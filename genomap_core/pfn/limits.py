@@ -20,20 +20,26 @@ _BASE_BYTES = 0.45 * GIB
 _COLUMNS_PER_CELL = {"v2": 2, "v2_5": 3, "v2_6": 3, "v3": 1, "v3_5": 1}
 
 
-def check_labels(y: np.ndarray, weights: Weights) -> np.ndarray:
+def check_labels_present(y: np.ndarray) -> None:
+    """Refuse missing classes in ``y`` ``(n,)``: NaN or None."""
+    missing = np.isnan(y) if y.dtype.kind == "f" else np.array([v is None or v != v for v in y], bool)
+    if missing.any():
+        raise InputError(
+            f"The class of {int(missing.sum())} training rows is missing (NaN), the first in row "
+            f"{int(missing.argmax())}: remove or label these rows."
+        )
+
+
+def check_classes(y: np.ndarray, weights: Weights) -> np.ndarray:
     """The distinct classes of ``y`` ``(n,)``, sorted.
 
     Raises
     ------
     InputError
-        A label is missing, or there is one class only.
+        There is one class only.
     ModelLimitError
         There are more classes than the weights know.
     """
-    if y.dtype.kind == "f" and np.isnan(y).any():
-        raise InputError(f"The class of {int(np.isnan(y).sum())} training rows is missing: remove or label these rows.")
-    if y.dtype.kind == "O" and any(v is None or v != v for v in y):
-        raise InputError("The class of some training rows is missing: remove or label these rows.")
     classes = np.unique(y)
     if len(classes) < 2:
         raise InputError(
@@ -49,12 +55,13 @@ def check_labels(y: np.ndarray, weights: Weights) -> np.ndarray:
 
 def check_values(X: np.ndarray | sp.csr_matrix) -> None:
     """Refuse infinite values in ``X`` ``(n, p)``; NaN means missing and is fine."""
-    infinite = np.isinf(X.data if sp.issparse(X) else X)
+    infinite = np.isinf(X) if isinstance(X, np.ndarray) else np.isinf(X.data)
     if infinite.any():
-        first = np.argwhere(infinite)[0]
-        if sp.issparse(X):
-            first = [np.searchsorted(X.indptr, first[0], side="right") - 1, X.indices[first[0]]]
-        row, column = (int(v) for v in first)
+        if isinstance(X, np.ndarray):
+            row, column = (int(v) for v in np.argwhere(infinite)[0])
+        else:
+            first = int(infinite.argmax())
+            row, column = int(np.searchsorted(X.indptr, first, side="right")) - 1, int(X.indices[first])
         raise InputError(
             f"{int(infinite.sum())} infinite values (inf), the first in row {row}, column {column}: replace them, or "
             "leave the cells empty (missing)."

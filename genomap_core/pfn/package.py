@@ -60,11 +60,11 @@ def _no_dotenv() -> Iterator[None]:
     def without_file(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **{"_env_file": None} | kwargs)
 
-    BaseSettings.__init__ = without_file  # type: ignore[method-assign]
+    BaseSettings.__init__ = without_file  # type: ignore
     try:
         yield
     finally:
-        BaseSettings.__init__ = original  # type: ignore[method-assign]
+        BaseSettings.__init__ = original  # type: ignore
 
 
 @contextmanager

@@ -17,7 +17,7 @@ SELECTIONS: tuple[Selection, ...] = ("anova", "variance", "pca", "none")
 def class_moments(X: np.ndarray | sp.csr_matrix, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Count, sum and sum of squares of every feature in every class, missing values left out: each ``(k, p)``."""
     one_hot = np.eye(int(codes.max()) + 1)[codes].T
-    if sp.issparse(X):
+    if isinstance(X, sp.csr_matrix | sp.csr_array):
         centred, squares = X.astype(np.float64), X.multiply(X).astype(np.float64)
         counts = np.repeat(one_hot.sum(1, keepdims=True), X.shape[1], axis=1)
         return counts, np.asarray(one_hot @ centred), np.asarray(one_hot @ squares)
@@ -125,4 +125,4 @@ class FeatureReducer(TransformerMixin, BaseEstimator):
 
 
 def _dense(X: np.ndarray | sp.csr_matrix) -> np.ndarray:
-    return np.asarray(X.toarray() if sp.issparse(X) else X, np.float32)
+    return np.asarray(X if isinstance(X, np.ndarray) else X.toarray(), np.float32)

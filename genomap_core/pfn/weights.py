@@ -1,4 +1,4 @@
-"""Which weights of tabular foundation models lie on this machine. No network, no torch, no tabpfn: files are only read."""
+"""Which weights of tabular foundation models lie on this machine. Files are read; no network, no torch, no tabpfn."""
 
 from __future__ import annotations
 

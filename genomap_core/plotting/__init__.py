@@ -1,0 +1,32 @@
+"""Values -> figures. Nothing is shown or saved, little computed; plotly is imported with the first figure."""
+
+from genomap_core.plotting.features import (
+    attribution_agreement,
+    attribution_bars,
+    feature_distribution,
+    probability_bars,
+)
+from genomap_core.plotting.layouts import displacement_map, layout_quality
+from genomap_core.plotting.performance import confusion, learning_curves, reliability, roc, score_intervals
+from genomap_core.plotting.research_use import RESEARCH_USE
+from genomap_core.plotting.static_map import StaticMap, map_png, map_svg
+from genomap_core.plotting.template import for_export
+
+__all__ = [
+    "RESEARCH_USE",
+    "StaticMap",
+    "attribution_agreement",
+    "attribution_bars",
+    "confusion",
+    "displacement_map",
+    "feature_distribution",
+    "for_export",
+    "layout_quality",
+    "learning_curves",
+    "map_png",
+    "map_svg",
+    "probability_bars",
+    "reliability",
+    "roc",
+    "score_intervals",
+]

@@ -92,7 +92,7 @@ def ticks(low: float, high: float, count: int = 5) -> tuple[float, ...]:
         raise InputError(f"A scale needs low < high, got {low} and {high}.")
     raw = (high - low) / count
     power = 10.0 ** np.floor(np.log10(raw))
-    step = power * next(m for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+    step = power * next(m for m in (1, 2, 5, 10) if m * power >= raw * 0.7)
     first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
     return tuple(round(i * step, 12) for i in range(first, last + 1))
 
@@ -101,7 +101,9 @@ def label_ticks(values: tuple[float, ...]) -> tuple[str, ...]:
     """Short labels with a true minus sign and one number of decimals; powers of ten below 0.001 and from a million."""
     top = max((abs(v) for v in values), default=0.0)
     if top and not 1e-3 <= top < 1e6:
-        return tuple("0" if v == 0 else f"{v:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−") for v in values)
+        return tuple(
+            "0" if v == 0 else f"{v:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−") for v in values
+        )
     texts = [f"{v:.6f}".rstrip("0") for v in values]
     decimals = max((len(t.split(".")[1]) for t in texts), default=0)
     return tuple(f"{v:.{decimals}f}".replace("-", "−") for v in values)

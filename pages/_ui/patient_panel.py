@@ -73,7 +73,7 @@ def _ask_both(
     target: int,
     genomap: GenomapResult,
 ) -> list[dict[str, Any]]:
-    dataset, shown = session.dataset, session.perturbation
+    shown = session.perturbation
     X = _rows_for_models(session, row, shown)
     with st.spinner("Asking both models ..."):
         key = ("predict", folder.name, row, shown, models)

@@ -30,13 +30,6 @@ def fitted(table, random_weights):
     return PFNClassifier(random_weights.path, n_estimators=2).fit(*table)
 
 
-def checked_weights():
-    import tempfile
-    from pathlib import Path
-
-    return build_random(Path(tempfile.mkdtemp()) / "checks-v3.safetensors").path
-
-
 @parametrize_with_checks(
     [PFNClassifier("checks", n_estimators=1)],
     expected_failed_checks=lambda _: {
@@ -110,7 +103,7 @@ def test_sparse_and_dense_tables_give_the_same_answer(table, random_weights):
         (lambda X, y: (X, np.where(np.arange(len(y)) < 3, np.nan, 1.0)), InputError, "3 training rows is missing"),
         (lambda X, y: (X, np.where(np.arange(len(y)) < 3, None, y)), InputError, "missing"),
         (lambda X, y: (np.where(np.isnan(X), np.inf, X), y), InputError, "row 3, column 4"),
-        (lambda X, y: (X, y[:-1]), InputError, "inconsistent"),
+        (lambda X, y: (X, y[:-1]), InputError, "60 rows, but 59 classes"),
         (lambda X, y: (X[:0], y[:0]), InputError, "0 sample"),
     ],
 )
@@ -123,7 +116,7 @@ def test_too_many_rows_are_refused_before_any_work_and_can_be_insisted_on(random
     g = np.random.default_rng(0)
     X, y = g.normal(size=(5_001, 3)), np.arange(5_001) % 2
     start = time.perf_counter()
-    with pytest.raises(ModelLimitError, match="5,001 training rows.*at most 5,000"):
+    with pytest.raises(ModelLimitError, match=r"5,001 training rows.*at most 5,000"):
         PFNClassifier(random_weights.path, device="cpu").fit(X, y)
     assert time.perf_counter() - start < 3
     insisting = PFNClassifier(random_weights.path, n_estimators=1, beyond_limits=True, batch_rows=10).fit(X, y)
@@ -144,11 +137,13 @@ def test_memory_is_refused_before_it_is_taken(table, random_weights):
 
 def test_the_memory_estimate_grows_with_every_dimension(random_weights):
     base = limits.estimated_bytes(random_weights, 100, 50, 2)
-    assert base < limits.estimated_bytes(random_weights, 200, 50, 2) < limits.estimated_bytes(random_weights, 200, 99, 2)
+    assert (
+        base < limits.estimated_bytes(random_weights, 200, 50, 2) < limits.estimated_bytes(random_weights, 200, 99, 2)
+    )
 
 
 def test_a_device_that_is_not_there_is_named(table, random_weights):
-    with pytest.raises(InputError, match="mps|cuda|tpu"):
+    with pytest.raises(InputError, match="'tpu' is not at hand"):
         PFNClassifier(random_weights.path, device="tpu").fit(*table)
 
 
@@ -173,7 +168,7 @@ def damaged(tmp_path, weights, how):
 @pytest.mark.parametrize("how", ["missing tensor", "other width", "other architecture"])
 def test_weights_that_do_not_fit_their_architecture_are_an_error_of_the_file(tmp_path, table, random_weights, how):
     path = damaged(tmp_path, random_weights, how)
-    with pytest.raises(InputError, match="don't load or don't run.*damaged"):
+    with pytest.raises(InputError, match=r"don't load or don't run.*damaged"):
         PFNClassifier(path).fit(*table)
 
 

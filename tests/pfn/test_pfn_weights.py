@@ -35,7 +35,9 @@ def empty_machine(tmp_path, monkeypatch):
 
 def test_importing_the_package_brings_neither_torch_nor_tabpfn():
     code = "import sys, genomap_core.pfn; print([m for m in ('torch', 'tabpfn', 'captum') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,7 @@ def test_both_formats_say_the_same(random_weights, random_weights_ckpt):
 
 def test_reading_a_pickle_calls_nothing(tmp_path):
     marker = tmp_path / "called"
+
     class Evil:
         def __reduce__(self):
             return os.system, (f"touch {marker}",)

@@ -14,7 +14,7 @@ from genomap_core.progress import Progress
 
 
 def embedding(problem: Problem, method: str = "tsne") -> np.ndarray:
-    """Cell index of each feature: ``(p,)`` int. ``method``: "tsne", or "pca" (also where t-SNE has too few features)."""
+    """Cell index of each feature: ``(p,)`` int. ``method``: "tsne" or "pca" (also for fewer than 5 features)."""
     return one_channel_at_a_time(lambda part: _seat(part, method))(problem)
 
 
@@ -41,4 +41,6 @@ def _plane(vectors: np.ndarray, method: str, seed: int) -> np.ndarray:
         return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).astype(np.float64)
     from sklearn.manifold import TSNE  # late: only this solver needs it
 
-    return TSNE(perplexity=min(30, (p - 1) / 3), init="pca", random_state=seed).fit_transform(vectors).astype(np.float64)
+    return (
+        TSNE(perplexity=min(30, (p - 1) / 3), init="pca", random_state=seed).fit_transform(vectors).astype(np.float64)
+    )

@@ -15,6 +15,14 @@ LIMIT = 2500
 """Features above which dense couplings take hours."""
 
 
+def check_size(n_cells: int) -> None:
+    """Refuse grids on which dense couplings take hours."""
+    if n_cells > LIMIT:
+        raise LayoutError(
+            f"This solver takes at most {LIMIT} cells, got {n_cells}: use solver='ot', or select fewer features."
+        )
+
+
 @one_channel_at_a_time
 def gromov(problem: Problem) -> np.ndarray:
     """Conditional gradient on the square loss between mean-normalised distances (Peyre et al., ICML 2016): ``(p,)``."""
@@ -22,10 +30,9 @@ def gromov(problem: Problem) -> np.ndarray:
 
 
 def coupled(problem: Problem, C2: np.ndarray, loss: str) -> np.ndarray:
-    """GW coupling of the features' distances with ``C2`` under ``loss`` ("square_loss" or "kl_loss"), made a permutation."""
+    """GW coupling with ``C2`` under ``loss`` ("square_loss" or "kl_loss"), made a permutation: ``(p,)``."""
     p, m = problem.table.n_features, len(C2)
-    if m > LIMIT:
-        raise LayoutError(f"This solver takes at most {LIMIT} cells, got {m}: use solver='ot', or select fewer features.")
+    check_size(m)
     if p == 1:
         return np.zeros(1, np.int64)
     ot = import_pot()

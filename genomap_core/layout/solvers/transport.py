@@ -1,17 +1,17 @@
-"""`ot`, the default: Gromov-Wasserstein optimal transport with a permutation coupling, joined with a neighbourhood term.
+"""`ot`, the default: Gromov-Wasserstein transport with a permutation coupling, joined with a neighbourhood term.
 
 Minimised over arrangements s of features on cells:
 
-    (1 - balance) GW(s) - balance * 0.05 * (mean correlation of neighbouring cells),
+    (1 - balance) GW(s) - balance * 0.1 * (mean correlation of neighbouring cells),
     GW(s) = mean over pairs of (C1_ij / mean C1 - C2_s(i)s(j) / mean C2)^2
 
 with C1 the distance of features, C2 the Euclidean distance of cells (Memoli, FoCM 2011; Peyre et al., ICML 2016, square
-loss). Method, ours: C1 is of low rank, so the objective's gradient is a convolution on the grid (`field`). The distance
-kernel is conditionally negative definite, so the GW part is concave over arrangements (Maron & Lipman, NeurIPS 2018) and
-a *whole* linear assignment against the gradient never raises it: no step size, any number of features moved at once. Cells
-of one sublattice are no neighbours of each other, so there the neighbourhood part is linear as well and the assignment is
-exact. The assignments run in windows of a few hundred cells, from wide and sparse to narrow and dense (a blur that
-shrinks, as in self-sorting maps: Strong & Gong, IEEE ToM 2014; Barthel et al., CGF 42(1), 2023).
+loss). Method, ours: C1 is of low rank, so the objective's gradient is a convolution on the grid (`field`). The
+distance kernel is conditionally negative definite, so the GW part is concave over arrangements (Maron & Lipman,
+NeurIPS 2018) and a *whole* linear assignment against the gradient never raises it: no step size, any number of
+features moved at once. Cells of one sublattice are no neighbours of each other, so there the neighbourhood part is
+linear as well and the assignment is exact. The assignments run in windows of a few hundred cells, from wide and sparse
+to narrow and dense (a blur that shrinks, as in self-sorting maps: Strong & Gong, IEEE ToM 2014; Barthel et al., CGF 42(1), 2023).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ CONTROLS = ("noise", "keep", "overlay", "regions", "zoom", "export")
 """Everything the tool bar can hold; a control whose data are not given is left out."""
 
 _HERE = Path(__file__).parent
-_SCRIPTS = ("values.js", "paint.js", "panels.js", "controls.js", "legend.js", "export.js", "gene_map.js")
+_SCRIPTS = ("values.js", "paint.js", "panels.js", "controls.js", "legend.js", "export.js", "reading.js", "gene_map.js")
 
 
 def _component() -> Any:
@@ -95,11 +95,14 @@ class _Memory:
     """Where the sliders of one map stand, across reruns and visits to other pages."""
 
     def __init__(self, initial: Perturbation) -> None:
-        self.given = self.start = self.last = initial
+        self.given = self.start = self.last = Perturbation(initial.level, initial.keep)
         self.epoch = 0
 
     def begin(self, initial: Perturbation, mounted: bool) -> None:
-        """A new `initial` moves the sliders; a map mounted anew starts where the reader left it."""
+        """A new `initial` moves the sliders, unless it only repeats what they said; a map mounted anew resumes."""
+        initial = Perturbation(initial.level, initial.keep)
+        if initial == self.last:
+            self.given = initial
         if initial != self.given:
             self.given = self.start = self.last = initial
             self.epoch += 1

@@ -16,8 +16,10 @@ function panelList(data, variants) {
   return list;
 }
 
-function captionOf(data, panel) {
-  const parts = [data.channels[panel.channel], panel.variant < 0 ? "" : data.overlays[panel.variant].label];
+/** A single attribution is named in the legend, not again over every panel. */
+function captionOf({ data, variants }, panel) {
+  const several = variants.length > 1;
+  const parts = [data.channels[panel.channel], several ? data.overlays[panel.variant].label : ""];
   return { name: data.labels[panel.map], detail: parts.filter(Boolean).join(" · ") };
 }
 
@@ -25,23 +27,24 @@ function captionOf(data, panel) {
 function cellSize(room, tall, width, height) {
   const fit = Math.min(room / width, tall / height);
   const up = Math.ceil(fit);
-  if (up <= 4 && up * width <= room && up * height <= tall * 1.25) return up;
+  const slack = up <= 2 ? 1.3 : 1.12; // rather a little too tall than a fifth too small
+  if (up * width <= room && up * height <= tall * slack) return up;
   return fit >= 1 ? Math.floor(fit) : fit;
 }
 
-/** Columns and cell size that show `count` panels largest in `width` CSS pixels. */
-function arrange(data, count, width, ratio) {
-  const [channels, rows, columns] = data.shape;
+/** Columns and cell size that show `count` panels largest in `width` CSS pixels, `group` of them a patient. */
+function arrange(data, count, group, width, ratio) {
+  const [, rows, columns] = data.shape;
   const tallest = count === 1 ? data.height : Math.max(data.height, 640);
   let best = null;
   const tries = data.columns ? [Math.min(data.columns, count)] : Array.from({ length: count }, (_, i) => i + 1);
   for (const across of tries) {
     const down = Math.ceil(count / across);
     const room = ((width - (across - 1) * GAP) / across) * ratio;
-    const tall = data.columns ? data.height * ratio : Math.min(data.height, tallest / down - CAPTION) * ratio;
+    const tall = data.columns ? data.height * ratio : Math.min(data.height, tallest / down) * ratio;
     if (room < 24 || tall < 24) continue;
     const cell = cellSize(room, tall, columns, rows);
-    const whole = channels === 1 || across % channels === 0 || across === count ? 1 : 0.9; // keep a patient's types together
+    const whole = across % group === 0 || group % across === 0 ? 1 : 0.7; // keep a patient's panels together
     if (!best || cell * whole > best.score || (cell * whole === best.score && across > best.across && down > 1))
       best = { across, cell, score: cell * whole };
   }
@@ -215,10 +218,14 @@ function marks(context, seen, job) {
 }
 
 function ring(context, seen, at, ratio) {
-  const radius = Math.max(7 * ratio, seen.cell * 0.72);
+  const large = seen.cell > 30 * ratio; // then a ring would cross the neighbours
+  const radius = large ? seen.cell / 2 - 5 * ratio : Math.max(7 * ratio, seen.cell * 0.72);
+  const x = seen.left + (at.x + 0.5) * seen.cell;
+  const y = seen.top + (at.y + 0.5) * seen.cell;
   for (const [colour, width] of [["#ffffff", 4], ["#c2185b", 2]]) {
     context.beginPath();
-    context.arc(seen.left + (at.x + 0.5) * seen.cell, seen.top + (at.y + 0.5) * seen.cell, radius, 0, 2 * Math.PI);
+    if (large) context.roundRect(x - radius, y - radius, 2 * radius, 2 * radius, 8 * ratio);
+    else context.arc(x, y, radius, 0, 2 * Math.PI);
     context.strokeStyle = colour;
     context.lineWidth = width * ratio;
     context.stroke();

@@ -83,7 +83,7 @@ function percent(share) {
 function ticksOf(low, high, count) {
   const raw = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find((m) => m * power >= raw * 0.999);
+  const step = power * [1, 2, 5, 10].find((m) => m * power >= raw * 0.7);
   const ticks = [];
   for (let i = Math.ceil(low / step - 1e-9); i <= Math.floor(high / step + 1e-9); i++) ticks.push(i * step);
   return { ticks, step };

@@ -1,0 +1,79 @@
+# make app          the environment, the requirements, then the app in a browser
+# make test         everything that is checked: unit, property, app and browser tests, contracts, lint, types
+# make lint         ruff, mypy and the import contracts alone
+# make sample-data  write sample_data/ again, byte for byte
+# make clean        remove the environment and all caches
+#
+# PYTHON=python3.12 chooses the interpreter; TESTS="tests/jobs -k cancel" narrows `make test`.
+# Written for GNU make 3.81 (macOS) and later.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8501
+TESTS ?= tests
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest --disable-socket --allow-unix-socket --allow-hosts=127.0.0.1,::1,localhost
+
+.PHONY: app test lint sample-data clean environment chromium
+
+app: $(VENV)/.requirements
+	@case "$$(uname)$$DISPLAY$$WAYLAND_DISPLAY" in Linux) headless=true ;; *) headless=false ;; esac; \
+	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.headless $$headless
+
+# The parts run one after the other whatever the first says; the browser tests need the machine to themselves.
+test: $(VENV)/.test-requirements chromium
+	@status=0; \
+	echo "== tests without a browser (two at a time)"; \
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "not browser" $(TESTS) || status=$$?; \
+	if [ $$status -eq 5 ]; then status=0; fi; \
+	echo "== browser tests"; \
+	$(PYTEST) -m browser $(TESTS) || { last=$$?; if [ $$last -ne 5 ]; then status=$$last; fi; }; \
+	exit $$status
+
+lint: $(VENV)/.test-requirements
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+sample-data: $(VENV)/.requirements
+	$(BIN)/python -m genomap_core.data.synthetic sample_data
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-artifacts
+
+environment: $(VENV)/.requirements
+
+# Stamp files: a second call finds them and is fast; a changed requirements file installs again.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "GenoMap Studio needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Install one (Debian: apt-get install python3 python3-venv; macOS: brew install python@3.12),"; \
+	  echo "or name it: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  echo "This Python comes without 'venv'."; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y python3-venv; \
+	  else echo "Install it first: sudo apt-get install python3-venv"; exit 1; fi; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.requirements: requirements.txt $(VENV)/.created
+	$(PIP) install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.test-requirements: tests/requirements.txt $(VENV)/.requirements
+	$(PIP) install --quiet -r requirements.txt -r tests/requirements.txt
+	@touch $@
+
+# As root on Debian the browser is installed; elsewhere one line says how to get it and its tests are skipped.
+chromium: $(VENV)/.test-requirements
+	@$(BIN)/python tests/browser/find_chromium.py >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the browser tests ..."; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+	    >/dev/null || true; \
+	fi; \
+	$(BIN)/python tests/browser/find_chromium.py >/dev/null || echo \
+	  "No Chromium, browser tests are skipped: 'sudo apt-get install chromium' (Debian), 'brew install --cask chromium' (macOS), or CHROMIUM=/path/to/it make test."

@@ -1,0 +1,88 @@
+"""The models of the study by name: those of the library, the baselines of this package, and the user's own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from genomap_core.errors import InputError
+from genomap_core.workflows.models import MODELS as LIBRARY
+from genomap_core.workflows.models import make_classifier
+
+TITLES: dict[str, str] = {
+    **LIBRARY,
+    "lightgbm": "LightGBM",
+    "svm": "Linear SVM",
+    "prior": "Class frequencies",
+}
+"""Name -> what tables and pictures say."""
+BASELINES = ("logistic", "forest", "lightgbm", "svm")
+CONTROL = "genomap_random"
+_ON_DEVICE = frozenset({"genomap", "genomap_random", "genonet", "pfn"})
+
+Factory = Callable[..., Any]
+"""``factory(random_state=..., **options)`` -> an unfitted classifier on raw tables ``(n, p)`` with NaN."""
+
+
+def gpu_models(names: tuple[str, ...], device: str) -> frozenset[str]:
+    """Which of these models go to a GPU worker when ``device`` is ``cuda``."""
+    return frozenset(names) & _ON_DEVICE if device == "cuda" else frozenset()
+
+
+def build(name: str, *, random_state: int, device: str = "cpu", plugin: str | None = None, **options: Any) -> Any:
+    """An unfitted classifier.
+
+    Parameters
+    ----------
+    name
+        Of :data:`TITLES`, or of the plugin's models.
+    device
+        Passed to the models that can use one.
+    plugin
+        A module of the user's with ``MODELS = {name: factory}``.
+    """
+    own = plugin_models(plugin)
+    if name in own:
+        return own[name](random_state=random_state, **options)
+    if name in _ON_DEVICE:
+        return make_classifier(name, random_state=random_state, device=device, **options)
+    if name in LIBRARY:
+        return make_classifier(name, random_state=random_state, **options)
+    from genomap_core.benchmark import baselines
+
+    factories: dict[str, Factory] = {
+        "lightgbm": baselines.lightgbm_pipeline,
+        "svm": baselines.svm_pipeline,
+        "prior": baselines.prior_pipeline,
+    }
+    if name not in factories:
+        raise InputError(f"No model {name!r}: choose some of {', '.join([*TITLES, *own])}.")
+    return factories[name](random_state=random_state, **options)
+
+
+def plugin_models(plugin: str | None) -> Mapping[str, Factory]:
+    """Name -> factory of the user's module; empty for None."""
+    if plugin is None:
+        return {}
+    try:
+        module = importlib.import_module(plugin)
+    except ImportError as error:
+        raise InputError(f"The plugin {plugin!r} can't be imported ({error}): is its folder on PYTHONPATH?") from error
+    models = getattr(module, "MODELS", None)
+    if not isinstance(models, dict) or not models:
+        raise InputError(f"The plugin {plugin!r} must hold a dictionary MODELS of name -> factory.")
+    return models
+
+
+def check_models(names: tuple[str, ...], plugin: str | None) -> None:
+    """:class:`InputError` unless every name is a model's."""
+    known = {**TITLES, **plugin_models(plugin)}
+    unknown = [n for n in names if n not in known]
+    if unknown:
+        raise InputError(f"Unknown models: {', '.join(unknown)}. Choose some of {', '.join(known)}.")
+
+
+def title_of(name: str) -> str:
+    """For tables and pictures; a plugin's model is called by its name."""
+    return TITLES.get(name, name)

@@ -1,0 +1,201 @@
+"""The study's protocol as frozen values, and the one generator of every run. Nothing here reads data or fits a model."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from genomap_core.errors import InputError
+
+SUBSAMPLE_PERCENT = (80, 60, 40, 20)
+NOISE_PERCENT = (5, 10, 15, 20, 50, 100, 150)
+MODELS = ("genomap", "genomap_random", "genonet", "pfn", "logistic", "forest", "lightgbm", "svm")
+"""The study's eight models, by their names in :mod:`genomap_core.benchmark.models`."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*", re.ASCII)
+_CONDITION = re.compile(r"full|rows-([1-9][0-9]?)|(noise|testnoise)-([1-9][0-9]{0,2})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How training and test rows are disturbed. Its name says it all: ``full``, ``rows-40``, ``noise-15``, ``testnoise-15``."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _CONDITION.fullmatch(self.name):
+            raise InputError(
+                f"Unknown condition {self.name!r}: write `full`, `rows-40` (40 % of the training rows), `noise-15` "
+                "(15 % of each feature's standard deviation, on training and test rows) or `testnoise-15` (test only)."
+            )
+
+    @property
+    def fraction(self) -> float:
+        """Share of the training rows that is kept, in (0, 1]."""
+        return int(self.name[5:]) / 100 if self.name.startswith("rows-") else 1.0
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the added noise, in units of each feature's standard deviation in the training rows."""
+        return int(self.name.partition("-")[2]) / 100 if "noise" in self.name else 0.0
+
+    @property
+    def noisy_training(self) -> bool:
+        """Whether the training rows get the noise too."""
+        return self.name.startswith("noise-")
+
+
+FULL = Condition("full")
+CONDITIONS: tuple[Condition, ...] = (
+    FULL,
+    *(Condition(f"rows-{p}") for p in SUBSAMPLE_PERCENT),
+    *(Condition(f"noise-{p}") for p in NOISE_PERCENT),
+)
+"""The study's twelve conditions."""
+TEST_NOISE: tuple[Condition, ...] = tuple(Condition(f"testnoise-{p}") for p in NOISE_PERCENT)
+"""The option: noise on the test rows only."""
+
+
+def seed_of(name: str) -> int:
+    """A seed from a name: the first 31 bits of its SHA-256. Renaming a run is the only way to change its chance."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One cell of the study: plain arguments, and every seed it needs, derived from names."""
+
+    dataset: str
+    condition: Condition
+    model: str
+    seed: int
+    fold: int
+
+    @property
+    def name(self) -> str:
+        """``set/condition/model/s<seed>/f<fold>``: unique in a study, and the path of its record."""
+        return f"{self.dataset}/{self.condition.name}/{self.model}/s{self.seed}/f{self.fold}"
+
+    @property
+    def random_state(self) -> int:
+        """Of the model."""
+        return seed_of(self.name)
+
+    @property
+    def split_seed(self) -> int:
+        """Of the folds: the same for all models and conditions, so that they are compared on the same rows."""
+        return seed_of(f"{self.dataset}/s{self.seed}/folds")
+
+    @property
+    def noise_seed(self) -> int:
+        """Of the noise field: the same for all models, and for all levels, which differ in amplitude only."""
+        return seed_of(f"{self.dataset}/s{self.seed}/noise")
+
+    @property
+    def rows_seed(self) -> int:
+        """Of the choice of training rows: smaller fractions lie inside larger ones."""
+        return seed_of(f"{self.dataset}/s{self.seed}/f{self.fold}/rows")
+
+    @classmethod
+    def parse(cls, name: str) -> Run:
+        """The run of this name."""
+        dataset, condition, model, seed, fold = name.split("/")
+        return cls(dataset, Condition(condition), model, int(seed[1:]), int(fold[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The runs one fresh interpreter does: one data set, one fold, one seed."""
+
+    dataset: str
+    seed: int
+    fold: int
+    runs: tuple[Run, ...]
+    needs_gpu: bool = False
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.dataset}/s{self.seed}/f{self.fold}" + ("/gpu" if self.needs_gpu else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What is run on what.
+
+    Parameters
+    ----------
+    folds
+        Data set -> number of folds, in the order of the study.
+    models, conditions
+        Names of the models; the disturbances.
+    seeds
+        Repetitions of condition ``full``.
+    other_seeds
+        Repetitions of every other condition: with little compute, fewer seeds first, never fewer sets.
+    options
+        Model -> its options, JSON values only.
+    gpu_models
+        Models that need a GPU worker; empty when everything runs on CPUs.
+    """
+
+    folds: Mapping[str, int]
+    models: tuple[str, ...] = MODELS
+    conditions: tuple[Condition, ...] = CONDITIONS
+    seeds: tuple[int, ...] = (0, 1, 2, 3)
+    other_seeds: tuple[int, ...] = (0,)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gpu_models: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for what, names in (("data set", self.folds), ("model", self.models)):
+            bad = [n for n in names if not _NAME.fullmatch(n)]
+            if bad or not names:
+                raise InputError(f"Not the name of a {what}: {bad or 'none is given'}. Use a-z, 0-9 and `_`.")
+        for what, values in (("models", self.models), ("conditions", self.conditions), ("seeds", self.seeds)):
+            if len(set(values)) != len(values):
+                raise InputError(f"`{what}` names one of its members twice.")
+        for dataset, n in self.folds.items():
+            if n < 2:
+                raise InputError(f"{dataset}: {n} folds; at least 2 are needed.")
+        if any(s < 0 for s in (*self.seeds, *self.other_seeds)) or not self.seeds:
+            raise InputError(f"`seeds` must be whole numbers >= 0, got {self.seeds} and {self.other_seeds}.")
+
+    def seeds_of(self, condition: Condition) -> tuple[int, ...]:
+        """The repetitions of this condition."""
+        return self.seeds if condition == FULL else self.other_seeds
+
+
+def runs(protocol: Protocol) -> Iterator[Run]:
+    """Every run of the study: the first seed of all sets before the second seed of any."""
+    for seed in sorted({*protocol.seeds, *protocol.other_seeds}):
+        for dataset, n_folds in protocol.folds.items():
+            for fold in range(n_folds):
+                for condition in protocol.conditions:
+                    if seed in protocol.seeds_of(condition):
+                        for model in protocol.models:
+                            yield Run(dataset, condition, model, seed, fold)
+
+
+def bundles(protocol: Protocol) -> Iterator[Bundle]:
+    """The runs in the pieces that workers get; those of GPU models apart, for another kind of worker."""
+    for (seed, dataset, fold), group in groupby(runs(protocol), key=lambda r: (r.seed, r.dataset, r.fold)):
+        members = tuple(group)
+        for gpu in (False, True):
+            part = tuple(r for r in members if (r.model in protocol.gpu_models) == gpu)
+            if part:
+                yield Bundle(dataset, seed, fold, part, needs_gpu=gpu)
+
+
+def shard(pieces: list[Bundle], text: str | None) -> list[Bundle]:
+    """Every n-th bundle from the i-th on, for ``text = "i/n"`` with i from 1 to n; all without it."""
+    if text is None:
+        return pieces
+    match = re.fullmatch(r"([1-9][0-9]*)/([1-9][0-9]*)", text)
+    if not match or int(match[1]) > int(match[2]):
+        raise InputError(f"`--shard` must be i/n with i from 1 to n, such as 3/8, got {text!r}.")
+    return pieces[int(match[1]) - 1 :: int(match[2])]

@@ -1,0 +1,69 @@
+"""Which column plays which part, and how doubtful cells are treated: proposed by the program, corrected by the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Orientation = Literal["samples_in_rows", "genes_in_rows"]
+Log = Literal["as is", "log2(1+x)"]
+Duplicates = Literal["error", "first", "mean", "keep"]
+NotNumbers = Literal["error", "missing"]
+Labels = Literal["merge variants", "as written"]
+
+ID_STEM = "(id before its last _)"
+"""As :attr:`Roles.group`: rows whose ids differ only behind the last ``_``, ``-`` or ``.`` form a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Names are those of :meth:`Table.title`.
+
+    Parameters
+    ----------
+    id
+        Column with the samples' names; None: they are numbered. With genes in rows: the column with the genes' names.
+    target
+        Column (with genes in rows: row) with the classes; None: no labels.
+    group
+        Column whose equal values must not part in a split (a patient with several samples), or :data:`ID_STEM`.
+    set_aside
+        Columns that are neither features nor any of the above.
+    orientation
+        Whether a row of the file is a sample or a gene.
+    log
+        "log2(1+x)" transforms every number column; nothing below 0 may be in it.
+    duplicates
+        Features of the same name: an error, the first, their mean, or all under numbered names.
+    not_numbers
+        Cells of number columns with text or infinite values: an error each, or missing.
+    missing_values
+        Numbers that stand for a missing value, such as -999.
+    labels
+        Whether labels that differ only in case, blanks, ``-`` and ``_`` are one class.
+    """
+
+    id: str | None = None
+    target: str | None = None
+    group: str | None = None
+    set_aside: tuple[str, ...] = ()
+    orientation: Orientation = "samples_in_rows"
+    log: Log = "as is"
+    duplicates: Duplicates = "error"
+    not_numbers: NotNumbers = "error"
+    missing_values: tuple[float, ...] = ()
+    labels: Labels = "merge variants"
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"`{name}` must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
+
+
+_CHOICES = {
+    "orientation": get_args(Orientation),
+    "log": get_args(Log),
+    "duplicates": get_args(Duplicates),
+    "not_numbers": get_args(NotNumbers),
+    "labels": get_args(Labels),
+}

@@ -1,0 +1,131 @@
+"""What every column of a large array holds, in one pass that needs a few megabytes. Dense or CSR, missing values apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+_CHUNK = 1 << 20
+
+Matrix = np.ndarray | sp.csr_matrix
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ColumnStats:
+    """Of ``(n, p)`` values, by column, each ``(p,)``.
+
+    ``low``, ``high``: NaN when all are missing. ``missing``: how many. ``whole``: nothing but whole numbers.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    missing: np.ndarray
+    whole: np.ndarray
+
+
+def chunks(X: np.ndarray, cells: int = _CHUNK) -> Iterator[tuple[slice, np.ndarray]]:
+    """Rows of ``X`` in pieces of about ``cells`` values; contiguous float32."""
+    step = max(1, cells // max(X.shape[1], 1))
+    for start in range(0, X.shape[0], step):
+        rows = slice(start, min(start + step, X.shape[0]))
+        yield rows, np.ascontiguousarray(X[rows])
+
+
+def column_stats(X: Matrix) -> ColumnStats:
+    """Of ``(n, p)`` float32 with NaN for missing."""
+    if not isinstance(X, np.ndarray):
+        return _sparse_stats(X)
+    p = X.shape[1]
+    low, high = np.full(p, np.nan, np.float32), np.full(p, np.nan, np.float32)
+    missing, whole = np.zeros(p, np.int64), np.ones(p, bool)
+    for _, block in chunks(X):
+        np.fmin(low, np.fmin.reduce(block, axis=0), out=low)
+        np.fmax(high, np.fmax.reduce(block, axis=0), out=high)
+        absent = np.isnan(block)
+        missing += absent.sum(axis=0)
+        whole &= ((np.rint(block) == block) | absent).all(axis=0)
+    return ColumnStats(low, high, missing, whole)
+
+
+def _sparse_stats(X: sp.csr_matrix) -> ColumnStats:
+    p = X.shape[1]
+    absent = np.isnan(X.data)
+    missing = np.bincount(X.indices[absent], minlength=p)
+    fraction = np.bincount(X.indices[~absent & (np.rint(X.data) != X.data)], minlength=p)
+    present = X.copy() if absent.any() else X
+    if absent.any():
+        present.data = np.where(absent, 0, X.data)
+    low, high = (np.asarray(extreme.todense()).ravel() for extreme in (present.min(axis=0), present.max(axis=0)))
+    return ColumnStats(low.astype(np.float32), high.astype(np.float32), missing, fraction == 0)
+
+
+def equal_columns(X: Matrix, among: np.ndarray) -> list[tuple[int, ...]]:
+    """Groups of columns ``among`` these (indices, first first) with the same values throughout, missing ones included."""
+    if not isinstance(X, np.ndarray):
+        csc = X.tocsc()
+        return _same(_sparse_keys(csc), among, lambda i, j: (csc[:, [i]] != csc[:, [j]]).nnz == 0)
+    keys = np.zeros(X.shape[1], np.uint64)
+    factors = _factors(X.shape[0])
+    for rows, block in chunks(X):
+        keys += (_bits(block) * factors[rows, None]).sum(axis=0, dtype=np.uint64)
+    return _same(keys, among, lambda i, j: np.array_equal(X[:, i], X[:, j], equal_nan=True))
+
+
+def equal_rows(X: Matrix) -> list[tuple[int, ...]]:
+    """Groups of rows with the same values throughout."""
+    every = np.arange(X.shape[0])
+    if not isinstance(X, np.ndarray):
+        return _same(_sparse_keys(X), every, lambda i, j: (X[[i]] != X[[j]]).nnz == 0)
+    factors = _factors(X.shape[1])
+    keys = np.concatenate(
+        [(_bits(block) * factors).sum(axis=1, dtype=np.uint64) for _, block in chunks(X)] or [np.zeros(0, np.uint64)]
+    )
+    return _same(keys, every, lambda i, j: np.array_equal(X[i], X[j], equal_nan=True))
+
+
+def sample_values(X: Matrix, count: int = 200_000) -> np.ndarray:
+    """About ``count`` present values from all over the array, for quantiles; the same ones every time."""
+    if not isinstance(X, np.ndarray):
+        density = X.nnz / max(X.shape[0] * X.shape[1], 1)
+        stored = X.data[:: max(1, len(X.data) // max(int(count * density), 1))]
+        values = np.concatenate([stored, np.zeros(int(count * (1 - density)), np.float32)])
+    else:
+        rows = np.unique(np.linspace(0, X.shape[0] - 1, min(X.shape[0], 400)).astype(int)) if X.shape[0] else []
+        columns = np.unique(np.linspace(0, X.shape[1] - 1, max(1, count // max(len(rows), 1))).astype(int))
+        values = X[np.ix_(rows, columns[columns < X.shape[1]])].ravel()
+    return values[~np.isnan(values)]
+
+
+def _bits(block: np.ndarray) -> np.ndarray:
+    """The values' bit patterns as integers; 0 and -0 alike, and every NaN alike."""
+    return np.where(np.isnan(block), np.float32(np.nan), block + np.float32(0)).view(np.uint32).astype(np.uint64)
+
+
+def _factors(count: int) -> np.ndarray:
+    """Fixed odd 64-bit factors: sums of products wrap, and are equal for equal values in any order of adding."""
+    return np.random.default_rng(0).integers(0, 2**63, count, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def _sparse_keys(X: sp.csr_matrix | sp.csc_matrix) -> np.ndarray:
+    """A key for each compressed line (row of CSR, column of CSC)."""
+    X = X.copy()
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    products = np.append(_bits(X.data.astype(np.float32)) * _factors(X.shape[1 if X.format == "csr" else 0])[X.indices], 0)
+    running = np.concatenate([[0], np.cumsum(products[:-1], dtype=np.uint64)]).astype(np.uint64)
+    return running[X.indptr[1:]] - running[X.indptr[:-1]]
+
+
+def _same(keys: np.ndarray, among: np.ndarray, equal: Callable[[int, int], bool]) -> list[tuple[int, ...]]:
+    """Lines with the same key that are really equal, as groups."""
+    order = among[np.argsort(keys[among], kind="stable")]
+    groups: list[tuple[int, ...]] = []
+    for candidates in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
+        if len(candidates) > 1:
+            first, *others = candidates.tolist()
+            if same := [j for j in others if equal(first, j)]:
+                groups.append((first, *same))
+    return sorted(groups)

@@ -1,0 +1,109 @@
+"""Figures about layouts: how faithful one is, and how far features move between two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from genomap_core.plotting.colour import CATEGORICAL
+from genomap_core.plotting.template import GREY, colorscale, figure, plain
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+class Quality(Protocol):
+    """The four numbers of a layout's quality."""
+
+    @property
+    def gw_distortion(self) -> float: ...
+    @property
+    def spearman(self) -> float: ...
+    @property
+    def neighbour_correlation(self) -> float: ...
+    @property
+    def knn_recall(self) -> float: ...
+
+
+_MEASURES = (
+    ("neighbour_correlation", "Correlation of neighbours ↑"),
+    ("knn_recall", "Nearest features kept near ↑"),
+    ("spearman", "Distances agree (Spearman) ↑"),
+    ("gw_distortion", "Distortion (Gromov-Wasserstein) ↓"),
+)
+
+
+def layout_quality(quality: Quality, control: Quality | None = None, label: str = "this layout") -> Figure:
+    """The four measures of a layout beside those of a random layout of the same features.
+
+    Arrows in the labels say which direction is better.
+    """
+    fig = figure(320, barmode="group", bargap=0.35, bargroupgap=0.08)
+    titles = [title for _, title in _MEASURES]
+    series = [(label, quality, CATEGORICAL[0], ""), ("random layout", control, GREY, "/")]
+    for name, values, colour, pattern in reversed(series):
+        if values is None:
+            continue
+        numbers = [getattr(values, key) for key, _ in _MEASURES]
+        fig.add_bar(
+            x=numbers, y=titles, orientation="h", name=plain(name), text=[f"{v:.3f}" for v in numbers],
+            textposition="outside", cliponaxis=False, marker={"color": colour, "pattern_shape": pattern},
+            hovertemplate="%{y}: %{x:.4f}<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
+    fig.update_yaxes(autorange="reversed", showgrid=False)
+    fig.update_layout(legend_traceorder="reversed", margin_r=52)
+    return fig
+
+
+def displacement_map(
+    reference: np.ndarray,
+    positions: np.ndarray,
+    shape: tuple[int, int],
+    names: Sequence[str],
+    arrows: int = 0,
+) -> Figure:
+    """How far each feature lies from its place on a reference layout.
+
+    Parameters
+    ----------
+    reference, positions
+        ``(p, 2)`` row and column on either layout; -1 where a feature has no cell.
+    shape
+        ``(H, W)`` of the reference grid.
+    names
+        ``p`` feature names, shown when pointed at.
+    arrows
+        How many of the longest moves to draw as arrows from the old place to the new.
+
+    Returns
+    -------
+    A map of the reference layout, each cell coloured by the distance its feature moved, in cells. Of several omics
+    types on one cell the mean is shown.
+    """
+    a, b = np.asarray(reference, float), np.asarray(positions, float)
+    both = np.flatnonzero((a[:, 0] >= 0) & (b[:, 0] >= 0))
+    moved = np.linalg.norm(a[both] - b[both], axis=1)
+    cells = (a[both, 0] * shape[1] + a[both, 1]).astype(int)
+    total, count = np.zeros(shape[0] * shape[1]), np.zeros(shape[0] * shape[1])
+    np.add.at(total, cells, moved)
+    np.add.at(count, cells, 1)
+    board = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0).reshape(shape)
+    text = np.full(shape[0] * shape[1], "", dtype=object)
+    text[cells] = [plain(names[int(j)]) for j in both]
+    fig = figure(520)
+    fig.add_heatmap(
+        z=board, text=text.reshape(shape), colorscale=colorscale(), zmin=0, hoverongaps=False,
+        colorbar={"title": {"text": "cells moved", "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        hovertemplate="%{text}<br>moved %{z:.1f} cells<extra></extra>",
+    )  # fmt: skip
+    for i in np.argsort(-moved)[:arrows]:
+        (y0, x0), (y1, x1) = a[both[i]], b[both[i]]
+        fig.add_annotation(
+            x=x1, y=y1, ax=x0, ay=y0, xref="x", yref="y", axref="x", ayref="y", showarrow=True, text="",
+            arrowhead=2, arrowwidth=1.4, arrowcolor="#ffffff",
+        )  # fmt: skip
+    fig.update_xaxes(visible=False, constrain="domain")
+    fig.update_yaxes(visible=False, autorange="reversed", scaleanchor="x", constrain="domain")
+    return fig

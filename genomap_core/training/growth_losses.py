@@ -1,0 +1,132 @@
+"""What PhysNet is taught: classes, the tumour's edge where a mask exists, and plausible growth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from genomap_core.errors import InputError
+from genomap_core.models.physnet import Growth, PhysicsConfig
+from genomap_core.training.loop import weighted_cross_entropy
+
+VISIBLE = 0.16
+"""Density at the edge that T2 and FLAIR show; T1 with contrast agent shows about 0.8 (Swanson et al., 2008)."""
+_EDGE = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """How much each term counts; 0 leaves it out."""
+
+    cross_entropy: float = 1.0
+    density: float = 1.0
+    """The 16 % contour of the last frame against the mask: cross-entropy of its pixels + 1 - Dice."""
+    weak: float = 0.2
+    """Without a mask: an image without a tumour holds no density, one with a tumour at least ``min_burden``."""
+    known: float = 1.0
+    """Squared error of log D and log rho, where they are known (simulations)."""
+    smooth: float = 0.05
+    """Mean absolute slope of log D and log rho between neighbouring cells."""
+    prior: float = 0.01
+    """Squared distance of log D and log rho from the middle of their ranges, in half ranges."""
+    seed: float = 0.05
+    """Mean density of the first frame: growth, not the start, shall explain the tumour."""
+    min_burden: float = 0.01
+    """Mean density, as a share of the image, below which a tumour counts as missed."""
+
+    def __post_init__(self) -> None:
+        negative = [name for name, value in asdict(self).items() if value < 0]
+        if negative:
+            raise InputError(f"Loss weights must be >= 0: {', '.join(negative)}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What is known of a batch; NaN where it is not."""
+
+    one_hot: Tensor
+    """``(B, C)``"""
+    masks: Tensor | None = None
+    """``(B, H, W)`` in [0, 1]; a row of NaN has no mask."""
+    tumour: Tensor | None = None
+    """``(B,)`` 1 with a tumour, 0 without"""
+    known: Tensor | None = None
+    """``(B, 2)``: log(D / rho) and log(D rho), in the growth model's own units"""
+
+    def rows(self, rows: Tensor) -> Targets:
+        """These rows only."""
+        parts = (self.masks, self.tumour, self.known)
+        return Targets(self.one_hot[rows], *(None if p is None else p[rows] for p in parts))
+
+    def to(self, device: torch.device) -> Targets:
+        """On this device."""
+        parts = (self.masks, self.tumour, self.known)
+        return Targets(self.one_hot.to(device), *(None if p is None else p.to(device) for p in parts))
+
+
+def growth_losses(
+    logits: Tensor,
+    growth: Growth | None,
+    targets: Targets,
+    class_weights: Tensor,
+    weights: LossWeights,
+    physics: PhysicsConfig,
+) -> tuple[Tensor, dict[str, float]]:
+    """The weighted sum, and every term before weighting; ``growth`` None: cross-entropy alone."""
+    terms = {"cross_entropy": weighted_cross_entropy(logits, targets.one_hot, class_weights)}
+    if growth is not None:
+        terms |= _density_terms(growth, targets, weights)
+        terms |= _field_terms(growth, targets, physics)
+    total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
+    return total, {name: float(term.detach()) for name, term in terms.items()}
+
+
+def _density_terms(growth: Growth, targets: Targets, weights: LossWeights) -> dict[str, Tensor]:
+    last = growth.frames[:, -1]
+    terms = {"seed": growth.frames[:, 0].mean()}
+    masked = torch.zeros(len(last), dtype=torch.bool, device=last.device)
+    if targets.masks is not None:
+        masked = ~targets.masks.flatten(1).isnan().any(1)
+        if masked.any():
+            terms["density"] = contour_loss(last[masked], targets.masks[masked])
+    if targets.tumour is not None and bool((rest := ~masked & ~targets.tumour.isnan()).any()):
+        burden, present = last[rest].mean((1, 2)), targets.tumour[rest]
+        missed = F.relu(1 - burden / max(weights.min_burden, 1e-6))
+        terms["weak"] = (present * missed + (1 - present) * burden / max(weights.min_burden, 1e-6)).mean()
+    return terms
+
+
+def _field_terms(growth: Growth, targets: Targets, physics: PhysicsConfig) -> dict[str, Tensor]:
+    d, r = growth.diffusion.log(), growth.rate.log()
+    terms = {"prior": _off_middle(d, physics.diffusion_range) + _off_middle(r, physics.rate_range)}
+    if d.shape[1:] != (1, 1):
+        terms["smooth"] = _slope(d) + _slope(r)
+    if targets.known is not None:
+        truth = targets.known
+        guess = torch.stack([(d - r).mean((1, 2)), (d + r).mean((1, 2))], dim=1)
+        has = ~truth.isnan()
+        if has.any():
+            terms["known"] = (guess - truth)[has].square().mean()
+    return terms
+
+
+def contour_loss(density: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy and 1 - Dice of the soft inside of the 16 % contour: ``(B, h, w)`` against ``(B, H, W)``."""
+    density = F.interpolate(density[:, None], size=masks.shape[1:], mode="bilinear", align_corners=False)[:, 0]
+    score = (density - VISIBLE) / _EDGE
+    inside = torch.sigmoid(score)
+    overlap = (inside * masks).sum((1, 2))
+    dice = (2 * overlap + 1) / (inside.sum((1, 2)) + masks.sum((1, 2)) + 1)
+    return F.binary_cross_entropy_with_logits(score, masks) + (1 - dice).mean()
+
+
+def _off_middle(log_values: Tensor, bounds: tuple[float, float]) -> Tensor:
+    low, high = torch.tensor(bounds, dtype=torch.float64).log().tolist()
+    return ((log_values - (low + high) / 2) / ((high - low) / 2)).square().mean()
+
+
+def _slope(field: Tensor) -> Tensor:
+    return field.diff(dim=1).abs().mean() + field.diff(dim=2).abs().mean()

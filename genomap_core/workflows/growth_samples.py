@@ -1,0 +1,70 @@
+"""Simulated MRI slices whose tumours the network's own solver has grown; also written to ``sample_data/growth``."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from genomap_core.data.synthetic_mri import CLASSES, SimulatedSlices, simulate_slices
+from genomap_core.errors import InputError
+
+FOLDER = Path(__file__).resolve().parents[2] / "sample_data" / "growth"
+SIZE, PER_CLASS, SEED = 128, 30, 8
+
+
+def grow_arrays(u0: np.ndarray, spread: np.ndarray, growth: np.ndarray) -> np.ndarray:
+    """Fisher-KPP over one unit of time, in pixels: :data:`genomap_core.data.synthetic_mri.Grow`. ``(n, H, W)``."""
+    import torch
+
+    from genomap_core.models.reaction_diffusion import GrowthScheme, grow
+
+    d, r = float(spread.max()), float(growth.max())
+    n_steps = max(1, math.ceil(max(r / 0.4, d / 2.0)))
+    scheme = GrowthScheme(n_steps=n_steps, dt=1 / n_steps, method="implicit", max_diffusion=d, max_rate=r)
+    with torch.inference_mode():
+        frames = [
+            grow(*(torch.from_numpy(a[i : i + 16].astype(np.float32)) for a in (u0, spread, growth)), scheme)[:, -1]
+            for i in range(0, len(u0), 16)
+        ]
+    return torch.cat(frames).numpy().astype(np.float32)
+
+
+def simulated(n_per_class: int, size: int = SIZE, seed: int = SEED, contrast: str = "t1gd") -> SimulatedSlices:
+    """Slices of all four classes, grown by the network's solver."""
+    return simulate_slices(n_per_class, size, seed, grow_arrays, contrast)
+
+
+def write_samples(folder: Path = FOLDER) -> int:
+    """Write the sample slices as PNG with their masks and truth; returns the bytes written."""
+    slices = simulated(PER_CLASS)
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = []
+    for i, (image, mask, c) in enumerate(zip(slices.images, slices.masks, slices.y)):
+        name = f"{CLASSES[c].replace(' ', '_')}_{i // len(CLASSES) + 1:02d}"
+        Image.fromarray((image * 255).round().astype(np.uint8)).save(folder / f"{name}.png", optimize=True)
+        if mask.any():
+            Image.fromarray(mask).save(folder / f"{name}_mask.png", optimize=True)
+        values = (slices.diffusion[i], slices.rate[i], slices.time[i])
+        figures = {k: round(float(v), 6) for k, v in zip(("diffusion", "rate", "time"), values) if np.isfinite(v)}
+        truth.append({"name": name, "class": CLASSES[c], **figures})
+    (folder / "truth.json").write_text(json.dumps({"classes": CLASSES, "seed": SEED, "slices": truth}, indent=1))
+    return sum(f.stat().st_size for f in folder.iterdir())
+
+
+def read_samples(folder: Path = FOLDER) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Images ``(n, s, s)`` uint8, masks ``(n, s, s)`` bool, class codes ``(n,)`` and the slices' names."""
+    if not (folder / "truth.json").is_file():
+        raise InputError("The simulated slices are missing: write them again with `python -m genomap_core.workflows`.")
+    header = json.loads((folder / "truth.json").read_text())
+    names = tuple(s["name"] for s in header["slices"])
+    images = np.stack([np.asarray(Image.open(folder / f"{n}.png")) for n in names])
+    masks = np.zeros(images.shape, bool)
+    for i, n in enumerate(names):
+        if (folder / f"{n}_mask.png").is_file():
+            masks[i] = np.asarray(Image.open(folder / f"{n}_mask.png")) > 0
+    y = np.array([header["classes"].index(s["class"]) for s in header["slices"]])
+    return images, masks, y, names

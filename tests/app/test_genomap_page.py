@@ -1,0 +1,54 @@
+from conftest import button, open_page, select, texts
+
+
+def test_the_app_opens_on_the_sample_cohorts_map(app):
+    assert not app.exception
+    assert app.title[0].value == "Genomap"
+    assert "300 samples" in texts(app)
+    assert "2,000 features" in texts(app)
+    assert "For research use only. Not for use in diagnostic procedures." in texts(app)
+
+
+def test_the_next_patient_is_shown_and_the_last_is_followed_by_the_first(app):
+    patient = select(app, "Patient")
+    assert patient.value == 0
+    button(app, "Next").click().run()
+    assert select(app, "Patient").value == 1
+    button(app, "Previous").click().run()
+    button(app, "Previous").click().run()
+    assert select(app, "Patient").value == 299
+
+
+def test_a_searched_feature_shows_value_rank_and_neighbours(app):
+    select(app, "Find a feature").select(5).run()
+    assert not app.exception
+    assert {"Value", "z-score", "Higher than"} <= {m.label for m in app.metric}
+    neighbours = app.dataframe[0].value
+    assert 3 <= len(neighbours) <= 8
+    assert neighbours["correlation"].between(-1, 1).all()
+
+
+def test_every_view_draws(app):
+    for view in ("Classes", "Side by side", "Layout quality", "Fewer samples", "Patient"):
+        app.segmented_control(key="genomap_view").set_value(view).run()
+        assert not app.exception, view
+
+
+def test_the_layout_is_better_than_the_random_control_beside_it(app):
+    app.segmented_control(key="genomap_view").set_value("Layout quality").run()
+    value = {m.label: float(m.value) for m in app.metric if m.label.startswith(("Correlation", "Distortion"))}
+    words = texts(app)
+    assert value["Correlation of neighbours"] > 0.15
+    assert "random: **" in words
+
+
+def test_the_random_layout_is_one_choice_away(app):
+    select(app, "Placement").select("random").run()
+    app.segmented_control(key="genomap_view").set_value("Layout quality").run()
+    correlation = next(float(m.value) for m in app.metric if m.label == "Correlation of neighbours")
+    assert abs(correlation) < 0.05
+
+
+def test_a_page_opened_first_is_framed_all_the_same(app):
+    open_page(app, "genomap")
+    assert any("research use only" in i.value for i in app.sidebar.info)

@@ -1,0 +1,141 @@
+"""Solvers: what they promise on planted answers and brute force."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from planted import factor_table, scrambled_picture
+
+from genomap_core.errors import Cancelled, LayoutError
+from genomap_core.layout import SOLVERS, make_layout
+from genomap_core.layout.distances import FeatureTable
+from genomap_core.layout.quality import measure
+
+
+@pytest.fixture(scope="module")
+def table():
+    return factor_table()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("shape", ["auto", (3, 17), (1, 40)])
+def test_every_solver_gives_each_feature_its_own_cell_and_repeats_itself(solver, shape):
+    X = factor_table(p=37)
+    X[:, 5] = 3.0
+    first, second = (make_layout(X, shape, solver=solver, random_state=4) for _ in range(2))
+    assert len({tuple(cell) for cell in first.positions}) == 37
+    assert (first.positions >= 0).all()
+    assert (first.positions < first.shape).all()
+    np.testing.assert_array_equal(first.positions, second.positions)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_one_two_and_three_features_have_a_layout(solver, p):
+    layout = make_layout(np.random.default_rng(0).normal(size=(9, p)), solver=solver)
+    assert len({tuple(cell) for cell in layout.positions}) == p
+
+
+def test_a_scrambled_picture_is_put_together_again():
+    X, truth = scrambled_picture()
+    layout = make_layout(X, (12, 12))
+    true_distance = np.hypot(*(truth[:, None] - truth[None]).transpose(2, 0, 1))
+    touching = np.abs(layout.positions[:, None] - layout.positions[None]).sum(-1) == 1
+    assert np.median(true_distance[touching]) <= 2
+    assert measure(FeatureTable(X), layout.positions).knn_recall > 0.5
+
+
+def test_on_five_features_the_layout_is_the_best_of_all_arrangements():
+    """Brute force over 6!/1! arrangements of five features on 2 x 3 cells: balance 0 is the distortion alone."""
+    X, _ = scrambled_picture(2, 3, n=300, reach=0.8)
+    X = X[:, :5]
+    cells = np.array([(i, j) for i in range(2) for j in range(3)])
+    table = FeatureTable(X)
+    ours = make_layout(X, (2, 3), balance=0.0).quality.gw_distortion
+    every = sorted(measure(table, cells[list(s)]).gw_distortion for s in itertools.permutations(range(6), 5))
+    assert ours <= every[len(every) // 20]
+
+
+def test_ot_reaches_the_reference_on_distortion_and_beats_it_on_neighbours(table):
+    reference, ours = make_layout(table, solver="gromov").quality, make_layout(table).quality
+    only_distances = make_layout(table, balance=0.0).quality
+    assert only_distances.gw_distortion <= reference.gw_distortion + 0.001
+    assert ours.neighbour_correlation >= reference.neighbour_correlation
+    assert ours.gw_distortion <= reference.gw_distortion + 0.005
+
+
+def test_the_trade_off_goes_from_distances_to_neighbourhoods(table):
+    front = [make_layout(table, balance=b).quality for b in (0.0, 0.5, 0.95)]
+    distortion, neighbours = [q.gw_distortion for q in front], [q.neighbour_correlation for q in front]
+    assert distortion == sorted(distortion)
+    assert neighbours == sorted(neighbours)
+    assert neighbours[-1] > neighbours[0] + 0.1
+
+
+def test_the_published_radial_objective_and_the_random_control_keep_few_neighbours(table):
+    quality = {s: make_layout(table, solver=s).quality.neighbour_correlation for s in ("ot", "published", "random")}
+    assert abs(quality["random"]) < 0.05
+    assert quality["random"] < quality["published"] < quality["ot"] / 2
+
+
+@pytest.mark.parametrize("distance", ["absolute", "spearman", "euclidean"])
+def test_every_distance_is_laid_out_better_than_at_random(table, distance):
+    ours, control = (make_layout(table, distance=distance, solver=s).quality for s in ("ot", "random"))
+    assert ours.gw_distortion < control.gw_distortion
+    assert ours.neighbour_correlation > control.neighbour_correlation + 0.1
+
+
+def test_absolute_distance_brings_opposites_together_and_signed_keeps_them_apart():
+    rng = np.random.default_rng(0)
+    up = rng.normal(size=(300, 4)) @ np.kron(np.eye(4), np.ones((1, 32)))
+    X = up * np.where(np.arange(128) % 2, 1, -1) + 0.3 * rng.normal(size=up.shape)
+    signed, absolute = (make_layout(X, distance=d).positions for d in ("correlation", "absolute"))
+    partner = np.arange(128) ^ 1
+    apart = [np.hypot(*(at - at[partner]).T).mean() for at in (signed, absolute)]
+    assert apart[1] < 0.7 * apart[0]
+
+
+def test_omics_types_share_the_grid_and_correlated_features_of_two_types_lie_close():
+    X = factor_table(p=100)
+    twin = X + 0.1 * np.random.default_rng(9).normal(size=X.shape).astype(np.float32)
+    layout = make_layout(np.hstack([X, twin]), channels=np.repeat([0, 1], 100))
+    assert (layout.n_channels, layout.shape) == (2, (10, 10))
+    apart = np.hypot(*(layout.positions[:100] - layout.positions[100:]).T)
+    assert np.median(apart) <= 1.0
+
+
+def test_progress_is_told_and_cancelling_stops(table):
+    seen = []
+    make_layout(table, on_progress=seen.append)
+    assert [report.step for report in seen] == sorted(report.step for report in seen)
+    assert seen[-1].positions.shape == (256, 2)
+
+    def stop(progress):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        make_layout(table, on_progress=stop)
+
+
+def test_too_many_features_and_unknown_names_are_refused_with_a_remedy(table):
+    with pytest.raises(LayoutError, match="at least 16 x 16"):
+        make_layout(table, (15, 17))
+    with pytest.raises(LayoutError, match="ot, gromov"):
+        make_layout(table, solver="magic")
+    with pytest.raises(LayoutError, match="channels"):
+        make_layout(table, channels=[0, 1])
+    with pytest.raises(LayoutError, match="balance"):
+        make_layout(table, balance=2.0)
+
+
+def test_layouts_import_no_torch_and_the_default_no_scikit_learn():
+    code = (
+        "import sys, numpy as np\n"
+        "from genomap_core.layout import make_layout\n"
+        "X = np.random.default_rng(0).normal(size=(20, 30))\n"
+        "make_layout(X); assert 'sklearn' not in sys.modules\n"
+        "make_layout(X, solver='gromov'); assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,111 @@
+"""PhysNet and the networks beside it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from genomap_core.errors import InputError
+from genomap_core.models.baselines2d import NETWORKS, build_network
+from genomap_core.models.physnet import PhysicsConfig, PhysNet, bounded
+
+
+def images(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("channels", "sides"), [(1, (32, 32)), (3, (45, 70))])
+def test_every_network_takes_any_image(name: str, channels: int, sides: tuple[int, int]) -> None:
+    net = build_network(name, channels, 4, width=8).eval()
+    x = images(2, channels, *sides)
+    logits = net(x)
+    assert logits.shape == (2, 4)
+    torch.testing.assert_close(net(x[:1]), logits[:1], atol=1e-5, rtol=1e-4)
+
+
+def test_published_sizes() -> None:
+    """Weights of the published networks for 1,000 classes; of VGG the convolutions, without their idle biases."""
+
+    def count(module: torch.nn.Module) -> int:
+        return sum(p.numel() for p in module.parameters())
+
+    with torch.device("meta"):
+        nets = {name: build_network(name, 3, 1000) for name in NETWORKS}
+    assert count(nets["resnet18"]) == 11_689_512
+    assert count(nets["resnet34"]) == 21_797_672
+    assert count(nets["mobilenet_v2"]) == 3_504_872
+    assert count(nets["vgg16"].features) == 14_723_136 - 4_224
+    assert count(nets["vgg19"].features) == 20_035_392 - 5_504
+
+
+def test_physnet_starts_as_the_resnet_it_holds() -> None:
+    net, x = PhysNet(1, 4, width=8).eval(), images(2, 1, 48, 48)
+    torch.testing.assert_close(net(x), net.backbone(x))
+
+
+def test_the_matched_control_has_the_same_parameters_and_no_growth() -> None:
+    with_growth, without = (build_network(n, 1, 4, width=8) for n in ("physnet18", "resnet18_matched"))
+    shapes = [{k: v.shape for k, v in net.state_dict().items()} for net in (with_growth, without)]
+    assert shapes[0] == shapes[1]
+    assert without.observe(images(2, 1, 64, 64))[1].frames.shape == (2, 1, 16, 16)
+
+
+@pytest.mark.parametrize("fields", ["scalar", "map"])
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
+def test_the_growth_obeys_its_bounds_wherever_it_stands(fields: str, stage: int) -> None:
+    config = PhysicsConfig(n_steps=6, fields=fields, stage=stage)
+    net = PhysNet(3, 2, width=8, physics=config)
+    with torch.no_grad():
+        net.physics.density.weight.mul_(30)
+        growth = net.observe(5 * images(2, 3, 64, 96))[1]
+    side = 64 // 4 // 2 ** (stage - 1) * config.upscale
+    assert growth.frames.shape == (2, 7, side, side * 3 // 2)
+    assert growth.diffusion.shape == ((2, 1, 1) if fields == "scalar" else (2, side, side * 3 // 2))
+    assert 0 <= float(growth.frames.min()) <= float(growth.frames.max()) <= 1
+    assert float(growth.diffusion.min()) >= config.diffusion_range[0]
+    assert float(growth.diffusion.max()) <= config.diffusion_range[1]
+    mass = growth.frames.sum((2, 3))
+    assert bool((mass.diff(dim=1) > 0).all())
+
+
+def test_every_parameter_of_the_physics_learns_from_the_labels() -> None:
+    net = PhysNet(1, 3, width=8, physics=PhysicsConfig(n_steps=5))
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(2):  # The way back into D and rho opens with the first step.
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(net(images(4, 1, 64, 64)), torch.tensor([0, 1, 2, 0])).backward()
+        optimiser.step()
+    for name, parameter in net.physics.named_parameters():
+        assert parameter.grad is not None, name
+        assert float(parameter.grad.abs().sum()) > 0, name
+
+
+@pytest.mark.parametrize("method", ["explicit", "implicit"])
+def test_the_scheme_can_be_exchanged(method: str) -> None:
+    torch.manual_seed(0)
+    net = PhysNet(1, 2, width=8, physics=PhysicsConfig(method=method))
+    torch.manual_seed(0)
+    other = PhysNet(1, 2, width=8)
+    x = images(2, 1, 64, 64)
+    torch.testing.assert_close(net.observe(x)[1].frames, other.observe(x)[1].frames, atol=0.02, rtol=0)
+
+
+def test_bounded_is_a_monotone_map_onto_its_range() -> None:
+    z = torch.linspace(-30, 30, 1001, dtype=torch.float64)
+    values = bounded(z, 0.01, 4.0)
+    assert bool((values.diff() >= 0).all())
+    torch.testing.assert_close(values[[0, 500, -1]], torch.tensor([0.01, 0.2, 4.0], dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "options", [{"stage": 0}, {"fields": "both"}, {"rate_range": (0.3, 0.1)}, {"upscale": 0}, {"n_views": 0}]
+)
+def test_impossible_physics_is_refused(options: dict) -> None:
+    with pytest.raises(InputError):
+        PhysicsConfig(**options)
+
+
+def test_an_unknown_network_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="vgg19"):
+        build_network("alexnet", 1, 2)
