@@ -4,12 +4,11 @@
 # make sample-data  write sample_data/ again, byte for byte
 # make clean        remove the environment and all caches
 #
-# PYTHON=python3.12 chooses the interpreter; TESTS="tests/jobs -k cancel" narrows `make test`.
+# PYTHON=python3.12 chooses the interpreter, PORT=8600 the app's port; TESTS="tests/jobs -k cancel" narrows `make test`.
 # Written for GNU make 3.81 (macOS) and later.
 
 PYTHON ?= python3
 VENV ?= .venv
-PORT ?= 8501
 TESTS ?= tests
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -19,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest --disable-socket --allow-unix-socket --allow-h
 
 app: $(VENV)/.requirements
 	@case "$$(uname)$$DISPLAY$$WAYLAND_DISPLAY" in Linux) headless=true ;; *) headless=false ;; esac; \
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.headless $$headless
+	$(BIN)/python -m streamlit run app.py --server.headless $$headless $(if $(PORT),--server.port $(PORT))
 
 # The parts run one after the other whatever the first says; the browser tests need the machine to themselves.
 test: $(VENV)/.test-requirements chromium
@@ -60,6 +59,7 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.requirements: requirements.txt $(VENV)/.created
+	@echo "Installing the requirements into $(VENV) (minutes the first time) ..."
 	$(PIP) install --quiet -r requirements.txt
 	@touch $@
 

@@ -11,11 +11,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from genomap_core.benchmark.margins import usable_folds
+from genomap_core.training.split import Fold, inner_folds, usable
 
 
 class TunedLightGBM(ClassifierMixin, BaseEstimator):
-    """Boosted trees: the depth with the lowest inner log-loss, stopped early on the inner folds, then fitted on all rows.
+    """Boosted trees: depth and number of the lowest inner log-loss (early stopping), then fitted on all rows.
 
     Parameters
     ----------
@@ -25,10 +25,12 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
         Rounds at most, and rounds without a better inner log-loss before a fold stops.
     learning_rate
         Weight of a tree.
+    n_columns
+        Features drawn for each tree, at most 80 % of them.
     n_folds
         Inner folds.
     class_weight
-        "balanced": every class weighs the same; None: every row does.
+        None: every row weighs the same; "balanced": every class does.
 
     References
     ----------
@@ -41,14 +43,16 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
         max_trees: int = 300,
         patience: int = 15,
         learning_rate: float = 0.1,
+        n_columns: int = 500,
         n_folds: int = 3,
-        class_weight: str | None = "balanced",
+        class_weight: str | None = None,
         random_state: int = 0,
     ) -> None:
         self.depths = depths
         self.max_trees = max_trees
         self.patience = patience
         self.learning_rate = learning_rate
+        self.n_columns = n_columns
         self.n_folds = n_folds
         self.class_weight = class_weight
         self.random_state = random_state
@@ -61,7 +65,7 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(f"The number of classes has to be greater than one; got {len(self.classes_)} class.")
         weights = compute_sample_weight(self.class_weight, codes)
-        splits = usable_folds(codes, groups, self.n_folds, self.random_state)
+        splits = usable(inner_folds(codes, groups, self.n_folds, self.random_state), codes)
         tried = [(*self._inner(depth, X, codes, weights, splits), depth) for depth in self.depths if splits]
         _, self.n_trees_, self.depth_ = min(tried) if tried else (0.0, 30, self.depths[0])
         parameters = self._parameters(X, self.depth_)
@@ -69,7 +73,7 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
         return self
 
     def _inner(
-        self, depth: int, X: np.ndarray, codes: np.ndarray, weights: np.ndarray, splits: list[Any]
+        self, depth: int, X: np.ndarray, codes: np.ndarray, weights: np.ndarray, splits: list[Fold]
     ) -> tuple[float, int]:
         """Mean held-out log-loss at this depth, and the mean number of trees at which the folds were best."""
         import lightgbm
@@ -97,7 +101,7 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
             "min_data_in_bin": 1 if n < 100 else 3,
             "min_sum_hessian_in_leaf": 1e-3,
             "max_bin": 63,
-            "feature_fraction": float(np.clip(500 / p, 0.1, 0.8)),
+            "feature_fraction": float(np.clip(self.n_columns / p, 0.01, 0.8)),
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "lambda_l2": 1.0,

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from genomap_core.training.logistic import rotate
-from genomap_core.training.split import inner_folds
+from genomap_core.training.split import inner_folds, usable
 
 _UNSEEN = -2.0  # margin of a class that an inner fold's training rows don't hold
 
@@ -34,7 +34,7 @@ class TunedSVM(ClassifierMixin, BaseEstimator):
     n_folds
         Inner folds.
     class_weight
-        "balanced": every class weighs the same; None: every row does.
+        None: every row weighs the same; "balanced": every class does.
 
     References
     ----------
@@ -45,7 +45,7 @@ class TunedSVM(ClassifierMixin, BaseEstimator):
         self,
         Cs: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0, 100.0),
         n_folds: int = 5,
-        class_weight: str | None = "balanced",
+        class_weight: str | None = None,
         random_state: int = 0,
     ) -> None:
         self.Cs = Cs
@@ -61,9 +61,9 @@ class TunedSVM(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(f"The number of classes has to be greater than one; got {len(self.classes_)} class.")
         self.centre_ = X.mean(0)
-        U, s, basis = rotate(X - self.centre_)
-        unit = float(np.sqrt((s**2).sum() / len(X))) or 1.0
-        Z = U * s / unit
+        Z, basis = rotate(X - self.centre_)
+        unit = float(np.sqrt((Z**2).sum(1).mean())) or 1.0
+        Z = Z / unit
         self.C_, self.sharpness_ = self._tune(Z, codes, groups)
         machine = self._machine(Z, codes, self.C_)
         self.coef_ = machine.coef_ @ basis / unit
@@ -72,7 +72,7 @@ class TunedSVM(ClassifierMixin, BaseEstimator):
 
     def _tune(self, Z: np.ndarray, codes: np.ndarray, groups: Any) -> tuple[float, float]:
         """The penalty with the lowest inner log-loss, and the sharpness that gives it."""
-        splits = usable_folds(codes, groups, self.n_folds, self.random_state)
+        splits = usable(inner_folds(codes, groups, self.n_folds, self.random_state), codes)
         if not splits:
             return 1.0, 1.0
         truth = codes[np.concatenate([test for _, test in splits])]
@@ -91,7 +91,7 @@ class TunedSVM(ClassifierMixin, BaseEstimator):
         return margins
 
     def _machine(self, Z: np.ndarray, codes: np.ndarray, C: float) -> LinearSVC:
-        machine = LinearSVC(C=C, class_weight=self.class_weight, random_state=self.random_state, max_iter=3000)
+        machine = LinearSVC(C=C, class_weight=self.class_weight, random_state=self.random_state, max_iter=1000)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             return machine.fit(Z, codes)
@@ -125,14 +125,3 @@ def fit_sharpness(margins: np.ndarray, codes: np.ndarray) -> tuple[float, float]
 
     found = minimize_scalar(loss, bounds=(-4.0, 3.0), method="bounded", options={"xatol": 0.01})
     return float(np.exp(found.x)), float(found.fun)
-
-
-def usable_folds(codes: np.ndarray, groups: Any, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The inner folds whose training part holds two classes or more and whose test part holds a row; maybe none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # classes smaller than the number of folds
-            folds = list(inner_folds(codes, groups, n_folds, seed))
-    except ValueError:  # no class is large enough to be split, or there is one group only
-        return []
-    return [(train, test) for train, test in folds if len(test) and len(np.unique(codes[train])) > 1]

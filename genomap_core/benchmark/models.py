@@ -61,6 +61,18 @@ def build(name: str, *, random_state: int, device: str = "cpu", plugin: str | No
     return factories[name](random_state=random_state, **options)
 
 
+def preload(name: str) -> None:
+    """Import what a model imports late, so that the first run of an interpreter is not timed with it."""
+    if name in _ON_DEVICE:
+        importlib.import_module("torch")
+    if name == "pfn":
+        from genomap_core.pfn.package import tabpfn_classifier
+
+        tabpfn_classifier()
+    for module in {"lightgbm": ("lightgbm",), "forest": ("sklearn.ensemble",)}.get(name, ()):
+        importlib.import_module(module)
+
+
 def plugin_models(plugin: str | None) -> Mapping[str, Factory]:
     """Name -> factory of the user's module; empty for None."""
     if plugin is None:

@@ -1,4 +1,4 @@
-"""The study's protocol as frozen values, and the one generator of every run. Nothing here reads data or fits a model."""
+"""The study's protocol as frozen values, and the one generator of every run. Reads no data, fits no model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONDITION = re.compile(r"full|rows-([1-9][0-9]?)|(noise|testnoise)-([1-9][0-9]{
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How training and test rows are disturbed. Its name says it all: ``full``, ``rows-40``, ``noise-15``, ``testnoise-15``."""
+    """How training and test rows are disturbed; its name says it all: ``full``, ``rows-40``, ``noise-15``."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""The result store: one small JSON file a run, written whole or not at all, never overwritten. The only state there is."""
+"""The result store: a small JSON file a run, whole or not there, never overwritten. The only state there is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genomap_core.benchmark.protocol import Protocol, Run
+from genomap_core.benchmark.protocol import Condition, Protocol, Run
 from genomap_core.benchmark.records import Record
 from genomap_core.errors import InputError
 
@@ -64,13 +64,23 @@ class Store:
         records, damaged = [], []
         for path in self._paths():
             try:
-                record = Record.from_json(unseal(path.read_bytes()))
-                if self.path_of(record.run) != path:
-                    raise InputError(f"it holds the record of {record.name}")
-                records.append(record)
+                records.append(self._record(path))
             except (InputError, OSError) as error:
                 damaged.append(Damage(path, str(error)))
         return records, damaged
+
+    def read_one(self, run: Run) -> Record | None:
+        """The record of this run; None where there is none or it is damaged."""
+        try:
+            return self._record(self.path_of(run))
+        except (InputError, OSError):
+            return None
+
+    def _record(self, path: Path) -> Record:
+        record = Record.from_json(unseal(path.read_bytes()))
+        if self.path_of(record.run) != path:
+            raise InputError(f"it holds the record of {record.name}")
+        return record
 
     def records(self) -> list[Record]:
         """Every record.
@@ -154,8 +164,30 @@ def create_store(folder: Path, protocol: Protocol, sets: Mapping[str, Mapping[st
 
 def _header(protocol: Protocol, sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     options = {m: dict(protocol.options.get(m, {})) for m in protocol.models}
-    header = {"format": FORMAT, "folds": dict(protocol.folds), "options": options, "sets": dict(sets)}
+    header = {
+        "format": FORMAT,
+        "folds": dict(protocol.folds),
+        "options": options,
+        "sets": dict(sets),
+        "models": list(protocol.models),
+        "conditions": [c.name for c in protocol.conditions],
+        "seeds": list(protocol.seeds),
+        "other_seeds": list(protocol.other_seeds),
+    }
     return json.loads(json.dumps(header))
+
+
+def planned(store: Store) -> Protocol:
+    """The union of all that was ever asked of this store."""
+    h = store.header
+    return Protocol(
+        folds=h["folds"],
+        models=tuple(h["models"]),
+        conditions=tuple(Condition(c) for c in h["conditions"]),
+        seeds=tuple(h["seeds"]),
+        other_seeds=tuple(h["other_seeds"]),
+        options=h["options"],
+    )
 
 
 def _merged(store: Store, protocol: Protocol, sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -171,6 +203,8 @@ def _merged(store: Store, protocol: Protocol, sets: Mapping[str, Mapping[str, An
     merged = dict(store.header)
     for key in ("folds", "options", "sets"):
         merged[key] = {**store.header[key], **new[key]}
+    for key in ("models", "conditions", "seeds", "other_seeds"):
+        merged[key] = list(dict.fromkeys([*store.header[key], *new[key]]))
     return merged
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import has_fit_parameter
 
-from genomap_core.benchmark.models import build
+from genomap_core.benchmark.models import build, preload
 from genomap_core.benchmark.protocol import Run
 from genomap_core.benchmark.records import METRICS, Record, failed
 from genomap_core.data.dataset import Dataset
@@ -74,13 +74,18 @@ def prepare(run: Run, dataset: Dataset, n_folds: int) -> tuple[Dataset, np.ndarr
         train = train[subsample_rows(dataset.y[train], groups, run.condition.fraction, run.rows_seed)]
     if not run.condition.noise:
         return dataset, train, test
-    X = (dataset.X.toarray() if sp.issparse(dataset.X) else dataset.X).astype(np.float32)
+    X = dense(dataset.X)
     noise = Perturbation(run.condition.noise, 1.0, run.noise_seed)
     rows = np.concatenate([train, test]) if run.condition.noisy_training else test
     scale = training_scale(X[train])
     disturbed = X.copy()
     disturbed[rows] = perturb(X[rows], rows, scale, noise)
     return replace(dataset, X=disturbed), train, test
+
+
+def dense(X: Any) -> np.ndarray:
+    """``(n, p)`` float32, also from a sparse matrix."""
+    return np.asarray(X.toarray() if sp.issparse(X) else X, np.float32)
 
 
 def fit(model: Any, X: Any, y: np.ndarray, groups: np.ndarray | None) -> Any:
@@ -110,9 +115,8 @@ def _work(run: Run, dataset: Dataset, settings: Settings, common: Mapping[str, A
     y = disturbed.y
     groups = None if disturbed.groups is None else disturbed.groups[train]
     options = settings.options.get(run.model, {})
-    model = build(
-        run.model, random_state=run.random_state, device=settings.device, plugin=settings.plugin, **options
-    )
+    model = build(run.model, random_state=run.random_state, device=settings.device, plugin=settings.plugin, **options)
+    preload(run.model)
     reset_gpu_peak()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -120,7 +124,7 @@ def _work(run: Run, dataset: Dataset, settings: Settings, common: Mapping[str, A
             fit(model, disturbed.X[train], y[train], groups)
         with measure() as predicting:
             proba = full_probabilities(model, disturbed.X[test], len(disturbed.classes))
-    scores = {m: score(m, y[test], proba) for m in METRICS}
+    scores: dict[str, Any] = {m: score(m, y[test], proba) for m in METRICS}
     weights = getattr(model, "weights_", None)
     return Record(
         run.dataset,

@@ -32,7 +32,7 @@ class Duplicates:
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
     """``(n, H, W)`` -> ``(n, 32, 32)`` means, each of mean 0 and length 1; zero for an image of one value."""
-    n, h, w = images.shape
+    h, w = images.shape[1:]
     rows, columns = (np.linspace(0, s, _SIDE + 1).round().astype(int)[:-1] for s in (h, w))
     small = np.add.reduceat(np.add.reduceat(images.astype(np.float64), rows, axis=1), columns, axis=2)
     small -= small.mean((1, 2), keepdims=True)

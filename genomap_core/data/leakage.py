@@ -169,4 +169,5 @@ def _tree_accuracy(values: np.ndarray, y: np.ndarray, groups: np.ndarray, seed: 
 def _leak_sentence(leak: Leak) -> str:
     what = TRAPS[leak.name]
     rest = "gone" if leak.removed else f"still {leak.after:.0%}: read every figure with that in mind"
-    return f"The {what} alone gives away the class ({leak.before:.0%} right, chance {leak.chance:.0%}); after cleaning {rest}."
+    found = f"The {what} alone gives away the class ({leak.before:.0%} right, chance {leak.chance:.0%})"
+    return f"{found}; after cleaning {rest}."

@@ -8,7 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from genomap_core.data.schema_words import GENE_COLUMN_NAMES, GENE_PATTERN, KNOWN_GENES, SAMPLE_PATTERN, TARGET_NAMES, key
+from genomap_core.data.schema_words import (
+    GENE_COLUMN_NAMES,
+    GENE_PATTERN,
+    KNOWN_GENES,
+    SAMPLE_PATTERN,
+    TARGET_NAMES,
+    key,
+)
 from genomap_core.data.table import OddCell, Table, TextColumn
 
 _LABEL_ROW_SHARE = 0.6
@@ -66,7 +73,10 @@ def flip(table: Table, gene_column: int) -> Table:
         columns=("sample", *names),
         numbers=values.T if isinstance(values, np.ndarray) else values.T.tocsr(),
         number_at=genes + 1,
-        texts={0: TextColumn.of(table.title(j) for j in at), **{i + 1: TextColumn.of(words) for i, words in labels.items()}},
+        texts={
+            0: TextColumn.of(table.title(j) for j in at),
+            **{i + 1: TextColumn.of(words) for i, words in labels.items()},
+        },
         odd=tuple(OddCell(at[c.position], c.row + 1, c.text) for c in table.odd if c.row not in labels),
         annotations=frozenset(),
         flipped=True,
@@ -81,7 +91,9 @@ def _label_rows(table: Table) -> dict[int, list[str | None]]:
     positions = table.number_at.tolist()
     found: dict[int, list[str | None]] = {}
     for row, cells in words.items():
-        if len(cells) > _LABEL_ROW_SHARE * len(positions) and any(re.search("[A-Za-z]", word) for word in cells.values()):
+        if len(cells) > _LABEL_ROW_SHARE * len(positions) and any(
+            re.search("[A-Za-z]", word) for word in cells.values()
+        ):
             values = table.numbers[row] if isinstance(table.numbers, np.ndarray) else table.numbers[[row]].toarray()[0]
             plain = [None if np.isnan(value) else f"{value:.9g}" for value in values.tolist()]
             found[row] = [cells.get(j, number) for j, number in zip(positions, plain)]

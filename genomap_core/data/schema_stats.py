@@ -1,16 +1,17 @@
-"""What every column of a large array holds, in one pass that needs a few megabytes. Dense or CSR, missing values apart."""
+"""What every column of a large array holds, in passes that need a few megabytes. Dense or CSR, missing values apart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
 _CHUNK = 1 << 20
 
-Matrix = np.ndarray | sp.csr_matrix
+Matrix: TypeAlias = np.ndarray | sp.csr_matrix
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,7 +64,7 @@ def _sparse_stats(X: sp.csr_matrix) -> ColumnStats:
 
 
 def equal_columns(X: Matrix, among: np.ndarray) -> list[tuple[int, ...]]:
-    """Groups of columns ``among`` these (indices, first first) with the same values throughout, missing ones included."""
+    """Groups of columns ``among`` these (indices, first first) with the same values throughout, missing ones too."""
     if not isinstance(X, np.ndarray):
         csc = X.tocsc()
         return _same(_sparse_keys(csc), among, lambda i, j: (csc[:, [i]] != csc[:, [j]]).nnz == 0)
@@ -93,10 +94,14 @@ def sample_values(X: Matrix, count: int = 200_000) -> np.ndarray:
         stored = X.data[:: max(1, len(X.data) // max(int(count * density), 1))]
         values = np.concatenate([stored, np.zeros(int(count * (1 - density)), np.float32)])
     else:
-        rows = np.unique(np.linspace(0, X.shape[0] - 1, min(X.shape[0], 400)).astype(int)) if X.shape[0] else []
-        columns = np.unique(np.linspace(0, X.shape[1] - 1, max(1, count // max(len(rows), 1))).astype(int))
-        values = X[np.ix_(rows, columns[columns < X.shape[1]])].ravel()
+        rows = _spread(X.shape[0], 400)
+        values = X[np.ix_(rows, _spread(X.shape[1], max(1, count // max(len(rows), 1))))].ravel()
     return values[~np.isnan(values)]
+
+
+def _spread(length: int, count: int) -> np.ndarray:
+    """At most ``count`` indices spread over ``range(length)``."""
+    return np.unique(np.linspace(0, length - 1, min(length, count)).astype(np.int64))
 
 
 def _bits(block: np.ndarray) -> np.ndarray:
@@ -114,7 +119,9 @@ def _sparse_keys(X: sp.csr_matrix | sp.csc_matrix) -> np.ndarray:
     X = X.copy()
     X.sum_duplicates()
     X.eliminate_zeros()
-    products = np.append(_bits(X.data.astype(np.float32)) * _factors(X.shape[1 if X.format == "csr" else 0])[X.indices], 0)
+    products = np.append(
+        _bits(X.data.astype(np.float32)) * _factors(X.shape[1 if X.format == "csr" else 0])[X.indices], 0
+    )
     running = np.concatenate([[0], np.cumsum(products[:-1], dtype=np.uint64)]).astype(np.uint64)
     return running[X.indptr[1:]] - running[X.indptr[:-1]]
 

@@ -130,7 +130,7 @@ def brain_tissue(size: int, rng: np.random.Generator) -> np.ndarray:
 def plan_tumour(name: str, tissue: np.ndarray, rng: np.random.Generator) -> Tumour | None:
     """A tumour of this class somewhere it may begin; None for "no tumour"."""
     size = len(tissue)
-    scale, time = size / 128, float(np.exp(rng.uniform(0, np.log(8))))
+    scale, time = size / 128, float(np.exp(rng.uniform(0, np.log(4))))
     if name == "no tumour":
         return None
     if name == "glioma":

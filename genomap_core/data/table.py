@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
 from genomap_core.data.message import Message
 
 if TYPE_CHECKING:
     import pandas as pd
+    import scipy.sparse as sp
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -149,7 +149,7 @@ class Table:
     def place(self, row: int, position: int) -> tuple[str, int]:
         """Column name and row number of a cell as the file's own program shows them."""
         if self.flipped:
-            return self.texts[0].words[row], int(self.rows[position - 1])
+            return self.texts[0].words[self.texts[0].codes[row]], int(self.rows[position - 1])
         return self.title(position), int(self.rows[row])
 
     def preview(self, rows: int = 20, columns: int = 30) -> pd.DataFrame:

@@ -25,7 +25,7 @@ class Attribution:
     feature_names
         The ``p`` raw features.
     method
-        "integrated-gradients", "region-shapley", ...
+        "integrated_gradients", "shapley", ...
     target
         Name of the class that is explained.
     output, baseline_output
@@ -65,9 +65,7 @@ class Attribution:
 
     def row(self, i: int) -> Attribution:
         """The attribution of one of several rows."""
-        output, baseline = (
-            float(np.broadcast_to(v, len(self.values))[i]) for v in (self.output, self.baseline_output)
-        )
+        output, baseline = (float(np.broadcast_to(v, len(self.values))[i]) for v in (self.output, self.baseline_output))
         return Attribution(
             self.values[i],
             self.feature_names,
@@ -121,11 +119,16 @@ def agreement(a: Attribution, b: Attribution, k: int = 20) -> Agreement:
     """
     if a.feature_names != b.feature_names:
         raise InputError("Attributions can be compared only over the same features, in the same order.")
-    k = min(k, len(a.feature_names))
-    strongest = [set(np.argsort(-v.magnitude, kind="stable")[:k].tolist()) for v in (a, b)]
-    used = (a.magnitude > 0) | (b.magnitude > 0)
     means = [v.values if v.values.ndim == 1 else v.values.mean(0) for v in (a, b)]
-    return Agreement(rank_correlation(means[0][used], means[1][used]), len(strongest[0] & strongest[1]) / k, k)
+    return agreement_of(means[0], means[1], k)
+
+
+def agreement_of(a: np.ndarray, b: np.ndarray, k: int = 20) -> Agreement:
+    """The same for plain values ``(p,)`` of the same features."""
+    k = min(k, len(a))
+    strongest = [set(np.argsort(-np.abs(v), kind="stable")[:k].tolist()) for v in (a, b)]
+    used = (a != 0) | (b != 0)
+    return Agreement(rank_correlation(a[used], b[used]), len(strongest[0] & strongest[1]) / k, k)
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """Groups of features as players: present, they have the patient's values; absent, those of the baseline.
 
 Captum chooses which coalitions to look at; as its choice does not depend on the answers, they are collected first and
-predicted together in large batches, so that a model with a costly context (a tabular foundation model) pays for it once.
+predicted together in large batches: a model with a costly context (a tabular foundation model) pays for it once.
 """
 
 from __future__ import annotations

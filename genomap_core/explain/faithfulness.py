@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genomap_core.errors import InputError
-from genomap_core.explain.attribution import Attribution
 from genomap_core.explain.coalitions import Scorer
+from genomap_core.explain.stages import map_stages
 from genomap_core.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class DeletionInsertion:
 
     @property
     def deletion_advantage(self) -> float:
-        """Mean output under random deletion minus that under the explanation's: > 0 when the explanation is faithful."""
+        """Mean output under random deletion minus that under the explanation's: > 0 when it is faithful."""
         return float(self.random_deletion.mean() - self.deletion.mean())
 
     @property
@@ -144,9 +144,9 @@ def max_sensitivity(
 
     rng = np.random.default_rng(random_state)
 
-    def explanation(rows: torch.Tensor) -> torch.Tensor:
-        rows = rows[0] if isinstance(rows, tuple) else rows
-        return torch.from_numpy(np.stack([explain(row) for row in rows.numpy()]))
+    def explanation(rows: Any) -> Any:
+        values = torch.from_numpy(np.stack([explain(row) for row in _first(rows).numpy()]))
+        return (values,) if isinstance(rows, tuple) else values  # Captum asks in either form and wants it back
 
     def perturb(rows: torch.Tensor) -> torch.Tensor:
         return rows + torch.from_numpy(rng.uniform(-1, 1, rows.shape) * radius)
@@ -155,8 +155,12 @@ def max_sensitivity(
     return float(sensitivity_max(explanation, start, perturb_func=perturb, n_perturb_samples=n_samples).item())
 
 
-def shuffled_model(pipeline: Any, random_state: int = 0) -> Any:
-    """A copy of a pipeline with a network whose weights are shuffled within every tensor.
+def _first(rows: Any) -> torch.Tensor:
+    return rows[0] if isinstance(rows, tuple) else rows
+
+
+def shuffled_model(model: Any, random_state: int = 0) -> Any:
+    """A copy of a map model whose network has its weights shuffled within every tensor.
 
     An explanation that looks the same for it explains the data, not the model (Adebayo et al., NeurIPS 2018).
 
@@ -166,36 +170,14 @@ def shuffled_model(pipeline: Any, random_state: int = 0) -> Any:
         The model has no network whose weights could be shuffled.
     """
     import torch
-    from torch import nn
 
-    shuffled = copy.deepcopy(pipeline)
-    last = shuffled.steps[-1][1] if hasattr(shuffled, "steps") else shuffled
-    networks = [v for name in ("module_", "modules_") for v in _modules(getattr(last, name, None))]
-    if not networks:
-        raise InputError("Only a model with a network can be shuffled: for others, train one on shuffled classes.")
+    shuffled = copy.deepcopy(model)
+    stages = map_stages(shuffled)
+    if stages is None:
+        raise InputError("Only a network's weights can be shuffled: train other models on shuffled classes instead.")
     generator = torch.Generator().manual_seed(random_state)
-    seen: set[int] = set()
     with torch.no_grad():
-        for network in networks:
-            if not isinstance(network, nn.Module):
-                continue
-            for parameter in network.parameters():
-                if id(parameter) in seen:  # `module_` holds the members of `modules_`
-                    continue
-                seen.add(id(parameter))
-                order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
-                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+        for parameter in stages.network.module_.parameters():
+            order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
+            parameter.copy_(parameter.flatten()[order].view_as(parameter))
     return shuffled
-
-
-def _modules(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def same_explanation(a: Attribution, b: Attribution) -> float:
-    """Absolute rank correlation of two explanations; near 0 when the shuffled model is explained differently."""
-    from genomap_core.explain.attribution import agreement
-
-    return abs(agreement(a, b).spearman)

@@ -7,7 +7,9 @@ the training rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -17,19 +19,20 @@ from torch import Tensor, nn
 
 from genomap_core.errors import InputError
 from genomap_core.explain.attribution import Attribution, Output
-from genomap_core.explain.mapmodel import MapModel, combine, map_model
-from genomap_core.explain.target import model_name, target_index
+from genomap_core.explain.mapmodel import MapModel, from_logits, map_model
+from genomap_core.explain.stages import model_name
+from genomap_core.explain.target import class_name, target_index
 from genomap_core.progress import OnProgress, Progress, ignore
 
-GradientMethod = Literal["integrated-gradients", "deeplift", "gradient-shap", "occlusion", "grad-cam"]
+GradientMethod = Literal["integrated_gradients", "deeplift", "gradient_shap", "occlusion", "gradcam"]
 GRADIENT_METHODS: tuple[GradientMethod, ...] = (
-    "integrated-gradients",
+    "integrated_gradients",
     "deeplift",
-    "gradient-shap",
+    "gradient_shap",
     "occlusion",
-    "grad-cam",
+    "gradcam",
 )
-COMPLETE = ("integrated-gradients", "deeplift", "gradient-shap")
+COMPLETE = ("integrated_gradients", "deeplift", "gradient_shap")
 """Methods whose values sum to output minus baseline output, up to their numerical error."""
 
 _BATCH = 32
@@ -44,7 +47,8 @@ def gradient_attribution(
     *,
     feature_names: tuple[str, ...],
     target: Any = None,
-    method: GradientMethod = "integrated-gradients",
+    classes: tuple[str, ...] | None = None,
+    method: GradientMethod = "integrated_gradients",
     output: Output = "log-odds",
     background: np.ndarray | None = None,
     n_samples: int = 64,
@@ -56,9 +60,9 @@ def gradient_attribution(
     Parameters
     ----------
     background
-        ``(b, p)`` raw training rows; only "gradient-shap" needs them (its baseline is their mean output).
+        ``(b, p)`` raw training rows; only "gradient_shap" needs them (its baseline is their mean output).
     n_samples
-        Steps of the path ("integrated-gradients") or random points ("gradient-shap").
+        Steps of the path ("integrated_gradients") or random points ("gradient_shap").
     on_progress
         Hears of every forward pass, and may raise :class:`~genomap_core.errors.Cancelled`.
     """
@@ -69,12 +73,12 @@ def gradient_attribution(
     maps = opened.maps(X)
     forward = _reporting(opened.explained(index, output), on_progress)
     zero = torch.zeros_like(maps[:1])
-    reference = _background_maps(opened, background) if method == "gradient-shap" else zero
-    if method == "integrated-gradients":
+    reference = _background_maps(opened, background) if method == "gradient_shap" else zero
+    if method == "integrated_gradients":
         values = _integrated_gradients(forward, maps, n_samples)
     elif method == "deeplift":
         values = _deeplift(opened, maps, index, output)
-    elif method == "gradient-shap":
+    elif method == "gradient_shap":
         values = _gradient_shap(forward, maps, reference, n_samples, random_state)
     elif method == "occlusion":
         values = _occlusion(forward, maps)
@@ -86,7 +90,7 @@ def gradient_attribution(
         values=opened.to_raw(values),
         feature_names=feature_names,
         method=method,
-        target=str(model.classes_[index]),
+        target=class_name(model, index, classes),
         output=reached.cpu().double().numpy(),
         baseline_output=np.full(len(X), start),
         model=model_name(model),
@@ -110,7 +114,7 @@ def _reporting(forward: Forward, on_progress: OnProgress) -> Forward:
 
 def _background_maps(opened: MapModel, background: np.ndarray | None) -> Tensor:
     if background is None:
-        raise InputError("'gradient-shap' needs training rows: pass them as `background`.")
+        raise InputError("'gradient_shap' needs training rows: pass them as `background`.")
     return opened.maps(background)
 
 
@@ -127,18 +131,15 @@ def _gradient_shap(forward: Forward, maps: Tensor, reference: Tensor, n_samples:
         return GradientShap(forward).attribute(maps, baselines=reference, n_samples=n_samples, stdevs=0.0)
 
 
-class _numpy_seeded:
+@contextmanager
+def _numpy_seeded(seed: int) -> Iterator[None]:
     """Captum draws from NumPy's global generator: seed it, and put its state back afterwards."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def __enter__(self) -> None:
-        self.state = np.random.get_state()  # noqa: NPY002
-        np.random.seed(self.seed)  # noqa: NPY002
-
-    def __exit__(self, *_: object) -> None:
-        np.random.set_state(self.state)  # noqa: NPY002
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
 
 
 def _occlusion(forward: Forward, maps: Tensor) -> Tensor:
@@ -152,36 +153,25 @@ def _occlusion(forward: Forward, maps: Tensor) -> Tensor:
 
 
 def _grad_cam(opened: MapModel, forward: Forward, maps: Tensor) -> Tensor:
-    """Selvaraju et al., ICCV 2017: last convolution at every resolution, weighted by its mean gradient, both signs.
+    """Selvaraju et al., ICCV 2017: last convolution of every branch, weighted by its mean gradient, both signs.
 
     Sees the convolutions only: what a linear path beside them contributes is not in it.
     """
     heat = torch.zeros_like(maps)
-    for network in opened.networks:
-        for layer in last_convolutions(network, maps[:1]):
-            cam = LayerGradCam(forward, layer).attribute(maps, relu_attributions=False)
-            heat = heat + LayerAttribution.interpolate(cam, tuple(maps.shape[2:]), "nearest").detach()
+    for layer in last_convolutions(opened.network):
+        cam = LayerGradCam(forward, layer).attribute(maps, relu_attributions=False)
+        heat = heat + LayerAttribution.interpolate(cam, tuple(maps.shape[2:]), "nearest").detach()
     return heat
 
 
-def last_convolutions(network: nn.Module, maps: Tensor) -> list[nn.Module]:
-    """The last convolution at every resolution, in every member of an ensemble."""
-    last: dict[tuple[int, int, int], nn.Module] = {}
-    members = list(getattr(network, "members", [network]))
-    hooks = [
-        layer.register_forward_hook(lambda m, _, out, i=i: last.__setitem__((i, *out.shape[2:]), m))
-        for i, member in enumerate(members)
-        for layer in member.modules()
-        if isinstance(layer, nn.Conv2d)
-    ]
-    try:
-        with torch.no_grad():
-            network(maps)
-    finally:
-        for hook in hooks:
-            hook.remove()
+def last_convolutions(network: nn.Module) -> list[nn.Module]:
+    """The last convolution of every block that holds some: one a branch, in every member of an ensemble."""
+    last: dict[str, nn.Module] = {}
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            last[name.rpartition(".")[0]] = layer
     if not last:
-        raise InputError("The network has no convolution: Grad-CAM can't explain it; use 'integrated-gradients'.")
+        raise InputError("The network has no convolution: Grad-CAM can't explain it; use 'integrated_gradients'.")
     return list(last.values())
 
 
@@ -202,38 +192,32 @@ class _AfterSquash(nn.Module):
 
 def _deeplift(opened: MapModel, maps: Tensor, index: int, output: Output) -> Tensor:
     """Shrikumar et al., ICML 2017, rescale rule, of every logit; put together by :func:`_logit_multipliers`."""
-    members = [m for network in opened.networks for m in getattr(network, "members", [network])]
-    parts, ends, starts = [], [], []
-    for member in members:
+    zero = torch.zeros_like(maps)
+    with torch.no_grad():
+        multipliers = _logit_multipliers(opened.network(zero), opened.network(maps), index, output)
+    total = zero
+    for member in opened.members:
         squashes = hasattr(member, "convolutional_path")
-        inputs = torch.asinh(maps * member.mask) if squashes else maps
+        inputs = torch.asinh(maps * member.get_buffer("mask")) if squashes else maps
         explainer = DeepLift(_AfterSquash(member) if squashes else member)
-        with torch.no_grad():
-            ends.append(member(maps))
-            starts.append(member(torch.zeros_like(maps)))
-        parts.append([explainer.attribute(inputs, target=c).detach() for c in range(ends[-1].shape[1])])
-    multipliers = _logit_multipliers(opened, ends, starts, index, output)
-    total = torch.zeros_like(maps)
-    for of_member, weight in zip(parts, multipliers):
-        for c, values in enumerate(of_member):
-            total += weight[:, c, None, None, None] * values
+        for c in range(multipliers.shape[1]):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Captum announces its hooks at every call
+                values = explainer.attribute(inputs, target=c).detach()
+            total = total + multipliers[:, c, None, None, None] * values / len(opened.members)
     return total
 
 
-def _logit_multipliers(
-    opened: MapModel, ends: list[Tensor], starts: list[Tensor], index: int, output: Output, n_steps: int = 64
-) -> Tensor:
-    """Mean gradient of the output on the straight path between two sets of logits: ``(members, B, k)``.
+@torch.enable_grad()
+def _logit_multipliers(start: Tensor, end: Tensor, index: int, output: Output, n_steps: int = 64) -> Tensor:
+    """Mean gradient of the output on the straight path between two sets of logits ``(B, k)``: ``(B, k)``.
 
     The logits' differences, so weighted, sum to the difference of the output.
     """
-    end, start = torch.stack(ends), torch.stack(starts)
     nodes, weights = np.polynomial.legendre.leggauss(n_steps)
     total = torch.zeros_like(end)
-    sizes = [len(list(getattr(network, "members", [network]))) for network in opened.networks]
     for node, weight in zip((nodes + 1) / 2, weights / 2):
         z = (start + node * (end - start)).requires_grad_(True)
-        logits = [part.mean(0) for part in z.split(sizes)]
-        (slope,) = torch.autograd.grad(combine(logits, index, output).sum(), z)
+        (slope,) = torch.autograd.grad(from_logits(z, index, output).sum(), z)
         total += weight * slope
     return total

@@ -9,11 +9,12 @@ import numpy as np
 from genomap_core.errors import InputError
 from genomap_core.explain.attribution import Attribution, Output
 from genomap_core.explain.coalitions import Game, ablation_values, shapley_values
-from genomap_core.explain.target import class_score, model_name, target_index, used_features
+from genomap_core.explain.stages import model_name, used_features
+from genomap_core.explain.target import class_name, class_score, target_index
 from genomap_core.progress import OnProgress, ignore
 
-RegionMethod = Literal["region-shapley", "region-ablation"]
-REGION_METHODS: tuple[RegionMethod, ...] = ("region-shapley", "region-ablation")
+RegionMethod = Literal["shapley", "ablation"]
+REGION_METHODS: tuple[RegionMethod, ...] = ("shapley", "ablation")
 
 
 def region_attribution(
@@ -24,7 +25,8 @@ def region_attribution(
     *,
     feature_names: tuple[str, ...],
     target: Any = None,
-    method: RegionMethod = "region-shapley",
+    classes: tuple[str, ...] | None = None,
+    method: RegionMethod = "shapley",
     output: Output = "log-odds",
     scale: np.ndarray | None = None,
     n_permutations: int = 32,
@@ -56,22 +58,20 @@ def region_attribution(
     used = used_features(model, len(x))
     players = players_of(labels, used)
     game = Game(class_score(model, index, output), x, baseline, players, batch_rows=batch_rows, on_progress=on_progress)
-    if method == "region-shapley":
-        values = shapley_values(game, n_permutations, random_state)
-    else:
-        values = ablation_values(game)
+    shapley = method == "shapley"
+    values = shapley_values(game, n_permutations, random_state) if shapley else ablation_values(game)
     ends = game.play(np.array([[False] * game.n_players, [True] * game.n_players]))
     return Attribution(
         values=spread(values, players, x - baseline, scale),
         feature_names=feature_names,
         method=method,
-        target=str(model.classes_[index]),
+        target=class_name(model, index, classes),
         output=float(ends[1]),
         baseline_output=float(ends[0]),
         model=model_name(model),
         scale=output,
         groups=labels,
-        complete=method == "region-shapley",
+        complete=shapley,
     )
 
 

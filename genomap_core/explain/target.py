@@ -14,7 +14,7 @@ _FLOOR = 1e-6  # probabilities of exactly 0 and 1 have no finite log-odds
 
 
 def target_index(model: Any, X: np.ndarray, target: Any = None) -> int:
-    """Index of the class to explain: ``target`` by name, or the class predicted for the first row of ``X`` ``(m, p)``.
+    """Index of the class to explain: ``target`` as in ``classes_``, or the one predicted for the first row of ``X``.
 
     Raises
     ------
@@ -27,6 +27,14 @@ def target_index(model: Any, X: np.ndarray, target: Any = None) -> int:
     if str(target) not in classes:
         raise InputError(f"The model knows no class {str(target)!r}: choose one of {', '.join(classes)}.")
     return classes.index(str(target))
+
+
+def class_name(model: Any, index: int, classes: tuple[str, ...] | None = None) -> str:
+    """How the user knows a class: its own name, or that of its code in ``classes`` of the cohort."""
+    code = model.classes_[index]
+    if classes is not None and isinstance(code, int | np.integer) and 0 <= code < len(classes):
+        return classes[int(code)]
+    return str(code)
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:
@@ -45,34 +53,3 @@ def class_score(model: Any, index: int, output: Output = "log-odds") -> Scorer:
         return log_odds(p) if output == "log-odds" else p
 
     return score
-
-
-def used_features(model: Any, p: int) -> np.ndarray:
-    """``(p,)`` bool: which raw features the model looks at; all where it does not tell.
-
-    Known are our own models: what a step kept (``kept_``), less what got no cell on the map.
-    """
-    used = np.ones(p, bool)
-    for step in _steps(model):
-        kept = getattr(step, "kept_", None)
-        if kept is not None:
-            used = np.zeros(p, bool)
-            used[kept] = True
-        layout = getattr(step, "layout_", None)
-        if layout is not None and layout.n_features == used.sum():
-            used[np.flatnonzero(used)[layout.positions[:, 0] < 0]] = False
-    return used
-
-
-def _steps(model: Any) -> list[Any]:
-    if hasattr(model, "steps"):
-        return [step for _, step in model.steps]
-    return [model.reducer_] if hasattr(model, "reducer_") else []
-
-
-def model_name(model: Any) -> str:
-    """How the user knows the model: the name of its weights, of its network, or of its last step."""
-    if hasattr(model, "label_"):
-        return str(model.label_)
-    last = _steps(model)[-1] if hasattr(model, "steps") else model
-    return str(getattr(last, "network", None) or type(last).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -94,6 +95,22 @@ def said_on_likely(likely: Sequence[tuple[str, str, int]]) -> tuple[Message, ...
             "If one of them is a value, replace it by a number.",
         ),
     )
+
+
+def said_on_tiny(header: Sequence[str], sample: Sequence[Sequence[str]]) -> tuple[Message, ...]:
+    """On columns with a scale that float32 can't hold (its smallest number is 1e-38): they read as zeros."""
+    rows = [record for record in sample[:50] if len(record) == len(header)]
+    tiny = [
+        j for j, cells in enumerate(zip(*rows)) if sum(bool(_TINY.search(cell)) for cell in cells) > 0.5 * len(rows)
+    ]
+    if not tiny:
+        return ()
+    text = f"The scale of {plural(len(tiny), 'column')} is too small: values such as {rows[0][tiny[0]]} became 0"
+    names = f"{text} ({some(header[j] for j in tiny)})."
+    return (Message("warn", "tiny-scale", names, header[tiny[0]], remedy="Multiply the columns by a power of ten."),)
+
+
+_TINY = re.compile(r"[eE]-(3[89]|[4-9]\d|\d{3,})\s*$")
 
 
 def _positions(mask: np.ndarray) -> set[int]:

@@ -1,4 +1,4 @@
-"""Delimited text -> Table. The numbers land in one float32 array, text columns become codes, odd cells keep their place."""
+"""Delimited text -> Table: the numbers in one float32 array, text columns as codes, odd cells with their place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from genomap_core.data.table import OddCell, Source, Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.blocks import Piece, cut, read_rows
 from genomap_core.io.cells import to_numbers
-from genomap_core.io.columns import clean_header, find_text_columns, mostly_words, said_on_likely, text_column
+from genomap_core.io.columns import clean_header, find_text_columns, mostly_words, said_on_likely, said_on_tiny, text_column
 from genomap_core.io.dialect import Dialect, find_dialect
 from genomap_core.io.encoding import to_utf8
 from genomap_core.io.limits import DEFAULT, Limits
@@ -63,7 +63,7 @@ def read_delimited(data: bytes, name: str, limits: Limits = DEFAULT) -> Table:
         raise RefusedError(
             f"{len(words):,} columns hold text, over the limit of {limits.text_columns:,}: give numbers."
         )
-    said = (*said, *dialect.messages, *_said_on_decimal(dialect), *trimmed, *_said_on_structure(parts, len(header)))
+    said = (*said, *dialect.messages, *_said_on_decimal(dialect), *trimmed, *said_on_tiny(header, dialect.sample), *_said_on_structure(parts, len(header)))
     source = Source("csv", encoding, dialect.delimiter, dialect.decimal)
     return _assemble(name, header, words, numbers, parts, said, source)
 

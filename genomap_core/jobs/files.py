@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -58,6 +59,16 @@ def put_inputs(folder: Path, files: Mapping[str, Path | bytes]) -> None:
             (folder / name).write_bytes(content)
         else:
             shutil.copyfile(content, folder / name)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a folder and below; files that vanish meanwhile don't count."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(parent, name), follow_symlinks=False).st_size
+    return total
 
 
 def write_result(folder: Path, job_id: str, result: Mapping[str, Any]) -> None:

@@ -129,6 +129,11 @@ class Ledger:
         sql = f"SELECT {_COLUMNS} FROM job WHERE {_ENDED} AND token IS NOT NULL AND swept=0"
         return [_entry(row) for row in self._read(sql)]
 
+    def ended_before(self, moment: float) -> list[str]:
+        """Ids of jobs that ended before ``moment`` (seconds since the epoch) and have no process left."""
+        sql = f"SELECT id FROM job WHERE {_ENDED} AND ended < ? AND (token IS NULL OR swept=1)"
+        return [row["id"] for row in self._read(sql, (moment,))]
+
     def mark_swept(self, job_id: str) -> None:
         """No process of this job is left."""
         self._write("UPDATE job SET swept=1 WHERE id=?", (job_id,))

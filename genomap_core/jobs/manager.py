@@ -14,7 +14,7 @@ from typing import Any
 
 from genomap_core.errors import JobError
 from genomap_core.jobs.entry import check_entry_point
-from genomap_core.jobs.files import LEDGER, make_private, put_inputs, read_result, to_json
+from genomap_core.jobs.files import LEDGER, make_private, put_inputs, read_result, size_of, to_json
 from genomap_core.jobs.ledger import Entry, Ledger
 from genomap_core.jobs.records import Job, JobEvent, Limits
 from genomap_core.jobs.runner import LocalRunner, Runner
@@ -42,6 +42,10 @@ class JobManager:
         Queued jobs an owner may have.
     min_free_bytes
         `submit` is refused when the disk has less left.
+    owner_bytes
+        `submit` is refused when an owner's jobs hold more; ``None``: no quota.
+    keep_days
+        Ended jobs are removed with their folders this many days after their end; ``None``: never.
     poll_s
         Period of the supervising thread, in seconds.
     runner
@@ -58,6 +62,8 @@ class JobManager:
         grace_s: float = 5.0,
         max_waiting: int = 20,
         min_free_bytes: int = 2_000_000_000,
+        owner_bytes: int | None = None,
+        keep_days: float | None = None,
         poll_s: float = 0.25,
         runner: Runner | None = None,
     ) -> None:
@@ -65,7 +71,8 @@ class JobManager:
             raise ValueError(f"`slots` must be >= 1, got {slots}.")
         self.root = make_private(Path(root).resolve())
         self._limits = limits or Limits()
-        self._max_waiting, self._min_free_bytes = max_waiting, min_free_bytes
+        self._max_waiting, self._min_free_bytes, self._owner_bytes = max_waiting, min_free_bytes, owner_bytes
+        self._keep_days, self._pruned = keep_days, 0.0
         self._ledger = Ledger(self.root / LEDGER)
         self._supervisor = Supervisor(
             self.root, self._ledger, runner or LocalRunner(), slots, per_owner or slots, grace_s
@@ -94,7 +101,7 @@ class JobManager:
         spec_text = to_json(spec, "spec of the job")
         if not owner:
             raise JobError("A job needs an owner.")
-        self._check_disk()
+        self._check_disk(owner)
         job = Job(uuid.uuid4().hex[:16], owner, title, task, "queued", time.time())
         folder = make_private(self.root / job.id)
         try:
@@ -175,18 +182,33 @@ class JobManager:
             raise JobError(f"There is no job {job_id!r} of yours: it was removed, or belongs to somebody else.")
         return entry
 
-    def _check_disk(self) -> None:
+    def _check_disk(self, owner: str) -> None:
         free = shutil.disk_usage(self.root).free
         if free < self._min_free_bytes:
             raise JobError(
                 f"The disk of {self.root} has {free / 1e9:.1f} GB left; jobs need {self._min_free_bytes / 1e9:.1f} GB. "
                 "Remove old jobs or other files first."
             )
+        if self._owner_bytes is not None:
+            used = sum(size_of(self.root / job.id) for job in self._ledger.of_owner(owner, limit=-1))
+            if used > self._owner_bytes:
+                allowed = f"{self._owner_bytes / 1e9:.1f} GB are allowed"
+                raise JobError(f"Your jobs hold {used / 1e9:.1f} GB; {allowed}. Remove some first.")
+
+    def _prune(self) -> None:
+        """At most once an hour: forget what ended longer ago than `keep_days`."""
+        if self._keep_days is None or time.time() - self._pruned < 3600:
+            return
+        self._pruned = time.time()
+        for job_id in self._ledger.ended_before(self._pruned - self._keep_days * 86400):
+            if self._ledger.remove(job_id):
+                shutil.rmtree(self.root / job_id, ignore_errors=True)
 
     def _supervise(self, poll_s: float) -> None:
         while not self._stop.is_set():
             try:
                 self._supervisor.tick()
+                self._prune()
             except (sqlite3.Error, OSError):  # a full disk or a locked file must not end the supervision
                 _log.exception("jobs: a round failed, trying again")
             self._wake.wait(poll_s)

@@ -49,9 +49,15 @@ def sleep(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[s
 
 
 def fail(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
-    """Raise: ``ours`` an error of this library, ``memory`` a MemoryError, else a ValueError of several lines."""
+    """Raise: ``ours`` an error of this library, ``memory`` a MemoryError, ``disk`` what a full disk gives.
+
+    Else a ValueError of several lines.
+    """
     if spec.get("ours"):
         raise InputError("Column 3 has no numbers: choose another.")
+    if spec.get("disk"):
+        with open("/dev/full", "w") as file:
+            file.write("x" * 100_000)
     if spec.get("memory"):
         raise MemoryError("Unable to allocate 9.9 TiB")
     raise ValueError("the first line\nthe second line names a patient")
@@ -72,8 +78,9 @@ def hold_memory(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> 
 
 
 def spawn(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
-    """Start a grandchild in a session of its own that would outlive us, and say its process id."""
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    """Start a grandchild in a session of its own that would outlive us and holds ``bytes``; say its process id."""
+    code = f"import time; held = bytearray({int(spec.get('bytes', 0))}); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     (folder / "grandchild.txt").write_text(str(child.pid))
     if spec.get("wait"):
         time.sleep(spec["wait"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from genomap_core.jobs.files import FAULT_LOG, WORKER_LOG, read_result
 from genomap_core.jobs.ledger import Entry, Ledger
-from genomap_core.jobs.process import describe_exit, handle_of, is_alive, rss_of_tree
+from genomap_core.jobs.process import describe_exit, handle_of, is_alive, rss_of, rss_of_descendants
 from genomap_core.jobs.records import Status
 from genomap_core.jobs.runner import Exit, Order, Runner
 
@@ -97,7 +97,7 @@ class Supervisor:
             words = f"Stopped by the user; the work did not answer within {self._grace_s:g} s and was ended."
             self._end(entry, "cancelled", words)
         elif job.started is not None and job.pid is not None and entry.limits.rss_bytes is not None:
-            breach = entry.limits.breach(0, rss_of_tree(job.pid))
+            breach = entry.limits.breach(0, rss_of(job.pid) + rss_of_descendants(job.pid))
             if breach is not None:
                 self._end(entry, *breach)
         if job.started is not None and entry.limits.wall_seconds is not None:

@@ -18,7 +18,7 @@ import numpy as np
 from genomap_core.errors import GenomapError, JobError
 from genomap_core.jobs.entry import resolve
 from genomap_core.jobs.frames import Pipe, PipeClosed
-from genomap_core.jobs.process import rss_of_tree
+from genomap_core.jobs.process import rss_of
 from genomap_core.jobs.worker import ending_of
 
 
@@ -69,7 +69,7 @@ def main(cache_items: int, preload: Iterable[str]) -> None:
 
 
 def _reply(pipe: Pipe, answer: dict[str, Any], found: dict[str, np.ndarray]) -> None:
-    rss = {"rss": rss_of_tree(os.getpid())}
+    rss = {"rss": rss_of(os.getpid())}
     try:
         pipe.send(answer | rss, found)
     except JobError as error:  # raised before the first byte: not JSON, or objects in an array

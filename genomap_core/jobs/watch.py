@@ -15,7 +15,7 @@ from types import FrameType
 
 from genomap_core.errors import Cancelled
 from genomap_core.jobs.ledger import Entry, Ledger
-from genomap_core.jobs.process import rss_of_tree
+from genomap_core.jobs.process import rss_of, rss_of_descendants
 from genomap_core.jobs.records import Status
 from genomap_core.progress import Progress
 
@@ -49,6 +49,7 @@ class Watch:
         self._next_seq = 1
         self._cancelled = threading.Event()
         self._stopped = threading.Event()
+        self._descendants, self._looked = 0, float("-inf")
         self._working = False
         self._nudged = False
         self._thread = threading.Thread(target=self._run, name="genomap-watch", daemon=True)
@@ -75,11 +76,17 @@ class Watch:
         self.calm()
         self._stopped.set()
         self._thread.join()
-        self._flush(rss_of_tree(os.getpid()))
+        self._flush(self._rss())
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._working:
             raise Cancelled("Stopped by the user.")
+
+    def _rss(self) -> int:
+        """Resident bytes: our own now, those of what we started about a second old."""
+        if time.monotonic() - self._looked > 1.0:
+            self._descendants, self._looked = rss_of_descendants(os.getpid()), time.monotonic()
+        return rss_of(os.getpid()) + self._descendants
 
     def _flush(self, rss: int) -> bool:
         reports = []
@@ -94,7 +101,7 @@ class Watch:
         began = time.monotonic()
         asked: float | None = None
         while not self._stopped.wait(PERIOD_S):
-            rss = rss_of_tree(os.getpid())
+            rss = self._rss()
             try:
                 cancel = self._flush(rss)
             except sqlite3.Error:  # disk full or locked for half a minute: the work goes on, try again

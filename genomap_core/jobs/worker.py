@@ -6,6 +6,7 @@ to the ledger second, so that a result which exists is never lost.
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import os
 import sys
@@ -66,6 +67,8 @@ def ending_of(error: BaseException) -> tuple[Status, str]:
     status: Status = "oom" if out_of_memory else "failed"
     if isinstance(error, GenomapError):
         return status, str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "failed", "The disk is full. Remove old jobs or other files, then start the work again."
     line = (str(error).strip().splitlines() or [""])[0][:300]
     words = f"{type(error).__name__}: {line}" if line else type(error).__name__
     if out_of_memory:

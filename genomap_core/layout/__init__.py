@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from genomap_core.layout.align import align
 from genomap_core.layout.build import make_layout
 from genomap_core.layout.layout import Layout
 from genomap_core.layout.quality import LayoutQuality
@@ -13,7 +14,7 @@ from genomap_core.layout.solvers import SOLVERS
 if TYPE_CHECKING:
     from genomap_core.layout.transformer import GenomapTransformer
 
-__all__ = ["SOLVERS", "GenomapTransformer", "Layout", "LayoutQuality", "make_layout", "map_regions"]
+__all__ = ["SOLVERS", "GenomapTransformer", "Layout", "LayoutQuality", "align", "make_layout", "map_regions"]
 
 
 def __getattr__(name: str) -> Any:

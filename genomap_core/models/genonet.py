@@ -31,10 +31,12 @@ class GenoNet(nn.Module):
         self.mask: Tensor
         self.register_buffer("mask", torch.ones(n_channels, height, width))
         self.convolution = nn.Conv2d(n_channels, n_filters, 3, padding=1)
+        # Modules, not functions, and one for each place: explanations by DeepLift hook onto them.
+        self.relu_maps, self.relu_hidden = nn.ReLU(), nn.ReLU()
         self.hidden = nn.Linear(n_filters * height * width, hidden)
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(hidden, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.convolution(x * self.mask).relu().flatten(1)
-        return self.out(self.dropout(self.hidden(h).relu()))
+        h = self.relu_maps(self.convolution(x * self.mask)).flatten(1)
+        return self.out(self.dropout(self.relu_hidden(self.hidden(h))))

@@ -29,7 +29,7 @@ class MapCNN(nn.Module):
         The map is averaged over ``s x s`` cells before the 3 x 3 convolutions of scale ``s``; neighbourhoods of
         correlated features average their noise away.
     n_filters
-        Convolutional channels of each scale.
+        Convolutional channels of each scale; twice as many in its second layer.
     coarse
         Side of the coarse grid, in cells; a smaller map keeps its own size.
     hidden
@@ -59,18 +59,11 @@ class MapCNN(nn.Module):
         self.register_buffer("mask", torch.ones(n_channels, height, width))
         self.scales = tuple(s for s in scales if s == 1 or s <= max(height, width))
         self.coarse = coarse
-        self.branches = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(n_channels, n_filters, 3, padding=1),
-                nn.ReLU(),
-                nn.Conv2d(n_filters, n_filters, 3, padding=1),
-                nn.ReLU(),
-            )
-            for _ in self.scales
-        )
-        features = sum(n_filters * math.prod(self._grid(height, width, s)) for s in self.scales)
+        self.branches = nn.ModuleList(Branch(n_channels, n_filters) for _ in self.scales)
+        features = sum(2 * n_filters * math.prod(self._grid(height, width, s)) for s in self.scales)
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(features, hidden)
+        self.relu = nn.ReLU()  # a module, not a function: explanations by DeepLift hook onto it
         self.out = nn.Linear(hidden, n_classes)
         self.linear = nn.Linear(n_channels * height * width, n_classes) if linear else None
         if self.linear is not None:
@@ -82,7 +75,7 @@ class MapCNN(nn.Module):
     def convolutional_path(self, x: Tensor) -> Tensor:
         """``g``: squashed maps ``(B, c, H, W)`` -> ``(B, n_classes)``."""
         coarse = [self._coarsen(branch(pool(x, (s, s)))) for s, branch in zip(self.scales, self.branches)]
-        h = F.relu(self.hidden(self.dropout(torch.cat(coarse, dim=1))))
+        h = self.relu(self.hidden(self.dropout(torch.cat(coarse, dim=1))))
         return self.out(self.dropout(h))
 
     def linear_path(self, x: Tensor) -> Tensor:
@@ -101,8 +94,26 @@ class MapCNN(nn.Module):
 
     def _grid(self, height: int, width: int, scale: int) -> tuple[int, ...]:
         """Sides of the coarse grid at a scale."""
-        sides = (math.ceil(height / min(scale, height)), math.ceil(width / min(scale, width)))
+        sides = [math.ceil(side / min(scale, side)) for side in (height, width)]
+        sides = [math.ceil(side / min(2, side)) for side in sides]
         return tuple(math.ceil(side / math.ceil(side / self.coarse)) for side in sides)
+
+
+class Branch(nn.Module):
+    """Two 3 x 3 convolutions, the first of stride 2.
+
+    **Shape**: ``(B, c, H, W)`` -> ``(B, 2 n_filters, ceil(H / 2), ceil(W / 2))``.
+    """
+
+    def __init__(self, n_channels: int, n_filters: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(n_channels, n_filters, 3, stride=2, padding=1)
+        self.second = nn.Conv2d(n_filters, 2 * n_filters, 3, padding=1)
+        # Modules, not functions, and one for each place: explanations by DeepLift hook onto them.
+        self.relu_first, self.relu_second = nn.ReLU(), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu_second(self.second(self.relu_first(self.first(x))))
 
 
 def pool(x: Tensor, kernel: Sequence[int]) -> Tensor:

@@ -12,8 +12,9 @@ import numpy as np
 from genomap_core.errors import InputError
 from genomap_core.plotting.colour_tables import CIVIDIS, VIK
 
-CATEGORICAL = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a400", "#6f6f6f")
-"""Okabe and Ito (2008), with a darker yellow and grey for black: told apart under every common colour vision."""
+CATEGORICAL = ("#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#009e73", "#b3a400", "#6f6f6f")
+"""Okabe and Ito (2008), darker yellow, grey for black; in an order that keeps the first six furthest apart under
+every common colour vision. Marker and line style always differ too."""
 MISSING_RGB = (226, 227, 230)
 HATCH_RGB = (150, 153, 160)
 

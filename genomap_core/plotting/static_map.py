@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 
@@ -141,8 +142,8 @@ def map_png(m: StaticMap, scale: int = 2) -> bytes:
     draw = ImageDraw.Draw(image)
 
     def write(x: float, y: float, text: str, size: int, colour: str = _INK, anchor: str = "ls") -> None:
-        font = ImageFont.load_default(size * scale)
-        draw.text((x * scale, y * scale), text, fill=colour, font=font, anchor=anchor)
+        text = text.replace("−", "-")  # the bundled font has no minus sign
+        draw.text((x * scale, y * scale), text, fill=colour, font=_font(text, size * scale), anchor=anchor)
 
     if m.title:
         write(_MARGIN, _MARGIN + 16, m.title, 17)
@@ -202,6 +203,17 @@ def map_svg(m: StaticMap) -> str:
     parts.append(_text(_MARGIN, foot + 4, _footnote(m), 11, f"fill='{_MUTED}'"))
     parts.append(_text(_MARGIN, foot + 26, RESEARCH_USE, 12, "font-weight='600'"))
     return "\n".join([*parts, "</svg>"])
+
+
+def _font(text: str, size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Pillow's own font; for letters beyond Latin one of the system's, where there is one."""
+    if not text.isascii():
+        with suppress(UnicodeEncodeError):
+            text.encode("latin-1")
+            return ImageFont.load_default(size)
+        with suppress(OSError):
+            return ImageFont.truetype("DejaVuSans.ttf", size)
+    return ImageFont.load_default(size)
 
 
 def _hatched_pixels(rgb: np.ndarray, hatched: np.ndarray, size: int) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""Networks and baselines behind scikit-learn's face, and their bundles. Names are imported on first use: the
+bundle's header can be read without torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genomap_core.training.bundle import Bundle, load_bundle, save_bundle
+    from genomap_core.training.bundle_header import BundleHeader, inspect_bundle, read_header
+    from genomap_core.training.classifier import MapClassifier
+    from genomap_core.training.logistic import TunedLogistic
+    from genomap_core.training.pipelines import forest_pipeline, genomap_pipeline, genonet_pipeline, logistic_pipeline
+
+_HOMES = {
+    "Bundle": "bundle",
+    "load_bundle": "bundle",
+    "save_bundle": "bundle",
+    "BundleHeader": "bundle_header",
+    "inspect_bundle": "bundle_header",
+    "read_header": "bundle_header",
+    "MapClassifier": "classifier",
+    "TunedLogistic": "logistic",
+    "forest_pipeline": "pipelines",
+    "genomap_pipeline": "pipelines",
+    "genonet_pipeline": "pipelines",
+    "logistic_pipeline": "pipelines",
+}
+
+__all__ = [
+    "Bundle",
+    "BundleHeader",
+    "MapClassifier",
+    "TunedLogistic",
+    "forest_pipeline",
+    "genomap_pipeline",
+    "genonet_pipeline",
+    "inspect_bundle",
+    "load_bundle",
+    "logistic_pipeline",
+    "read_header",
+    "save_bundle",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -15,7 +15,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 _BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells
-_SHARES = (0.5,)
 _PENALTIES = 10.0 ** np.arange(-4.0, 2.5, 0.5)  # relative to the kernel's mean diagonal
 
 
@@ -34,82 +33,103 @@ class LinearStart:
     """Of the left-out rows, in nats."""
 
 
-def linear_start(maps: np.ndarray, y: np.ndarray, n_classes: int, groups: np.ndarray | None = None) -> LinearStart:
+def linear_start(
+    maps: np.ndarray, y: np.ndarray, class_weights: np.ndarray, groups: np.ndarray | None = None
+) -> LinearStart:
     """Fit on maps ``(n, c, H, W)`` float32 and class codes ``y`` ``(n,)``.
 
-    ``groups`` ``(n,)``: rows of one group are left out together. Time grows as n^3, memory as n^2.
+    ``class_weights`` ``(n_classes,)`` weigh the cross-entropy; rows of one group ``(n,)`` are left out together.
+    Time grows as n^3, memory as n^2; the number of cells counts once.
     """
-    n = len(maps)
-    flat = maps.reshape(n, -1)
-    centred = flat - flat.mean(axis=0)
-    targets = np.eye(n_classes)[y]
-    centre = targets.mean(axis=0)
-    best: tuple[float, float, float, float, float, np.ndarray] | None = None
-    plain = gram(centred)
-    for sigma in _BLURS:
-        blurred = blur(centred.reshape(maps.shape), sigma).reshape(n, -1) if sigma else None
-        kernel_b = gram(blurred) if blurred is not None else None
-        for share in _SHARES if sigma else (0.0,):
-            kernel = plain / np.trace(plain).clip(1e-12) * n
-            if kernel_b is not None:
-                kernel = (1 - share) * kernel + share * kernel_b / np.trace(kernel_b).clip(1e-12) * n
-            values, vectors = np.linalg.eigh(kernel)
-            rotated = vectors.T @ (targets - centre)
-            for penalty in _PENALTIES:
-                fitted, left_out, dual = _leave_out(values, vectors, rotated, targets, centre, penalty, groups)
-                scale, loss = _calibrate(left_out - centre, centre, y)
-                if best is None or loss < best[0] - 1e-9:
-                    best = (loss, sigma, share, penalty, scale, dual)
-    assert best is not None  # noqa: S101
-    loss, sigma, share, penalty, scale, dual = best
-    weight = centred.T @ dual * ((1 - share) * n / np.trace(plain).clip(1e-12))
-    if sigma:
-        b = blur(centred.reshape(maps.shape), sigma)
-        wb = np.tensordot(dual.T, b, axes=1)
-        weight = weight + (blur(wb, sigma) * (share * n / (b**2).sum())).reshape(n_classes, -1).T
-    weight = weight * scale
-    prior = np.log(np.clip(centre, 1e-6, None))
-    bias = prior - flat.mean(axis=0) @ weight
-    return LinearStart(
-        weight.T.reshape(n_classes, *maps.shape[1:]).astype(np.float32), bias.astype(np.float32), sigma, penalty, loss
-    )
+    scene = _Scene(maps, y, class_weights, groups)
+    best = min((scene.best_penalty(sigma) for sigma in _BLURS), key=lambda choice: choice.cross_entropy)
+    weight = scene.weight(best)
+    bias = scene.prior - scene.mean.reshape(-1) @ weight
+    shaped = weight.T.reshape(len(class_weights), *maps.shape[1:])
+    return LinearStart(shaped.astype(np.float32), bias.astype(np.float32), best.blur, best.penalty, best.cross_entropy)
 
 
-def gram(rows: np.ndarray) -> np.ndarray:
-    """``(n, d)`` -> ``(n, n)`` inner products in float64."""
-    return (rows @ rows.T).astype(np.float64)
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    cross_entropy: float
+    blur: float
+    penalty: float
+    scale: float
+    dual: np.ndarray  # (n, n_classes)
+
+
+class _Scene:
+    """One cohort, prepared: centred maps, targets, and kernels by blur."""
+
+    def __init__(self, maps: np.ndarray, y: np.ndarray, class_weights: np.ndarray, groups: np.ndarray | None) -> None:
+        self.y, self.row_weights = y, class_weights[y].astype(np.float64)
+        self.mean = maps.mean(axis=0, dtype=np.float64)
+        self.maps = maps - self.mean.astype(np.float32)
+        self.targets = np.eye(len(class_weights))[y]
+        self.share = self.targets.mean(axis=0)
+        prior = np.maximum(self.share * class_weights, 1e-6)
+        self.prior = np.log(prior / prior.sum())
+        self.blocks = None if groups is None else [np.flatnonzero(groups == g) for g in np.unique(groups)]
+        self.plain, self.plain_size = unit_kernel(self.maps)
+
+    def best_penalty(self, sigma: float) -> _Choice:
+        kernel = self.plain
+        if sigma:
+            kernel = 0.5 * kernel + 0.5 * unit_kernel(blur(self.maps, sigma))[0]
+        values, vectors = np.linalg.eigh(kernel)
+        values = values.clip(0.0)
+        rotated = vectors.T @ (self.targets - self.share)
+        choices = []
+        for penalty in _PENALTIES:
+            dual = vectors @ (rotated / (values + penalty)[:, None])
+            left_out = self._left_out(values / (values + penalty), vectors, penalty * dual)
+            scale, loss = self._calibrate(left_out)
+            choices.append(_Choice(loss, sigma, float(penalty), scale, dual))
+        return min(choices, key=lambda choice: choice.cross_entropy)
+
+    def _left_out(self, shrink: np.ndarray, vectors: np.ndarray, residual: np.ndarray) -> np.ndarray:
+        """Scores of each row by the model without its row or group, minus the class shares."""
+        n = len(self.targets)
+        if self.blocks is None:
+            leverage = (vectors**2) @ shrink + 1.0 / n
+            left_out = residual / (1.0 - leverage).clip(1e-8)[:, None]
+        else:
+            left_out = np.empty_like(residual)
+            for rows in self.blocks:
+                hat = (vectors[rows] * shrink) @ vectors[rows].T + 1.0 / n
+                left_out[rows] = np.linalg.lstsq(np.eye(len(rows)) - hat, residual[rows], rcond=1e-10)[0]
+        return self.targets - left_out - self.share
+
+    def _calibrate(self, scores: np.ndarray) -> tuple[float, float]:
+        """The factor on the scores with the least weighted cross-entropy, and that cross-entropy."""
+        rows = np.arange(len(self.y))
+
+        def loss(log_scale: float) -> float:
+            picked = log_softmax(self.prior + np.exp(log_scale) * scores, axis=1)[rows, self.y]
+            return -float(np.average(picked, weights=self.row_weights))
+
+        found = minimize_scalar(loss, bounds=(-3.0, 4.0), method="bounded", options={"xatol": 0.05})
+        return float(np.exp(found.x)), float(found.fun)
+
+    def weight(self, choice: _Choice) -> np.ndarray:
+        """Dual coefficients as weights of cells: ``(c H W, n_classes)``."""
+        dual = choice.dual.T * choice.scale
+        weight = np.tensordot(dual, self.maps, axes=1) / self.plain_size
+        if choice.blur:
+            blurred = blur(self.maps, choice.blur)
+            smooth = blur(np.tensordot(dual, blurred, axes=1), choice.blur)
+            weight = 0.5 * weight + 0.5 * smooth / unit_kernel(blurred)[1]
+        return weight.reshape(len(dual), -1).T
+
+
+def unit_kernel(maps: np.ndarray) -> tuple[np.ndarray, float]:
+    """Inner products of maps, ``(n, c, H, W)`` -> ``(n, n)`` float64 of mean diagonal 1, and the divisor."""
+    rows = maps.reshape(len(maps), -1)
+    kernel = (rows @ rows.T).astype(np.float64)
+    size = float(np.trace(kernel)) / len(kernel) or 1.0
+    return kernel / size, size
 
 
 def blur(maps: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur of every map; zero outside, so that the operation is its own transpose."""
     return gaussian_filter(maps, (0, 0, sigma, sigma), mode="constant", truncate=3.0)
-
-
-def _leave_out(values, vectors, rotated, targets, centre, penalty, groups):
-    shrink = values / (values + penalty)
-    fitted = vectors @ (shrink[:, None] * rotated) + centre
-    dual = vectors @ (rotated / (values + penalty)[:, None])
-    n = len(targets)
-    residual = targets - fitted
-    if groups is None:
-        leverage = (vectors**2) @ shrink + 1.0 / n
-        left_out = targets - residual / (1.0 - leverage).clip(1e-6)[:, None]
-    else:
-        left_out = np.empty_like(targets)
-        for g in np.unique(groups):
-            rows = np.flatnonzero(groups == g)
-            hat = (vectors[rows] * shrink) @ vectors[rows].T + 1.0 / n
-            left_out[rows] = targets[rows] - np.linalg.solve(np.eye(len(rows)) * (1 + 1e-9) - hat, residual[rows])
-    return fitted, left_out, dual
-
-
-def _calibrate(scores: np.ndarray, centre: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The factor on the scores with the least cross-entropy, and that cross-entropy."""
-    prior = np.log(np.clip(centre, 1e-6, None))
-    rows = np.arange(len(y))
-
-    def loss(log_scale: float) -> float:
-        return -float(log_softmax(prior + np.exp(log_scale) * scores, axis=1)[rows, y].mean())
-
-    found = minimize_scalar(loss, bounds=(-3.0, 4.0), method="bounded", options={"xatol": 0.05})
-    return float(np.exp(found.x)), float(found.fun)

@@ -41,6 +41,8 @@ class TrainState:
     epoch: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+    start_loss: float = math.inf
+    """Validation loss before the first epoch."""
     best_loss: float = math.inf
     best_epoch: int = 0
 
@@ -82,8 +84,9 @@ def train(
     """
     device = data.x.device
     scaler = torch.amp.GradScaler(device.type, enabled=half_precision(device) is torch.float16)
-    if validation is not None and state.epoch == 0 and not state.curve:
+    if validation is not None and state.epoch == 0:
         _note_validation(state, evaluate(state.module, validation, class_weights))
+        state.start_loss = state.best_loss
     last = config.max_epochs if n_epochs is None else n_epochs
     while state.epoch < last and not (validation is not None and state.epoch - state.best_epoch >= config.patience):
         figures = {"loss": _run_epoch(state, data, config, seed, class_weights, scaler, report)}
@@ -112,7 +115,7 @@ def _run_epoch(
     total = 0.0
     module.train()
     for rows in _even_batches(order, config.batch_size):
-        x = add_noise(data.x[rows], config.noise, module.mask, generator)
+        x = add_noise(data.x[rows], config.noise, module.get_buffer("mask"), generator)
         x, target = mixup(x, one_hot[rows], config.mixup, generator)
         with autocast(device):
             logits = module(x)

@@ -121,11 +121,13 @@ class CompareResult:
         )
 
 
-def build(name: str, config: CompareConfig, on_epoch: OnProgress = ignore) -> Any:
-    """The unfitted classifier ``name`` as the comparison uses it."""
+def build(name: str, config: CompareConfig, dataset: Dataset, on_epoch: OnProgress = ignore) -> Any:
+    """The unfitted classifier ``name`` as the comparison uses it on ``dataset``."""
     if name in NETWORKS:
         options: dict[str, Any] = {"max_features": config.max_features, "random_state": config.seed}
         options |= {"device": config.device, "on_progress": on_epoch}
+        if name != "genonet":
+            options |= omics_channels(dataset, config.max_features)
         if config.max_epochs is not None:
             options["max_epochs"] = config.max_epochs
         return make_classifier(name, **options)
@@ -203,7 +205,7 @@ def _run(
     try:
         for k, (train, test) in enumerate(folds):
             tell(k)
-            model = build(name, config, lambda progress, k=k: tell(k))
+            model = build(name, config, dataset, lambda progress, k=k: tell(k))
             with measure() as fitting, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 fit_on_rows(model, dataset, train)
@@ -223,6 +225,13 @@ def _run(
         status = "refused" if isinstance(error, ModelLimitError) else status
         return ModelRun(name, label, status, str(error), None, fit_seconds, predict_seconds, peak, note)
     return ModelRun(name, label, "ok", "", proba, fit_seconds, predict_seconds, peak, note)
+
+
+def omics_channels(dataset: Dataset, max_features: int) -> dict[str, Any]:
+    """Options that give each omics type a map of its own, where the features of all types fit."""
+    if dataset.omics is None or dataset.n_features > max_features:
+        return {}
+    return {"channels": dataset.omics, "selection": "none"}
 
 
 def fit_on_rows(model: Any, dataset: Dataset, rows: np.ndarray) -> Any:

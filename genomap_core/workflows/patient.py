@@ -92,6 +92,13 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     return about, {"values": np.asarray(found.values, np.float32)}
 
 
+def agreement(a: np.ndarray, b: np.ndarray, k: int = 50) -> Any:
+    """How much two attributions ``(p,)`` of the same features agree: ``spearman`` and ``top_k_overlap``."""
+    from genomap_core.explain.attribution import agreement_of
+
+    return agreement_of(a, b, k)
+
+
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
     """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``."""
     from genomap_core.training import load_bundle
@@ -122,7 +129,7 @@ def _fitted(run: Path, fold: int, name: str, cache: Cache) -> Any:
             cache[key] = load_bundle(run / f"{name}-fold{fold}.safetensors").pipeline
         else:
             rows = np.flatnonzero(result.fold_of_row != fold)
-            cache[key] = fit_on_rows(build(name, result.config), dataset, rows)
+            cache[key] = fit_on_rows(build(name, result.config, dataset), dataset, rows)
     return cache[key]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.compare import fit_on_rows
+from genomap_core.workflows.compare import fit_on_rows, omics_channels
 from genomap_core.workflows.folds import hold_out
 from genomap_core.workflows.meter import measure
 from genomap_core.workflows.models import make_classifier
@@ -74,11 +74,10 @@ class TrainResult:
             )
 
 
-def build_network(config: TrainConfig, on_progress: OnProgress = ignore) -> Any:
-    """The unfitted pipeline of ``config``."""
+def build_network(config: TrainConfig, dataset: Dataset, on_progress: OnProgress = ignore) -> Any:
+    """The unfitted pipeline of ``config`` for ``dataset``."""
     options: dict[str, Any] = {
         "max_features": config.max_features,
-        "n_seeds": config.n_seeds,
         "device": config.device,
         "random_state": config.seed,
         "on_progress": on_progress,
@@ -87,8 +86,10 @@ def build_network(config: TrainConfig, on_progress: OnProgress = ignore) -> Any:
         options["solver"] = config.solver
     if config.max_epochs is not None:
         options["max_epochs"] = config.max_epochs
-    if config.noise is not None:
-        options["noise"] = config.noise
+    if config.network != "genonet":
+        options |= {"n_seeds": config.n_seeds} | omics_channels(dataset, config.max_features)
+        if config.noise is not None:
+            options["noise"] = config.noise
     return make_classifier(config.network, **options)
 
 
@@ -98,7 +99,7 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
 
     rows, test = hold_out(dataset, config.seed)
     on_progress(Progress("placing features", 0, 1))
-    model = build_network(config, on_progress)
+    model = build_network(config, dataset, on_progress)
     with measure() as measured:
         fit_on_rows(model, dataset, rows)
     assert dataset.y is not None

@@ -166,7 +166,8 @@ def _predictions(found: CompareResult, row: int, about: list[dict[str, Any]]) ->
         probability_bars([(n, p, lo, hi) for n, p, lo, hi in bars], found.classes), alt="Probabilities of both models"
     )
     caption(
-        f"Lines: range over {DRAWS} fresh draws of the noise (at least 5 %). Label in the cohort: {found.classes[found.y[row]]}."
+        f"Lines: range over {DRAWS} fresh draws of the noise (at least 5 %). "
+        f"Label in the cohort: {found.classes[found.y[row]]}."
     )
     for a in about:
         words = in_words(found, a["model"], a["target"], float(a["proba"][a["target"]]))

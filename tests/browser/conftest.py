@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from browser_harness import FLAGS, ROOT, AppServer, NetworkWatch, artifact
 from find_chromium import find_chromium
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 HERE = Path(__file__).parent
+expect.set_options(timeout=30_000)  # a truth may come late on a busy machine; it must come
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -50,6 +50,10 @@ def test_a_request_to_elsewhere_is_seen(
     network.urls.clear()
 
 
+def step_of(page: Page) -> int:
+    return int(page.get_by_text(re.compile("Count running at")).inner_text().split()[-1])
+
+
 def test_a_job_survives_a_refresh_and_the_death_of_the_server(
     make_server: Callable[..., AppServer], make_page: Callable[..., Page]
 ) -> None:
@@ -60,12 +64,16 @@ def test_a_job_survives_a_refresh_and_the_death_of_the_server(
     expect(page.get_by_text(re.compile("Count running at"))).to_be_visible()
     page.reload()
     expect(page.get_by_text(re.compile("Count running at"))).to_be_visible()
+    before = step_of(page)
     server.kill()
     workers = [process for process in server.processes() if "genomap_core.jobs.worker" in process.cmdline()]
     assert len(workers) == 1
     server.start()
     again = make_page()
     again.goto(server.url)
-    expect(again.get_by_text("Count done at 40")).to_be_visible()
+    expect(again.get_by_text(re.compile("Count running at"))).to_be_visible()
+    assert step_of(again) > before
+    again.get_by_role("button", name="Stop").click()
+    expect(again.get_by_text(re.compile("Count cancelled at"))).to_be_visible()
     server.close()
     assert server.processes() == []

@@ -192,7 +192,7 @@ def test_probabilities_can_be_explained_instead():
 def test_wrong_questions_are_answered_with_what_is_known():
     with pytest.raises(InputError, match="healthy, tumour"):
         explained(Logistic([1.0, 1.0]), np.ones(2), target="lung")
-    with pytest.raises(InputError, match="region-shapley"):
+    with pytest.raises(InputError, match="shapley"):
         explained(Logistic([1.0, 1.0]), np.ones(2), method="guess")
     with pytest.raises(InputError, match="3 region labels for a row of 2"):
         region_attribution(Logistic([1.0, 1.0]), np.ones(2), np.zeros(3, int), np.zeros(2), feature_names=("a", "b"))

@@ -52,6 +52,7 @@ def test_other_errors_show_their_first_line_and_hide_the_rest(manager: JobManage
     ("task", "spec", "status", "cause"),
     [
         ("fail", {"memory": True}, "oom", "Out of memory"),
+        ("fail", {"disk": True}, "failed", "The disk is full."),
         ("bad_result", {}, "failed", "can't be written as JSON"),
         ("no_such_function", {}, "failed", "has no function 'no_such_function'"),
         ("crash", {}, "failed", "SIGSEGV"),
@@ -136,6 +137,11 @@ def test_a_job_past_its_memory_limit_is_out_of_memory(manager: JobManager) -> No
     job = run(manager, "hold_memory", Limits(rss_bytes=300_000_000), bytes=600_000_000, seconds=30)[1]
     assert job.status == "oom"
     assert "its limit is 300 MB" in (job.cause or "")
+
+
+def test_memory_of_what_a_job_starts_counts_too(manager: JobManager) -> None:
+    job = run(manager, "spawn", Limits(rss_bytes=300_000_000), wait=30, bytes=600_000_000)[1]
+    assert job.status == "oom"
 
 
 def test_a_job_past_its_time_limit_is_stopped(manager: JobManager) -> None:

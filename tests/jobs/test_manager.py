@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,30 @@ def test_the_queue_of_one_owner_is_limited(make_manager: Callable[..., JobManage
 def test_a_nearly_full_disk_is_told_before_a_job_starts(make_manager: Callable[..., JobManager]) -> None:
     with pytest.raises(JobError, match="GB left"):
         make_manager(min_free_bytes=10**18).submit(COUNT, {"steps": 1}, "ann", "x")
+
+
+def test_an_owners_quota_counts_all_files_of_its_jobs_and_of_no_other(make_manager: Callable[..., JobManager]) -> None:
+    manager = make_manager(owner_bytes=100_000)
+    job_id = manager.submit(COUNT, {"steps": 1}, "ann", "x", {"big.bin": bytes(200_000)})
+    manager.wait(job_id, "ann", 30)
+    with pytest.raises(JobError, match="Remove some first"):
+        manager.submit(COUNT, {"steps": 1}, "ann", "x")
+    manager.submit(COUNT, {"steps": 1}, "bob", "x")
+    manager.remove(job_id, "ann")
+    manager.submit(COUNT, {"steps": 1}, "ann", "x")
+
+
+def test_old_jobs_are_removed_and_recent_ones_kept(make_manager: Callable[..., JobManager]) -> None:
+    manager = make_manager()
+    job_id = manager.submit(COUNT, {"steps": 1}, "ann", "x")
+    manager.wait(job_id, "ann", 30)
+    folder = manager.folder(job_id, "ann")
+    make_manager(keep_days=1)
+    time.sleep(0.5)
+    assert folder.exists()
+    make_manager(keep_days=0.1 / 86400)
+    until(lambda: not folder.exists())
+    assert manager.list("ann") == ()
 
 
 def test_only_an_ended_job_can_be_removed_and_then_nothing_is_left(manager: JobManager) -> None:

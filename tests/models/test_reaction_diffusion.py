@@ -245,11 +245,11 @@ def test_an_impossible_scheme_is_refused(options: dict, message: str) -> None:
 
 def test_values_out_of_range_are_refused() -> None:
     u0 = torch.full((1, 4, 4), 0.5, dtype=D64)
-    with pytest.raises(InputError, match="diffusion.*0.25"):
+    with pytest.raises(InputError, match=r"diffusion.*0\.25"):
         grow(u0, number(0.3), number(0.1))
     with pytest.raises(InputError, match="u0"):
         grow(u0 * 3, number(0.1), number(0.1))
     with pytest.raises(InputError, match="u0"):
         grow(u0 * float("nan"), number(0.1), number(0.1))
-    with pytest.raises(InputError, match="rate.*must be"):
+    with pytest.raises(InputError, match=r"rate.*must be"):
         grow(u0, number(0.1), torch.ones(1, 3, 3, dtype=D64))

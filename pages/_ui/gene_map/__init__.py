@@ -11,7 +11,7 @@ import streamlit as st
 
 from genomap_core.data.perturb import Perturbation
 from pages._ui.gene_map.data import MapData, Overlay, perturbation_fields
-from pages._ui.gene_map.pack import pack
+from pages._ui.gene_map.packing import pack
 
 __all__ = ["CONTROLS", "GeneMapEvent", "MapData", "Overlay", "gene_map", "perturbation_fields"]
 

@@ -1,6 +1,7 @@
 // The gene map: state of one component, its panels, pointer and keyboard. Data text only through textContent.
 
 const states = new WeakMap();
+const themes = new Map();
 
 export default function (component) {
   const { data: bytes, parentElement, setStateValue, setTriggerValue } = component;
@@ -173,7 +174,8 @@ function themeOf(root) {
   const style = getComputedStyle(root);
   const paper = style.getPropertyValue("--st-background-color").trim() || LIGHT.paper;
   const blank = style.getPropertyValue("--st-secondary-background-color").trim() || LIGHT.blank;
-  return { ...(isDark(paper) ? DARK : LIGHT), paper, blank };
+  if (!themes.has(paper)) themes.set(paper, isDark(paper) ? DARK : LIGHT);
+  return { ...themes.get(paper), paper, blank };
 }
 
 function isDark(colour) {

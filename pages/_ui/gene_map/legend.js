@@ -74,7 +74,7 @@ function showHoles(s) {
   const { data } = s;
   let dropped = 0;
   for (let j = 0; j < data.features.length; j++) dropped += isDropped(data, j, s.keep);
-  const missing = s.pictures.reduce((sum, p) => sum + (p.variant === s.variants[0] ? p.picture.holes.missing : 0), 0);
+  const missing = s.pictures.reduce((sum, p) => sum + (p.variant === s.variants[0] ? p.picture.missing.count : 0), 0);
   const key = `${dropped} ${missing} ${s.theme.blank}`;
   if (key === s.holesShown) return;
   s.holesShown = key;

@@ -24,7 +24,8 @@ function makePicture(data) {
     const image = context.createImageData(canvas.width, canvas.height);
     return { canvas, context, image, pixels: new Uint32Array(image.data.buffer) };
   };
-  return { colour: make(), missing: make(), dropped: make(), holes: { missing: 0, dropped: 0 } };
+  const hole = () => ({ ...make(), cells: new Uint32Array(data.features.length), count: 0 });
+  return { colour: make(), missing: hole(), dropped: hole() };
 }
 
 /** What does not change with a slider: the tables, and each overlay's colour index and strength. */
@@ -50,25 +51,25 @@ function paint(data, shown, map, variant, opacity, keep, theme, picture) {
   const span = high - low;
   const count = data.features.length;
   const { colour, missing, dropped } = picture;
-  colour.pixels.fill(0);
-  missing.pixels.fill(0);
-  dropped.pixels.fill(0);
+  const had = [missing, dropped].map((hole) => hole.count > 0);
+  [missing, dropped].forEach((hole, i) => {
+    if (had[i]) hole.pixels.fill(0);
+    hole.count = 0;
+  });
   const overlay = variant < 0 || opacity === 0 ? null : data.prepared[variant];
   const grey = rgb32(...theme.missing);
   const dark = rgb32(...theme.hatch);
   const width = data.shape[2];
-  let nMissing = 0;
-  let nDropped = 0;
   for (let j = 0, i = map * count; j < count; j++, i++) {
     const x = shown[i];
     const cell = cells[j];
     if (x !== x) {
       const isGone = isDropped(data, j, keep);
-      (isGone ? dropped : missing).pixels[cell] = 0xffffffff;
+      const hole = isGone ? dropped : missing;
+      hole.pixels[cell] = 0xffffffff;
+      hole.cells[hole.count++] = cell;
       const diagonal = isGone ? cell % width + ((cell / width) | 0) : cell % width - ((cell / width) | 0) + 4096;
       colour.pixels[cell] = diagonal % 3 === 0 ? dark : grey; // seen where cells are too small for lines
-      if (isGone) nDropped++;
-      else nMissing++;
       continue;
     }
     let index = (((x - low) / span) * 256) | 0;
@@ -91,13 +92,21 @@ function paint(data, shown, map, variant, opacity, keep, theme, picture) {
       (r1 + w * (vik[o] - r1) + 0.5) | 0, (g1 + w * (vik[o + 1] - g1) + 0.5) | 0, (b1 + w * (vik[o + 2] - b1) + 0.5) | 0);
   }
   colour.context.putImageData(colour.image, 0, 0);
-  if (nMissing || picture.holes.missing) missing.context.putImageData(missing.image, 0, 0);
-  if (nDropped || picture.holes.dropped) dropped.context.putImageData(dropped.image, 0, 0);
-  picture.holes = { missing: nMissing, dropped: nDropped };
+  [missing, dropped].forEach((hole, i) => {
+    if (had[i] || hole.count) hole.context.putImageData(hole.image, 0, 0);
+  });
 }
+
+const patterns = new Map();
 
 /** Diagonal lines for cells without a value: rising where missing, falling where dropped. */
 function hatchPattern(context, theme, ratio, falling) {
+  const key = `${theme.missing} ${ratio} ${falling}`;
+  if (!patterns.has(key)) patterns.set(key, makeHatch(context, theme, ratio, falling));
+  return patterns.get(key);
+}
+
+function makeHatch(context, theme, ratio, falling) {
   const side = Math.max(4, Math.round(6 * ratio));
   const tile = document.createElement("canvas");
   tile.width = tile.height = side;

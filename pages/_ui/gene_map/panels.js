@@ -5,6 +5,7 @@ const CAPTION = 22; // CSS pixels above a panel
 const HATCH_FROM = 5; // device pixels a cell needs for hatching
 const GRID_FROM = 16; // CSS pixels a cell needs for grid lines
 const NAME_FROM = 46; // CSS pixels a cell needs for its feature's name
+const ONE_BY_ONE = 1500; // hatched cells up to which single rectangles are faster than a mask
 const MAX_CELL = 96; // CSS pixels
 
 /** One panel for each map x overlay x omics type. */
@@ -111,8 +112,8 @@ function drawPanel(context, box, job) {
   const seen = { x0, y0, x1, y1, left: box.x + place.x, top: box.y + place.y, cell };
   stamp(context, picture.colour.canvas, panel.channel * rows, seen);
   if (cell >= HATCH_FROM) {
-    if (picture.holes.missing) hatch(context, box, picture.missing.canvas, panel.channel * rows, seen, job, false);
-    if (picture.holes.dropped) hatch(context, box, picture.dropped.canvas, panel.channel * rows, seen, job, true);
+    hatch(context, box, picture.missing, seen, job, false);
+    hatch(context, box, picture.dropped, seen, job, true);
   }
   if (cell >= GRID_FROM * ratio) gridLines(context, seen, theme, ratio);
   if (job.regions) outline(context, job.regions, seen, ratio);
@@ -131,16 +132,32 @@ function stamp(context, source, offset, seen) {
 
 let scratch = null;
 
-function hatch(context, box, mask, offset, seen, job, falling) {
+/** Few cells are filled one by one, many through a mask. */
+function hatch(context, box, hole, seen, job, falling) {
+  const [, rows, columns] = job.data.shape;
+  const offset = job.panel.channel * rows;
+  if (hole.count > ONE_BY_ONE) return hatchMask(context, box, hole.canvas, offset, seen, job, falling);
+  if (hole.count) context.fillStyle = hatchPattern(context, job.theme, job.ratio, falling);
+  for (let i = 0; i < hole.count; i++) {
+    const x = hole.cells[i] % columns;
+    const y = Math.floor(hole.cells[i] / columns) - offset;
+    if (x < seen.x0 || x >= seen.x1 || y < seen.y0 || y >= seen.y1) continue;
+    context.fillRect(seen.left + x * seen.cell, seen.top + y * seen.cell, seen.cell, seen.cell);
+  }
+}
+
+function hatchMask(context, box, mask, offset, seen, job, falling) {
   scratch ??= document.createElement("canvas");
-  scratch.width = box.width;
-  scratch.height = box.height;
+  if (scratch.width < box.width) scratch.width = box.width;
+  if (scratch.height < box.height) scratch.height = box.height;
   const pen = scratch.getContext("2d");
+  pen.globalCompositeOperation = "source-over";
+  pen.clearRect(0, 0, box.width, box.height);
   stamp(pen, mask, offset, { ...seen, left: seen.left - box.x, top: seen.top - box.y });
   pen.globalCompositeOperation = "source-in";
   pen.fillStyle = hatchPattern(pen, job.theme, job.ratio, falling);
   pen.fillRect(0, 0, box.width, box.height);
-  context.drawImage(scratch, box.x, box.y);
+  context.drawImage(scratch, 0, 0, box.width, box.height, box.x, box.y, box.width, box.height);
 }
 
 function gridLines(context, seen, theme, ratio) {

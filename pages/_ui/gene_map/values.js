@@ -11,7 +11,7 @@ function digestOf(bytes) {
   return text;
 }
 
-/** Header and arrays of pack.py; rounded maps are decoded, so that all maps are one Float32Array. */
+/** Header and arrays of packing.py; rounded maps are decoded, so that all maps are one Float32Array. */
 function parse(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(36, 36 + length)));

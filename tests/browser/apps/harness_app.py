@@ -19,7 +19,10 @@ st.text(f"level is {level}")
 if st.query_params.get("leak"):
     st.html('<img src="http://example.invalid/pixel.png" alt="">')
 if st.button("Start", type="primary"):
-    jobs().submit("genomap_core.jobs.selftest:count", {"steps": 40, "pause": 0.1}, "ann", "Count")
+    jobs().submit("genomap_core.jobs.selftest:count", {"steps": 6000, "pause": 0.1}, "ann", "Count")
+if st.button("Stop"):
+    for job in jobs().list("ann"):
+        jobs().cancel(job.id, "ann")
 
 
 @st.fragment(run_every=0.3)

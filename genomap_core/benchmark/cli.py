@@ -1,0 +1,163 @@
+"""The command line's arguments as frozen values."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from genomap_core.benchmark.bundle import Limits
+from genomap_core.benchmark.catalogue import DEFAULT, choose, folds_of, load_catalogue
+from genomap_core.benchmark.driver import Study
+from genomap_core.benchmark.engine import ENGINES, EngineConfig
+from genomap_core.benchmark.models import gpu_models
+from genomap_core.benchmark.protocol import CONDITIONS, MODELS, TEST_NOISE, Condition, Protocol
+from genomap_core.benchmark.sources import Places
+from genomap_core.errors import InputError
+
+DATA_VARIABLE = "GENOMAP_DATA"
+SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
+
+
+def parser() -> argparse.ArgumentParser:
+    """``plan | run | status | report | summary``."""
+    top = argparse.ArgumentParser(
+        prog="python -m genomap_core.benchmark",
+        description="The robustness study: every model on every set, under subsampling and noise, failures recorded.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="plan|run|status|report|summary")
+    plan = commands.add_parser("plan", help="what would run, and for how long")
+    run = commands.add_parser("run", help="do what is missing; repeat the command to continue after anything")
+    for command in (plan, run):
+        _what(command)
+    plan.add_argument("--list", action="store_true", help="print the name of every run")
+    _where(run)
+    status = commands.add_parser("status", help="how far a study is, and what failed")
+    status.add_argument("--store", type=Path, default=Path("study"), help="folder of the results")
+    report = commands.add_parser("report", help="one HTML file that needs no network")
+    report.add_argument("--out", type=Path, default=Path("report.html"), help="the file to write")
+    report.add_argument("--records", type=Path, help="also write the records as one Parquet file")
+    summary = commands.add_parser("summary", help="mean ranks, mean scores and counts")
+    for command in (report, summary):
+        command.add_argument(
+            "--store", type=Path, help="folder of results or a Parquet file of records; default: the shipped study"
+        )
+        command.add_argument("--metric", default="balanced_accuracy")
+        command.add_argument("--models", type=_names, help="only these")
+        command.add_argument("--sets", type=_names, help="only these")
+    summary.add_argument("--condition", default="full")
+    for command in (plan, status, summary):
+        command.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return top
+
+
+def _what(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument_group("what is run").add_argument
+    add("--catalogue", type=Path, default=DEFAULT, help="TOML file of data sets; default: the 22 open sets")
+    add("--sets", type=_names, help="only these, with commas")
+    add("--models", type=_names, default=MODELS, help="default: the study's eight")
+    add("--conditions", type=_names, help="such as full,rows-20,noise-50; default: the study's twelve")
+    add("--test-noise", action="store_true", help="add noise on the test rows only")
+    add("--seeds", type=int, default=4, metavar="N", help="repetitions of condition full (4)")
+    add("--other-seeds", type=int, default=1, metavar="N", help="repetitions of every other condition (1)")
+    add("--folds", type=int, default=5, metavar="N", help="cross-validation folds (5)")
+    add("--weights", type=Path, help="weights of TabPFN; default: the first that are found")
+    add("--option", action="append", default=[], metavar="MODEL.NAME=VALUE", help="of a model; JSON or text; repeat it")
+    add("--plugin", metavar="MODULE", help="a module of your own with MODELS = {name: factory}")
+    add("--data", type=Path, help=f"folder of Parquet or CSV files; default: ${DATA_VARIABLE}")
+    add("--cache", type=Path, help="where sets of OpenML are kept")
+    add("--store", type=Path, default=Path("study"), help="folder of the results (study)")
+    add("--shard", metavar="I/N", help="only every N-th bundle from the I-th on; other machines do the others")
+    add("--device", choices=("cpu", "cuda"), default="cpu")
+
+
+def _where(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument_group("where and how").add_argument
+    add("--engine", choices=ENGINES, default="dask")
+    add("--scheduler", help=f"address of a Dask scheduler; default: ${SCHEDULER_VARIABLE}, else this machine alone")
+    add("--workers", type=int, help="bundles at a time on this machine; default: one a core")
+    add("--threads", type=int, default=1, help="of one bundle (1)")
+    add("--memory-limit", type=float, metavar="GB", help="of one run; default: 8, or its share of this machine")
+    add("--time-limit", type=float, default=3600, metavar="SECONDS", help="of one run (3600)")
+    add("--set-aside", type=_names, default=(), help="do these again: damaged, oom, timeout, crash, refused")
+    add("--quiet", action="store_true", help="no progress bar")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.replace(" ", "").split(",") if name)
+
+
+def to_protocol(args: argparse.Namespace) -> tuple[Protocol, dict[str, Any]]:
+    """The protocol these arguments mean, with the catalogue entries of its sets."""
+    entries = choose(load_catalogue(args.catalogue), args.sets)
+    conditions = CONDITIONS if args.conditions is None else tuple(Condition(name) for name in args.conditions)
+    if args.test_noise:
+        conditions += TEST_NOISE
+    if args.seeds < 1 or args.other_seeds < 0:
+        raise InputError("`--seeds` must be at least 1 and `--other-seeds` at least 0.")
+    protocol = Protocol(
+        folds=folds_of(entries, args.folds),
+        models=args.models,
+        conditions=conditions,
+        seeds=tuple(range(args.seeds)),
+        other_seeds=tuple(range(args.other_seeds)),
+        options=_options(args),
+        gpu_models=gpu_models(args.models, args.device),
+    )
+    return protocol, entries
+
+
+def _options(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    options: dict[str, dict[str, Any]] = {}
+    if args.weights is not None:
+        options["pfn"] = {"model_path": str(args.weights)}
+    for text in args.option:
+        key, equals, value = text.partition("=")
+        model, dot, name = key.partition(".")
+        if not (equals and dot and name):
+            raise InputError(f"`--option` must be MODEL.NAME=VALUE, such as genomap.max_epochs=30, got {text!r}.")
+        if model not in args.models:
+            raise InputError(f"`--option {text}`: {model!r} is none of the models {', '.join(args.models)}.")
+        options.setdefault(model, {})[name] = _value(value)
+    return options
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def to_study(args: argparse.Namespace) -> Study:
+    """What ``run`` is to do."""
+    protocol, entries = to_protocol(args)
+    workers = args.workers or max(1, (os.cpu_count() or 1) // args.threads)
+    scheduler = args.scheduler or os.environ.get(SCHEDULER_VARIABLE) or None
+    share = psutil.virtual_memory().total / 1e6 / (1 if scheduler else workers)
+    memory = args.memory_limit * 1000 if args.memory_limit else round(min(8000.0, 0.9 * share))
+    return Study(
+        protocol=protocol,
+        entries=entries,
+        store=args.store,
+        places=Places(data_folder(args.data), args.cache),
+        limits=Limits(memory_mb=memory, seconds=args.time_limit),
+        engine=EngineConfig(args.engine, workers, scheduler, gpus=1 if args.device == "cuda" else 0),
+        device=args.device,
+        threads=args.threads,
+        plugin=args.plugin,
+        set_aside=args.set_aside,
+        part=args.shard,
+    )
+
+
+def data_folder(given: Path | None) -> Path | None:
+    """The folder of tables: as given, else the environment's, with its subfolder ``tabular`` where there is one."""
+    folder = given or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
+    if folder is not None and (folder / "tabular").is_dir():
+        folder = folder / "tabular"
+    return None if folder is None else folder.absolute()

@@ -1,0 +1,122 @@
+"""A study, finished or not, as one table: from a result store, or from one Parquet file such as the shipped one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genomap_core.benchmark.records import COLUMNS, Record, to_table
+from genomap_core.benchmark.store import HEADER, open_store
+from genomap_core.errors import InputError
+
+SHIPPED = Path(__file__).resolve().parents[2] / "sample_data" / "robustness_study.parquet"
+_METADATA = b"genomap_study"
+
+
+@dataclass(frozen=True, eq=False)
+class StudyRecords:
+    """All records of a study.
+
+    Parameters
+    ----------
+    table
+        One row a run, with the columns of :class:`~genomap_core.benchmark.records.Record`.
+    header
+        The study's own description: folds, options, data sets with provenance.
+    source
+        Where it was read.
+    """
+
+    table: pd.DataFrame
+    header: dict[str, Any]
+    source: Path
+
+    def filtered(self, sets: Iterable[str] | None = None, models: Iterable[str] | None = None) -> StudyRecords:
+        """Only these data sets and models; :class:`InputError` for one the study doesn't hold."""
+        table = self.table
+        for column, names in (("dataset", sets), ("model", models)):
+            if names is None:
+                continue
+            names = list(names)
+            unknown = set(names) - set(table[column])
+            if unknown:
+                raise InputError(
+                    f"{self.source.name} has no {'set' if column == 'dataset' else 'model'} named "
+                    f"{', '.join(sorted(unknown))}: it holds {', '.join(sorted(set(table[column])))}."
+                )
+            table = table[table[column].isin(names)]
+        return replace(self, table=table.reset_index(drop=True))
+
+    def entry(self, dataset: str) -> dict[str, Any]:
+        """What the catalogue says of a data set."""
+        return dict(self.header["sets"].get(dataset, {}))
+
+
+def read_study(path: Path | None = None) -> StudyRecords:
+    """A store's folder, or a Parquet file that :func:`write_records` wrote; None: the shipped study.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged or empty; the message names file and reason.
+    """
+    if path is None:
+        if not SHIPPED.is_file():
+            raise InputError(f"{SHIPPED.name} is missing from sample_data: name a store with --store.")
+        path = SHIPPED
+    if path.is_dir() or not path.exists():
+        store = open_store(path)
+        records = store.records()
+        study = StudyRecords(to_table(records), dict(store.header), path)
+    else:
+        study = _from_parquet(path)
+    if study.table.empty:
+        raise InputError(f"{path} holds no records yet: let `run` do some first.")
+    return study
+
+
+def write_records(study: StudyRecords, path: Path) -> None:
+    """All records and the study's description as one Parquet file; figures as 32-bit floats."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = study.table.copy()
+    for column in table.columns:
+        if table[column].dtype == "float64" and column != "finished":
+            table[column] = table[column].astype("float32")
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({_METADATA: json.dumps(study.header).encode()})
+    temporary = path.with_name(f".{path.name}.tmp")
+    pq.write_table(arrow, temporary, compression="zstd", compression_level=19)
+    temporary.replace(path)
+
+
+def _from_parquet(path: Path) -> StudyRecords:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        arrow = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is no Parquet file of records, or damaged: {str(error).splitlines()[0]}") from error
+    metadata = (arrow.schema.metadata or {}).get(_METADATA)
+    missing = set(COLUMNS) - set(arrow.column_names)
+    if metadata is None or missing:
+        raise InputError(f"{path} is no file of this program's records (use `report --records` to make one).")
+    return StudyRecords(arrow.to_pandas()[list(COLUMNS)], json.loads(metadata), path)
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder is a result store."""
+    return (path / HEADER).is_file()
+
+
+def records_of(table: pd.DataFrame) -> list[Record]:
+    """The rows of a table as values."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [Record(**{str(k): v for k, v in row.items()}) for row in rows]

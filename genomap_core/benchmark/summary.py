@@ -1,0 +1,190 @@
+"""What a study says under one condition: mean ranks and scores, tests, and the reference model against the others."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genomap_core.benchmark import statistics as st
+from genomap_core.benchmark.cells import Cells, cells, signed
+from genomap_core.benchmark.models import title_of
+from genomap_core.benchmark.reading import StudyRecords
+from genomap_core.benchmark.terminal import table as text_table
+
+REFERENCE = "genomap"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """One model under one condition."""
+
+    model: str
+    title: str
+    mean_rank: float
+    mean_score: float
+    """Over the sets it ran on."""
+    mean_score_common: float
+    """Over the sets that every model ran on."""
+    n_sets: int
+    counts: dict[str, int]
+    """Status -> number of runs."""
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The reference model against another: mean difference over the sets on which both ran; positive: it is better."""
+
+    other: str
+    difference: st.Interval
+    p: float
+    """Wilcoxon's, corrected by Holm over the other models."""
+    wins: int
+    ties: int
+    losses: int
+    significant: tuple[str, ...]
+    """Sets on which the corrected resampled t-test says they differ, corrected by Holm over the sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A study under one condition and one metric."""
+
+    source: str
+    condition: str
+    metric: str
+    n_sets: int
+    n_common_sets: int
+    n_runs: int
+    models: tuple[ModelSummary, ...]
+    """Best mean rank first."""
+    friedman_p: float
+    critical_difference: float
+    reference: str
+    comparisons: tuple[Comparison, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, NaN as None."""
+        return _plain(asdict(self))
+
+
+def summarise(study: StudyRecords, condition: str = "full", metric: str = "balanced_accuracy") -> Summary:
+    """Ranks, means, tests and counts."""
+    found = cells(study, condition, metric)
+    table = study.table[study.table["condition"] == condition]
+    sign, means = signed(metric), found.means()
+    mean_ranks = st.ranks(sign * means).mean(0) if len(found.sets) else np.full(len(found.models), np.nan)
+    common = ~np.isnan(means).any(1)
+    models = [
+        ModelSummary(
+            model=m,
+            title=title_of(m),
+            mean_rank=float(mean_ranks[j]),
+            mean_score=_mean(means[:, j]),
+            mean_score_common=_mean(means[common, j]),
+            n_sets=int((~np.isnan(means[:, j])).sum()),
+            counts=dict(Counter(table["status"][table["model"] == m])),
+            label=_label(table, m),
+        )
+        for j, m in enumerate(found.models)
+    ]
+    several = len(models) > 1 and len(found.sets) > 0
+    reference = REFERENCE if REFERENCE in found.models else min(models, key=lambda s: s.mean_rank).model
+    return Summary(
+        source=study.source.name,
+        condition=condition,
+        metric=metric,
+        n_sets=len(found.sets),
+        n_common_sets=int(common.sum()),
+        n_runs=len(table),
+        models=tuple(sorted(models, key=lambda s: s.mean_rank)),
+        friedman_p=st.friedman_p(sign * means) if several else math.nan,
+        critical_difference=st.critical_difference(len(models), len(found.sets)) if several else math.nan,
+        reference=reference,
+        comparisons=compare_with(found, reference, sign),
+    )
+
+
+def compare_with(found: Cells, reference: str, sign: float) -> tuple[Comparison, ...]:
+    """The reference against each other model, over the sets and on each."""
+    at, means = found.models.index(reference), found.means()
+    others = [m for m in found.models if m != reference]
+    results = []
+    for other in others:
+        j = found.models.index(other)
+        both = [i for i in range(len(found.sets)) if not np.isnan(means[i, [at, j]]).any()]
+        differences = sign * (means[both, at] - means[both, j])
+        per_set = {
+            found.sets[i]: st.corrected_p(
+                found.values[found.sets[i]][:, at] - found.values[found.sets[i]][:, j],
+                found.test_share[found.sets[i]],
+            )
+            for i in both
+        }
+        results.append((other, differences, per_set, *st.over_sets(differences)))
+    corrected = st.holm(np.array([r[4] for r in results]))
+    return tuple(
+        Comparison(
+            other=other,
+            difference=interval,
+            p=float(p),
+            wins=int((differences > 0).sum()),
+            ties=int((differences == 0).sum()),
+            losses=int((differences < 0).sum()),
+            significant=tuple(s for s, q in zip(per_set, st.holm(np.array(list(per_set.values())))) if q < 0.05),
+        )
+        for (other, differences, per_set, interval, _), p in zip(results, corrected, strict=True)
+    )
+
+
+def summary_text(summary: Summary) -> str:
+    """For people."""
+    rows = [
+        (
+            s.title,
+            f"{s.mean_rank:.2f}",
+            f"{s.mean_score:.3f}",
+            f"{s.mean_score_common:.3f}",
+            str(s.n_sets),
+            ", ".join(f"{n} {k}" for k, n in s.counts.items()),
+        )
+        for s in summary.models
+    ]
+    head = (
+        f"{summary.source}, condition {summary.condition}, {summary.metric}, {summary.n_sets} sets "
+        f"({summary.n_common_sets} on which every model ran), {summary.n_runs:,} runs."
+    )
+    tests = (
+        f"Friedman p = {summary.friedman_p:.3g}; mean ranks further apart than {summary.critical_difference:.2f} "
+        "differ (Nemenyi, 5 %)."
+    )
+    body = text_table(("model", "mean rank", "mean", "common sets", "sets", "runs"), rows)
+    lines = [
+        f"{summary.reference} - {c.other}: {c.difference.mean:+.3f} "
+        f"[{c.difference.low:+.3f}, {c.difference.high:+.3f}], p = {c.p:.3g}, better/equal/worse on {c.wins}/{c.ties}/{c.losses} sets"
+        for c in summary.comparisons
+    ]
+    return "\n".join([head, body, tests, *lines])
+
+
+def _mean(values: np.ndarray) -> float:
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _label(table: pd.DataFrame, model: str) -> str:
+    labels = sorted({str(v) for v in table["label"][table["model"] == model]} - {""})
+    return ", ".join(labels)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,71 @@
+"""What pictures and tables of a study need: curves over conditions, costs, winners, failures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from genomap_core.benchmark.cells import cells, signed
+from genomap_core.benchmark.reading import StudyRecords
+
+
+def curves(study: StudyRecords, conditions: dict[str, float], metric: str) -> pd.DataFrame:
+    """Mean score of every model on every set under each of these conditions.
+
+    ``conditions``: name -> place on the axis. Columns ``dataset, model, x, mean, low, high``; ``dataset`` is "" for the
+    mean over the sets that all models ran on in all conditions.
+    """
+    rows = []
+    present = {c: x for c, x in conditions.items() if (study.table["condition"] == c).any()}
+    found = {c: cells(study, c, metric) for c in present}
+    for c, x in present.items():
+        for dataset in found[c].sets:
+            for model in found[c].models:
+                i = found[c].interval(dataset, model)
+                rows.append((dataset, model, x, i.mean, i.low, i.high))
+    frame = pd.DataFrame(rows, columns=["dataset", "model", "x", "mean", "low", "high"])
+    if frame.empty:
+        return frame
+    grid = frame.pivot(index="dataset", columns=["model", "x"], values="mean").dropna()
+    overall = grid.mean().rename("mean").reset_index().assign(dataset="", low=np.nan, high=np.nan)
+    return pd.concat([frame, overall[frame.columns]], ignore_index=True)
+
+
+def failures(study: StudyRecords) -> pd.DataFrame:
+    """Runs that gave no scores, counted by model, data set, condition kind and status, with one message each."""
+    table = study.table[study.table["status"] != "ok"]
+    grouped = table.groupby(["model", "dataset", "status"], sort=True)
+    return grouped.agg(
+        runs=("status", "size"), conditions=("condition", _few), message=("message", "first")
+    ).reset_index()
+
+
+def costs(study: StudyRecords, condition: str = "full") -> pd.DataFrame:
+    """Median seconds and peak memory of every model on every set: ``dataset, model, n, p, seconds, peak_mb``."""
+    table = study.table[(study.table["condition"] == condition) & (study.table["status"] == "ok")]
+    table = table.assign(
+        seconds=table["fit_seconds"] + table["predict_seconds"], n=table["n_train"], p=table["n_features"]
+    )
+    return table.groupby(["dataset", "model"])[["n", "p", "seconds", "peak_mb"]].median().reset_index()
+
+
+def winners(study: StudyRecords, condition: str, metric: str) -> pd.DataFrame:
+    """The best model of each set with its size and its lead: ``dataset, n, p, model, score, lead``."""
+    found = cells(study, condition, metric)
+    sizes = study.table.groupby("dataset")[["n_train", "n_test", "n_features"]].max()
+    rows = []
+    for dataset, scores in zip(found.sets, signed(metric) * found.means(), strict=True):
+        if np.isnan(scores).all():
+            continue
+        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+        best, second = scores[order[0]], scores[order[1]] if len(order) > 1 else math.nan
+        n_train, n_test, p = (int(v) for v in sizes.loc[dataset].to_numpy())
+        rows.append((dataset, n_train + n_test, p, found.models[order[0]], abs(float(best)), float(best - second)))
+    return pd.DataFrame(rows, columns=["dataset", "n", "p", "model", "score", "lead"])
+
+
+def _few(values: pd.Series) -> str:
+    names = list(dict.fromkeys(values))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,71 @@
+"""The process that parses risky files: limits itself first, then runs one named function and writes its answer."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.limits import Limits
+
+JOBS = {
+    "excel": "genomap_core.io.excel:read_excel",
+    "parquet": "genomap_core.io.parquet:read_parquet",
+    "h5ad": "genomap_core.io.h5ad:read_h5ad",
+}
+"""What a child may run: functions of a path, options and ``limits`` that give a table or messages."""
+
+
+def main(folder: str) -> int:
+    """Do what ``spec.json`` in the folder says; the answer lies beside it."""
+    place = Path(folder)
+    spec = json.loads((place / "spec.json").read_text())
+    limits = Limits(**spec["limits"])
+    _limit(limits)
+    sys.excepthook = _tell_crash(place)
+    module, function = JOBS[spec["job"]].split(":")
+    try:
+        result = getattr(importlib.import_module(module), function)(
+            Path(spec["path"]), limits=limits, **spec["options"]
+        )
+    except (RefusedError, InputError) as error:
+        kind = "refused" if isinstance(error, RefusedError) else "input"
+        (place / "error.json").write_text(json.dumps({"kind": kind, "text": str(error)}))
+        return 3
+    from genomap_core.io.transfer import save_answer
+
+    save_answer(result, place)
+    return 0
+
+
+def _limit(limits: Limits) -> None:
+    """Memory, processor time, file size and open files, as far as the system knows them."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    for what, amount in (
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_CPU, int(limits.seconds) + 1),
+        (resource.RLIMIT_FSIZE, limits.memory),
+        (resource.RLIMIT_NOFILE, 256),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        soft = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+        try:
+            resource.setrlimit(what, (soft, hard))
+        except (ValueError, OSError):  # macOS knows no limit of the address space
+            continue
+
+
+def _tell_crash(place: Path):  # type: ignore[no-untyped-def]
+    """An exception hook that tells the exception's name only: its text may quote the file."""
+
+    def hook(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
+        (place / "error.json").write_text(json.dumps({"kind": "crash", "text": kind.__name__}))
+
+    return hook

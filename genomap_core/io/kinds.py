@@ -1,0 +1,105 @@
+"""What a file is by its content, whatever its name says."""
+
+from __future__ import annotations
+
+import re
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF8", "gif"),
+    (b"II*\x00", "tiff"),
+    (b"MM\x00*", "tiff"),
+    (b"II+\x00", "tiff"),
+    (b"BM", "bmp"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!", "rar"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x89HDF\r\n\x1a\n", "hdf5"),
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (b"%PDF", "pdf"),
+    (b"\x93NUMPY", "npy"),
+    (b"RDX", "r"),
+    (b"MATLAB 5.0", "matlab"),
+    (b"\x7fELF", "program"),
+    (b"MZ", "program"),
+)
+_BINARY_MAGIC_ONLY = {"bmp", "program"}
+"""Magic of two letters that a text could begin with."""
+
+NAMES = {
+    "png": "a PNG image",
+    "jpeg": "a JPEG image",
+    "gif": "a GIF image",
+    "tiff": "a TIFF image",
+    "bmp": "a BMP image",
+    "zip": "a ZIP archive",
+    "gzip": "a gzip file",
+    "7z": "a 7z archive",
+    "rar": "a RAR archive",
+    "tar": "a tar archive",
+    "bzip2": "a bzip2 file",
+    "xz": "an xz file",
+    "zstd": "a Zstandard file",
+    "hdf5": "an HDF5 file",
+    "parquet": "a Parquet file",
+    "arrow": "an Arrow file",
+    "ole": "an old Excel or an encrypted Office file",
+    "pdf": "a PDF document",
+    "npy": "a NumPy array",
+    "pickle": "a Python pickle",
+    "r": "an R data file",
+    "matlab": "a MATLAB file",
+    "program": "a program",
+    "dicom": "a DICOM image",
+    "nifti": "a NIfTI image",
+    "html": "an HTML page",
+    "xml": "an XML document",
+    "json": "JSON",
+    "rtf": "an RTF document",
+    "text": "text",
+    "empty": "empty",
+    "binary": "a binary file of unknown kind",
+}
+
+
+def find_kind(head: bytes) -> str:
+    """A key of :data:`NAMES` for the first bytes of a file (give at least 1,024 where there are so many)."""
+    if not head:
+        return "empty"
+    for magic, kind in _MAGIC:
+        if head.startswith(magic) and (kind not in _BINARY_MAGIC_ONLY or b"\0" in head[:64]):
+            return kind
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if head[257:262] == b"ustar":
+        return "tar"
+    if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c", b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c"):
+        return "nifti"
+    if re.match(rb"\x80[\x02-\x05]", head) or re.match(rb"x[\x01\x5e\x9c\xda]", head):
+        return "pickle"
+    return _text_kind(head)
+
+
+def _text_kind(head: bytes) -> str:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        return "text"
+    start = head.lstrip()[:200].lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<table")) or b"<html" in start:
+        return "html"
+    if start.startswith(b"<?xml"):
+        return "xml"
+    if start.startswith(b"{\\rtf"):
+        return "rtf"
+    if re.match(rb'(\{\s*"|\[\s*[\[{"0-9-])', start):
+        return "json"
+    control = sum(byte < 9 or 13 < byte < 32 for byte in head[:1024])
+    utf16 = head[1:200:2].count(0) > 60 or head[:200:2].count(0) > 60
+    return "text" if utf16 or control <= 0.02 * len(head[:1024]) + 1 else "binary"

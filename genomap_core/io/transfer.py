@@ -1,0 +1,78 @@
+"""A table or messages as a folder of plain files, for the way from one process to another. No pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from genomap_core.data.message import Message
+from genomap_core.data.table import OddCell, Source, Table, TextColumn
+
+Answer = Table | tuple[Message, ...]
+
+
+def save_answer(answer: Answer, folder: Path) -> None:
+    """Write ``answer.json`` and the arrays beside it."""
+    if isinstance(answer, Table):
+        header = {"table": _save_table(answer, folder)}
+    else:
+        header = {"messages": [asdict(message) for message in answer]}
+    (folder / "answer.json").write_text(json.dumps(header))
+
+
+def load_answer(folder: Path) -> Answer:
+    """Read what :func:`save_answer` wrote."""
+    header = json.loads((folder / "answer.json").read_text())
+    if "messages" in header:
+        return tuple(Message(**fields) for fields in header["messages"])
+    return _load_table(header["table"], folder)
+
+
+def _save_table(table: Table, folder: Path) -> dict[str, object]:
+    shape = [int(size) for size in table.numbers.shape]
+    if isinstance(table.numbers, np.ndarray):
+        arrays = {"numbers": table.numbers}
+    else:
+        arrays = {part: getattr(table.numbers, part) for part in ("data", "indices", "indptr")}
+    arrays |= {f"text{j}": column.codes for j, column in table.texts.items()}
+    arrays |= {"number_at": table.number_at, "rows": table.rows}
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    return {
+        "name": table.name,
+        "columns": table.columns,
+        "sparse_shape": None if isinstance(table.numbers, np.ndarray) else shape,
+        "words": {str(j): column.words for j, column in table.texts.items()},
+        "odd": [(cell.row, cell.position, cell.text) for cell in table.odd],
+        "annotations": sorted(table.annotations),
+        "messages": [asdict(message) for message in table.messages],
+        "source": asdict(table.source),
+    }
+
+
+def _load_table(header: dict, folder: Path) -> Table:
+    def array(name: str) -> np.ndarray:
+        return np.load(folder / f"{name}.npy", allow_pickle=False)
+
+    if header["sparse_shape"] is None:
+        numbers = array("numbers")
+    else:
+        import scipy.sparse as sp
+
+        numbers = sp.csr_matrix((array("data"), array("indices"), array("indptr")), shape=tuple(header["sparse_shape"]))
+    source = {key: tuple(value) if isinstance(value, list) else value for key, value in header["source"].items()}
+    return Table(
+        name=header["name"],
+        columns=tuple(header["columns"]),
+        numbers=numbers,
+        number_at=array("number_at"),
+        texts={int(j): TextColumn(array(f"text{j}"), tuple(words)) for j, words in header["words"].items()},
+        rows=array("rows"),
+        odd=tuple(OddCell(*cell) for cell in header["odd"]),
+        annotations=frozenset(header["annotations"]),
+        messages=tuple(Message(**fields) for fields in header["messages"]),
+        source=Source(**source),
+    )

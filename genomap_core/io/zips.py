@@ -1,0 +1,73 @@
+"""Checks of ZIP files from their directory alone, before a byte is unpacked."""
+
+from __future__ import annotations
+
+import re
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.limits import Limits
+
+_NOT_PORTABLE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[<>:\"|?*\x00-\x1f]", re.I)
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """Open; a damaged file is an :class:`InputError`."""
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(
+            "The file is damaged: its directory of members can't be read. Save or download it again."
+        ) from error
+
+
+def check_members(archive: zipfile.ZipFile, limits: Limits) -> None:
+    """Refuse names that escape the folder, links, and what unpacks beyond the limits."""
+    members = archive.infolist()
+    if len(members) > limits.members:
+        raise RefusedError(f"The archive has {len(members):,} members, over the limit of {limits.members:,}.")
+    if bad := [member.filename for member in members if escapes(member.filename)]:
+        raise RefusedError(
+            f"Names of members lead out of the folder (.. or absolute): {', '.join(map(repr, bad[:5]))}."
+        )
+    if links := [member.filename for member in members if stat.S_ISLNK(member.external_attr >> 16)]:
+        raise RefusedError(
+            f"Members are links to other files, which are never followed: {', '.join(map(repr, links[:5]))}."
+        )
+    for member in members:
+        check_ratio(member.filename, member.file_size, member.compress_size, limits)
+    total = sum(member.file_size for member in members)
+    if total > limits.unpacked:
+        raise RefusedError(
+            f"The archive unpacks to {total >> 20:,} MB, over the limit of {limits.unpacked >> 20:,} MB."
+        )
+    if locked := [member.filename for member in members if member.flag_bits & 1]:
+        raise InputError(f"The archive is password-protected ({len(locked)} members): save it without a password.")
+
+
+def check_ratio(name: str, unpacked: int, packed: int, limits: Limits) -> None:
+    """Refuse a member that unpacks to far more than its size."""
+    if unpacked > limits.unpacked or (unpacked > 1 << 20 and unpacked > limits.ratio * max(packed, 1)):
+        raise RefusedError(
+            f"{name!r} unpacks from {packed >> 10:,} kB to {unpacked >> 20:,} MB, over the limit of "
+            f"{limits.ratio} times its size and {limits.unpacked >> 20:,} MB."
+        )
+
+
+def escapes(name: str) -> bool:
+    """Whether a member's name could be written outside the folder."""
+    return (
+        name.startswith(("/", "\\"))
+        or bool(re.match(r"[A-Za-z]:", name))
+        or ".." in re.split(r"[\\/]", name)
+        or "\\" in name
+        or "\0" in name
+    )
+
+
+def is_portable(name: str) -> bool:
+    """Whether every system can write a file of this name."""
+    plain = PurePosixPath(name).name
+    return not _NOT_PORTABLE.search(plain) and plain == plain.strip()

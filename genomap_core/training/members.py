@@ -1,0 +1,161 @@
+"""Several networks trained on one cohort: how long is found on inner folds, then each is trained on every row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from genomap_core.models.ensemble import MeanLogits
+from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.training.checkpoint import Checkpoints
+from genomap_core.training.config import TrainConfig
+from genomap_core.training.linear_start import LinearStart, linear_start
+from genomap_core.training.loop import MapData, Report, TrainState, new_state, train
+from genomap_core.training.networks import NetworkSpec, has_linear_path, started_network
+from genomap_core.training.split import Fold, inner_folds, usable
+
+_MAX_START_ROWS = 1500  # the closed form grows with the cube of the rows
+_HEARTBEAT = 0.2  # seconds between two chances to cancel
+
+Figures = dict[str, float | str]
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Training rows: maps ``(n, c, H, W)`` float32, class codes ``(n,)``, groups ``(n,)`` or None, class weights."""
+
+    maps: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray | None
+    class_weights: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Cohort:
+        groups = None if self.groups is None else self.groups[rows]
+        return Cohort(self.maps[rows], self.y[rows], groups, self.class_weights)
+
+    def data(self, device: torch.device) -> MapData:
+        return MapData(torch.from_numpy(self.maps).to(device), torch.from_numpy(self.y).to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The networks as one, on the CPU, and how they got there."""
+
+    module: MeanLogits
+    history: tuple[Figures, ...]
+    n_epochs: int
+    """Epochs that the inner folds found best."""
+
+
+@dataclass(eq=False)
+class Trainer:
+    """Trains ``n_members`` networks of one kind on one device."""
+
+    spec: NetworkSpec
+    config: TrainConfig
+    seed: int
+    n_members: int
+    n_folds: int
+    refit: bool
+    device: torch.device
+    on_progress: OnProgress = ignore
+    checkpoints: Checkpoints | None = None
+    history: list[Figures] = field(default_factory=list)
+    _last_report: float = 0.0
+
+    def run(self, cohort: Cohort) -> Trained:
+        """Choose the number of epochs on inner folds (a member a fold), then train on all rows."""
+        self.mask = (cohort.maps.max(axis=0) > cohort.maps.min(axis=0)).astype(np.float32)
+        folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)
+        states = [self._validated(cohort, fold, k) for k, fold in zip(range(self.n_members), folds)]
+        n_epochs = common_best_epoch([_validation_curve(state) for state in states]) if states else self._blind_epochs()
+        if states and not self.refit:
+            for state in states:
+                state.module.load_state_dict(state.best)
+            modules = [state.module for state in states]
+        else:
+            start = self._start(cohort, self.seed)
+            modules = [self._final(cohort, start, n_epochs, k) for k in range(self.n_members)]
+        return Trained(MeanLogits(modules).cpu().eval(), tuple(self.history), n_epochs)
+
+    def _validated(self, cohort: Cohort, fold: Fold, k: int) -> TrainState:
+        """Member ``k`` trained on one part of the rows and stopped by the other."""
+        inner, left_out = (cohort.take(rows) for rows in fold)
+        state = self._state(inner, self._start(inner, self.seed + k), k)
+        name, validation = f"{k}-validation", left_out.data(self.device)
+        self._train(state, inner, name, k, phase=0, validation=validation)
+        return state
+
+    def _final(self, cohort: Cohort, start: LinearStart | None, n_epochs: int, k: int) -> nn.Module:
+        """Member ``k`` trained on every row."""
+        state = self._state(cohort, start, k)
+        self._train(state, cohort, f"{k}-final", k, phase=1, n_epochs=n_epochs)
+        return state.module
+
+    def _train(self, state: TrainState, cohort: Cohort, name: str, k: int, *, phase: int, **options) -> None:  # type: ignore[no-untyped-def]
+        save: Callable[[TrainState], None] = lambda state: None  # noqa: E731
+        if self.checkpoints is not None:
+            self.checkpoints.restore(name, state)
+            save = self.checkpoints.saver(name)
+        train(
+            state,
+            cohort.data(self.device),
+            self.config,
+            seed=self._member_seed(k),
+            class_weights=torch.from_numpy(cohort.class_weights).to(self.device),
+            report=self._reporter(k, phase),
+            save=save,
+            **options,
+        )
+        kind = "validation" if phase == 0 else "final"
+        self.history += [{"member": k, "phase": kind, **figures} for figures in state.curve]
+
+    def _state(self, cohort: Cohort, start: LinearStart | None, k: int) -> TrainState:
+        module = started_network(self.spec, self.mask, start, self._member_seed(k))
+        return new_state(module.to(self.device), self.config)
+
+    def _start(self, cohort: Cohort, seed: int) -> LinearStart | None:
+        if not has_linear_path(self.spec):
+            return None
+        self.on_progress(Progress("linear start", 0, 1))
+        if len(cohort.y) > _MAX_START_ROWS:
+            rows = np.random.default_rng(seed).permutation(len(cohort.y))[:_MAX_START_ROWS]
+            cohort = cohort.take(np.sort(rows))
+        squashed = np.arcsinh(cohort.maps * self.mask)
+        return linear_start(squashed, cohort.y, cohort.class_weights, cohort.groups)
+
+    def _reporter(self, k: int, phase: int) -> Report:
+        """Steps count through all members and both phases, so that a bar never goes back."""
+        offset = (phase * self.n_members + k) * self.config.max_epochs
+        total = self.n_members * self.config.max_epochs * (2 if self.refit else 1)
+
+        def report(epoch: int, figures: dict[str, float]) -> None:
+            if figures or time.monotonic() - self._last_report > _HEARTBEAT:
+                self._last_report = time.monotonic()
+                values = {"member": float(k), "epoch": float(epoch), **figures} if figures else {}
+                self.on_progress(Progress("training", offset + epoch, total, values))
+
+        return report
+
+    def _member_seed(self, k: int) -> int:
+        return int(np.random.SeedSequence([self.seed, k]).generate_state(1)[0])
+
+    def _blind_epochs(self) -> int:
+        """Epochs where no row can be spared for validation."""
+        return min(10, self.config.max_epochs)
+
+
+def _validation_curve(state: TrainState) -> list[float]:
+    """Validation loss after 0, 1, 2, ... epochs."""
+    return [state.start_loss, *(figures["val_loss"] for figures in state.curve)]
+
+
+def common_best_epoch(curves: list[list[float]]) -> int:
+    """The epoch with the least mean validation loss, among those every curve has reached."""
+    length = min(len(curve) for curve in curves)
+    return int(np.mean([curve[:length] for curve in curves], axis=0).argmin())

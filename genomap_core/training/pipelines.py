@@ -1,0 +1,115 @@
+"""The four models on raw tables: preprocessing, layout and classifier as one scikit-learn pipeline each.
+
+Everything that is learned is a step, so that a fold's test rows never reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from genomap_core.data.preprocess import Preprocessor
+from genomap_core.layout import GenomapTransformer
+from genomap_core.progress import OnProgress
+from genomap_core.training.classifier import MapClassifier
+from genomap_core.training.logistic import TunedLogistic
+
+
+def genomap_pipeline(
+    *,
+    grid: str | tuple[int, int] = "auto",
+    solver: str = "ot",
+    distance: str = "correlation",
+    channels: Sequence[int] | np.ndarray | None = None,
+    max_features: int = 4096,
+    selection: str = "variance",
+    max_epochs: int = 40,
+    n_seeds: int = 2,
+    noise: float = 0.5,
+    mixup: float = 0.4,
+    class_weight: str | Mapping[Any, float] | None = None,
+    network: str = "mapcnn",
+    device: str = "auto",
+    checkpoint_dir: str | Path | None = None,
+    random_state: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Pipeline:
+    """Raw table ``(n, p)`` -> genomap -> map network.
+
+    Steps are called ``preprocess``, ``genomap`` and ``network``; ``fit(X, y, network__groups=groups)`` keeps groups
+    together in the inner split. ``channels`` ``(p,)`` are codes of omics types, which need ``selection="none"``: the
+    preprocessing must then keep every feature.
+    """
+    network_step = MapClassifier(
+        network,
+        max_epochs=max_epochs,
+        n_seeds=n_seeds,
+        noise=noise,
+        mixup=mixup,
+        class_weight=class_weight,
+        device=device,
+        checkpoint_dir=checkpoint_dir,
+        random_state=random_state,
+        on_progress=on_progress,
+    )
+    layout_step = GenomapTransformer(
+        solver=solver, grid=grid, distance=distance, channels=channels, random_state=random_state
+    )
+    preprocess = Preprocessor(max_features=max_features, selection=selection)
+    return Pipeline([("preprocess", preprocess), ("genomap", layout_step), ("network", network_step)])
+
+
+def genonet_pipeline(
+    *,
+    grid: str | tuple[int, int] = "auto",
+    solver: str = "ot",
+    max_features: int = 4096,
+    max_epochs: int = 40,
+    device: str = "auto",
+    checkpoint_dir: str | Path | None = None,
+    random_state: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Pipeline:
+    """The published network on the same maps: one network, weighted classes, no augmentation."""
+    return genomap_pipeline(
+        grid=grid,
+        solver=solver,
+        max_features=max_features,
+        max_epochs=max_epochs,
+        n_seeds=1,
+        noise=0.0,
+        mixup=0.0,
+        class_weight="balanced",
+        network="genonet",
+        device=device,
+        checkpoint_dir=checkpoint_dir,
+        random_state=random_state,
+        on_progress=on_progress,
+    )
+
+
+def logistic_pipeline(*, squash: bool = True, class_weight: Any = None, random_state: int = 0) -> Pipeline:
+    """Logistic regression on every feature, its penalty chosen on inner folds.
+
+    ``squash``: features pass through ``arcsinh`` as in the map network, so that the two differ in the model only.
+    """
+    steps: list[tuple[str, Any]] = [("preprocess", Preprocessor(selection="none"))]
+    if squash:
+        steps.append(("squash", FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")))
+    return Pipeline([*steps, ("model", TunedLogistic(class_weight=class_weight, random_state=random_state))])
+
+
+def forest_pipeline(
+    *, n_trees: int = 500, class_weight: Any = None, random_state: int = 0, n_jobs: int = 1
+) -> Pipeline:
+    """Random forest on every feature."""
+    forest = RandomForestClassifier(
+        n_estimators=n_trees, class_weight=class_weight, random_state=random_state, n_jobs=n_jobs
+    )
+    return Pipeline([("preprocess", Preprocessor(selection="none", scale=False)), ("model", forest)])

@@ -1,0 +1,242 @@
+"""What the Data page shows: the cohort in use, samples, an upload with its report, and what is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import streamlit as st
+
+from genomap_core.data.message import Message, worst
+from genomap_core.data.roles import ID_STEM, Roles
+from genomap_core.data.schema import to_dataset, validate
+from genomap_core.data.table import Table
+from genomap_core.errors import GenomapError
+from genomap_core.io.tables import read_table
+from genomap_core.workflows.samples import SAMPLES, load_sample
+from pages._ui.session import Session
+from pages._ui.shell import page_link, plain, show_error
+
+TYPES = ["csv", "tsv", "txt", "gz", "xlsx", "xlsm", "xls", "parquet", "h5ad"]
+BADGES = {
+    "error": (":material/error:", "Must be mended"),
+    "refuse": (":material/block:", "Refused"),
+    "warn": (":material/info:", "Please look at this"),
+    "ok": (":material/check:", "For your information"),
+}
+NONE = "(none)"
+ORIENTATIONS = {"samples_in_rows": "a sample", "genes_in_rows": "a gene (or feature)"}
+SCALES = {"as is": "as is", "log2(1+x)": "log2(1 + x)"}
+DUPLICATES = {"error": "are an error", "first": "take the first", "mean": "take the mean", "keep": "number them"}
+NOT_NUMBERS = {"error": "are an error", "missing": "count as missing"}
+
+
+def in_use(session: Session) -> None:
+    """The cohort in use, in figures."""
+    d = session.dataset
+    with st.container(border=True):
+        title, undo, go = st.columns([4, 2, 2], vertical_alignment="center")
+        title.markdown(f"**In use: {plain(d.name)}**")
+        if session.previous is not None and undo.button(
+            "Back to the cohort before", icon=":material/undo:", width="stretch"
+        ):
+            session.undo()
+            st.rerun()
+        with go:
+            page_link("genomap", "See the maps", ":material/grid_on:")
+        a, b, c, e = st.columns(4)
+        a.metric("Samples", f"{d.n_samples:,}")
+        b.metric("Features", f"{d.n_features:,}")
+        c.metric("Classes", len(d.classes) if d.y is not None else "no labels")
+        e.metric("Missing cells", f"{_missing_share(d.X):.2%}")
+        if d.y is not None:
+            counts = np.bincount(d.y, minlength=len(d.classes))
+            words = ", ".join(f"{name} {count}" for name, count in list(zip(d.classes, counts, strict=True))[:12])
+            more = "" if len(d.classes) <= 12 else f" and {len(d.classes) - 12} more"
+            st.markdown(f"{plain(words)}{more} · unit: {plain(d.unit)}")
+        for note in d.notes:
+            st.markdown(plain(note))
+
+
+def _missing_share(X: np.ndarray | sp.spmatrix) -> float:
+    return 0.0 if sp.issparse(X) or X.size == 0 else float(np.isnan(X).mean())
+
+
+def samples(session: Session) -> None:
+    """The cohorts that come with the app."""
+    for start in range(0, len(SAMPLES), 3):
+        for column, sample in zip(st.columns(3), SAMPLES[start : start + 3], strict=False):
+            with column.container(border=True, height="stretch"):
+                st.markdown(f"**{sample.title}**")
+                st.markdown(sample.about)
+                chosen = session.sample == sample.key
+                if st.button(
+                    "In use" if chosen else "Use this", key=f"sample-{sample.key}", disabled=chosen, width="stretch"
+                ):
+                    session.use(load_sample(sample.key), sample.key)
+                    st.rerun()
+
+
+def upload(session: Session) -> None:
+    """A table: read, report, roles, then the cohort. Nothing in use is touched before the last step."""
+    st.markdown(
+        "CSV or TSV (any delimiter, encoding and decimal sign; gzip), Excel, Parquet or h5ad; up to 200 MB. One row a "
+        "patient, one column a feature, and a column with the class. The file stays on this machine."
+    )
+    file = st.file_uploader("Table", type=TYPES, max_upload_size=200, label_visibility="collapsed")
+    if file is None:
+        return
+    content = file.getvalue()
+    key = hashlib.sha256(content).hexdigest()
+    try:
+        with st.spinner(f"Reading {plain(file.name)} ..."):
+            table = session.remember(("table", key, file.name), lambda: _read(session, key, content, file.name))
+    except GenomapError as error:
+        show_error(error)
+        return
+    table = _choose_part(session, key, content, file.name, table)
+    if worst(table.messages) in ("error", "refuse"):
+        report_messages(table.messages)
+        return
+    report = session.remember(("report", key, table.source), lambda: validate(table))
+    roles = roles_form(table, report.roles, key)
+    if roles != report.roles:
+        report = session.remember(("report", key, table.source, roles), lambda: validate(table, roles))
+    report_messages(report.messages)
+    with st.expander("First rows", icon=":material/table_rows:"):
+        st.dataframe(table.preview(), hide_index=True)
+    ready = worst(report.messages) not in ("error", "refuse")
+    if st.button("Use this cohort", type="primary", disabled=not ready, icon=":material/check:"):
+        with st.spinner("Preparing the cohort ..."):
+            session.use(to_dataset(table, report, name=file.name), None)
+        st.rerun()
+    if not ready:
+        st.markdown("The cohort in use stays as it is until the points marked *Must be mended* are solved.")
+
+
+def _read(session: Session, key: str, content: bytes, name: str, **part: Any) -> Table:
+    for old in [k for k in session.cache if k[0] in ("table", "report") and k[1] != key]:
+        del session.cache[old]
+    return read_table(content, name, **part)
+
+
+def _choose_part(session: Session, key: str, content: bytes, name: str, table: Table) -> Table:
+    """Another sheet of a workbook or another matrix of an h5ad file, where there are several."""
+    for kind, options, used in (
+        ("sheet", table.source.sheets, table.source.sheet),
+        ("layer", table.source.layers, table.source.layer),
+    ):
+        if len(options) > 1:
+            chosen = st.selectbox(
+                kind.capitalize(), options, index=options.index(used) if used in options else 0, key=f"{kind}-{key}"
+            )
+            if chosen != used:
+                part = {kind: chosen}
+                table = session.remember(
+                    ("table", key, name, kind, chosen), lambda part=part: _read(session, key, content, name, **part)
+                )
+    return table
+
+
+def report_messages(messages: tuple[Message, ...]) -> None:
+    """Every finding at once, worst first: what, where, how to mend."""
+    for severity in ("refuse", "error", "warn", "ok"):
+        found = [m for m in messages if m.severity == severity]
+        if not found:
+            continue
+        icon, title = BADGES[severity]
+        box = st.error if severity in ("refuse", "error") else st.warning if severity == "warn" else st.info
+        shown = [f"- {plain(m.text)} {plain(m.remedy)}" for m in found[:20]]
+        if len(found) > 20:
+            shown.append(f"- and {len(found) - 20} more (see the table)")
+        box(f"**{title}**\n\n" + "\n".join(shown), icon=icon)
+    if len(messages) > 3:
+        with st.expander(f"All {len(messages)} findings as a table"):
+            st.dataframe(pd.DataFrame([m.as_dict() for m in messages]), hide_index=True)
+
+
+def roles_form(table: Table, roles: Roles, key: str) -> Roles:
+    """What the program took each column for; every choice can be corrected."""
+    small = [table.title(j) for j in range(table.n_columns) if j in table.texts or table.n_columns <= 500][:2000]
+    names = list(dict.fromkeys(n for n in (*small, roles.id, roles.target, roles.group, *roles.set_aside) if n))
+    with st.container(border=True):
+        st.markdown("**What each column is**")
+        a, b, c = st.columns(3)
+        ident = a.selectbox("Patient or sample id", *_choice(names, roles.id), key=f"id-{key}")
+        target = b.selectbox("Class to predict", *_choice(names, roles.target), key=f"target-{key}")
+        group = c.selectbox(
+            "Rows that belong together",
+            *_choice([ID_STEM, *names], roles.group),
+            key=f"group-{key}",
+            help="Samples of one patient must not be split between training and test.",
+        )
+        d, e, f = st.columns(3)
+        orientation = d.selectbox("One row is", *_named(ORIENTATIONS, roles.orientation), key=f"orientation-{key}")
+        log = e.selectbox("Scale", *_named(SCALES, roles.log), key=f"log-{key}")
+        duplicates = f.selectbox("Features of the same name", *_named(DUPLICATES, roles.duplicates), key=f"twin-{key}")
+        g, h, i = st.columns(3)
+        not_numbers = g.selectbox(
+            "Text or infinite values among numbers", *_named(NOT_NUMBERS, roles.not_numbers), key=f"odd-{key}"
+        )
+        missing = h.text_input(
+            "Numbers that mean missing",
+            ", ".join(f"{v:g}" for v in roles.missing_values),
+            placeholder="-999, 9999",
+            key=f"missing-{key}",
+        )
+        aside = i.multiselect("Set aside", names, default=list(roles.set_aside), key=f"aside-{key}")
+    return replace(
+        roles,
+        id=None if ident == NONE else ident,
+        target=None if target == NONE else target,
+        group=None if group == NONE else group,
+        orientation=orientation,
+        log=log,
+        duplicates=duplicates,
+        not_numbers=not_numbers,
+        missing_values=_numbers(missing, roles.missing_values),
+        set_aside=tuple(aside),
+    )
+
+
+def _named(titles: dict[str, str], chosen: str) -> tuple[list[str], int, Callable[[str], str]]:
+    """Options, index of the chosen one, and how each is shown: the positional arguments of a selectbox."""
+    return list(titles), list(titles).index(chosen), titles.__getitem__
+
+
+def _choice(names: list[str], chosen: str | None) -> tuple[list[str], int]:
+    options = [NONE, *names]
+    return options, options.index(chosen) if chosen in options else 0
+
+
+def _numbers(text: str, before: tuple[float, ...]) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+    except ValueError:
+        st.warning(f"Not a list of numbers: {plain(text)}. Write for example: -999, 9999", icon=":material/info:")
+        return before
+
+
+def manage(session: Session) -> None:
+    """Where data lie, and how to remove them."""
+    st.markdown(
+        "Your table, your jobs and their models lie in a private folder of this machine's user until you delete them. "
+        "The link of this tab opens them again; keep it to yourself."
+    )
+    if st.button("Delete my data", icon=":material/delete:"):
+        st.session_state["confirm_delete"] = True
+    if st.session_state.get("confirm_delete"):
+        st.warning("This removes your table, all jobs of this tab and their models. It can't be undone.")
+        yes, no, _ = st.columns([1, 1, 3])
+        if yes.button("Delete now", type="primary"):
+            st.session_state["confirm_delete"] = False
+            removed = session.delete_data()
+            st.success(f"{removed} files were removed. The sample cohort is in use again.")
+        if no.button("Keep everything"):
+            st.session_state["confirm_delete"] = False
+            st.rerun()
