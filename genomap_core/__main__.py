@@ -18,6 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    from genomap_core.io.startup import without_pandas
+
+    without_pandas()
     from genomap_core.io.inspect import inspect
 
     failed = False

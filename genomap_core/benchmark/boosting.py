@@ -39,11 +39,11 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        depths: tuple[int, ...] = (2, 4, 7),
-        max_trees: int = 300,
-        patience: int = 15,
+        depths: tuple[int, ...] = (2, 5),
+        max_trees: int = 200,
+        patience: int = 10,
         learning_rate: float = 0.1,
-        n_columns: int = 500,
+        n_columns: int = 300,
         n_folds: int = 3,
         class_weight: str | None = None,
         random_state: int = 0,

@@ -166,7 +166,8 @@ def summary_text(summary: Summary) -> str:
     body = text_table(("model", "mean rank", "mean", "common sets", "sets", "runs"), rows)
     lines = [
         f"{summary.reference} - {c.other}: {c.difference.mean:+.3f} "
-        f"[{c.difference.low:+.3f}, {c.difference.high:+.3f}], p = {c.p:.3g}, better/equal/worse on {c.wins}/{c.ties}/{c.losses} sets"
+        f"[{c.difference.low:+.3f}, {c.difference.high:+.3f}], p = {c.p:.3g}, "
+        f"better/equal/worse on {c.wins}/{c.ties}/{c.losses} sets"
         for c in summary.comparisons
     ]
     return "\n".join([head, body, tests, *lines])

@@ -124,7 +124,8 @@ def _work(run: Run, dataset: Dataset, settings: Settings, common: Mapping[str, A
             fit(model, disturbed.X[train], y[train], groups)
         with measure() as predicting:
             proba = full_probabilities(model, disturbed.X[test], len(disturbed.classes))
-    scores: dict[str, Any] = {m: score(m, y[test], proba) for m in METRICS}
+    scores = {m: score(m, y[test], proba) for m in METRICS}
+    defined: dict[str, Any] = {m: v if np.isfinite(v) else None for m, v in scores.items()}
     weights = getattr(model, "weights_", None)
     return Record(
         run.dataset,
@@ -133,7 +134,7 @@ def _work(run: Run, dataset: Dataset, settings: Settings, common: Mapping[str, A
         run.seed,
         run.fold,
         "ok",
-        **{m: v if np.isfinite(v) else None for m, v in scores.items()},
+        **defined,
         fit_seconds=fitting.seconds,
         predict_seconds=predicting.seconds,
         peak_mb=max(fitting.peak_mb, predicting.peak_mb),

@@ -68,3 +68,18 @@ def shown(text: str, limit: int = 40) -> str:
 def plural(count: int, noun: str) -> str:
     """``3 rows``, ``1 row``: a count with its noun."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def spreadsheet_column(position: int) -> str:
+    """``0 -> "A"``, ``26 -> "AA"``: how a spreadsheet calls a column."""
+    letters = ""
+    position += 1
+    while position:
+        position, digit = divmod(position - 1, 26)
+        letters = chr(65 + digit) + letters
+    return letters
+
+
+def capital(text: str) -> str:
+    """With a capital at the beginning; the rest as it is."""
+    return text[:1].upper() + text[1:]

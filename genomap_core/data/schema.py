@@ -13,10 +13,10 @@ Nothing is repaired silently: whatever is changed, encoded, merged or left out i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import Message, Severity, worst
 from genomap_core.data.roles import ID_STEM, Roles
 from genomap_core.data.schema_build import Parts, build, feature_names, omics_of, split, unit_of
@@ -29,6 +29,9 @@ from genomap_core.data.schema_stats import column_stats
 from genomap_core.data.schema_values import check_equal, check_scale, check_sentinels, scale_of
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
+
+if TYPE_CHECKING:
+    from genomap_core.data.dataset import Dataset
 
 __all__ = ["ID_STEM", "Message", "Roles", "SchemaReport", "to_dataset", "validate"]
 
@@ -100,7 +103,7 @@ def validate(table: Table, roles: Roles | None = None) -> SchemaReport:
             *check_cells(cohort),
             *check_missing(cohort, stats.missing),
             *check_scale(cohort, scale, stats),
-            *check_sentinels(cohort, stats),
+            *check_sentinels(cohort, stats, scale),
             *check_equal(cohort, stats),
             *check_leaks(cohort, parts.target, parts.encoded),
         ]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
-from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import Message
 from genomap_core.data.roles import Roles
 from genomap_core.data.schema_cohort import Cohort, arrange
@@ -18,6 +17,9 @@ from genomap_core.data.schema_labels import clean_labels
 from genomap_core.data.schema_stats import Matrix, chunks
 from genomap_core.data.schema_values import Scale
 from genomap_core.data.table import Table, TextColumn
+
+if TYPE_CHECKING:
+    from genomap_core.data.dataset import Dataset
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,6 +59,8 @@ def _plan(parts: Parts, filled: np.ndarray) -> list[tuple[tuple[int, int], str, 
 
 def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...]) -> Dataset:
     """Put the pieces together; samples without a label and features without a value are left out."""
+    from genomap_core.data.dataset import Dataset  # brings scipy, which a check of a dense table does without
+
     cohort = parts.cohort
     values = _log2(cohort.values) if cohort.roles.log == "log2(1+x)" else cohort.values
     plan = _plan(parts, _filled(values))
@@ -122,6 +126,8 @@ def _join(values: Matrix, encoded: list[Encoded], sources: list[tuple[int, int]]
         return X
     if every:
         return values
+    import scipy.sparse as sp
+
     wide = sp.hstack([values, *(sp.csr_matrix(made.values) for made in encoded)], format="csr")
     starts = np.cumsum([values.shape[1], *(len(made.names) for made in encoded)])
     return wide[:, [column if kind < 0 else starts[kind] + column for kind, column in sources]].astype(np.float32)

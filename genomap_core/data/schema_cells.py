@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from genomap_core.data.message import Message, plural, shown, some
+from genomap_core.data.message import Message, capital, plural, shown, some
 from genomap_core.data.schema_cohort import Cohort
 from genomap_core.data.schema_names import limited
 from genomap_core.data.table import OddCell
@@ -59,7 +59,8 @@ def _as_missing(cohort: Cohort, cells: list[OddCell]) -> list[Message]:
 
 def _row_of_words(cohort: Cohort, row: int, cells: list[OddCell]) -> Message:
     words = some(dict.fromkeys(repr(shown(cell.text)) for cell in cells), 3)
-    text = f"{cohort.row(row)} holds text in {len(cells)} number columns ({words}): a second header row or a note."
+    what = f"holds text in {len(cells)} number columns ({words}): a second header row or a note"
+    text = f"{capital(cohort.row(row))} {what}."
     return Message("error", "row-of-text", text, None, cohort.row_number(row), cells[0].text, "Delete the row.")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from genomap_core.data.message import Message, Severity, plural, shown, some
 from genomap_core.data.roles import ID_STEM, Roles
@@ -160,14 +159,14 @@ def _say_twice(
 
 def _averaged(values: Matrix, groups: list[list[int]]) -> Matrix:
     """The first column of every group replaced by the mean of its present values."""
-    dense = values.copy() if isinstance(values, np.ndarray) else sp.lil_matrix(values)
+    result = values.copy() if isinstance(values, np.ndarray) else values.tolil()
     for at in groups:
         columns = values[:, at] if isinstance(values, np.ndarray) else values[:, at].toarray()
         present = ~np.isnan(columns)
         total = np.where(present, columns, 0).sum(axis=1, dtype=np.float64)
         with np.errstate(invalid="ignore"):
-            dense[:, at[0]] = (total / present.sum(axis=1)).astype(np.float32)
-    return dense if isinstance(values, np.ndarray) else sp.csr_matrix(dense)
+            result[:, at[0]] = (total / present.sum(axis=1)).astype(np.float32)
+    return result if isinstance(result, np.ndarray) else result.tocsr()
 
 
 def _with_missing(values: Matrix, marks: tuple[float, ...]) -> Matrix:

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from genomap_core.data.message import Message, Severity, shown, some
+from genomap_core.data.message import Message, Severity, capital, shown, some
 from genomap_core.data.schema_cohort import Cohort
 from genomap_core.data.schema_names import limited
 from genomap_core.data.schema_words import INVISIBLE, is_phi_name
@@ -19,7 +19,7 @@ def check_ids(cohort: Cohort) -> list[Message]:
     if cohort.id is None:
         return [Message("ok", "no-ids", "No column holds sample ids: samples are numbered.")]
     said = [
-        _said(cohort, "error", "missing-id", "has no sample id", sample, None, "Give every sample an id.")
+        _said(cohort, "error", "missing-id", "no sample id", sample, None, "Give every sample an id.")
         for sample in np.flatnonzero(cohort.id.codes < 0).tolist()
     ]
     for sample in np.sort(np.unique(cohort.id.codes, return_index=True)[1]).tolist():
@@ -65,5 +65,5 @@ def _said(
 ) -> Message:
     """A message on one sample; ids from a column of direct identifiers are not repeated in it."""
     value = None if word is None or is_phi_name(cohort.roles.id or "") else shown(word)
-    text = f"{cohort.row(sample)}: {what.replace('%s', repr(value) if value else '(not shown)')}."
+    text = f"{capital(cohort.row(sample))}: {what.replace('%s', repr(value) if value else '(not shown)')}."
     return Message(severity, code, text, cohort.roles.id, cohort.row_number(sample), value, remedy)

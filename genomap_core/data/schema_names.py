@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from genomap_core.data.message import Message, plural, shown, some
+from genomap_core.data.message import Message, plural, shown, some, spreadsheet_column
 from genomap_core.data.schema_cohort import Cohort
 from genomap_core.data.schema_words import DATE_GENE_PATTERN, FLOAT_GENE_PATTERN, INVISIBLE
 from genomap_core.data.table import Table
@@ -71,16 +71,6 @@ def _where(table: Table, at: int) -> str:
     if table.flipped:
         return f"The gene's name in row {table.rows[at - 1]}"
     return f"Header cell {spreadsheet_column(at)}{max(int(table.rows[0]) - 1, 1) if table.n_rows else 1}"
-
-
-def spreadsheet_column(position: int) -> str:
-    """``0 -> "A"``, ``26 -> "AA"``: how a spreadsheet calls a column."""
-    letters = ""
-    position += 1
-    while position:
-        position, digit = divmod(position - 1, 26)
-        letters = chr(65 + digit) + letters
-    return letters
 
 
 def check_header(table: Table) -> list[Message]:

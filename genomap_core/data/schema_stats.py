@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
-import scipy.sparse as sp
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 _CHUNK = 1 << 20
 
-Matrix: TypeAlias = np.ndarray | sp.csr_matrix
+Matrix: TypeAlias = Union[np.ndarray, "sp.csr_matrix"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

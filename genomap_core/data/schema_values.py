@@ -121,7 +121,7 @@ def check_equal(cohort: Cohort, stats: ColumnStats) -> list[Message]:
     return said
 
 
-def check_sentinels(cohort: Cohort, stats: ColumnStats) -> list[Message]:
+def check_sentinels(cohort: Cohort, stats: ColumnStats, scale: Scale) -> list[Message]:
     """Values such as -999 far outside their column's range; zeros that stand apart in clinical tables."""
     said: list[Message] = []
     for k in np.flatnonzero(np.isin(stats.low, SENTINELS) | np.isin(stats.high, SENTINELS)).tolist():
@@ -129,7 +129,7 @@ def check_sentinels(cohort: Cohort, stats: ColumnStats) -> list[Message]:
         for mark in (float(stats.low[k]), float(stats.high[k])):
             if mark in SENTINELS and _stands_apart(column, mark):
                 said.append(_sentinel(cohort, k, mark, np.flatnonzero(column == mark).tolist()))
-    if len(cohort.names) < _LOG_FROM:
+    if len(cohort.names) < _LOG_FROM and not scale.unit.startswith("log"):
         said += _check_zeros(cohort, stats)
     return limited(said, _LISTED)
 

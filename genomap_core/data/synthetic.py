@@ -69,7 +69,12 @@ class Simulated:
 
 
 def module_activities(
-    rng: np.random.Generator, labels: np.ndarray, n_classes: int, n_modules: int, informative: Sequence[int], effect: float
+    rng: np.random.Generator,
+    labels: np.ndarray,
+    n_classes: int,
+    n_modules: int,
+    informative: Sequence[int],
+    effect: float,
 ) -> np.ndarray:
     """Latent activity of every module in every patient, ``(n, n_modules)``, standard normal within a class.
 
@@ -146,9 +151,7 @@ def multiomics_cohort(n_samples: int = 160, sizes: Sequence[int] = (600, 400, 20
         blocks.append(np.round(values, 3))
         modules.append(member)
         names += [f"{kind}:SIM{j + 1:03d}" for j in range(p)]
-    return Simulated(
-        np.hstack(blocks), tuple(names), labels, classes, np.concatenate(modules), (0, 4, 10), batch
-    )
+    return Simulated(np.hstack(blocks), tuple(names), labels, classes, np.concatenate(modules), (0, 4, 10), batch)
 
 
 CLINICAL_HEADER = (
@@ -175,7 +178,7 @@ def clinical_table(n_samples: int = 200, seed: int = 3) -> list[tuple[str, ...]]
         logit = 1.9 - 0.75 * stage + 0.04 * (ki67 - 30) - 0.006 * (ldh - 220) + 0.9 * (arm == "experimental")
         response = "responder" if rng.random() < 1 / (1 + np.exp(-logit)) else "non-responder"
         row = [
-            f"{age:.0f}", rng.choice(["female", "male"]), "I II III IV".split()[stage - 1],
+            f"{age:.0f}", rng.choice(["female", "male"]), ["I", "II", "III", "IV"][stage - 1],
             rng.choice(["never", "former", "current"]), f"{rng.normal(26, 4):.1f}", f"{size:.0f}", str(grade),
             f"{ki67:.0f}", f"{rng.normal(13.2, 1.5):.1f}", f"{np.exp(rng.normal(1.2, 1.0)):.1f}", f"{ldh:.0f}",
             f"{rng.normal(40, 4):.0f}", str(int(rng.choice(4, p=[0.4, 0.35, 0.18, 0.07]))), arm,
@@ -195,9 +198,7 @@ def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
 
 def _table(cohort: Simulated, target: str) -> bytes:
     values = cohort.values.astype(str) if cohort.values.dtype.kind in "iu" else np.char.mod("%g", cohort.values)
-    rows = [
-        (f"P{i + 1:03d}", cohort.classes[label], *values[i]) for i, label in enumerate(cohort.labels)
-    ]
+    rows = [(f"P{i + 1:03d}", cohort.classes[label], *values[i]) for i, label in enumerate(cohort.labels)]
     return _csv(("patient_id", target, *cohort.feature_names), rows)
 
 

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.limits import Limits
+from genomap_core.io.startup import without_pandas
 
 JOBS = {
     "excel": "genomap_core.io.excel:read_excel",
@@ -26,6 +27,7 @@ def main(folder: str) -> int:
     limits = Limits(**spec["limits"])
     _limit(limits)
     sys.excepthook = _tell_crash(place)
+    without_pandas()
     module, function = JOBS[spec["job"]].split(":")
     try:
         result = getattr(importlib.import_module(module), function)(

@@ -17,10 +17,17 @@ from genomap_core.data.table import OddCell, Source, Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.blocks import Piece, cut, read_rows
 from genomap_core.io.cells import to_numbers
-from genomap_core.io.columns import clean_header, find_text_columns, mostly_words, said_on_likely, said_on_tiny, text_column
+from genomap_core.io.columns import (
+    clean_header,
+    find_text_columns,
+    mostly_words,
+    said_on_likely,
+    said_on_tiny,
+    text_column,
+)
 from genomap_core.io.dialect import Dialect, find_dialect
 from genomap_core.io.encoding import to_utf8
-from genomap_core.io.limits import DEFAULT, Limits
+from genomap_core.io.limits import DEFAULT, Limits, check_size
 from genomap_core.io.tidy import tidy
 
 _PIECE_BYTES = 2 << 20
@@ -63,18 +70,16 @@ def read_delimited(data: bytes, name: str, limits: Limits = DEFAULT) -> Table:
         raise RefusedError(
             f"{len(words):,} columns hold text, over the limit of {limits.text_columns:,}: give numbers."
         )
-    said = (*said, *dialect.messages, *_said_on_decimal(dialect), *trimmed, *said_on_tiny(header, dialect.sample), *_said_on_structure(parts, len(header)))
+    said = (
+        *said,
+        *dialect.messages,
+        *_said_on_decimal(dialect),
+        *trimmed,
+        *said_on_tiny(header, dialect.sample),
+        *_said_on_structure(parts, len(header)),
+    )
     source = Source("csv", encoding, dialect.delimiter, dialect.decimal)
     return _assemble(name, header, words, numbers, parts, said, source)
-
-
-def check_size(rows: int, columns: int, limits: Limits) -> None:
-    """Raise :class:`RefusedError` when a table has too many cells."""
-    if rows > limits.rows or columns > limits.columns or rows * columns > limits.cells:
-        raise RefusedError(
-            f"The table has {rows:,} rows x {columns:,} columns, over the limit of {limits.rows:,} rows, "
-            f"{limits.columns:,} columns and {limits.cells:,} cells: choose fewer rows or columns first."
-        )
 
 
 def _read(text: bytes, pieces: list[Piece], dialect: Dialect, words: set[int]) -> tuple[np.ndarray, list[_Part]]:
@@ -157,7 +162,7 @@ def _said_on_structure(parts: list[_Part], width: int) -> list[Message]:
     ragged = [place for part in parts for place in part.ragged]
     remedy = "Check the line for a missing or additional delimiter or quote."
     said = [
-        Message("error", "ragged-row", f"line {line} has {n} fields, the header has {width}.", row=line, remedy=remedy)
+        Message("error", "ragged-row", f"Line {line} has {n} fields, the header has {width}.", row=line, remedy=remedy)
         for line, n in ragged[:20]
     ]
     if len(ragged) > 20:

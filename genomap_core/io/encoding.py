@@ -110,7 +110,7 @@ def _binary(data: bytes) -> tuple[Message, ...]:
 
 def _bad_line(place: tuple[int, int]) -> Message:
     line, byte = place
-    said = f"line {line} has a byte (0x{byte:02X}) that is not UTF-8; no other encoding explains it."
+    said = f"Line {line} has a byte (0x{byte:02X}) that is not UTF-8; no other encoding explains it."
     return Message(
         "error", "encoding", said, row=line, remedy="Correct the line, or save the file again with encoding UTF-8."
     )

@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx) -> Table. Runs in the child process: openpyxl with defusedxml, values only, no link followed."""
+"""Excel workbooks (.xlsx) -> Table, in the child process: openpyxl with defusedxml, values only, no link followed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 
 from defusedxml.ElementTree import parse
 
-from genomap_core.data.message import Message, plural, some
-from genomap_core.data.schema_names import spreadsheet_column
+from genomap_core.data.message import Message, plural, some, spreadsheet_column
 from genomap_core.data.table import Source, Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.dialect import rows_above_header, said_on_titles

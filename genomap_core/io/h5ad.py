@@ -16,9 +16,8 @@ import scipy.sparse as sp
 from genomap_core.data.message import Message, some
 from genomap_core.data.table import OddCell, Source, Table, TextColumn
 from genomap_core.errors import InputError
-from genomap_core.io.delimited import check_size
 from genomap_core.io.hdf5 import check_hdf5, open_hdf5
-from genomap_core.io.limits import DEFAULT, Limits
+from genomap_core.io.limits import DEFAULT, Limits, check_size
 
 _DAMAGED = "The sparse matrix {} is damaged: {}. Export the file again."
 
@@ -36,8 +35,8 @@ def read_h5ad(path: Path, *, name: str, layer: str | None = None, limits: Limits
         legacy = isinstance(file["obs"], h5py.Dataset) or "encoding-type" not in file.attrs
     if X.shape != (len(samples), len(genes)):
         raise InputError(
-            f"The matrix has {X.shape[0]} x {X.shape[1]} values for {len(samples)} samples (obs) and {len(genes)} genes "
-            "(var): the file is damaged."
+            f"The file is damaged: its matrix has {X.shape[0]} x {X.shape[1]} values for {len(samples)} samples (obs) "
+            f"and {len(genes)} genes (var)."
         )
     odd, X = _take_infinite(X, 1 + len(described))
     titles = [title for title, _ in described]
@@ -74,11 +73,12 @@ def _read_matrix(matrix: h5py.Group | h5py.Dataset, limits: Limits) -> np.ndarra
     if isinstance(matrix, h5py.Dataset):
         if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
             raise InputError(f"{matrix.name} is no matrix of numbers ({matrix.ndim} dimensions of {matrix.dtype}).")
-        check_size(*matrix.shape, limits)
+        rows, columns = matrix.shape
+        check_size(rows, columns, limits)
         values = np.empty(matrix.shape, np.float32)
         with np.errstate(over="ignore"):
-            for rows in range(0, len(values), step := max(1, (1 << 22) // max(matrix.shape[1], 1))):
-                values[rows : rows + step] = matrix[rows : rows + step]
+            for start in range(0, rows, step := max(1, (1 << 22) // max(columns, 1))):
+                values[start : start + step] = matrix[start : start + step]
         return values
     return _read_sparse(matrix, limits)
 

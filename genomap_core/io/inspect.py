@@ -1,4 +1,4 @@
-"""What is wrong with a file, of any kind that the program takes: one report, as JSON or for people. Loads no model code."""
+"""What is wrong with a file, of any kind that the program takes: one report, as JSON or for people."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from genomap_core.data.message import Message, Severity, worst
+from genomap_core.data.message import Message, Severity, plural, worst
 from genomap_core.data.schema import validate
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.kinds import find_kind
 from genomap_core.io.limits import DEFAULT, Limits
-from genomap_core.io.tables import is_workbook, read_table
+from genomap_core.io.tables import read_table
 
 _HEAD = 1 << 16
 
@@ -75,5 +74,9 @@ def _look(path: Path, limits: Limits) -> tuple[tuple[Message, ...], str]:
 def _look_at_table(path: Path, limits: Limits) -> tuple[tuple[Message, ...], str]:
     report = validate(read_table(path, path.name, limits=limits))
     classes = ", ".join(f"{name} {count}" for name, count in report.classes[:8])
-    labels = f", {len(report.classes)} classes ({classes})" if report.classes else ", no labels"
-    return report.messages, f"{report.n_samples:,} samples x {report.n_features:,} features{labels}"
+    labels = (
+        f", {len(report.classes)} class{'es' * (len(report.classes) > 1)} ({classes})"
+        if report.classes
+        else ", no labels"
+    )
+    return report.messages, f"{plural(report.n_samples, 'sample')} x {plural(report.n_features, 'feature')}{labels}"

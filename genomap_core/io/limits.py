@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from genomap_core.errors import RefusedError
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -35,3 +37,12 @@ class Limits:
 
 
 DEFAULT = Limits()
+
+
+def check_size(rows: int, columns: int, limits: Limits) -> None:
+    """Raise :class:`RefusedError` when a table has too many cells."""
+    if rows > limits.rows or columns > limits.columns or rows * columns > limits.cells:
+        raise RefusedError(
+            f"The table has {rows:,} rows x {columns:,} columns, over the limit of {limits.rows:,} rows, "
+            f"{limits.columns:,} columns and {limits.cells:,} cells: choose fewer rows or columns first."
+        )

@@ -16,8 +16,7 @@ from genomap_core.data.schema_words import is_role_name
 from genomap_core.data.table import OddCell, Source, Table
 from genomap_core.errors import InputError
 from genomap_core.io.columns import text_column
-from genomap_core.io.delimited import check_size
-from genomap_core.io.limits import DEFAULT, Limits
+from genomap_core.io.limits import DEFAULT, Limits, check_size
 
 _BATCH_CELLS = 1 << 20
 _DAMAGED = "The file is damaged: a page of the Parquet file can't be read. Export or download it again."

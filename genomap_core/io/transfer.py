@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ Answer = Table | tuple[Message, ...]
 def save_answer(answer: Answer, folder: Path) -> None:
     """Write ``answer.json`` and the arrays beside it."""
     if isinstance(answer, Table):
-        header = {"table": _save_table(answer, folder)}
+        header: dict[str, object] = {"table": _save_table(answer, folder)}
     else:
         header = {"messages": [asdict(message) for message in answer]}
     (folder / "answer.json").write_text(json.dumps(header))
@@ -63,7 +64,7 @@ def _load_table(header: dict, folder: Path) -> Table:
         import scipy.sparse as sp
 
         numbers = sp.csr_matrix((array("data"), array("indices"), array("indptr")), shape=tuple(header["sparse_shape"]))
-    source = {key: tuple(value) if isinstance(value, list) else value for key, value in header["source"].items()}
+    source: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header["source"].items()}
     return Table(
         name=header["name"],
         columns=tuple(header["columns"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -10,22 +11,18 @@ from scipy.optimize import linear_sum_assignment
 
 def assign(cost: np.ndarray) -> np.ndarray:
     """Column of each row in the cheapest one-to-one assignment: ``(k, m)`` with k <= m -> ``(k,)`` int."""
-    rows, columns = linear_sum_assignment(cost)
-    chosen = np.empty(len(cost), np.int64)
-    chosen[rows] = columns
-    return chosen
+    return linear_sum_assignment(cost)[1]
 
 
 def coarse_assign(points: np.ndarray, cells: np.ndarray, limit: int = 2500) -> np.ndarray:
     """Cells for points of the plane, each cell once: ``(p, 2)``, ``(m, 2)``, p <= m -> ``(p,)`` int.
 
-    Exact (least sum of squared moves) up to ``limit`` cells; above, both sets are halved along their longer side until
-    the halves are small enough.
+    Exact (least sum of squared moves) up to ``limit`` cells; above, both sets are halved along the cells' longer side
+    until the halves are small enough.
     """
     out = np.empty(len(points), np.int64)
     for at, to in _halves(np.arange(len(points)), np.arange(len(cells)), points, cells, limit):
-        square = ((points[at, None] - cells[None, to]) ** 2).sum(-1)
-        out[at] = to[assign(square)]
+        out[at] = to[assign(((points[at, None] - cells[None, to]) ** 2).sum(-1))]
     return out
 
 
@@ -44,22 +41,44 @@ def _halves(
     yield from _halves(at[part:], to[cut:], points, cells, limit)
 
 
-def sublattices(
-    rows: np.ndarray, columns: np.ndarray, stride: int, side: int, shift: tuple[int, int]
-) -> list[list[np.ndarray]]:
-    """Cells in groups whose members lie at least ``stride`` apart.
+class Lattice(Enum):
+    """Colourings of the grid under which cells of one colour share neither edge nor corner.
 
-    The cells fall into ``stride**2`` sublattices; each is cut into windows of at most ``side**2`` cells of its own,
-    moved by ``shift`` cells. Returns, per sublattice, the index arrays of its windows.
+    Three of them, because cells a knight's move apart never meet in the square one, nor cells two apart in the others.
     """
-    window = stride * side
-    colour = (rows % stride) * stride + columns % stride
-    tile = ((rows + shift[0]) // window) * (int(columns.max(initial=0)) + shift[1] + 1) + (columns + shift[1]) // window
-    order = np.lexsort((tile, colour))
-    colour, tile = colour[order], tile[order]
-    new = np.flatnonzero((np.diff(colour) != 0) | (np.diff(tile) != 0)) + 1
-    groups: list[list[np.ndarray]] = [[] for _ in range(stride**2)]
-    for start, stop in zip(np.r_[0, new], np.r_[new, len(order)]):
-        if stop > start:
-            groups[colour[start]].append(order[start:stop])
-    return groups
+
+    SQUARE = "every second row and column"
+    KNIGHT = "a knight's move apart"
+    MIRROR = "the other knight's move apart"
+
+    def colours(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Colour of each cell: ``(m,)``, ``(m,)`` -> ``(m,)`` int."""
+        if self is Lattice.SQUARE:
+            return 2 * (rows % 2) + columns % 2
+        return (columns + (2 if self is Lattice.KNIGHT else 3) * rows) % 5
+
+    @property
+    def area(self) -> int:
+        """Cells of the grid per cell of one colour."""
+        return 4 if self is Lattice.SQUARE else 5
+
+
+def windows(
+    labels: np.ndarray, rows: np.ndarray, columns: np.ndarray, side: int, shift: np.ndarray
+) -> list[list[np.ndarray]]:
+    """Cells in groups of one label and one tile of ``side x side`` cells moved by ``shift``, listed label by label.
+
+    Parameters
+    ----------
+    labels
+        ``(m,)`` int >= 0.
+    """
+    across = (int(columns.max(initial=0)) + side) // side + 1
+    tile = (rows + int(shift[0]) % side) // side * across + (columns + int(shift[1]) % side) // side
+    order = np.lexsort((tile, labels))
+    new = np.flatnonzero((np.diff(labels[order]) != 0) | (np.diff(tile[order]) != 0)) + 1
+    groups: dict[int, list[np.ndarray]] = {}
+    for group in np.split(order, new):
+        if len(group) > 1:
+            groups.setdefault(int(labels[group[0]]), []).append(group)
+    return list(groups.values())

@@ -22,11 +22,13 @@ from genomap_core.layout.geometry import Grid, mean_cell_distance, wrapped_dista
 
 NEAR_WEIGHT = 0.1
 """Distortion that is as dear as a full unit of neighbour correlation at equal balance."""
+EDGE, CORNER, SAME = 1.0, 0.5, 1.0
+"""Weights of cells that share an edge, a corner, and of two omics types in one cell."""
 
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
-    """The grid's kernels, in units of the objective, ready to be mixed.
+    """The grid's kernels, in units of the objective.
 
     Parameters
     ----------
@@ -34,10 +36,16 @@ class Kernels:
         The cells.
     mean_distance
         Mean of C1 over pairs of features.
+    n_features
+        Features to place.
+    balance
+        0: distances only; 1: neighbourhoods only.
     """
 
     grid: Grid
     mean_distance: float
+    n_features: int
+    balance: float
 
     @cached_property
     def padded(self) -> tuple[int, int]:
@@ -46,45 +54,58 @@ class Kernels:
         return height, width
 
     @cached_property
-    def offsets(self) -> np.ndarray:
-        """Length of every offset, in cells, on the padded board."""
+    def _offsets(self) -> np.ndarray:
         return wrapped_distance(self.padded)
 
     @cached_property
-    def distance(self) -> np.ndarray:
+    def _distance(self) -> np.ndarray:
         """Kernel whose energy is the arrangement's part of the GW distortion."""
-        scale = 4 / (self.mean_distance * mean_cell_distance(self.grid) * max(self._pairs, 1))
-        return scale * self.offsets
-
-    def near(self, radius: float) -> np.ndarray:
-        """Kernel whose energy is minus the mean correlation over cells nearer than about ``radius``.
-
-        Below 2: the 8 neighbours, those that share an edge counting double. From 2 up: a Gaussian of that standard
-        deviation, which is positive definite.
-        """
-        if radius < 2:
-            weight = np.where(self.offsets < 1.1, 1.0, 0.5) * (self.offsets < 1.5) * (self.offsets > 0)
-        else:
-            weight = np.exp(-0.5 * (self.offsets / radius) ** 2)
-        return -2 * NEAR_WEIGHT * weight / (self.grid.n_cells * max(weight.sum(), 1e-12))
+        pairs = max(self.n_features * (self.n_features - 1), 1)
+        scale = 4 / (max(self.mean_distance, 1e-12) * mean_cell_distance(self.grid) * pairs)
+        return (1 - self.balance) * scale * self._offsets
 
     @property
-    def _pairs(self) -> int:
-        return self.grid.n_cells * (self.grid.n_cells - 1)
+    def edge(self) -> float:
+        """What a unit of correlation across one shared edge takes off the objective."""
+        return self.balance * NEAR_WEIGHT / (3 * self.n_features)  # about 6 weighted neighbours, each pair seen twice
 
-    def spectrum(self, balance: float, radius: float) -> np.ndarray:
-        """Transformed mixture of both kernels, float32: the input of :func:`field`."""
-        mixed = (1 - balance) * self.distance + balance * self.near(radius)
-        return scipy.fft.rfft2(mixed).real.astype(np.float32)
+    @cached_property
+    def far_spectrum(self) -> np.ndarray:
+        """Transformed distance kernel."""
+        return _transform(self._distance)
+
+    def blurred_spectrum(self, radius: float) -> np.ndarray:
+        """Transformed distance kernel minus a Gaussian of standard deviation ``radius`` cells with the near weight.
+
+        The Gaussian is positive definite, so that a simultaneous assignment of all cells never raises the objective.
+        """
+        weight = np.exp(-0.5 * (self._offsets / radius) ** 2)
+        return _transform(self._distance - 6 * self.edge / weight.sum() * weight)
 
 
-def field(board: np.ndarray, spectrum: np.ndarray, padded: tuple[int, int], chunk: int = 8) -> np.ndarray:
-    """Convolution of every dimension of the board with the kernel: ``(d, H, W)`` -> ``(d, H, W)`` float32."""
-    height, width = board.shape[1:]
-    out = np.empty_like(board)
-    for start in range(0, len(board), chunk):
+def _transform(kernel: np.ndarray) -> np.ndarray:
+    return scipy.fft.rfft2(kernel).real.astype(np.float32)
+
+
+def convolve(board: np.ndarray, spectrum: np.ndarray, padded: tuple[int, int], chunk: int = 8) -> np.ndarray:
+    """Every dimension of the board folded with a kernel: ``(height, width, d)`` -> the same, float32."""
+    height, width, depth = board.shape
+    planes = np.ascontiguousarray(board.transpose(2, 0, 1))
+    for start in range(0, depth, chunk):
         part = slice(start, start + chunk)
-        transformed = scipy.fft.rfft2(board[part], padded)
+        transformed = scipy.fft.rfft2(planes[part], padded)
         transformed *= spectrum
-        out[part] = scipy.fft.irfft2(transformed, padded)[:, :height, :width]
-    return out
+        planes[part] = scipy.fft.irfft2(transformed, padded)[:, :height, :width]
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+
+def near_sum(board: np.ndarray) -> np.ndarray:
+    """Weighted sum of the 8 neighbours of each cell: ``(height, width, d)`` -> the same."""
+    beside = np.zeros_like(board)
+    beside[:, 1:] += board[:, :-1]
+    beside[:, :-1] += board[:, 1:]
+    row = EDGE * board + CORNER * beside
+    beside *= EDGE
+    beside[1:] += row[:-1]
+    beside[:-1] += row[1:]
+    return beside

@@ -1,8 +1,8 @@
 """Feature distances as inner products of short vectors, so that no p x p matrix is needed.
 
 C1(i, j) = c - <z_i, z_j> on pairs i != j, where <., .> has a sign per dimension (all + for correlations, whose
-kernel is positive). Sources: truncated eigenvectors of the Gram matrix; Nystroem's method for distances without a feature map
-(Williams & Seeger, NIPS 2000).
+kernel is positive). Sources: truncated eigenvectors of the Gram matrix; Nystroem's method for distances without a
+feature map (Williams & Seeger, NIPS 2000).
 """
 
 from __future__ import annotations

@@ -36,6 +36,8 @@ class Problem:
         0: global distances only; 1: neighbourhoods only. Solvers without a trade-off ignore it.
     seed
         Of every random choice.
+    effort
+        Multiplies the work of the `ot` solver.
     on_progress
         Told of each step.
     """
@@ -46,6 +48,7 @@ class Problem:
     balance: float = 0.5
     seed: int = 0
     on_progress: OnProgress = ignore
+    effort: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.balance <= 1:

@@ -85,7 +85,8 @@ def estimated_bytes(weights: Weights, n_rows: int, n_features: int, n_estimators
     The largest step embeds every cell of the table as ``width`` float32. From v3 on the estimators run as one batch.
     """
     together = n_estimators if weights.architecture in ("v3", "v3_5") else 1
-    cells = n_rows * (n_features + 4) * together / _COLUMNS_PER_CELL[weights.architecture]
+    columns = min(n_features, weights.limits.per_estimator) + 4
+    cells = n_rows * columns * together / _COLUMNS_PER_CELL[weights.architecture]
     return _BASE_BYTES + _COPIES * 4.0 * weights.width * cells
 
 

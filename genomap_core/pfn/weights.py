@@ -33,6 +33,8 @@ class Limits:
     selected: int
     """Columns kept of a table that is too wide."""
     classes: int
+    per_estimator: int
+    """Columns that one estimator sees of a wider table; the package draws them at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def _identity(header: CheckpointHeader, architecture: Family, digest: str) -> di
 def _limits(header: CheckpointHeader, architecture: Family, classes: int) -> Limits:
     inference = header.inference
     features = int(inference.get("MAX_NUMBER_OF_FEATURES", _FALLBACK_FEATURES[architecture]))
+    views = [int(view["max_features_per_estimator"]) for view in inference.get("PREPROCESS_TRANSFORMS", ())]
     selected = int(header.provenance.get("selected_features", min(features, 200)))
     return Limits(
         rows=int(inference.get("MAX_NUMBER_OF_SAMPLES", _FALLBACK_ROWS[architecture])),
@@ -121,6 +124,7 @@ def _limits(header: CheckpointHeader, architecture: Family, classes: int) -> Lim
         features=features,
         selected=selected,
         classes=min(classes, int(inference.get("MAX_NUMBER_OF_CLASSES", classes))),
+        per_estimator=max(views, default=1_000_000 if architecture == "v2" else 500),
     )
 
 

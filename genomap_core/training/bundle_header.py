@@ -90,9 +90,9 @@ def inspect_bundle(data: bytes, expected_features: Sequence[str] | None = None) 
     try:
         fields = _own_fields(metadata, tensors)
         names = _names(fields.get("features", fields.get("genes", [])))
-        _check_sides(names, tensors)
         if expected_features is not None and names:
             check_features(names, expected_features)
+        _check_sides(names, tensors)
     except BundleError as error:
         return [("error", str(error))]
     return []
@@ -131,8 +131,9 @@ def read_container(data: bytes) -> tuple[dict[str, str], dict[str, TensorInfo]]:
     length = int.from_bytes(data[:8], "little")
     if length > MAX_HEADER_BYTES or length > len(data) - 8:
         raise RefusedError(
-            f"Not a sound safetensors file: its header claims {length} bytes of {len(data)} (limit {MAX_HEADER_BYTES}). "
-            "Only bundles in safetensors format are read; pickle-based files (.pkl, .pt, .joblib) never are."
+            f"Not a sound safetensors file: its header claims {length} bytes, the file has {len(data)} "
+            f"(limit {MAX_HEADER_BYTES}). Only bundles in safetensors format are read; "
+            "pickle-based files (.pkl, .pt, .joblib) never are."
         )
     header = _parse(data[8 : 8 + length], "header")
     metadata = header.pop("__metadata__", {})

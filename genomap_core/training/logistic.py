@@ -96,7 +96,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):
         return float(_STRENGTHS[int(np.argmin(losses))]) if folds else 1.0
 
     def _model(self, strength: float) -> LogisticRegression:
-        return LogisticRegression(C=strength, warm_start=True, max_iter=300, class_weight=self.class_weight)
+        return LogisticRegression(C=strength, warm_start=True, max_iter=1000, tol=1e-6, class_weight=self.class_weight)
 
     @staticmethod
     def _fit_one(model: LogisticRegression, rows: np.ndarray, codes: np.ndarray) -> LogisticRegression:

@@ -15,8 +15,11 @@ def inner_folds(y: np.ndarray, groups: np.ndarray | None, n_folds: int, seed: in
     """Folds stratified by class codes ``y``; rows of one group stay together.
 
     Fewer folds than asked for where no class, or not enough groups, could fill them. A class smaller than the number
-    of folds is missing from some of them.
+    of folds is missing from some of them. None where nothing can be split: every class has one row, or there is one
+    group.
     """
+    if np.bincount(y).max() < 2 or (groups is not None and len(np.unique(groups)) < 2):
+        return []
     rows = np.zeros(len(y))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of small classes, said above

@@ -12,9 +12,9 @@ import scipy.sparse as sp
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import subsample_rows
-from genomap_core.data.preprocess import Preprocessor
+from genomap_core.data.standardise import Standardisation, fit_standardisation
 from genomap_core.errors import LayoutError
-from genomap_core.layout import SOLVERS, GenomapTransformer, Layout, LayoutQuality, align, map_regions
+from genomap_core.layout import SOLVERS, Layout, LayoutQuality, align, make_layout, map_regions
 from genomap_core.progress import OnProgress, Progress, ignore
 
 SOLVER_NAMES: tuple[str, ...] = tuple(SOLVERS)
@@ -43,7 +43,7 @@ class GenomapConfig:
 class GenomapResult:
     """The maps of a cohort. Everything here was learned on the rows it was fitted on, labels unseen."""
 
-    preprocessor: Preprocessor
+    standardisation: Standardisation
     layout: Layout
     control: LayoutQuality
     """Quality of a random layout of the same features on the same grid."""
@@ -62,7 +62,7 @@ class GenomapResult:
     @property
     def kept(self) -> np.ndarray:
         """``(q,)`` columns of the data set."""
-        return self.preprocessor.kept_
+        return self.standardisation.kept
 
 
 def fit_genomap(
@@ -76,28 +76,23 @@ def fit_genomap(
         When the grid is too small, or the solver can't take so many features.
     """
     on_progress(Progress("standardising", 0, 3))
-    preprocessor = Preprocessor(max_features=config.max_features)
-    z = preprocessor.fit_transform(dataset.X)
-    kept = preprocessor.kept_
+    most = config.max_features if config.grid is None else min(config.max_features, config.grid[0] * config.grid[1])
+    standardisation = fit_standardisation(dataset.X, max_features=most)
+    z = standardisation.apply(dataset.X)
+    kept = standardisation.kept
     channels = None if dataset.omics is None or config.joint else dataset.omics[kept]
     on_progress(Progress("placing features", 1, 3))
-    layout = _transformer(config, config.solver, channels).fit(z).layout_
+    layout = _place(z, config, config.solver, channels)
     on_progress(Progress("measuring the layout", 2, 3))
-    control = _transformer(config, "random", channels).fit(z).layout_.quality
+    control = _place(z, config, "random", channels).quality
     on_progress(Progress("measuring the layout", 3, 3))
     columns = dataset.X[:, kept]
     missing = np.zeros(z.shape, bool) if sp.issparse(columns) else np.isnan(columns)
-    return GenomapResult(preprocessor, layout, control, z, missing, tuple(dataset.feature_names[j] for j in kept))
+    return GenomapResult(standardisation, layout, control, z, missing, tuple(dataset.feature_names[j] for j in kept))
 
 
-def _transformer(config: GenomapConfig, solver: str, channels: np.ndarray | None) -> GenomapTransformer:
-    return GenomapTransformer(
-        solver=solver,
-        grid="auto" if config.grid is None else config.grid,
-        distance=config.distance,
-        channels=channels,
-        random_state=config.seed,
-    )
+def _place(z: np.ndarray, config: GenomapConfig, solver: str, channels: np.ndarray | None) -> Layout:
+    return make_layout(z, config.grid or "auto", solver, config.distance, config.seed, channels=channels)
 
 
 def region_groups(result: GenomapResult, n_features: int, n_regions: int = 64) -> np.ndarray:
@@ -134,9 +129,10 @@ def refit_on_subsample(
     if len(rows) < 3:
         raise LayoutError(f"{len(rows)} samples are too few for a layout: keep a larger share.")
     on_progress(Progress("placing features on the subsample", 0, 1))
-    z = Preprocessor(selection="none").fit_transform(dataset.X[rows][:, result.kept])
+    part = dataset.X[rows][:, result.kept]
+    z = fit_standardisation(part, selection="none").apply(part)
     channels = result.layout.channel if result.layout.n_channels > 1 else None
-    fresh = _transformer(config, config.solver, channels).fit(z).layout_
+    fresh = _place(z, config, config.solver, channels)
     layout = align(fresh, result.layout)
     a, b = layout.positions.astype(float), result.layout.positions.astype(float)
     placed = (a[:, 0] >= 0) & (b[:, 0] >= 0)

@@ -19,7 +19,7 @@ from pages._ui import jobs as job_panel
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
-from pages._ui.widgets import caption, file_stem
+from pages._ui.widgets import bound, caption, file_stem
 
 SUBSAMPLE = "genomap.subsample_task"
 
@@ -79,16 +79,19 @@ def label(dataset: Dataset, row: int) -> str:
 
 def patient_picker(session: Session) -> int:
     """Choose a sample by id, or step through them."""
-    d = session.dataset
+    d, n = session.dataset, session.dataset.n_samples
+
+    def step(by: int) -> None:
+        session.patient = (session.patient + by) % n
+
     back, picker, forward = st.columns([1, 8, 1], vertical_alignment="bottom")
-    n = d.n_samples
-    if back.button("Previous", icon=":material/chevron_left:", width="stretch"):
-        session.patient = (session.patient - 1) % n
-    if forward.button("Next", icon=":material/chevron_right:", width="stretch"):
-        session.patient = (session.patient + 1) % n
-    session.patient = picker.selectbox(
-        "Patient", range(n), index=min(session.patient, n - 1), format_func=lambda i: label(d, i)
+    back.button(
+        ":material/chevron_left:", key="previous", help="Previous patient", width="stretch", on_click=step, args=(-1,)
     )
+    forward.button(
+        ":material/chevron_right:", key="next", help="Next patient", width="stretch", on_click=step, args=(1,)
+    )
+    picker.selectbox("Patient", range(n), format_func=lambda i: label(d, i), **bound(session, "patient"))
     return session.patient
 
 
@@ -110,26 +113,30 @@ def patient(session: Session, result: GenomapResult) -> None:
         )
         _exports(session, result, data)
     with right:
-        _feature_card(session, result, row, chosen)
+        _feature_card(session, result, row)
 
 
 def _chosen(session: Session, result: GenomapResult) -> int | None:
-    """The looked-at feature as an index into the map's features, if it is on the map."""
-    if session.feature is None:
+    """The looked-at feature as an index into the map's features; none if it is not on the map."""
+    found = [] if session.feature is None else np.flatnonzero(result.kept == session.feature)
+    if len(found) == 0:
+        session.feature = None
         return None
-    found = np.flatnonzero(result.kept == session.feature)
-    return int(found[0]) if len(found) else None
+    return int(found[0])
 
 
-def _feature_card(session: Session, result: GenomapResult, row: int, chosen: int | None) -> None:
+def _feature_card(session: Session, result: GenomapResult, row: int) -> None:
     dataset = session.dataset
     names = result.feature_names
-    picked = st.selectbox(
-        "Find a feature", range(len(names)), index=chosen, format_func=names.__getitem__, placeholder="Type a name"
+    st.selectbox(
+        "Find a feature",
+        result.kept.tolist(),
+        format_func=dataset.feature_names.__getitem__,
+        index=None,
+        placeholder="Type a name",
+        **bound(session, "feature"),
     )
-    if picked != chosen:
-        session.feature = None if picked is None else int(result.kept[picked])
-        st.rerun()
+    picked = _chosen(session, result)
     if picked is None:
         st.info(
             "Click a cell of the map, or type a name, to see where this patient stands.", icon=":material/ads_click:"
@@ -137,7 +144,7 @@ def _feature_card(session: Session, result: GenomapResult, row: int, chosen: int
         return
     z = result.z[:, picked]
     missing = result.missing[:, picked]
-    shown = np.where(missing, np.nan, z * result.preprocessor.scale_[picked] + result.preprocessor.mean_[picked])
+    shown = np.where(missing, np.nan, z * result.standardisation.scale[picked] + result.standardisation.mean[picked])
     first, second, third = st.columns(3)
     value = "missing" if missing[row] else f"{shown[row]:.4g}"
     first.metric("Value", value, help=f"In {plain(dataset.unit)}.")
@@ -193,7 +200,7 @@ def _exports(session: Session, result: GenomapResult, data: MapData) -> None:
         width="stretch",
     )
     npz.download_button(
-        "All maps (npz)",
+        "npz",
         lambda: maps_npz(session.dataset, result),
         f"genomaps-{file_stem(session.dataset.name)}.npz",
         on_click="ignore",

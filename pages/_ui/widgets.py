@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -29,6 +30,13 @@ DISTANCES = {
     "spearman": "Rank correlation",
     "euclidean": "Euclidean",
 }
+
+
+def bound(owner: object, name: str) -> dict[str, Any]:
+    """Arguments of a widget that shows and changes ``owner.name``, whatever else may change it in between."""
+    key = f"bound_{name}"
+    st.session_state[key] = getattr(owner, name)
+    return {"key": key, "on_change": lambda: setattr(owner, name, st.session_state[key])}
 
 
 def layout_form(dataset: Dataset, config: GenomapConfig) -> GenomapConfig:

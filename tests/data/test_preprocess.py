@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from genomap_core.data import preprocess
+from genomap_core.data import standardise
 from genomap_core.data.preprocess import Preprocessor, column_medians
 from genomap_core.errors import InputError
 
@@ -41,7 +41,7 @@ def test_medians_are_those_of_numpy(seed, n, share):
 
 @pytest.mark.parametrize("block", [1, 50, 10**9])
 def test_equals_scikit_learn_imputer_and_scaler_for_any_block_size(monkeypatch, block):
-    monkeypatch.setattr(preprocess, "_BLOCK_VALUES", block)
+    monkeypatch.setattr(standardise, "_BLOCK_VALUES", block)
     train, test = holed(1), holed(2)
     imputer = SimpleImputer(strategy="median").fit(train)
     scaler = StandardScaler().fit(imputer.transform(train).astype(np.float64))

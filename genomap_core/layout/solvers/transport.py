@@ -2,16 +2,14 @@
 
 Minimised over arrangements s of features on cells:
 
-    (1 - balance) GW(s) - balance * 0.1 * (mean correlation of neighbouring cells),
+    (1 - balance) GW(s) - balance * 0.1 * (mean correlation of the 8 neighbours, corners at half weight),
     GW(s) = mean over pairs of (C1_ij / mean C1 - C2_s(i)s(j) / mean C2)^2
 
 with C1 the distance of features, C2 the Euclidean distance of cells (Memoli, FoCM 2011; Peyre et al., ICML 2016, square
-loss). Method, ours: C1 is of low rank, so the objective's gradient is a convolution on the grid (`field`). The
-distance kernel is conditionally negative definite, so the GW part is concave over arrangements (Maron & Lipman,
-NeurIPS 2018) and a *whole* linear assignment against the gradient never raises it: no step size, any number of
-features moved at once. Cells of one sublattice are no neighbours of each other, so there the neighbourhood part is
-linear as well and the assignment is exact. The assignments run in windows of a few hundred cells, from wide and sparse
-to narrow and dense (a blur that shrinks, as in self-sorting maps: Strong & Gong, IEEE ToM 2014; Barthel et al., CGF 42(1), 2023).
+loss). Method, ours: C1 is of low rank, so the objective's gradient is a convolution on the grid (`field`); against it,
+*exact* linear assignments are solved in windows of the grid (`moves`), from wide and sparse to narrow and dense (a blur
+that shrinks, as in self-sorting maps: Strong & Gong, IEEE ToM 2014; Barthel et al., CGF 42(1), 2023), with noise on the
+costs that fades out (annealing), and last exact swaps. Work and memory grow as p log p.
 """
 
 from __future__ import annotations
@@ -20,53 +18,107 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genomap_core.layout.assignment import assign, sublattices
-from genomap_core.layout.field import Kernels, field
-from genomap_core.layout.lowrank import FeatureVectors, feature_vectors
+from genomap_core.layout.assignment import Lattice
+from genomap_core.layout.board import Board, make_board
+from genomap_core.layout.field import Kernels
+from genomap_core.layout.lowrank import feature_vectors
+from genomap_core.layout.moves import blur_sweep, lattice_sweep, swap_pass
 from genomap_core.layout.problem import Arrangement, Problem
 
 RANK = 32
-SIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Sweeps at one width of the neighbourhood kernel."""
+class Schedule:
+    """How much work is done, by the grid's size.
 
-    radius: float
-    stride: int
+    Parameters
+    ----------
+    radii
+        Widths of the neighbourhood, in cells, of the blurred sweeps.
+    sweeps
+        Sweeps of the exact objective.
+    side
+        Root of the number of cells in one assignment.
+    noise
+        At the first exact sweep, in standard deviations of the costs; falls linearly to 0 at three quarters.
+    swap_passes
+        Passes of swaps at the end.
+    restarts
+        Independent tries, of which the best is kept.
+    """
+
+    radii: tuple[float, ...]
     sweeps: int
+    side: int
+    noise: float = 0.4
+    swap_passes: int = 12
+    restarts: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Reports of progress to expect."""
+        return self.restarts * (len(self.radii) + self.sweeps + 1)
 
 
-def schedule(shape: tuple[int, int]) -> list[Stage]:
-    """From a sixth of the grid down to the 8 neighbours, where most sweeps are."""
-    stages = []
-    radius = max(shape) / 6
+def schedule(shape: tuple[int, int], effort: float = 1.0) -> Schedule:
+    """More sweeps and larger windows where they cost little; ``effort`` multiplies the sweeps."""
+    m = shape[0] * shape[1]
+    small, middle = m <= 2500, m <= 10_000
+    radii, radius = [], max(shape) / 6
     while radius >= 2:
-        stages.append(Stage(radius, max(2, round(radius)), 1))
+        radii.append(radius)
         radius *= 0.6
-    return stages + [Stage(1.0, 2, 5)]
+    sweeps = 18 if small else 10 if middle else 6
+    return Schedule(
+        radii=tuple(radii),
+        sweeps=max(1, round(effort * sweeps)),
+        side=16 if small else 12 if middle else 8,
+        noise=0.4 if middle else 0.2,
+        swap_passes=12 if small else 6,
+        restarts=max(1, round(effort * min(8, 400 / m))),
+    )
 
 
 def transport(problem: Problem) -> np.ndarray:
-    """Cell index of each feature: ``(p,)`` int."""
+    """Index of each feature's cell in the grid's usable cells: ``(p,)`` int."""
     vectors = feature_vectors(problem.table, RANK, problem.seed)
-    kernels = Kernels(problem.grid, vectors.mean_distance)
-    cells = start(vectors.values, problem)
-    stages = schedule(problem.grid.shape)
-    sweeps = sum(stage.sweeps for stage in stages)
-    rng = np.random.default_rng(problem.seed)
-    done = 0
-    for stage in stages:
-        spectrum = kernels.spectrum(problem.balance, stage.radius)
-        for _ in range(stage.sweeps):
-            moved = sweep(cells, vectors, problem, kernels, spectrum, stage, rng)
-            done += 1
-            positions = problem.grid.positions[cells].astype(np.int32)
-            problem.on_progress(Arrangement("layout", done, sweeps, {"moved": moved}, positions))
-            if moved == 0:
+    kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
+    plan = schedule(problem.grid.shape, problem.effort)
+    first = problem.grid.open_cells[start(vectors.values, problem)]
+    best, lowest = first, np.inf
+    for trial in range(plan.restarts):
+        board = make_board(vectors, kernels, problem.channel, first)
+        anneal(board, plan, problem, np.random.default_rng([problem.seed, trial]), trial)
+        objective = board.objective() if plan.restarts > 1 else 0.0
+        if objective < lowest:
+            best, lowest = board.cell_of_feature(), objective
+    return np.searchsorted(problem.grid.open_cells, best)
+
+
+def anneal(board: Board, plan: Schedule, problem: Problem, rng: np.random.Generator, trial: int = 0) -> None:
+    """Run the schedule on the board."""
+    done = trial * (len(plan.radii) + plan.sweeps + 1)
+    for radius in plan.radii:
+        blur_sweep(board, radius, 8, rng)
+        done = _report(board, problem, done, plan.steps)
+    lattices = list(Lattice)
+    for k in range(plan.sweeps):
+        noise = plan.noise * max(0.0, 1 - k / (0.75 * plan.sweeps)) if plan.sweeps > 1 else 0.0
+        lattice_sweep(board, lattices[k % 3], plan.side, rng, noise)
+        done = _report(board, problem, done, plan.steps)
+    for layer in range(board.n_layers):
+        far = board.far_field()
+        for _ in range(plan.swap_passes):
+            if not swap_pass(board, layer, far):
                 break
-    return cells
+    _report(board, problem, done, plan.steps)
+
+
+def _report(board: Board, problem: Problem, done: int, steps: int) -> int:
+    positions = np.stack(np.divmod(board.cell_of_feature(), board.shape[1]), axis=1).astype(np.int32)
+    problem.on_progress(Arrangement("layout", done + 1, steps, positions=positions))
+    return done + 1
 
 
 def start(values: np.ndarray, problem: Problem) -> np.ndarray:
@@ -86,52 +138,3 @@ def start(values: np.ndarray, problem: Problem) -> np.ndarray:
         own = own[np.argsort(first[own], kind="stable")]
         cells[own[np.lexsort((second[own], columns[seats]))]] = seats
     return cells
-
-
-def sweep(
-    cells: np.ndarray,
-    vectors: FeatureVectors,
-    problem: Problem,
-    kernels: Kernels,
-    spectrum: np.ndarray,
-    stage: Stage,
-    rng: np.random.Generator,
-) -> int:
-    """One assignment in every window of every sublattice and omics type; ``cells`` changes. Returns how many moved."""
-    rows, columns = problem.grid.positions.T
-    shift = rng.integers(0, stage.stride * SIDE, 2)
-    groups = sublattices(rows, columns, stage.stride, SIDE, (int(shift[0]), int(shift[1])))
-    before = cells.copy()
-    gradient = None
-    for group in groups:
-        for code in range(problem.n_channels):
-            own = np.flatnonzero(problem.channel == code)
-            seated = np.full(problem.grid.n_cells, len(cells))
-            seated[cells[own]] = own
-            if gradient is None or stage.radius < 2:
-                gradient = _gradient(cells, vectors, problem, kernels, spectrum)
-            for window in group:
-                _reseat(cells, seated[window], window, vectors.values, gradient)
-    return int((cells != before).sum())
-
-
-def _gradient(
-    cells: np.ndarray, vectors: FeatureVectors, problem: Problem, kernels: Kernels, spectrum: np.ndarray
-) -> np.ndarray:
-    """Derivative of the objective with respect to what lies in each cell: ``(m, d)`` float32."""
-    height, width = problem.grid.shape
-    board = np.zeros((height * width, vectors.values.shape[1]), np.float32)
-    np.add.at(board, problem.grid.open_cells[cells], vectors.values)
-    planes = np.ascontiguousarray(board.T).reshape(-1, height, width)
-    out = field(planes, spectrum, kernels.padded).reshape(len(planes), -1)[:, problem.grid.open_cells]
-    return np.ascontiguousarray((out * vectors.signs[:, None]).T)
-
-
-def _reseat(
-    cells: np.ndarray, seated: np.ndarray, window: np.ndarray, values: np.ndarray, gradient: np.ndarray
-) -> None:
-    """The cheapest assignment of a window's features to its cells; empty cells take part for nothing."""
-    features = seated[seated < len(cells)]
-    if not len(features) or len(window) < 2:
-        return
-    cells[features] = window[assign(values[features] @ gradient[window].T)]

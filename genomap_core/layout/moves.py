@@ -1,0 +1,125 @@
+"""The optimiser's three moves on a `Board`. None of them raises the objective it linearises (without noise).
+
+* :func:`blur_sweep`: all cells at once against distances and a wide, positive definite neighbourhood.
+* :func:`lattice_sweep`: the exact 8-neighbour objective, one colour of a lattice after the other.
+* :func:`swap_pass`: exact swaps of cells up to two apart, which lattices keep separate.
+
+The distance kernel is conditionally negative definite, so the distance part is concave over arrangements (Maron &
+Lipman, NeurIPS 2018): its linearisation at any earlier arrangement bounds it from above, for any number of features
+moved at once. The neighbourhood part is linear while only cells of one colour change.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import minimum_filter
+
+from genomap_core.layout.assignment import Lattice, assign, windows
+from genomap_core.layout.board import CLOSED, Board
+from genomap_core.layout.field import CORNER, EDGE
+
+REACH = [(dy, dx) for dy in range(3) for dx in range(-2, 3) if (dy, dx) > (0, 0)]
+
+
+def blur_sweep(board: Board, radius: float, side: int, rng: np.random.Generator, noise: float = 0.0) -> None:
+    """Assign in sparse windows, ``radius`` cells between members, about ``side**2`` members each."""
+    stride = max(2, round(radius))
+    gradient = board.far_field(board.kernels.blurred_spectrum(radius))
+    rows, columns = np.divmod(np.arange(board.seat.shape[1]), board.shape[1])
+    colours = (rows % stride) * stride + columns % stride
+    for layer in range(board.n_layers):
+        for group in _groups(board, layer, colours, stride * side, rng):
+            for cells in group:
+                _reseat(board, layer, cells, gradient, noise, rng)
+
+
+def lattice_sweep(board: Board, lattice: Lattice, side: int, rng: np.random.Generator, noise: float = 0.0) -> None:
+    """Assign in windows of about ``side**2`` cells, one colour after the other, neighbourhoods brought up to date."""
+    far = board.far_field()
+    rows, columns = np.divmod(np.arange(board.seat.shape[1]), board.shape[1])
+    colours = lattice.colours(rows, columns)
+    for layer in range(board.n_layers):
+        for group in _groups(board, layer, colours, round(side * lattice.area**0.5), rng):
+            gradient = far + board.near_field(layer)
+            for cells in group:
+                _reseat(board, layer, cells, gradient, noise, rng)
+
+
+def _groups(
+    board: Board, layer: int, colours: np.ndarray, side: int, rng: np.random.Generator
+) -> list[list[np.ndarray]]:
+    """Movable cells by colour (and zone), in windows, colours in random order."""
+    zone = board.zone[layer]
+    free = np.flatnonzero(zone != CLOSED)
+    rows, columns = np.divmod(free, board.shape[1])
+    labels = zone[free] * (int(colours.max()) + 1) + colours[free]
+    groups = windows(labels, rows, columns, side, rng.integers(0, side, 2))
+    return [[free[cells] for cells in groups[k]] for k in rng.permutation(len(groups))]
+
+
+def _reseat(
+    board: Board, layer: int, cells: np.ndarray, gradient: np.ndarray, noise: float, rng: np.random.Generator
+) -> None:
+    """The cheapest assignment of what sits in ``cells`` to ``cells``; empty cells take part for nothing."""
+    seat = board.seat[layer]
+    features = seat[cells]
+    features = features[features < board.n_features]
+    if not len(features):
+        return
+    cost = board.cost(features, cells, gradient)
+    if noise:
+        cost += (3.5 * noise * float(cost.std())) * rng.random(cost.shape, np.float32)
+    seat[cells] = board.n_features
+    seat[cells[assign(cost)]] = features
+
+
+def swap_pass(board: Board, layer: int, far: np.ndarray) -> int:
+    """Swap cells up to two apart wherever that lowers the objective, each swap the best within its reach.
+
+    ``far`` may be of an earlier arrangement. Returns the number of swaps.
+    """
+    gains = _swap_gains(board, layer, far)
+    best = np.zeros(board.shape, np.float32)
+    for gain, a, b in gains:
+        best[a] = np.minimum(best[a], gain)
+        best[b] = np.minimum(best[b], gain)
+    lowest = minimum_filter(best, size=5, mode="constant", cval=0.0)
+    seat = board.seat[layer].reshape(board.shape)
+    before = seat.copy()
+    swaps = 0
+    for gain, a, b in gains:
+        chosen = (gain < -1e-4 * board.kernels.edge) & (gain == lowest[a]) & (gain == lowest[b])
+        seat[a][chosen] = before[b][chosen]
+        seat[b][chosen] = before[a][chosen]
+        swaps += int(np.count_nonzero(chosen))
+    return swaps
+
+
+Window = tuple[slice, slice]
+
+
+def _swap_gains(board: Board, layer: int, far: np.ndarray) -> list[tuple[np.ndarray, Window, Window]]:
+    """Change of the objective by every swap within reach: per offset, gains and the two windows of the board."""
+    height, width = board.shape
+    gradient = (far + board.near_field(layer)).reshape(height, width, -1)
+    here = board.vectors[board.seat[layer]].reshape(height, width, -1)
+    zone = board.zone[layer].reshape(height, width)
+    pull = None if board.pull is None else board.pull[board.seat[layer]].reshape(height, width, -1)
+    push = None if board.push is None else board.push.reshape(height, width, -1)
+    gains = []
+    for dy, dx in REACH:
+        a: Window = (slice(0, max(height - dy, 0)), slice(max(0, -dx), max(width - max(0, dx), 0)))
+        b: Window = (slice(dy, height), slice(max(0, dx), max(width + min(0, dx), 0)))
+        if min(here[a].shape[:2]) == 0 or here[a].shape != here[b].shape:
+            continue
+        change = here[a] - here[b]
+        signed = change * board.signs
+        gain = np.einsum("ijk,ijk->ij", signed, gradient[b] - gradient[a])
+        between = EDGE if dy + abs(dx) == 1 else CORNER if max(dy, abs(dx)) == 1 else 0.0
+        if between:  # the two features' own bond, which both gradients count
+            gain += np.float32(board.kernels.edge * between) * np.einsum("ijk,ijk->ij", signed, change)
+        if pull is not None and push is not None:
+            gain += np.einsum("ijk,ijk->ij", pull[a] - pull[b], push[b] - push[a])
+        gain[(zone[a] != zone[b]) | (zone[a] == CLOSED)] = 0
+        gains.append((gain, a, b))
+    return gains

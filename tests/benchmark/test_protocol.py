@@ -1,0 +1,121 @@
+"""The protocol's generator: every run once, seeds from names, the first seed of all sets first."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genomap_core.benchmark.protocol import (
+    CONDITIONS,
+    FULL,
+    MODELS,
+    TEST_NOISE,
+    Condition,
+    Protocol,
+    Run,
+    bundles,
+    runs,
+    seed_of,
+    shard,
+)
+from genomap_core.errors import InputError
+
+STUDY = Protocol({"a": 5, "b": 4})
+names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+conditions = st.sampled_from([*CONDITIONS, *TEST_NOISE])
+any_run = st.builds(Run, names, conditions, names, st.integers(0, 99), st.integers(0, 9))
+
+
+def test_the_conditions_are_those_of_the_study() -> None:
+    assert [c.name for c in CONDITIONS] == [
+        "full", "rows-80", "rows-60", "rows-40", "rows-20",
+        "noise-5", "noise-10", "noise-15", "noise-20", "noise-50", "noise-100", "noise-150",
+    ]  # fmt: skip
+    assert [(c.fraction, c.noise, c.noisy_training) for c in (FULL, Condition("rows-20"), Condition("noise-150"))] == [
+        (1.0, 0.0, False),
+        (0.2, 0.0, False),
+        (1.0, 1.5, True),
+    ]
+    assert (TEST_NOISE[0].noise, TEST_NOISE[0].noisy_training) == (0.05, False)
+
+
+def test_full_has_four_seeds_and_the_other_conditions_one() -> None:
+    found = list(runs(STUDY))
+    assert len(found) == (5 + 4) * len(MODELS) * (4 + len(CONDITIONS) - 1)
+    assert {r.seed for r in found if r.condition == FULL} == {0, 1, 2, 3}
+    assert {r.seed for r in found if r.condition != FULL} == {0}
+
+
+def test_no_name_occurs_twice_and_bundles_hold_every_run() -> None:
+    found = [r.name for r in runs(STUDY)]
+    assert len(set(found)) == len(found)
+    assert [r.name for b in bundles(STUDY) for r in b.runs] == found
+
+
+def test_all_sets_come_before_the_second_seed_of_any() -> None:
+    seeds = [r.seed for r in runs(STUDY)]
+    assert seeds == sorted(seeds)
+
+
+def test_a_wider_protocol_keeps_the_seeds_of_the_runs_it_had() -> None:
+    wider = Protocol({"z": 5, "a": 5, "b": 4}, models=("extra", *MODELS), seeds=(0, 1, 2, 3, 4))
+    later = {r.name: r.random_state for r in runs(wider)}
+    assert all(later[r.name] == r.random_state for r in runs(STUDY))
+
+
+def test_models_and_conditions_share_folds_and_noise_and_nothing_else() -> None:
+    a = Run("set", Condition("noise-5"), "svm", 0, 1)
+    b = Run("set", Condition("noise-50"), "forest", 0, 1)
+    assert (a.split_seed, a.noise_seed, a.rows_seed) == (b.split_seed, b.noise_seed, b.rows_seed)
+    assert len({a.random_state, b.random_state, a.split_seed, a.noise_seed, a.rows_seed}) == 5
+    assert a.split_seed != Run("set", FULL, "svm", 1, 1).split_seed
+
+
+@given(any_run)
+def test_a_name_gives_its_run_back(run: Run) -> None:
+    assert Run.parse(run.name) == run
+    assert 0 <= run.random_state < 2**31
+
+
+def test_a_seed_is_pinned_to_its_name_for_ever() -> None:
+    assert seed_of("colon_alon/full/genomap/s0/f0") == 732932493
+
+
+def test_runs_of_a_gpu_model_are_bundles_of_their_own() -> None:
+    protocol = Protocol({"a": 2}, models=("genomap", "svm"), seeds=(0,), gpu_models=frozenset({"genomap"}))
+    found = list(bundles(protocol))
+    assert [(b.fold, b.needs_gpu, {r.model for r in b.runs}) for b in found] == [
+        (0, False, {"svm"}),
+        (0, True, {"genomap"}),
+        (1, False, {"svm"}),
+        (1, True, {"genomap"}),
+    ]
+
+
+@given(st.integers(1, 9))
+def test_shards_are_disjoint_and_together_everything(n: int) -> None:
+    everything = list(bundles(STUDY))
+    parts = [shard(everything, f"{i}/{n}") for i in range(1, n + 1)]
+    assert sorted(b.name for p in parts for b in p) == sorted(b.name for b in everything)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0"])
+def test_a_wrong_shard_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--shard"):
+        shard([], text)
+
+
+@pytest.mark.parametrize("name", ["rows-0", "rows-100", "noise-", "noise-5.5", "dropout-5", "../x", ""])
+def test_an_unknown_condition_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="condition"):
+        Condition(name)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"folds": {"../a": 5}}, {"folds": {"a": 1}}, {"folds": {}}, {"seeds": ()}, {"models": ("svm", "svm")}]
+)
+def test_a_wrong_protocol_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        Protocol(**{"folds": {"a": 5}, **wrong})  # type: ignore[arg-type]
