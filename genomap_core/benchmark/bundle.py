@@ -99,11 +99,12 @@ def _one_interpreter(order: Order, store: Store, todo: list[Run], killed_before:
                 _kill(child)
         if STOPPING.is_set() or (child.returncode == 0 and reason is None):
             return
-        if at is None and reason is None:
+        if at is None and reason is None and child.returncode > 0:
             raise WorkerError(f"{order.bundle.name}: the worker can't start. {_last_words(errors)}")
         status, message = reason or _verdict(child.returncode, kills, errors)
-        if reason is None and child.returncode == -signal.SIGKILL and status == "crash" and at not in killed_before:
-            killed_before.add(at or "")  # someone killed it, perhaps with the machine: once more before it counts
+        from_outside = reason is None and status == "crash" and child.returncode in (-signal.SIGKILL, -signal.SIGTERM)
+        if from_outside and (at or "") not in killed_before:
+            killed_before.add(at or "")  # someone killed it, not the run: once more before it counts
             return
     ended = todo if at in (None, DATA) else [r for r in todo if r.name == at]
     where = "while its data set was read: " if at == DATA else ""
@@ -188,10 +189,10 @@ def memory_mb(pid: int) -> float:
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
-    """Descendants; on Linux without looking at every process of the machine."""
-    found, waiting = [], [process.pid]
-    if not sys.platform.startswith("linux"):
+    """Descendants; on most Linux systems without looking at every process of the machine."""
+    if not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists():
         return process.children(recursive=True)
+    found, waiting = [], [process.pid]
     while waiting:
         pid = waiting.pop()
         with contextlib.suppress(OSError, psutil.Error):

@@ -105,7 +105,7 @@ def _openml(entry: Entry, places: Places) -> tuple[pd.DataFrame, str]:
                 n_retries=1,
                 delay=0.2,
             )
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{entry.name}: OpenML's data set {entry.openml} can't be read ({type(error).__name__}: {error}). With no "
             f"network, put it into the cache once on a machine that has one: {places.cache or '~/scikit_learn_data'}."

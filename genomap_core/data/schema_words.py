@@ -129,17 +129,24 @@ INVISIBLE = re.compile(
 )
 
 
+_ROLE_KEYS = frozenset((*ID_NAMES, *TARGET_NAMES, *GROUP_NAMES)) | PHI_NAMES
+_PHI_PATTERN = re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(sorted(PHI_TOKENS))})(?:[^a-z0-9]|$)")
+
+
 def key(name: str) -> str:
     """A column's name for comparison: ``"Sample ID"`` -> ``"sampleid"``."""
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
+    short = name.casefold()
+    return short if short.isascii() and short.isalnum() else _SIGNS.sub("", short)
+
+
+_SIGNS = re.compile(r"[^a-z0-9]")
 
 
 def is_phi_name(name: str) -> bool:
     """Whether a column's name stands for a direct identifier of persons."""
-    return key(name) in PHI_NAMES or not PHI_TOKENS.isdisjoint(re.split(r"[^a-z0-9]+", name.casefold()))
+    return key(name) in PHI_NAMES or _PHI_PATTERN.search(name.casefold()) is not None
 
 
 def is_role_name(name: str) -> bool:
     """Whether a column's name stands for an id, a label, a group or an identifier: such columns are read as text."""
-    short = key(name)
-    return short in ID_NAMES or short in TARGET_NAMES or short in GROUP_NAMES or is_phi_name(name)
+    return key(name) in _ROLE_KEYS or _PHI_PATTERN.search(name.casefold()) is not None

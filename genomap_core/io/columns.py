@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ WORDS_SHARE = 0.2
 ACROSS_SHARE = 0.6
 """A row with words in more than this share of the number columns is a header or label row, and says nothing on them."""
 
+_SAMPLE_CELLS = 50_000
 _TEXT_MISSING = MISSING_WORDS - {"none", "nil", "."}
 
 
@@ -31,10 +33,11 @@ def find_text_columns(header: Sequence[str], sample: Sequence[Sequence[str]], de
     """
     words = {0} | {j for j, title in enumerate(header) if is_role_name(title)}
     rows = [record for record in sample if len(record) == len(header)]
+    rows = rows[: max(_SAMPLE_CELLS // len(header), 5)]
     if not rows:
         return words
     shape = len(rows), len(header)
-    cells = pa.array([cell for record in rows for cell in record], pa.string())
+    cells = pa.array(list(chain.from_iterable(rows)), pa.string())
     found = to_numbers(cells, decimal)
     values = found.values.reshape(shape)
     odd = np.zeros(shape, bool)
@@ -42,10 +45,20 @@ def find_text_columns(header: Sequence[str], sample: Sequence[Sequence[str]], de
     keep = odd.mean(axis=1) <= ACROSS_SHARE if (odd.mean(axis=1) <= ACROSS_SHARE).any() else np.ones(len(rows), bool)
     filled = (odd | ~np.isnan(values))[keep].sum(axis=0)
     words |= _positions(odd[keep].sum(axis=0) > WORDS_SHARE * filled)
-    digits = pc.match_substring_regex(cells, r"^\s*(0\d{2,}|\d{16,})\s*$").to_numpy(zero_copy_only=False).reshape(shape)
     with np.errstate(invalid="ignore"):
-        ids = _positions((digits | ((values >= 2**24) & (values % 1 == 0))).mean(axis=0) > 0.5)
+        large = (values >= 2**24) & (values % 1 == 0)
+    ids = _positions((large | _codes(cells).reshape(shape)).mean(axis=0) > 0.5)
     return words | (ids if len(ids) <= 20 else set())
+
+
+def _codes(cells: pa.StringArray) -> np.ndarray:
+    """``(n,)`` whether a cell is a code that only looks like a number: leading zeros, or more than 15 digits."""
+    doubtful = pc.or_(pc.starts_with(cells, "0"), pc.greater(pc.binary_length(cells), 15))
+    at = np.flatnonzero(doubtful.to_numpy(zero_copy_only=False))
+    codes = np.zeros(len(cells), bool)
+    matched = pc.match_substring_regex(cells.take(pa.array(at)), r"^\s*(0\d{2,}|\d{16,})\s*$")
+    codes[at] = matched.to_numpy(zero_copy_only=False)
+    return codes
 
 
 def mostly_words(odd: Iterable[tuple[int, int]], n_rows: int, n_numbers: int) -> set[int]:

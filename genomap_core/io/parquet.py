@@ -34,18 +34,18 @@ def read_parquet(path: Path, *, name: str, limits: Limits = DEFAULT) -> Table:
     fields = [schema.field(i) for i in order]
     _refuse_nested(fields)
     is_text = np.array([_is_text(field.type) or is_role_name(title) for field, title in zip(fields, names)], bool)
-    number_at = np.flatnonzero(~is_text)
+    number_at, text_at = np.flatnonzero(~is_text), np.flatnonzero(is_text)
     numbers = np.empty((file.metadata.num_rows, len(number_at)), np.float32)
     odd: list[OddCell] = []
-    words: dict[int, list[pa.Array]] = {int(j): [] for j in np.flatnonzero(is_text)}
+    words: dict[int, list[pa.Array]] = {j: [] for j in text_at.tolist()}
+    at = 0
     try:
-        at = 0
         for batch in _batches(file):
-            columns = [batch.column(i) for i in order]
-            for k, j in enumerate(number_at.tolist()):
-                _put(columns[j], numbers[at : at + batch.num_rows, k], at, j, odd)
+            part = numbers[at : at + batch.num_rows]
+            part[:] = _as_numbers([batch.column(order[j]) for j in number_at.tolist()], batch.num_rows)
+            odd += _take_infinite(part, at, number_at)
             for j, parts in words.items():
-                parts.append(_as_text(columns[j]))
+                parts.append(_as_text(batch.column(order[j])))
             at += batch.num_rows
     except (OSError, pa.ArrowException) as error:
         raise InputError(_DAMAGED) from error
@@ -67,8 +67,9 @@ def _order(schema: pa.Schema) -> tuple[list[int], list[str]]:
     if schema.metadata and b"pandas" in schema.metadata:
         described = json.loads(schema.metadata[b"pandas"])
         index = [entry for entry in described.get("index_columns", []) if isinstance(entry, str)]
-    order = sorted(range(len(schema)), key=lambda i: (schema.names[i] not in index, i))
-    return order, ["" if schema.names[i].startswith("__index_level_") else schema.names[i] for i in order]
+    names = schema.names
+    order = sorted(range(len(names)), key=lambda i: (names[i] not in index, i))
+    return order, ["" if names[i].startswith("__index_level_") else names[i] for i in order]
 
 
 def _refuse_nested(fields: list[pa.Field]) -> None:
@@ -102,19 +103,27 @@ def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
     return file.iter_batches(batch_size=rows, use_threads=False)
 
 
-def _put(column: pa.Array, out: np.ndarray, first: int, position: int, odd: list[OddCell]) -> None:
-    """One column of a batch as float32; infinite values become odd cells."""
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = column.storage
-    if not pa.types.is_floating(column.type):
-        column = pc.cast(column, pa.float64(), safe=False)
-    values = column.to_numpy(zero_copy_only=False)
-    with np.errstate(over="ignore"):
-        out[:] = values
-    if np.isinf(out).any():
-        for row in np.flatnonzero(np.isinf(out)).tolist():
-            odd.append(OddCell(first + row, position, f"{values[row]:g}"))
-            out[row] = np.nan
+def _as_numbers(columns: list[pa.Array], rows: int) -> np.ndarray:
+    """``(rows, q)`` floats, NaN for null."""
+    if not columns:
+        return np.empty((rows, 0), np.float32)
+    plain = [column if pa.types.is_floating(column.type) else _as_float(column) for column in columns]
+    batch = pa.RecordBatch.from_arrays(plain, [""] * len(plain))
+    return batch.to_tensor(null_to_nan=True, row_major=True).to_numpy()
+
+
+def _as_float(column: pa.Array) -> pa.Array:
+    """Whole numbers, decimals, yes/no and extension types as float64."""
+    storage = column.storage if isinstance(column.type, pa.BaseExtensionType) else column
+    return pc.cast(storage, pa.float64(), safe=False)
+
+
+def _take_infinite(part: np.ndarray, first: int, number_at: np.ndarray) -> list[OddCell]:
+    """Values beyond float32 become NaN, and odd cells."""
+    places = np.argwhere(np.isinf(part))
+    odd = [OddCell(first + int(i), int(number_at[k]), f"{part[i, k]:g}") for i, k in places[:100_000]]
+    part[np.isinf(part)] = np.nan
+    return odd
 
 
 def _as_text(column: pa.Array) -> pa.StringArray:

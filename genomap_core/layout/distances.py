@@ -145,13 +145,15 @@ class FeatureTable:
 
 def unit_columns(X: np.ndarray, *, scale: bool = True) -> np.ndarray:
     """Columns with mean 0 and, if ``scale``, length 1; constant ones are all zero: ``(n, k)`` -> same, float32."""
-    centred = (X - X.mean(axis=0, dtype=np.float64)).astype(np.float32)
+    mean = X.mean(axis=0, dtype=np.float64)
+    centred = np.subtract(X, mean.astype(X.dtype), dtype=X.dtype).astype(np.float32, copy=False)
     if not scale:
         return centred
-    length = np.sqrt(np.einsum("ij,ij->j", centred, centred, dtype=np.float64))
-    largest = np.abs(X).max(axis=0, initial=0).astype(np.float64)
-    constant = length <= 1e-6 * np.maximum(largest, 1e-30) * np.sqrt(len(X))
-    return centred * np.where(constant, 0, 1 / np.where(constant, 1, length)).astype(np.float32)
+    length = np.sqrt(np.einsum("ij,ij->j", centred, centred)).astype(np.float64)
+    rounding = 4 * float(np.finfo(X.dtype).eps) if X.dtype.kind == "f" else 0.0
+    constant = length <= rounding * np.maximum(np.abs(mean), 1e-30) * np.sqrt(len(X))
+    centred *= np.where(constant, 0, 1 / np.where(constant, 1, length)).astype(np.float32)
+    return centred
 
 
 def average_ranks(X: np.ndarray) -> np.ndarray:

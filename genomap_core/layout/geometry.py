@@ -65,9 +65,16 @@ def auto_shape(n_features: int) -> tuple[int, int]:
 
 def cell_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Euclidean distances between cells, in cells: ``(m, 2)``, ``(k, 2)`` -> ``(m, k)`` float32."""
-    dy = a[:, None, 0].astype(np.float32) - b[None, :, 0]
-    dx = a[:, None, 1].astype(np.float32) - b[None, :, 1]
-    return np.hypot(dy, dx)
+    square = squared_distance(a, b)
+    return np.sqrt(square, out=square)
+
+
+def squared_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squares of :func:`cell_distance`, whole numbers: ``(m, 2)``, ``(k, 2)`` -> ``(m, k)`` float32."""
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    square = (a[:, None, 0] - b[None, :, 0]) ** 2
+    square += (a[:, None, 1] - b[None, :, 1]) ** 2
+    return square
 
 
 def radial_distance(positions: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -25,7 +25,7 @@ from pages._ui.widgets import caption, file_stem
 
 __all__ = ["TASK", "cohort_line", "compare_form", "result", "submit", "weights_card"]
 
-TASK = "compare.task"
+TASK = "compare:task"
 STATUS = {"ok": "ok", "refused": "refused", "oom": "out of memory", "error": "error"}
 
 

@@ -21,7 +21,7 @@ from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.widgets import bound, caption, file_stem
 
-SUBSAMPLE = "genomap.subsample_task"
+SUBSAMPLE = "genomap:subsample_task"
 
 
 def cohort_line(session: Session) -> None:

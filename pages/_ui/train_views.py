@@ -23,7 +23,7 @@ from pages._ui.widgets import NETWORKS, caption, file_stem
 
 __all__ = ["TASK", "cohort_line", "hold_out_line", "load", "result", "submit"]
 
-TASK = "train.task"
+TASK = "train:task"
 
 
 def hold_out_line(session: Session) -> None:

@@ -29,7 +29,7 @@ class Model(ClassifierMixin, BaseEstimator):
         self.classes_, counts = np.unique(y, return_counts=True)
         self.share_ = counts / len(y)
         if self.how == "hungry":
-            self.held_ = [np.ones(4_000_000) for _ in range(200)]
+            self.held_ = [np.ones(1_000_000) for _ in range(800)]
         if self.how == "asleep":
             time.sleep(120)
         if self.how == "broken":

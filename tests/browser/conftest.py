@@ -17,7 +17,7 @@ from find_chromium import find_chromium
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 HERE = Path(__file__).parent
-expect.set_options(timeout=30_000)  # a truth may come late on a busy machine; it must come
+expect.set_options(timeout=60_000)  # a truth may come late on a busy machine; it must come
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -87,12 +87,15 @@ def make_page(browser: Browser, network: NetworkWatch, request: pytest.FixtureRe
 
     def make(width: int = 1280, height: int = 800, dark: bool = False) -> Page:
         context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",  # animations are painted by the CPU here, at the server's expense
         )
         network.attach(context)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
+        page.set_default_navigation_timeout(120_000)
         return page
 
     yield make

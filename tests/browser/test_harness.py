@@ -65,6 +65,7 @@ def test_a_job_survives_a_refresh_and_the_death_of_the_server(
     page.reload()
     expect(page.get_by_text(re.compile("Count running at"))).to_be_visible()
     before = step_of(page)
+    page.close()
     server.kill()
     workers = [process for process in server.processes() if "genomap_core.jobs.worker" in process.cmdline()]
     assert len(workers) == 1
