@@ -245,7 +245,7 @@ def _last_words(errors: IO[bytes]) -> str:
 
 def _place_of(errors: IO[bytes]) -> str:
     """The innermost line of Python that faulthandler saw, without the folders of this machine."""
-    for line in _read(errors):
-        if line.startswith("File "):
-            return f"In {line.rpartition('/')[2][:120]}"
-    return ""
+    lines = _read(errors)
+    current = next((i for i, line in enumerate(lines) if line.startswith("Current thread")), len(lines))
+    files = [line for line in lines[current:] if line.startswith("File ")]
+    return f"In {files[0].rpartition('/')[2][:120]}" if files else ""

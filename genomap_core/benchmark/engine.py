@@ -12,6 +12,7 @@ from typing import Any
 from genomap_core.benchmark.bundle import STOPPING, Order, run_bundle
 from genomap_core.errors import GenomapError, InputError
 
+CONNECT_SECONDS = 20.0
 ENGINES = ("dask", "serial")
 Submit = Callable[[Order], "Future[int]"]
 """Takes a bundle's order; the future gives what :func:`run_bundle` gives. Every engine is one context manager of it."""
@@ -130,7 +131,7 @@ def _cluster(config: EngineConfig) -> Iterator[Any]:
 @contextmanager
 def _connected(make: Callable[..., Any], address: Any) -> Iterator[Any]:
     try:
-        client = make(address, timeout=20, set_as_default=False)
+        client = make(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError) as error:
         raise EngineError(f"No Dask scheduler answers at {address}: {error}.") from error
     try:

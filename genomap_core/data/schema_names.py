@@ -81,7 +81,7 @@ def check_header(table: Table) -> list[Message]:
         return []
     steps = np.diff(numbers)
     axis = len(numbers) > 2 and (bool((steps > 0).all()) or bool((steps < 0).all()))
-    codes = all(value == int(value) for value in numbers) and len(set(numbers)) == len(numbers)
+    codes = np.mean([value == int(value) for value in numbers]) > 0.8 and len(set(titles)) == len(titles)
     repeated = any(table.columns[at] in column.words for at, column in table.texts.items() if at)
     if repeated or not (axis or codes):
         text = f"The header looks like data: {plural(len(numbers), 'column name')} are numbers ({some(titles, 3)})."

@@ -79,7 +79,8 @@ def _set_identifiers_aside(draft: _Draft) -> None:
     """Columns that may identify persons, and dates."""
     table = draft.table
     for at in sorted(table.texts):
-        kind = "its name says so" if is_phi_name(table.title(at)) else _identifying(table.texts[at])
+        named = is_phi_name(table.title(at)) and not _fractions(table.texts[at])
+        kind = "its name says so" if named else _identifying(table.texts[at])
         if kind:
             text = f"Column {table.title(at)} may identify persons ({kind}): set aside, its values are not shown."
             remedy = "Remove the column from the file, or keep it out of exports."
@@ -94,6 +95,11 @@ def _set_identifiers_aside(draft: _Draft) -> None:
             text = f"Column {table.title(at)} may identify persons (its name says so): set aside."
             draft.said.append(Message("warn", "identifying", text, table.title(at), remedy="Remove the column."))
             draft.aside.append(at)
+
+
+def _fractions(column: TextColumn) -> bool:
+    """Measurements under a name such as DOB, which is also a gene."""
+    return _share(column, lambda word: "." in word and word.replace(".", "", 1).lstrip("+-").isdecimal()) > 0.5
 
 
 def _identifying(column: TextColumn) -> str:

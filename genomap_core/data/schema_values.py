@@ -42,7 +42,7 @@ def find_scale(values: np.ndarray, stats: ColumnStats, n_features: int) -> Scale
         skewed = n_features >= _LOG_FROM and high > 100 and top > 5 * (middle + 1)
         return Scale("count", skewed, f"whole numbers from {low:g} to {high:g}")
     if n_features >= _LOG_FROM and high > 100 and top > 20 * middle:
-        return Scale("value", True, f"values from {low:g} to {high:g}, most of them below {middle:g}")
+        return Scale("value", True, f"values from {low:g} to {high:g}, half of them at most {middle:g}")
     if high <= 1:
         return Scale("fraction", False, "")
     if high <= 30 and (base := _log_of_counts(values)):

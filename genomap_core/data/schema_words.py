@@ -97,11 +97,12 @@ PHI_NAMES = frozenset(
 )
 """Column names that stand for direct identifiers of persons (after the eighteen of the HIPAA safe harbour rule)."""
 
-PHI_TOKENS = frozenset(
-    _words("""
-    mrn ssn dob surname firstname lastname birthdate email phone address zipcode
-""")
-)
+PHI_TOKENS = frozenset(_words("surname firstname lastname birthdate email phone address zipcode"))
+"""Parts of a column's name that stand for direct identifiers in any company."""
+
+PHI_SHORT_TOKENS = frozenset(_words("mrn ssn dob nhs zip"))
+PERSON_TOKENS = frozenset(_words("patient pt subject person participant donor id no number nr date of hospital the code"))
+"""``patient_dob`` stands for a date of birth, ``HLA-DOB`` for a gene: the short ones count in this company only."""
 
 PHI_VALUES = {
     "e-mail addresses": re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}"),
@@ -129,8 +130,9 @@ INVISIBLE = re.compile(
 )
 
 
-_ROLE_KEYS = frozenset((*ID_NAMES, *TARGET_NAMES, *GROUP_NAMES)) | PHI_NAMES
-_PHI_PATTERN = re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(sorted(PHI_TOKENS))})(?:[^a-z0-9]|$)")
+_ROLE_KEYS = frozenset((*ID_NAMES, *TARGET_NAMES, *GROUP_NAMES))
+_SIGNS = re.compile(r"[^a-z0-9]")
+_PHI_HINT = re.compile("|".join(sorted(PHI_TOKENS | PHI_SHORT_TOKENS)))
 
 
 def key(name: str) -> str:
@@ -139,14 +141,16 @@ def key(name: str) -> str:
     return short if short.isascii() and short.isalnum() else _SIGNS.sub("", short)
 
 
-_SIGNS = re.compile(r"[^a-z0-9]")
-
-
 def is_phi_name(name: str) -> bool:
     """Whether a column's name stands for a direct identifier of persons."""
-    return key(name) in PHI_NAMES or _PHI_PATTERN.search(name.casefold()) is not None
+    if key(name) in PHI_NAMES:
+        return True
+    if not _PHI_HINT.search(name.casefold()):
+        return False
+    tokens = set(_SIGNS.split(name.casefold())) - {""}
+    return bool(tokens & PHI_TOKENS) or bool(tokens & PHI_SHORT_TOKENS and tokens <= PHI_SHORT_TOKENS | PERSON_TOKENS)
 
 
 def is_role_name(name: str) -> bool:
     """Whether a column's name stands for an id, a label, a group or an identifier: such columns are read as text."""
-    return key(name) in _ROLE_KEYS or _PHI_PATTERN.search(name.casefold()) is not None
+    return key(name) in _ROLE_KEYS or is_phi_name(name)

@@ -112,10 +112,13 @@ def said_on_likely(likely: Sequence[tuple[str, str, int]]) -> tuple[Message, ...
 
 def said_on_tiny(header: Sequence[str], sample: Sequence[Sequence[str]]) -> tuple[Message, ...]:
     """On columns with a scale that float32 can't hold (its smallest number is 1e-38): they read as zeros."""
-    rows = [record for record in sample[:50] if len(record) == len(header)]
-    tiny = [
-        j for j, cells in enumerate(zip(*rows)) if sum(bool(_TINY.search(cell)) for cell in cells) > 0.5 * len(rows)
-    ]
+    rows = [record for record in sample[: max(_SAMPLE_CELLS // len(header), 5)] if len(record) == len(header)]
+    small = [0] * len(header)
+    for record in rows:
+        for j, cell in enumerate(record):
+            if "-" in cell[-5:-1] and _TINY.search(cell):
+                small[j] += 1
+    tiny = [j for j, count in enumerate(small) if count > 0.5 * len(rows)]
     if not tiny:
         return ()
     text = f"The scale of {plural(len(tiny), 'column')} is too small: values such as {rows[0][tiny[0]]} became 0"

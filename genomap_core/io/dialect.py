@@ -170,7 +170,7 @@ _COMMA, _POINT = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.I), re.compile(r"[+-
 
 def find_decimal(sample: Sequence[Sequence[str]], delimiter: str = "") -> str:
     """Comma or point, whichever writes more of the cells; with a comma as delimiter only when most cells are quoted."""
-    cells = [field for record in sample[:50] for field in record]
+    cells = [field for record in sample[:50] for field in record[:200]]
     commas = sum(bool(_COMMA.fullmatch(c.strip())) for c in cells)
     points = sum(bool(_POINT.fullmatch(c.strip())) for c in cells)
     return "," if commas > points and (delimiter != "," or commas > 0.3 * len(cells)) else "."

@@ -13,7 +13,6 @@ what to do. Excel, Parquet and h5ad are parsed in a child process with limits of
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +22,7 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.delimited import read_delimited
 from genomap_core.io.kinds import NAMES, find_kind
 from genomap_core.io.limits import DEFAULT, Limits
+from genomap_core.io.packed import gunzip
 from genomap_core.io.sandbox import as_path, run_in_child
 from genomap_core.io.transfer import load_answer
 
@@ -115,30 +115,3 @@ def _refuse_foreign(kind: str) -> None:
         raise RefusedError("The file is a Python pickle, which can run programs: it is never opened. Save it as CSV.")
     if kind != "text" and kind != "binary":
         raise InputError(f"The file is {NAMES[kind]} ({kind}), not a table: give CSV, TSV, Excel, Parquet or h5ad.")
-
-
-def gunzip(data: bytes, limits: Limits) -> bytes:
-    """Unpack gzip, counting what comes out: the size that a file declares is not trusted."""
-    pieces: list[bytes] = []
-    size = 0
-    most = min(limits.unpacked, max(limits.ratio * len(data), 64 << 20))
-    rest = data
-    while rest:
-        stream = zlib.decompressobj(wbits=31)
-        while not stream.eof:
-            try:
-                piece = stream.decompress(rest, 1 << 22)
-            except zlib.error as error:
-                raise InputError("The gzip file is damaged. Copy or download it again.") from error
-            rest = stream.unconsumed_tail
-            size += len(piece)
-            pieces.append(piece)
-            if size > most:
-                raise RefusedError(
-                    f"The file unpacks from {len(data) >> 10:,} kB to more than the limit of {most >> 20:,} MB "
-                    f"({limits.ratio} times its size, at most {limits.unpacked >> 20:,} MB)."
-                )
-            if not piece and not rest and not stream.eof:
-                raise InputError("The gzip file is truncated: its end is missing. Copy or download it again.")
-        rest = stream.unused_data.lstrip(b"\0")
-    return b"".join(pieces)

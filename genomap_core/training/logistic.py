@@ -61,7 +61,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):
         folds = usable(inner_folds(codes, groups, self.n_folds, self.random_state), codes)
         strength = self._best_strength(rotated, codes, folds)
         self.C_ = strength / size**2
-        model = self._fit_one(self._model(strength), rotated, codes)
+        model = self._fit_one(self._model(strength).set_params(tol=1e-8, max_iter=5000), rotated, codes)
         self.coef_ = (model.coef_ @ back) / size
         self.intercept_ = model.intercept_ - self.coef_ @ centre
         return self
@@ -96,7 +96,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):
         return float(_STRENGTHS[int(np.argmin(losses))]) if folds else 1.0
 
     def _model(self, strength: float) -> LogisticRegression:
-        return LogisticRegression(C=strength, warm_start=True, max_iter=1000, tol=1e-6, class_weight=self.class_weight)
+        return LogisticRegression(C=strength, warm_start=True, max_iter=300, tol=1e-5, class_weight=self.class_weight)
 
     @staticmethod
     def _fit_one(model: LogisticRegression, rows: np.ndarray, codes: np.ndarray) -> LogisticRegression:

@@ -57,7 +57,8 @@ class TrainResult:
     test_rows: np.ndarray
     proba: np.ndarray
     """``(len(test_rows), C)``"""
-    history: tuple[dict[str, float], ...]
+    history: tuple[dict[str, Any], ...]
+    """Figures of every epoch: ``member``, ``phase``, ``loss`` and, while validating, ``val_loss``, ``val_accuracy``."""
     seconds: float
 
     @classmethod
@@ -107,7 +108,6 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
     proba[:, model.classes_] = model.predict_proba(dataset.X[test])
     groups = None if dataset.groups is None else dataset.groups[test]
     scores = score_table(dataset.y[test], {"model": proba}, groups)["model"]
-    history = tuple({k: float(v) for k, v in epoch.items()} for epoch in model.named_steps["network"].history_)
     save_bundle(
         folder / BUNDLE,
         model,
@@ -124,7 +124,7 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
     np.savez(folder / "train.npz", test_rows=test, proba=proba)
     header = {
         "scores": {k: asdict(s) for k, s in scores.items()},
-        "history": history,
+        "history": model.named_steps["network"].history_,
         "seconds": measured.seconds,
     }
     (folder / "train.json").write_text(json.dumps(header))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from genomap_core.jobs import Job, JobEvent, curves
+from genomap_core.jobs import Job, JobEvent
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 
@@ -78,16 +78,24 @@ def _duration(seconds: float) -> str:
 
 
 def learning_curves(events: list[JobEvent], stage: str) -> None:
-    """Loss and accuracy by epoch, training beside validation."""
-    figures = curves(events).get(stage, {})
+    """Loss and accuracy by epoch of every averaged network, training beside validation."""
+    reports = [e.progress.values for e in events if e.progress.stage == stage and "val_loss" in e.progress.values]
+    if not reports:
+        return
+    several = len({r["member"] for r in reports}) > 1
     left, right = st.columns(2)
     for place, title, names in (
         (left, "Loss", {"loss": "training", "val_loss": "validation"}),
         (right, "Accuracy", {"accuracy": "training", "val_accuracy": "validation"}),
     ):
-        series = {label: pd.Series(figures[n][1], index=figures[n][0]) for n, label in names.items() if n in figures}
-        if series:
-            place.line_chart(pd.DataFrame(series), x_label="epoch", y_label=title, height=240, alt=f"{title} by epoch")
+        table: dict[str, dict[int, float]] = {}
+        for r in reports:
+            for name in names.keys() & r.keys():
+                line = names[name] + (f", network {int(r['member']) + 1}" if several else "")
+                table.setdefault(line, {})[int(r["epoch"])] = r[name]
+        if table:
+            frame = pd.DataFrame({line: pd.Series(points) for line, points in sorted(table.items())})
+            place.line_chart(frame, x_label="epoch", y_label=title, height=240, alt=f"{title} by epoch")
 
 
 def ended(session: Session, job: Job, draw: Callable[[Job], None]) -> None:

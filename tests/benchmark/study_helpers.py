@@ -112,5 +112,11 @@ def command(*arguments: str) -> list[str]:
 def run_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line to its end."""
     return subprocess.run(
-        command(*arguments), cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=240
+        command(*arguments),
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )

@@ -42,9 +42,7 @@ def records(order: Order) -> dict[str, Record]:
     return {r.model: r for r in Store(order.store, {}).records()}
 
 
-def test_every_way_to_fail_is_a_record_and_the_bundle_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_way_to_fail_is_a_record_and_the_bundle_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     hows = ("fine", "polluting", "wrong", "picky", "broken", "hungry", "asleep", "prior")
     order = order_of(tmp_path, *hows, plugin=write_plugin(tmp_path), limits=Limits(memory_mb=500, seconds=10))
@@ -137,7 +135,9 @@ def test_a_child_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
 
 def test_memory_counts_what_the_child_starts() -> None:
     code = "import subprocess, sys, time; b = bytearray(50_000_000); p = subprocess.Popen([sys.executable, '-c', "
-    code += "'b = bytearray(100_000_000); print(1, flush=True); import time; time.sleep(60)'], stdout=subprocess.PIPE); "
+    code += (
+        "'b = bytearray(100_000_000); print(1, flush=True); import time; time.sleep(60)'], stdout=subprocess.PIPE); "
+    )
     code += "p.stdout.readline(); print(1, flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -159,9 +159,9 @@ class OpenmlStandIn(BaseHTTPRequestHandler):
 
     asked: list[str] = []
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.asked.append(self.path)
-        digest = hashlib.md5(ARFF.encode()).hexdigest()  # noqa: S324 - OpenML's own checksum
+        digest = hashlib.md5(ARFF.encode()).hexdigest()
         features = [
             {"index": "0", "name": "size", "data_type": "numeric", "is_target": "false"},
             {"index": "1", "name": "colour", "data_type": "nominal", "is_target": "false"},
@@ -177,7 +177,9 @@ class OpenmlStandIn(BaseHTTPRequestHandler):
         answers: dict[str, object] = {
             "/api/v1/json/data/61": {"data_set_description": description},
             "/api/v1/json/data/features/61": {"data_features": {"feature": features}},
-            "/api/v1/json/data/qualities/61": {"data_qualities": {"quality": [{"name": "NumberOfInstances", "value": "4"}]}},
+            "/api/v1/json/data/qualities/61": {
+                "data_qualities": {"quality": [{"name": "NumberOfInstances", "value": "4"}]}
+            },
         }
         body = json.dumps(answers[self.path]).encode() if self.path in answers else ARFF.encode()
         self.send_response(200 if self.path in answers or "download" in self.path else 412)

@@ -86,7 +86,13 @@ def test_any_change_of_any_byte_is_noticed(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (b"{", "no JSON"), (b"[1]", "no values"), (b"\xff\xfe", "no JSON"), (b'{"values": {}}', "checksum")],
+    [
+        (b"", "empty"),
+        (b"{", "no JSON"),
+        (b"[1]", "no values"),
+        (b"\xff\xfe", "no JSON"),
+        (b'{"values": {}}', "checksum"),
+    ],
 )
 def test_damage_is_named_and_not_overwritten(store: Store, content: bytes, reason: str) -> None:
     path = store.path_of(RUN)

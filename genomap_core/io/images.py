@@ -1,0 +1,162 @@
+"""Checks of images (PNG, JPEG, GIF, TIFF): header first, then the pixels. Runs in the child process; Pillow reads."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genomap_core.data.message import Message, plural
+from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.kinds import NAMES, find_kind
+from genomap_core.io.limits import DEFAULT, Limits
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "tiff": "TIFF"}
+SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".tif": "tiff", ".tiff": "tiff"}
+
+_SMALLEST = 8
+_MOST_PAGES = 500
+_DAMAGED = "The image is damaged: {}. Export or download it again."
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What an image is: ``width`` x ``height`` pixels, Pillow's ``mode``, and what there is to say."""
+
+    width: int
+    height: int
+    mode: str
+    messages: tuple[Message, ...]
+
+
+def check_image_file(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:
+    """All messages on one image file, its size and kind among them. Raises where it can't or must not be opened."""
+    data = path.read_bytes()
+    facts = check_image(data, name, limits)
+    kind = find_kind(data[:4096])
+    size = Message("ok", "content", f"{FORMATS[kind]} image, {facts.width} x {facts.height} pixels, {facts.mode}.")
+    return (size, *facts.messages)
+
+
+def check_image(data: bytes, name: str, limits: Limits = DEFAULT) -> ImageFacts:
+    """Look at an image's header, and read its pixels when the header is within the limits."""
+    kind = find_kind(data[:4096])
+    if kind not in FORMATS:
+        raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
+    image = _open(data, kind)
+    with image:
+        if image.width * image.height > limits.pixels:
+            raise RefusedError(
+                f"The image has {image.width:,} x {image.height:,} pixels, over the limit of {limits.pixels:,}: "
+                "scale it down or cut it into tiles."
+            )
+        pages = _count_pages(image)
+        said = _said_on_form(image, data, kind, name, pages)
+        values = _pixels(image)
+        facts = ImageFacts(image.width, image.height, image.mode, ())
+    if min(values.shape[:2]) < _SMALLEST:
+        raise InputError(f"The image has {facts.width} x {facts.height} pixels; at least {_SMALLEST} x {_SMALLEST} are needed.")
+    if values.min() == values.max():
+        said.append(Message("warn", "constant-image", f"The image is constant: all its pixels are {values.flat[0]}."))
+    return ImageFacts(facts.width, facts.height, facts.mode, tuple(said))
+
+
+def _open(data: bytes, kind: str) -> Image.Image:
+    from PIL import Image, UnidentifiedImageError
+
+    Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and counted before pixels are read
+    try:
+        return Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
+    except UnidentifiedImageError as error:
+        raise InputError(_DAMAGED.format("its header can't be read")) from error
+    except (ValueError, OSError, SyntaxError, TypeError, KeyError, OverflowError) as error:
+        raise _translated(error) from error
+
+
+def _translated(error: Exception) -> InputError:
+    """Pillow's errors in our words; its texts may quote the file."""
+    if "Decompressed data too large" in str(error) or "too much memory" in str(error).lower():
+        return RefusedError("A text inside the image unpacks to more than the limit of 1 MB: export the image without texts.")
+    if "truncated" in str(error).lower():
+        return InputError(_DAMAGED.format("it is truncated, its end is missing"))
+    return InputError(_DAMAGED.format("its pixels can't be decoded"))
+
+
+def _count_pages(image: Image.Image) -> int:
+    """Pages of a TIFF or frames of a GIF; a chain of pages that bites its tail is an error."""
+    pages = 1
+    try:
+        while True:
+            image.seek(pages)
+            pages += 1
+            if pages > _MOST_PAGES:
+                raise InputError(_DAMAGED.format(f"it has more than {_MOST_PAGES} pages, or its list of pages is a loop"))
+    except EOFError:
+        image.seek(0)
+    except (ValueError, OSError, SyntaxError, TypeError, KeyError) as error:
+        raise _translated(error) from error
+    if pages == 1 and _next_page_is_itself(image):
+        raise InputError(_DAMAGED.format("its list of pages is a loop"))
+    return pages
+
+
+def _next_page_is_itself(image: Image.Image) -> bool:
+    """A TIFF whose page names itself as the next one (Pillow stops there silently)."""
+    offsets = getattr(image, "_frame_pos", None)
+    following = getattr(image, "_TiffImageFile__next", 0)
+    return bool(offsets) and bool(following) and following in offsets
+
+
+def _said_on_form(image: Image.Image, data: bytes, kind: str, name: str, pages: int) -> list[Message]:
+    """On everything that will be changed, or left out, when the image is used."""
+    said: list[Message] = []
+    expected = SUFFIXES.get(Path(name.lower()).suffix)
+    if expected and expected != kind:
+        text = f"The file is named {Path(name).suffix} but is {NAMES[kind]} ({kind}): read by its content."
+        said.append(Message("warn", "other-format", text, remedy="Rename it."))
+    if pages > 1:
+        noun = "frame" if kind == "gif" else "page"
+        said.append(Message("warn", "pages", f"The image has {plural(pages, noun)}: the first {noun} is used."))
+    if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+        said.append(Message("warn", "colours", f"The colours are {image.mode}: they are converted to RGB."))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa"):
+        said.append(Message("warn", "alpha", "The image has an alpha channel (transparency): it is dropped."))
+    if image.getexif():
+        text = "The image carries EXIF data (camera, time, perhaps place and persons): used to turn it upright, never stored."
+        said.append(Message("warn", "exif", text, remedy="Remove it before you pass the file on."))
+    if any(isinstance(value, str) for key, value in image.info.items() if key not in ("software", "Software")):
+        text = "The image carries texts, which may identify persons: never stored or exported."
+        said.append(Message("warn", "image-text", text))
+    if kind == "png" and (rest := _behind_end(data)):
+        text = f"{rest:,} bytes follow the image's end (another file may be hidden there): only the image is used."
+        said.append(Message("warn", "trailing-bytes", text))
+    return said
+
+
+def _behind_end(data: bytes) -> int:
+    """Bytes behind a PNG's last chunk."""
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        at += 12 + length
+        if kind == b"IEND":
+            return max(len(data) - at, 0)
+    return 0
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    """The first page's values."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+            return np.asarray(image)
+    except (ValueError, OSError, SyntaxError, TypeError, KeyError, EOFError, OverflowError) as error:
+        raise _translated(error) from error

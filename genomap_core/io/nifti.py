@@ -1,0 +1,135 @@
+"""Checks of NIfTI volumes (.nii, .nii.gz) by their header, then the values. Runs in the child process."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genomap_core.data.message import Message
+from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.limits import DEFAULT, Limits
+from genomap_core.io.packed import gunzip
+
+_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8", 32: "c8", 128: "u1"}
+_RGB = 128
+
+
+@dataclass(frozen=True, slots=True)
+class NiftiHeader:
+    """The header's fields that matter (nifti1.h, nifti2.h of the NIfTI data format working group)."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    offset: int
+    slope: float
+    intercept: float
+    qform: int
+    sform: int
+    texts: bool
+    """Whether ``descrip``, ``db_name``, ``aux_file`` or ``intent_name`` hold text."""
+
+
+def check_nifti(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:
+    """All messages on one volume. Raises where it can't or must not be read."""
+    packed = path.read_bytes()
+    compressed = packed.startswith(b"\x1f\x8b")
+    header = read_header(_beginning(packed) if compressed else packed[:1024])
+    declared = math.prod(header.shape) * header.dtype.itemsize
+    if math.prod(header.shape) > limits.voxels:
+        raise RefusedError(f"The header declares {math.prod(header.shape):,} voxels, over the limit of {limits.voxels:,}.")
+    if compressed and declared > 1 << 20 and declared > limits.ratio * len(packed):
+        text = f"The header declares {declared >> 20:,} MB in {len(packed) >> 10:,} kB, over the limit of {limits.ratio} times."
+        raise RefusedError(text)
+    data = gunzip(packed, limits) if compressed else packed
+    if header.offset < 0 or header.offset + declared > len(data):
+        raise InputError(
+            f"The file is damaged: its values should lie at byte {header.offset:,} to {header.offset + declared:,} "
+            f"of {len(data):,}. Export it again."
+        )
+    values = np.frombuffer(data, header.dtype, math.prod(header.shape), header.offset)
+    sizes = " x ".join(map(str, header.shape))
+    content = Message("ok", "content", f"NIfTI volume, {sizes} voxels of {header.dtype}.")
+    return (content, *_said_on_header(header), *_said_on_values(values))
+
+
+def _beginning(packed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(packed[: 1 << 16], 1024)
+    except zlib.error as error:
+        raise InputError("The gzip file is damaged. Copy or download it again.") from error
+
+
+def read_header(head: bytes) -> NiftiHeader:
+    """Read a NIfTI-1 or NIfTI-2 header of either byte order."""
+    for order in "<>":
+        size = struct.unpack_from(f"{order}i", head)[0] if len(head) >= 348 else 0
+        if size == 348:
+            return _header(head, order, "8h", 40, (70, "h"), (108, "f"), (112, "ff"), (252, "hh"), ((148, 80), (228, 24), (328, 16)))
+        if size == 540 and len(head) >= 540:
+            return _header(head, order, "8q", 16, (12, "h"), (168, "q"), (176, "dd"), (344, "ii"), ((240, 80), (320, 24), (508, 16)))
+    raise InputError("The file is not NIfTI: its header does not begin with its size (348 or 540).")
+
+
+def _header(
+    head: bytes,
+    order: str,
+    dims: str,
+    dims_at: int,
+    kind: tuple[int, str],
+    offset: tuple[int, str],
+    scale: tuple[int, str],
+    forms: tuple[int, str],
+    texts: tuple[tuple[int, int], ...],
+) -> NiftiHeader:
+    def read(at: int, fields: str) -> tuple:
+        return struct.unpack_from(order + fields, head, at)
+
+    dim = read(dims_at, dims)
+    if not 1 <= dim[0] <= 7 or any(size < 1 for size in dim[1 : dim[0] + 1]):
+        raise InputError(f"The header's dim is impossible: {list(dim)}. Export the file again.")
+    code = read(*kind)[0]
+    if code not in _TYPES:
+        raise InputError(f"The header's data type {code} is unknown: export the file with a usual number type.")
+    shape = tuple(int(size) for size in dim[1 : dim[0] + 1]) + ((3,) if code == _RGB else ())
+    slope, intercept = read(*scale)
+    qform, sform = read(*forms)
+    written = any(head[at : at + length].strip(b"\0 ") for at, length in texts)
+    place = read(*offset)[0]
+    if not math.isfinite(place):
+        raise InputError("The file is damaged: the place of its values (vox_offset) is no number.")
+    return NiftiHeader(shape, np.dtype(order + _TYPES[code]), int(place), slope, intercept, qform, sform, written)
+
+
+def _said_on_header(header: NiftiHeader) -> list[Message]:
+    said: list[Message] = []
+    if header.qform == 0 and header.sform == 0:
+        text = "The orientation is unknown (qform and sform are 0): left and right can't be told apart."
+        said.append(Message("warn", "orientation", text, remedy="Convert it again from DICOM."))
+    if not math.isfinite(header.slope) or not math.isfinite(header.intercept):
+        text = "The scale slope (scl_slope) or intercept is not a number: values are taken as they are (slope 1)."
+        said.append(Message("warn", "slope", text, remedy="Convert the file again."))
+    spatial = [size for size in header.shape[3:] if size > 1]
+    if spatial and header.dtype.itemsize:
+        text = f"The file is a series ({len(header.shape)}-D) of {math.prod(spatial)} volumes: the first one is used."
+        said.append(Message("warn", "series", text, remedy="Cut out another volume if that is the one."))
+    if header.texts:
+        text = "The header holds text, which may identify the patient: never stored or exported."
+        said.append(Message("warn", "identifying", text, remedy="Clear its fields descrip and intent_name."))
+    return said
+
+
+def _said_on_values(values: np.ndarray) -> list[Message]:
+    said: list[Message] = []
+    if values.dtype.kind in "fc":
+        bad = int((~np.isfinite(values)).sum())
+        if bad:
+            text = f"{bad:,} of {values.size:,} voxels are NaN or infinite: they are replaced by 0."
+            said.append(Message("warn", "nan-voxels", text))
+    if len(values) and (values == values[0]).all():
+        said.append(Message("warn", "constant-image", "The volume is constant: all its voxels have the same value."))
+    return said

@@ -1,0 +1,269 @@
+"""The study as a whole: complete, resumable, shardable, and safe against kill -9 of driver, worker and scheduler."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from study_helpers import command, environment, run_command, write_data, write_plugin
+
+from genomap_core.benchmark.catalogue import choose, load_catalogue
+from genomap_core.benchmark.driver import Study, pieces_of, run_study
+from genomap_core.benchmark.engine import EngineConfig, EngineError
+from genomap_core.benchmark.estimate import Estimate, Estimator, seconds_left
+from genomap_core.benchmark.protocol import FULL, Condition, Protocol, Run, runs
+from genomap_core.benchmark.records import METRICS, Record
+from genomap_core.benchmark.sources import Places
+from genomap_core.benchmark.store import StoreError, open_store
+from genomap_core.errors import Cancelled, InputError
+
+SLOW = ("--models", "slow,prior", "--option", "slow.seconds=0.15", "--plugin", "own_models")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_plugin(tmp_path)
+    write_data(tmp_path / "data")
+    return tmp_path
+
+
+def arguments(*more: str, seeds: int = 1) -> tuple[str, ...]:
+    what = ("--catalogue", "data/catalogue.toml", "--data", "data", "--sets", "first,second", "--folds", "3")
+    return ("run", *what, "--conditions", "full,noise-10,rows-60", "--seeds", str(seeds), "--workers", "2", *more)
+
+
+def study(folder: Path, **more: object) -> Study:
+    entries = choose(load_catalogue(folder / "data" / "catalogue.toml"), ["first", "second"])
+    protocol = Protocol(
+        {"first": 2, "second": 2}, models=("prior",), conditions=(FULL, Condition("noise-10")), seeds=(0,)
+    )
+    engine = EngineConfig("serial")
+    values = {"store": folder / "study", "places": Places(folder / "data"), "engine": engine, "protocol": protocol}
+    return Study(entries=entries, **{**values, **more})  # type: ignore[arg-type]
+
+
+def fingerprints(store: Path) -> dict[str, tuple[int, int, bytes]]:
+    found = (store / "rows").rglob("*.json")
+    return {str(p): (p.stat().st_ino, p.stat().st_mtime_ns, p.read_bytes()) for p in found}
+
+
+def assert_complete(store: Path, n: int, before: dict[str, tuple[int, int, bytes]]) -> None:
+    records = open_store(store).records()
+    assert len(records) == n == len({r.name for r in records})
+    assert {r.status for r in records} == {"ok"}
+    after = fingerprints(store)
+    assert {k: after[k] for k in before} == before  # what was done is neither done again nor lost
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("engine", ["serial", "dask"])
+def test_a_study_does_every_run_once_and_a_second_call_does_nothing(folder: Path, engine: str) -> None:
+    seen: list[Estimate] = []
+    wanted = study(folder, engine=EngineConfig(engine, 2))
+    outcome = run_study(wanted, seen.append)
+    assert (outcome.done, outcome.total, outcome.problems) == (8, 8, ())
+    assert {r.name for r in open_store(folder / "study").records()} == {r.name for r in runs(wanted.protocol)}
+    assert (seen[0].total, seen[-1].done, seen[-1].statuses) == (8, 8, {"ok": 8})
+    before = fingerprints(folder / "study")
+    assert run_study(wanted).done == 8
+    assert fingerprints(folder / "study") == before
+
+
+def test_dask_on_this_machine_listens_on_the_loopback_only(folder: Path) -> None:
+    from genomap_core.benchmark.engine import open_engine
+
+    with open_engine(EngineConfig("dask", 1)):
+        listening = [c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN]
+    assert set(listening) <= {"127.0.0.1"}
+
+
+def test_shards_are_a_study_without_a_scheduler(folder: Path) -> None:
+    parts = [study(folder, part=f"{i}/2") for i in (1, 2)]
+    assert not {p.name for p in pieces_of(parts[0])} & {p.name for p in pieces_of(parts[1])}
+    assert [run_study(p).total for p in parts] == [4, 4]
+    assert len(open_store(folder / "study").records()) == 8
+
+
+def test_cancelling_ends_the_study_and_keeps_what_was_done(folder: Path) -> None:
+    def stop(estimate: Estimate) -> None:
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        run_study(study(folder), stop)
+    wait_for(lambda: not psutil.Process().children(), 10)
+    assert run_study(study(folder)).done == 8
+
+
+def test_missing_files_are_named_before_anything_runs(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"first\.parquet"):
+        run_study(study(folder, places=Places(folder)))
+    assert not (folder / "study").exists()
+
+
+def test_a_damaged_record_stops_the_study_until_it_is_set_aside(folder: Path) -> None:
+    run_study(study(folder))
+    path = next((folder / "study" / "rows").rglob("*.json"))
+    path.write_bytes(path.read_bytes()[:50])
+    before = fingerprints(folder / "study")
+    with pytest.raises(StoreError, match=path.name):
+        run_study(study(folder))
+    assert fingerprints(folder / "study") == before
+    assert run_study(study(folder, set_aside=("damaged",))).done == 8
+    assert [p.read_bytes() for p in (folder / "study" / "set-aside").rglob("*.json")] == [before[str(path)][2]]
+
+
+def test_no_scheduler_at_the_address_is_an_error_in_words(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genomap_core.benchmark.engine.CONNECT_SECONDS", 1)
+    with pytest.raises(EngineError, match="127.0.0.1:9"):
+        run_study(study(folder, engine=EngineConfig("dask", scheduler="tcp://127.0.0.1:9")))
+
+
+def test_the_time_left_is_that_of_the_same_model_on_the_same_set() -> None:
+    def record(dataset: str, model: str, seconds: float) -> Record:
+        scores = dict.fromkeys(METRICS, 0.5)
+        return Record(dataset, "full", model, 0, 0, "ok", **scores, fit_seconds=seconds, predict_seconds=0.0)  # type: ignore[arg-type]
+
+    known = [record("a", "svm", 10), record("a", "forest", 1), record("b", "forest", 3)]
+    missing = [Run("a", FULL, "svm", 0, 1), Run("b", FULL, "svm", 0, 1), Run("c", FULL, "forest", 0, 1)]
+    assert seconds_left(missing, known, parallel=2) == (10 + 10 + 2) / 2
+    assert seconds_left(missing, []) is None
+    assert Estimator  # its looks at a store are tested with the study
+
+
+@pytest.mark.slow
+def test_kill_9_of_the_driver_loses_nothing_and_leaves_no_orphan(folder: Path) -> None:
+    store = folder / "study"
+    driver = subprocess.Popen(
+        command(*arguments(*SLOW)), cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL
+    )
+    wait_for(lambda: len(list(store.rglob("rows/*/*.json"))) >= 5)
+    children = psutil.Process(driver.pid).children(recursive=True)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    assert children
+    assert not psutil.wait_procs(children, timeout=5)[1]
+    before = fingerprints(store)
+    assert 5 <= len(before) < 36
+    done = run_command(folder, *arguments(*SLOW))
+    assert done.returncode == 0, done.stderr
+    assert_complete(store, 36, before)
+
+
+@pytest.mark.slow
+def test_interrupting_the_driver_ends_it_and_its_children_within_seconds(folder: Path) -> None:
+    more = ("--models", "asleep", "--plugin", "own_models")
+    driver = subprocess.Popen(command(*arguments(*more)), cwd=folder, env=environment(folder), stderr=subprocess.PIPE)
+    watched = psutil.Process(driver.pid)
+    wait_for(lambda: len(watched.children(recursive=True)) >= 2)
+    children = watched.children(recursive=True)
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=20)
+    assert driver.returncode == 130
+    assert b"Interrupted" in errors
+    assert b"Traceback" not in errors
+    assert not psutil.wait_procs(children, timeout=5)[1]
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@contextmanager
+def _cluster(
+    folder: Path, n_workers: int
+) -> Iterator[tuple[str, subprocess.Popen[bytes], list[subprocess.Popen[bytes]]]]:
+    """A scheduler and workers as processes of their own, as on a cluster."""
+    dask = shutil.which("dask", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert dask
+    port = _free_port()
+    address = f"tcp://127.0.0.1:{port}"
+
+    def start(*what: str) -> subprocess.Popen[bytes]:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen([dask, *what], cwd=folder, env=environment(folder), start_new_session=True, **quiet)  # type: ignore[call-overload,no-any-return]
+
+    processes = [start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0")]
+    options = ("--nthreads", "1", "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--memory-limit", "0")
+    processes += [start("worker", address, *options, "--no-dashboard") for _ in range(n_workers)]
+    try:
+        yield address, processes[0], processes[1:]
+    finally:
+        for p in processes:
+            if p.poll() is None:
+                os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
+
+
+@pytest.mark.slow
+def test_kill_9_of_a_remote_worker_loses_and_doubles_nothing(folder: Path) -> None:
+    store = folder / "study"
+    with _cluster(folder, 2) as (address, _, workers):
+        driver = subprocess.Popen(
+            command(*arguments(*SLOW, "--scheduler", address)),
+            cwd=folder,
+            env=environment(folder),
+            stderr=subprocess.PIPE,
+        )
+        wait_for(lambda: len(list(store.rglob("rows/*/*.json"))) >= 5)
+        os.killpg(workers[0].pid, signal.SIGKILL)
+        before = fingerprints(store)
+        _, errors = driver.communicate(timeout=200)
+    assert driver.returncode == 0, errors
+    assert_complete(store, 36, before)
+
+
+@pytest.mark.slow
+def test_kill_9_of_the_scheduler_is_noticed_and_the_same_command_continues(folder: Path) -> None:
+    store = folder / "study"
+    with _cluster(folder, 1) as (address, scheduler, _):
+        driver = subprocess.Popen(
+            command(*arguments(*SLOW, "--scheduler", address)),
+            cwd=folder,
+            env=environment(folder),
+            stderr=subprocess.PIPE,
+        )
+        wait_for(lambda: len(list(store.rglob("rows/*/*.json"))) >= 5)
+        os.killpg(scheduler.pid, signal.SIGKILL)
+        _, errors = driver.communicate(timeout=60)
+        assert driver.returncode == 1
+        assert b"scheduler was lost" in errors
+    before = fingerprints(store)
+    assert len(before) < 36
+    done = run_command(folder, *arguments(*SLOW))
+    assert done.returncode == 0, done.stderr
+    assert_complete(store, 36, before)
+
+
+@pytest.mark.slow
+def test_the_whole_command_line_from_plan_to_summary(folder: Path) -> None:
+    what = arguments("--models", "svm,prior")[1:]
+    plan = run_command(folder, "plan", *what[:-2], "--json")
+    assert json.loads(plan.stdout)["runs"] == json.loads(plan.stdout)["missing"] == 36
+    assert run_command(folder, "run", *what, "--quiet").returncode == 0
+    status = json.loads(run_command(folder, "status", "--json").stdout)
+    assert (status["done"], status["missing"], status["statuses"]) == (36, 0, {"ok": 36})
+    summary = json.loads(run_command(folder, "summary", "--store", "study", "--json").stdout)
+    assert [m["model"] for m in summary["models"]] == ["svm", "prior"]
+    wrong = run_command(folder, "summary", "--store", "elsewhere")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("error: ")
+    assert "Traceback" not in wrong.stderr
