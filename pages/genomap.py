@@ -17,15 +17,6 @@ shell.header(
     "Genomap", "Every patient as one picture: each feature has a fixed place, related features lie side by side."
 )
 views.cohort_line(session)
-with st.expander("Layout options", icon=":material/tune:"):
-    chosen = layout_form(session.dataset, session.layout)
-    if chosen != session.layout:
-        session.layout = chosen
-        st.rerun()
-
-with st.spinner("Placing the features ..."):
-    result = session.genomap()
-
 VIEWS = {
     "Patient": views.patient,
     "Classes": views.classes,
@@ -33,7 +24,16 @@ VIEWS = {
     "Layout quality": views.quality,
     "Fewer samples": views.subsample,
 }
-choice = st.segmented_control(
-    "View", list(VIEWS), default="Patient", required=True, key="genomap_view", label_visibility="collapsed"
-)
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    choice = st.segmented_control(
+        "View", list(VIEWS), default="Patient", required=True, key="genomap_view", label_visibility="collapsed"
+    )
+    with st.popover("Layout", icon=":material/tune:"):
+        chosen = layout_form(session.dataset, session.layout)
+if chosen != session.layout:
+    session.layout = chosen
+    st.rerun()
+
+with st.spinner("Placing the features ..."):
+    result = session.genomap()
 VIEWS[choice](session, result)

@@ -101,7 +101,9 @@ PHI_TOKENS = frozenset(_words("surname firstname lastname birthdate email phone 
 """Parts of a column's name that stand for direct identifiers in any company."""
 
 PHI_SHORT_TOKENS = frozenset(_words("mrn ssn dob nhs zip"))
-PERSON_TOKENS = frozenset(_words("patient pt subject person participant donor id no number nr date of hospital the code"))
+PERSON_TOKENS = frozenset(
+    _words("patient pt subject person participant donor id no number nr date of hospital the code")
+)
 """``patient_dob`` stands for a date of birth, ``HLA-DOB`` for a gene: the short ones count in this company only."""
 
 PHI_VALUES = {

@@ -16,6 +16,12 @@ JOBS = {
     "excel": "genomap_core.io.excel:read_excel",
     "parquet": "genomap_core.io.parquet:read_parquet",
     "h5ad": "genomap_core.io.h5ad:read_h5ad",
+    "image": "genomap_core.io.images:check_image_file",
+    "dicom": "genomap_core.io.dicom:check_dicom",
+    "nifti": "genomap_core.io.nifti:check_nifti",
+    "archive": "genomap_core.io.archives:check_archive",
+    "tar": "genomap_core.io.archives:refuse_tar",
+    "model": "genomap_core.io.modelfiles:check_model",
 }
 """What a child may run: functions of a path, options and ``limits`` that give a table or messages."""
 

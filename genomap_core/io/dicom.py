@@ -31,16 +31,17 @@ _SYNTAXES = {
 
 _DECODED_HERE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"}
 
-_VALUE_KINDS = set(
-    "AE AS AT CS DA DS DT FL FD IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
+_IDENTIFYING = tuple(
+    re.findall(
+        r"\w+",
+        """
+    PatientBirthDate PatientAddress PatientTelephoneNumbers OtherPatientIDs OtherPatientNames
+    PatientMotherBirthName InstitutionName InstitutionAddress ReferringPhysicianName PhysiciansOfRecord
+    PerformingPhysicianName OperatorsName NameOfPhysiciansReadingStudy AccessionNumber DeviceSerialNumber
+    MilitaryRank PatientComments ResponsiblePerson RequestingPhysician StudyDate IssuerOfPatientID
+""",
+    )
 )
-
-_IDENTIFYING = (
-    "PatientBirthDate", "PatientAddress", "PatientTelephoneNumbers", "OtherPatientIDs", "OtherPatientNames", "PatientMotherBirthName",
-    "InstitutionName", "InstitutionAddress", "ReferringPhysicianName", "PhysiciansOfRecord", "PerformingPhysicianName",
-    "OperatorsName", "NameOfPhysiciansReadingStudy", "AccessionNumber", "DeviceSerialNumber", "MilitaryRank",
-    "PatientComments", "ResponsiblePerson", "RequestingPhysician", "StudyDate", "IssuerOfPatientID",
-)  # fmt: skip
 
 
 def check_dicom(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:
@@ -71,7 +72,9 @@ def _read(path: Path) -> tuple[Any, str]:
     try:
         syntax = str(read_file_meta_info(str(path)).get("TransferSyntaxUID", ""))
         if syntax not in _SYNTAXES:
-            raise RefusedError("The file's transfer syntax is not accepted (deflated, video or unknown): export it uncompressed.")
+            raise RefusedError(
+                "The file's transfer syntax is not accepted (deflated, video or unknown): export it uncompressed."
+            )
         return pydicom.dcmread(path, stop_before_pixels=False, defer_size=1 << 16), syntax
     except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError) as error:
         if isinstance(error, InputError):
@@ -81,10 +84,13 @@ def _read(path: Path) -> tuple[Any, str]:
 
 def _check_kinds(dataset: Any) -> None:
     """Every tag's value representation (VR) must be one that DICOM knows."""
+    from pydicom.valuerep import VR
+
+    known = {str(kind.value) for kind in VR}
     bad = []
     for tag in dataset.keys():  # noqa: SIM118 - iterating the data set itself would decode every value
         kind = dataset.get_item(tag).VR
-        if kind is not None and str(kind) not in _VALUE_KINDS and len(str(kind)) == 2:
+        if kind is not None and str(kind) not in known:
             bad.append(f"{_tag_name(tag)} (VR {kind!r})")
     if bad:
         raise InputError(f"Tags have an unknown value representation (VR): {some(bad)}. Export the file again.")
@@ -116,7 +122,11 @@ def _said_on_identifiers(dataset: Any) -> list[Message]:
 
 def _names_a_person(name: str) -> bool:
     plain = name.replace("^", " ").strip()
-    return bool(plain) and not re.search(r"\d", plain) and not re.match(r"(?i)anon|unknown|test|none|phantom|removed", plain)
+    return (
+        bool(plain)
+        and not re.search(r"\d", plain)
+        and not re.match(r"(?i)anon|unknown|test|none|phantom|removed", plain)
+    )
 
 
 def _said_on_characters(dataset: Any) -> list[Message]:
@@ -165,7 +175,16 @@ def _check_pixels(dataset: Any, syntax: str, shape: tuple[int, int, int]) -> lis
         return [*said, Message("ok", "compressed", text)]
     try:
         values = np.asarray(dataset.pixel_array)
-    except (ValueError, OSError, EOFError, AttributeError, NotImplementedError, RuntimeError, KeyError, TypeError) as error:
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        AttributeError,
+        NotImplementedError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+    ) as error:
         raise InputError("The DICOM file is damaged: its pixels do not fit its header. Export it again.") from error
     if values.min() == values.max():
         said.append(Message("warn", "constant-image", "The image is constant: all its pixels have the same value."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "tiff": "TIFF"}
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".tif": "tiff", ".tiff": "tiff"}
 
+_EXIF_TAGS = {34665, 34853}
+"""Of a TIFF: where EXIF and GPS data lie."""
+_TEXT_TAGS = {270, 315, 316, 33432}
+"""Of a TIFF: description, artist, host, copyright."""
 _SMALLEST = 8
 _MOST_PAGES = 500
 _DAMAGED = "The image is damaged: {}. Export or download it again."
@@ -50,6 +55,8 @@ def check_image(data: bytes, name: str, limits: Limits = DEFAULT) -> ImageFacts:
     kind = find_kind(data[:4096])
     if kind not in FORMATS:
         raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
+    if kind == "tiff" and data[2:4] in (b"*\0", b"\0*"):
+        _check_tiff_chain(data)
     image = _open(data, kind)
     with image:
         if image.width * image.height > limits.pixels:
@@ -62,7 +69,8 @@ def check_image(data: bytes, name: str, limits: Limits = DEFAULT) -> ImageFacts:
         values = _pixels(image)
         facts = ImageFacts(image.width, image.height, image.mode, ())
     if min(values.shape[:2]) < _SMALLEST:
-        raise InputError(f"The image has {facts.width} x {facts.height} pixels; at least {_SMALLEST} x {_SMALLEST} are needed.")
+        size = f"{facts.width} x {facts.height}"
+        raise InputError(f"The image has {size} pixels; at least {_SMALLEST} x {_SMALLEST} are needed.")
     if values.min() == values.max():
         said.append(Message("warn", "constant-image", f"The image is constant: all its pixels are {values.flat[0]}."))
     return ImageFacts(facts.width, facts.height, facts.mode, tuple(said))
@@ -83,7 +91,7 @@ def _open(data: bytes, kind: str) -> Image.Image:
 def _translated(error: Exception) -> InputError:
     """Pillow's errors in our words; its texts may quote the file."""
     if "Decompressed data too large" in str(error) or "too much memory" in str(error).lower():
-        return RefusedError("A text inside the image unpacks to more than the limit of 1 MB: export the image without texts.")
+        return RefusedError("A text inside the image unpacks to more than the limit of 1 MB: export it without.")
     if "truncated" in str(error).lower():
         return InputError(_DAMAGED.format("it is truncated, its end is missing"))
     return InputError(_DAMAGED.format("its pixels can't be decoded"))
@@ -97,21 +105,30 @@ def _count_pages(image: Image.Image) -> int:
             image.seek(pages)
             pages += 1
             if pages > _MOST_PAGES:
-                raise InputError(_DAMAGED.format(f"it has more than {_MOST_PAGES} pages, or its list of pages is a loop"))
+                raise InputError(
+                    _DAMAGED.format(f"it has more than {_MOST_PAGES} pages, or its list of pages is a loop")
+                )
     except EOFError:
         image.seek(0)
     except (ValueError, OSError, SyntaxError, TypeError, KeyError) as error:
         raise _translated(error) from error
-    if pages == 1 and _next_page_is_itself(image):
-        raise InputError(_DAMAGED.format("its list of pages is a loop"))
     return pages
 
 
-def _next_page_is_itself(image: Image.Image) -> bool:
-    """A TIFF whose page names itself as the next one (Pillow stops there silently)."""
-    offsets = getattr(image, "_frame_pos", None)
-    following = getattr(image, "_TiffImageFile__next", 0)
-    return bool(offsets) and bool(following) and following in offsets
+def _check_tiff_chain(data: bytes) -> None:
+    """Every page of a TIFF names the next one: a chain that comes back is an error (Pillow stops there silently)."""
+    order = "<" if data[:2] == b"II" else ">"
+    seen: set[int] = set()
+    try:
+        at = struct.unpack_from(f"{order}I", data, 4)[0]
+        while at:
+            if at in seen or len(seen) > _MOST_PAGES:
+                raise InputError(_DAMAGED.format(f"its list of pages is a loop or longer than {_MOST_PAGES}"))
+            seen.add(at)
+            entries = struct.unpack_from(f"{order}H", data, at)[0]
+            at = struct.unpack_from(f"{order}I", data, at + 2 + 12 * entries)[0]
+    except struct.error as error:
+        raise InputError(_DAMAGED.format("its list of pages leads out of the file")) from error
 
 
 def _said_on_form(image: Image.Image, data: bytes, kind: str, name: str, pages: int) -> list[Message]:
@@ -128,10 +145,11 @@ def _said_on_form(image: Image.Image, data: bytes, kind: str, name: str, pages: 
         said.append(Message("warn", "colours", f"The colours are {image.mode}: they are converted to RGB."))
     if image.mode in ("RGBA", "LA", "PA", "RGBa"):
         said.append(Message("warn", "alpha", "The image has an alpha channel (transparency): it is dropped."))
-    if image.getexif():
-        text = "The image carries EXIF data (camera, time, perhaps place and persons): used to turn it upright, never stored."
+    tags = image.getexif()
+    if tags if kind != "tiff" else _EXIF_TAGS & set(tags):
+        text = "The image carries EXIF data (camera, time, perhaps place and persons): never stored or exported."
         said.append(Message("warn", "exif", text, remedy="Remove it before you pass the file on."))
-    if any(isinstance(value, str) for key, value in image.info.items() if key not in ("software", "Software")):
+    if getattr(image, "text", None) or image.info.get("comment") or (kind == "tiff" and _TEXT_TAGS & set(tags)):
         text = "The image carries texts, which may identify persons: never stored or exported."
         said.append(Message("warn", "image-text", text))
     if kind == "png" and (rest := _behind_end(data)):

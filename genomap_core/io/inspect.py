@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from genomap_core.data.message import Message, Severity, plural, worst
 from genomap_core.data.schema import validate
+from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.images import SUFFIXES
+from genomap_core.io.kinds import NAMES, find_kind
 from genomap_core.io.limits import DEFAULT, Limits
-from genomap_core.io.tables import read_table
+from genomap_core.io.sandbox import run_in_child
+from genomap_core.io.tables import is_workbook, read_table
+from genomap_core.io.transfer import load_answer
 
 _HEAD = 1 << 16
 
@@ -64,11 +68,52 @@ def inspect(path: str | Path, limits: Limits = DEFAULT) -> Inspection:
     return Inspection(path.name, messages, summary)
 
 
-Look = Callable[[Path, Limits], tuple[tuple[Message, ...], str]]
-
-
 def _look(path: Path, limits: Limits) -> tuple[tuple[Message, ...], str]:
-    return _look_at_table(path, limits)
+    """Messages and summary. Tables are read and validated; all else is checked in a child process."""
+    job = _job(path)
+    if job == "table":
+        return _look_at_table(path, limits)
+    with run_in_child(job, path, {"name": path.name}, limits) as folder:
+        messages = load_answer(folder)
+    if isinstance(messages, Table):
+        raise InputError("The file is a table.")
+    summary = " ".join(message.text for message in messages if message.code == "content")
+    return tuple(message for message in messages if message.code != "content"), summary
+
+
+def _job(path: Path) -> str:
+    """Which check a file gets: by its content, and where that does not tell, by its name."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    kind, suffixes = find_kind(head), "".join(path.suffixes[-2:]).lower()
+    suffix = path.suffix.lower()
+    if kind == "empty":
+        raise InputError("The file is empty (0 bytes): export or copy it again.")
+    if suffix in _MODELS or kind in ("pickle", "npy"):
+        return "model"
+    if suffix in _BY_SUFFIX or suffixes.endswith(".nii.gz"):
+        return _BY_SUFFIX.get(suffix, "nifti")
+    if kind in _BY_KIND and suffix not in _TABLES:
+        return _BY_KIND[kind]
+    if kind == "zip" and not is_workbook(path):
+        return "archive"
+    if suffix == ".zip":
+        raise InputError(f"The file is {NAMES[kind]}, not a ZIP archive: other formats are not supported.")
+    return "table"
+
+
+_MODELS = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".safetensors"}
+_BY_SUFFIX = {".dcm": "dicom", ".nii": "nifti"} | dict.fromkeys(SUFFIXES, "image")
+_BY_KIND = {
+    "png": "image",
+    "jpeg": "image",
+    "gif": "image",
+    "tiff": "image",
+    "dicom": "dicom",
+    "nifti": "nifti",
+    "tar": "tar",
+}
+_TABLES = {".csv", ".tsv", ".txt", ".xls", ".xlsx", ".parquet", ".h5ad"}
 
 
 def _look_at_table(path: Path, limits: Limits) -> tuple[tuple[Message, ...], str]:

@@ -15,8 +15,15 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.limits import DEFAULT, Limits
 from genomap_core.io.packed import gunzip
 
-_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8", 32: "c8", 128: "u1"}
-_RGB = 128
+_TYPES = {
+    **{2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"},
+    **{32: "c8", 1792: "c16", 128: "3u1", 2304: "4u1"},
+}
+"""NIfTI's code of a data type -> NumPy's."""
+
+_TEXTS_1 = ((148, 80), (228, 24), (328, 16))
+_TEXTS_2 = ((240, 80), (320, 24), (508, 16))
+"""Byte and length of descrip, aux_file and intent_name in the two versions of the header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,7 @@ class NiftiHeader:
     qform: int
     sform: int
     texts: bool
-    """Whether ``descrip``, ``db_name``, ``aux_file`` or ``intent_name`` hold text."""
+    """Whether ``descrip``, ``aux_file`` or ``intent_name`` hold text."""
 
 
 def check_nifti(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:
@@ -41,10 +48,13 @@ def check_nifti(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Mes
     header = read_header(_beginning(packed) if compressed else packed[:1024])
     declared = math.prod(header.shape) * header.dtype.itemsize
     if math.prod(header.shape) > limits.voxels:
-        raise RefusedError(f"The header declares {math.prod(header.shape):,} voxels, over the limit of {limits.voxels:,}.")
+        raise RefusedError(
+            f"The header declares {math.prod(header.shape):,} voxels, over the limit of {limits.voxels:,}."
+        )
     if compressed and declared > 1 << 20 and declared > limits.ratio * len(packed):
-        text = f"The header declares {declared >> 20:,} MB in {len(packed) >> 10:,} kB, over the limit of {limits.ratio} times."
-        raise RefusedError(text)
+        raise RefusedError(
+            f"The header declares {declared >> 20:,} MB in {len(packed) >> 10:,} kB, over the limit of {limits.ratio} times."
+        )
     data = gunzip(packed, limits) if compressed else packed
     if header.offset < 0 or header.offset + declared > len(data):
         raise InputError(
@@ -69,33 +79,34 @@ def read_header(head: bytes) -> NiftiHeader:
     for order in "<>":
         size = struct.unpack_from(f"{order}i", head)[0] if len(head) >= 348 else 0
         if size == 348:
-            return _header(head, order, "8h", 40, (70, "h"), (108, "f"), (112, "ff"), (252, "hh"), ((148, 80), (228, 24), (328, 16)))
+            return _header(head, order, (40, "8h"), (70, "h"), (108, "f"), (112, "ff"), (252, "hh"), _TEXTS_1)
         if size == 540 and len(head) >= 540:
-            return _header(head, order, "8q", 16, (12, "h"), (168, "q"), (176, "dd"), (344, "ii"), ((240, 80), (320, 24), (508, 16)))
+            return _header(head, order, (16, "8q"), (12, "h"), (168, "q"), (176, "dd"), (344, "ii"), _TEXTS_2)
     raise InputError("The file is not NIfTI: its header does not begin with its size (348 or 540).")
 
 
 def _header(
     head: bytes,
     order: str,
-    dims: str,
-    dims_at: int,
+    dims: tuple[int, str],
     kind: tuple[int, str],
     offset: tuple[int, str],
     scale: tuple[int, str],
     forms: tuple[int, str],
     texts: tuple[tuple[int, int], ...],
 ) -> NiftiHeader:
+    """Read the fields at these bytes."""
+
     def read(at: int, fields: str) -> tuple:
         return struct.unpack_from(order + fields, head, at)
 
-    dim = read(dims_at, dims)
+    dim = read(*dims)
     if not 1 <= dim[0] <= 7 or any(size < 1 for size in dim[1 : dim[0] + 1]):
         raise InputError(f"The header's dim is impossible: {list(dim)}. Export the file again.")
     code = read(*kind)[0]
     if code not in _TYPES:
         raise InputError(f"The header's data type {code} is unknown: export the file with a usual number type.")
-    shape = tuple(int(size) for size in dim[1 : dim[0] + 1]) + ((3,) if code == _RGB else ())
+    shape = tuple(int(size) for size in dim[1 : dim[0] + 1])
     slope, intercept = read(*scale)
     qform, sform = read(*forms)
     written = any(head[at : at + length].strip(b"\0 ") for at, length in texts)
@@ -114,7 +125,7 @@ def _said_on_header(header: NiftiHeader) -> list[Message]:
         text = "The scale slope (scl_slope) or intercept is not a number: values are taken as they are (slope 1)."
         said.append(Message("warn", "slope", text, remedy="Convert the file again."))
     spatial = [size for size in header.shape[3:] if size > 1]
-    if spatial and header.dtype.itemsize:
+    if spatial:
         text = f"The file is a series ({len(header.shape)}-D) of {math.prod(spatial)} volumes: the first one is used."
         said.append(Message("warn", "series", text, remedy="Cut out another volume if that is the one."))
     if header.texts:

@@ -83,10 +83,13 @@ class FeatureTable:
     distance
         ``correlation``: 1 - r. ``absolute``: 1 - abs(r). ``spearman``: 1 - rank correlation. ``euclidean``: the length
         of the difference of two columns, divided by sqrt(n).
+    memory_mb
+        Working memory that blocks of columns may take, besides the table itself.
     """
 
     X: np.ndarray | sp.csc_matrix
     distance: str = "correlation"
+    memory_mb: int = 1024
 
     def __post_init__(self) -> None:
         if self.distance not in DISTANCES:
@@ -113,8 +116,14 @@ class FeatureTable:
             block = average_ranks(block)
         return unit_columns(block, scale=self.distance != "euclidean")
 
-    def blocks(self, width: int = 4096) -> Iterator[tuple[slice, np.ndarray]]:
-        """All prepared columns, ``width`` at a time."""
+    @property
+    def block_width(self) -> int:
+        """Columns of a block, so that a few dense copies of it stay within the memory."""
+        return int(np.clip(self.memory_mb * 2**20 // (32 * self.n_samples), 16, 4096))
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """All prepared columns, a block at a time."""
+        width = self.block_width
         for start in range(0, self.n_features, width):
             columns = slice(start, min(start + width, self.n_features))
             yield columns, self.take(columns)
@@ -138,7 +147,7 @@ class FeatureTable:
 
     def variances(self) -> np.ndarray:
         """Variance of each column: ``(p,)`` float64."""
-        width = 4096
+        width = self.block_width
         parts = [self.raw(slice(k, k + width)).var(axis=0, dtype=np.float64) for k in range(0, self.n_features, width)]
         return np.concatenate(parts)
 

@@ -1,8 +1,9 @@
 """Feature distances as inner products of short vectors, so that no p x p matrix is needed.
 
 C1(i, j) = c - <z_i, z_j> on pairs i != j, where <., .> has a sign per dimension (all + for correlations, whose
-kernel is positive). Sources: truncated eigenvectors of the Gram matrix; Nystroem's method for distances without a
-feature map (Williams & Seeger, NIPS 2000).
+kernel is positive). Sources: truncated eigenvectors of the samples' Gram matrix, or by randomised subspace iteration
+(Halko et al., SIAM Rev 53, 2011) where there are many samples; Nystroem's method for distances without a feature map
+(Williams & Seeger, NIPS 2000).
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ import numpy as np
 from genomap_core.layout.distances import FeatureTable
 
 LANDMARKS = 1024
+GRAM = 1024
+"""Most samples for which the Gram matrix is made."""
+ENERGY = 0.98
+"""Share of the kernel's squared weight that the dimensions shall carry."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,38 +40,52 @@ class FeatureVectors:
     mean_distance: float
 
 
-def feature_vectors(table: FeatureTable, rank: int = 32, seed: int = 0) -> FeatureVectors:
-    """The best vectors of at most ``rank`` dimensions for the table's distance."""
+def feature_vectors(table: FeatureTable, most: int = 64, least: int = 24, seed: int = 0) -> FeatureVectors:
+    """Vectors that carry 98 % of the kernel's squared weight, in ``least`` to ``most`` dimensions (fewer if the rank is)."""
     if table.distance in ("correlation", "spearman"):
-        return _from_samples(table, rank, seed)
-    return _from_landmarks(table, rank, seed)
+        return _from_samples(table, most, least, seed)
+    return _from_landmarks(table, most, least, seed)
 
 
-def _from_samples(table: FeatureTable, rank: int, seed: int) -> FeatureVectors:
-    """Principal components of the unit columns, by the Gram matrix of samples (or of their random projections)."""
+def _from_samples(table: FeatureTable, most: int, least: int, seed: int) -> FeatureVectors:
+    """Principal components of the unit columns, without a copy of the table."""
     n, p = table.n_samples, table.n_features
-    sketch = None
-    if n > LANDMARKS:
-        sketch = np.random.default_rng(seed).normal(0, LANDMARKS**-0.5, (LANDMARKS, n)).astype(np.float32)
-    prepared = (Z if sketch is None else sketch @ Z for _, Z in table.blocks())
-    gram = np.zeros((min(n, LANDMARKS),) * 2, np.float32)
-    total = np.zeros(len(gram))
-    squares = 0.0
-    kept = []
-    for Z in prepared:
-        gram += Z @ Z.T
+    weight, basis = _gram_basis(table) if n <= GRAM else _random_basis(table, most, seed)
+    rank = _rank(weight, most, least)
+    basis = _fixed_signs(basis[:, :rank]).astype(np.float32)
+    values = np.empty((p, rank), np.float32)
+    total, squares = np.zeros(n), 0.0
+    for columns, Z in table.blocks():
+        values[columns] = Z.T @ basis
         total += Z.sum(axis=1, dtype=np.float64)
         squares += float(np.vdot(Z, Z))
-        kept.append(Z)
-    weight, basis = np.linalg.eigh(gram.astype(np.float64))
-    top = np.argsort(-weight)[: min(rank, p, len(weight))]
-    basis = _fixed_signs(basis[:, top]).astype(np.float32)
-    values = np.concatenate([Z.T @ basis for Z in kept])
     mean = 1 - (float(total @ total) - squares) / (p * (p - 1)) if p > 1 else 1.0
-    return FeatureVectors(values, np.ones(len(top), np.float32), mean)
+    return FeatureVectors(values, np.ones(rank, np.float32), mean)
 
 
-def _from_landmarks(table: FeatureTable, rank: int, seed: int) -> FeatureVectors:
+def _gram_basis(table: FeatureTable) -> tuple[np.ndarray, np.ndarray]:
+    gram = np.zeros((table.n_samples, table.n_samples), np.float32)
+    for _, Z in table.blocks():
+        gram += Z @ Z.T
+    weight, basis = np.linalg.eigh(gram.astype(np.float64))
+    return weight[::-1], basis[:, ::-1]
+
+
+def _random_basis(table: FeatureTable, most: int, seed: int, iterations: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Leading left singular vectors ``(n, k)`` of the prepared table and their squared singular values."""
+    n = table.n_samples
+    basis = np.random.default_rng(seed).normal(size=(n, min(most + 16, n))).astype(np.float32)
+    for _ in range(iterations):
+        basis = np.linalg.qr(basis)[0].astype(np.float32)
+        image = np.zeros_like(basis)
+        for _, Z in table.blocks():
+            image += Z @ (Z.T @ basis)
+        weight, turn = np.linalg.eigh((basis.T @ image).astype(np.float64))
+        basis = image @ turn[:, ::-1].astype(np.float32)
+    return weight[::-1], np.linalg.qr(basis)[0]
+
+
+def _from_landmarks(table: FeatureTable, most: int, least: int, seed: int) -> FeatureVectors:
     """Nystroem's extension of the similarity mean(C1) - C1 from random landmark features (all of them if few)."""
     p = table.n_features
     marks = np.sort(np.random.default_rng(seed).choice(p, min(p, LANDMARKS), replace=False))
@@ -75,12 +94,22 @@ def _from_landmarks(table: FeatureTable, rank: int, seed: int) -> FeatureVectors
     np.fill_diagonal(inner, 0)
     mean = inner.sum() / (len(marks) * (len(marks) - 1)) if p > 1 else 1.0
     weight, basis = np.linalg.eigh(mean - inner)
-    top = np.argsort(-np.abs(weight), kind="stable")[: min(rank, p)]
-    top = top[np.abs(weight[top]) > 1e-9 * max(np.abs(weight).max(), 1e-30)]
-    weight, basis = weight[top], _fixed_signs(basis[:, top])
+    order = np.argsort(-np.abs(weight), kind="stable")
+    weight, basis = weight[order], basis[:, order]
+    rank = min(_rank(np.abs(weight), most, least), int((np.abs(weight) > 1e-9 * np.abs(weight[0])).sum()))
+    weight, basis = weight[:rank], _fixed_signs(basis[:, :rank])
     project = (basis / np.sqrt(np.abs(weight))).astype(np.float32)
-    values = np.concatenate([(mean - table.between(block, Z)) @ project for _, block in table.blocks()])
-    return FeatureVectors(values.astype(np.float32), np.sign(weight).astype(np.float32), max(float(mean), 1e-12))
+    values = np.empty((p, rank), np.float32)
+    for columns, block in table.blocks():
+        values[columns] = (mean - table.between(block, Z)) @ project
+    return FeatureVectors(values, np.sign(weight).astype(np.float32), max(float(mean), 1e-12))
+
+
+def _rank(weight: np.ndarray, most: int, least: int) -> int:
+    """How many of the falling weights carry the wanted share of their squares."""
+    share = np.cumsum(np.maximum(weight, 0) ** 2)
+    needed = int(np.searchsorted(share, ENERGY * share[-1])) + 1
+    return min(max(needed, least), most, len(weight))
 
 
 def _fixed_signs(basis: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def measure(
     placed = np.flatnonzero(positions[:, 0] >= 0)
     if len(placed) < 2:
         return LayoutQuality(0.0, 0.0, 0.0, 0.0)
-    chosen = np.random.default_rng(seed).choice(placed, min(sample, len(placed)), replace=False)
+    chosen = np.random.default_rng(seed).choice(placed, min(sample, len(placed), 2 * table.block_width), replace=False)
     Z = table.take(chosen)
     pairs = np.triu_indices(len(chosen), 1)
     c, d = table.between(Z, Z)[pairs], cell_distance(positions[chosen], positions[chosen])[pairs]
@@ -85,8 +85,9 @@ def neighbour_correlation(table: FeatureTable, positions: np.ndarray, channel: n
     """Mean r of the features of every two cells that share an edge, within each channel; 0 where there are none."""
     a, b = neighbour_pairs(positions, channel)
     total = 0.0
-    for start in range(0, len(a), 8192):
-        at = slice(start, start + 8192)
+    width = table.block_width
+    for start in range(0, len(a), width):
+        at = slice(start, start + width)
         if table.distance == "euclidean":
             left, right = (unit_columns(table.raw(i[at])) for i in (a, b))
         else:
@@ -116,8 +117,8 @@ def knn_recall(
     k = min(k, len(placed) - 1)
     place = np.searchsorted(placed, queries)
     near_data = np.empty((len(queries), len(placed)), np.float32)
-    for start in range(0, len(placed), 4096):
-        at = slice(start, start + 4096)
+    for start in range(0, len(placed), table.block_width):
+        at = slice(start, start + table.block_width)
         near_data[:, at] = table.between(Z, table.take(placed[at]))
     near_map = squared_distance(positions[queries], positions[placed])
     near_data[np.arange(len(queries)), place] = near_map[np.arange(len(queries)), place] = np.inf

@@ -33,7 +33,7 @@ class PriorConfig:
     expression: float = 0.17
 
     def __post_init__(self) -> None:
-        if not 2 <= self.max_classes or not 1 <= self.min_features <= self.max_features:
+        if not self.max_classes >= 2 or not 1 <= self.min_features <= self.max_features:
             raise InputError("A prior needs at least two classes and one feature.")
         if self.max_rows < 2 * self.min_train_rows:
             raise InputError(f"`max_rows` must be at least {2 * self.min_train_rows}, got {self.max_rows}.")
@@ -49,7 +49,7 @@ class PriorConfig:
         f = min(1.0, max(0.0, fraction))
 
         def between(start: int, end: int) -> int:
-            return int(round(start + (end - start) * f))
+            return round(start + (end - start) * f)
 
         return PriorConfig(
             self.min_train_rows,
@@ -141,9 +141,8 @@ def with_marginals(g: Rng, x: np.ndarray) -> np.ndarray:
     x = standardised(x)
     if g.random() < 0.5:
         return x
-    kind = g.random(x.shape[1])
-    for j in np.flatnonzero(kind < 0.45):
-        x[:, j] = _marginal(g, x[:, j], kind[j] / 0.45)
+    for j in np.flatnonzero(g.random(x.shape[1]) < 0.45):
+        x[:, j] = _marginal(g, x[:, j], g.random())
     return x
 
 
@@ -167,8 +166,8 @@ def finished(g: Rng, x: np.ndarray) -> np.ndarray:
     R, F = x.shape
     x = standardised(x)
     if g.random() < 0.2:
-        noisy = g.random(F) < g.uniform(0, 0.6)
-        x[:, noisy] += g.standard_normal((R, int(noisy.sum()))) * g.choice([0.3, 1.0, 5.0])
+        noisy = np.flatnonzero(g.random(F) < g.uniform(0, 0.6))
+        x[:, noisy] += g.standard_normal((R, len(noisy))) * g.choice([0.3, 1.0, 5.0])
     x = standardised(x)
     # Half of the package's views squash values softly; the network should know both.
     x = x / np.sqrt(1 + (x / 3) ** 2) if g.random() < 0.4 else np.clip(x, -10, 10)

@@ -41,7 +41,7 @@ def structural_world(g: Rng, R: int, F: int, C: int) -> World:
         score = source[:, int(g.integers(source.shape[1]))]
         keep = np.flatnonzero(np.abs(everything - score[:, None]).sum(0) > 1e-9)
     else:
-        causes = g.choice(source.shape[1], int(min(source.shape[1], g.integers(2, 9))), replace=False)
+        causes = g.choice(source.shape[1], min(source.shape[1], int(g.integers(2, 9))), replace=False)
         score = standardised(source[:, causes]) @ g.standard_normal((len(causes), C)) + g.normal(0, 0.3, C)
         keep = np.arange(everything.shape[1])
     return everything[:, _some(g, keep, F)], score
@@ -64,7 +64,7 @@ def tree_world(g: Rng, R: int, F: int, C: int) -> World:
 
 def prototype_world(g: Rng, R: int, F: int, C: int) -> World:
     """The class comes first: each has one or a few prototypes in a latent space, seen through a random mixing."""
-    k = int(min(1 + g.geometric(0.15), 24))
+    k = min(1 + int(g.geometric(0.15)), 24)
     modes = 1 if g.random() < 0.6 else int(g.integers(2, 4))
     centre = g.standard_normal((C, modes, k)) * np.exp(g.normal(0.0, 0.7)) * np.sqrt(4.0 / (k + 2))
     y = g.choice(C, R, p=class_shares(g, C))
@@ -82,7 +82,7 @@ def graded_world(g: Rng, R: int, F: int, C: int) -> World:
     """Clinical tables: correlated features, a few with moderate additive effects, and much that is not measured."""
     k = int(g.integers(1, 8))
     x = g.standard_normal((R, k)) @ g.standard_normal((k, F)) * g.uniform(0, 1) / np.sqrt(k) + g.standard_normal((R, F))
-    active = g.choice(F, int(min(F, 1 + g.geometric(0.2))), replace=False)
+    active = g.choice(F, min(F, 1 + int(g.geometric(0.2))), replace=False)
     effect = np.zeros((F, C))
     effect[active] = g.standard_normal((len(active), C)) * g.gamma(2.0, 0.5, (len(active), 1))
     z = standardised(x) @ effect
@@ -99,7 +99,7 @@ def expression_world(g: Rng, R: int, F: int, C: int, n_train: int) -> World:
     Many more genes than ``F`` are drawn and the ``F`` with the largest F statistic *in the training rows* are kept, so
     that the network learns how much of such an association is luck.
     """
-    p = int(min(8 * F + g.integers(50, 600), 200_000 // R + 2 * F))
+    p = min(8 * F + int(g.integers(50, 600)), 200_000 // R + 2 * F)
     n_modules = int(g.integers(3, 40))
     informative = g.random(n_modules) < g.uniform(0.02, 0.4)
     y = g.choice(C, R, p=class_shares(g, C))
@@ -123,11 +123,11 @@ def class_shares(g: Rng, C: int) -> np.ndarray:
 
 def _causal_nodes(g: Rng, R: int, need: int) -> list[np.ndarray]:
     """Values of all nodes of a random layered graph, layer by layer: together at least ``need`` columns."""
-    layers, roots = int(g.integers(1, 5)), int(min(2 + g.geometric(0.25), 16))
+    layers, roots = int(g.integers(1, 5)), min(2 + int(g.geometric(0.25)), 16)
     width = max(int(np.ceil((need + 2) / layers)), int(g.integers(4, 24)))
     h = _roots(g, R, roots)
     act, mixed = ACTIVATIONS[g.integers(len(ACTIVATIONS))], g.random() < 0.5
-    drop, noise = g.uniform(0, 0.8), g.choice([0.0, 0.01, 0.05, 0.2, 0.5])
+    drop, noise = g.uniform(0, 0.8), float(g.choice([0.0, 0.01, 0.05, 0.2, 0.5]))
     scale = np.exp(g.normal(0.2, 0.6))
     nodes = [h]
     for _ in range(layers):
@@ -147,8 +147,8 @@ def _roots(g: Rng, R: int, k: int) -> np.ndarray:
     if 0.2 <= kind < 0.35:
         h = np.sign(h) * np.abs(h) ** g.uniform(1, 2.5)
     elif 0.35 <= kind < 0.5:
-        discrete, levels = g.random(k) < 0.5, g.integers(2, 6, k)
-        h[:, discrete] = np.floor(g.random((R, discrete.sum())) * levels[discrete]) - levels[discrete] / 2
+        discrete, levels = np.flatnonzero(g.random(k) < 0.5), g.integers(2, 6, k)
+        h[:, discrete] = np.floor(g.random((R, len(discrete))) * levels[discrete]) - levels[discrete] / 2
     return h * np.abs(g.normal(1, 0.5, k)) + g.normal(0, 1, k) * (g.random() < 0.5)
 
 

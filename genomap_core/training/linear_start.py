@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 _BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells
@@ -44,7 +44,7 @@ def linear_start(
     scene = _Scene(maps, y, class_weights, groups)
     best = min((scene.best_penalty(sigma) for sigma in _BLURS), key=lambda choice: choice.cross_entropy)
     weight = scene.weight(best)
-    bias = scene.prior - scene.mean.reshape(-1) @ weight
+    bias = best.bias - scene.mean.reshape(-1) @ weight
     shaped = weight.T.reshape(len(class_weights), *maps.shape[1:])
     return LinearStart(shaped.astype(np.float32), bias.astype(np.float32), best.blur, best.penalty, best.cross_entropy)
 
@@ -55,6 +55,7 @@ class _Choice:
     blur: float
     penalty: float
     scale: float
+    bias: np.ndarray  # (n_classes,)
     dual: np.ndarray  # (n, n_classes)
 
 
@@ -83,8 +84,8 @@ class _Scene:
         for penalty in _PENALTIES:
             dual = vectors @ (rotated / (values + penalty)[:, None])
             left_out = self._left_out(values / (values + penalty), vectors, penalty * dual)
-            scale, loss = self._calibrate(left_out)
-            choices.append(_Choice(loss, sigma, float(penalty), scale, dual))
+            scale, bias, loss = self._calibrate(left_out)
+            choices.append(_Choice(loss, sigma, float(penalty), scale, bias, dual))
         return min(choices, key=lambda choice: choice.cross_entropy)
 
     def _left_out(self, shrink: np.ndarray, vectors: np.ndarray, residual: np.ndarray) -> np.ndarray:
@@ -100,16 +101,26 @@ class _Scene:
                 left_out[rows] = np.linalg.lstsq(np.eye(len(rows)) - hat, residual[rows], rcond=1e-10)[0]
         return self.targets - left_out - self.share
 
-    def _calibrate(self, scores: np.ndarray) -> tuple[float, float]:
-        """The factor on the scores with the least weighted cross-entropy, and that cross-entropy."""
-        rows = np.arange(len(self.y))
+    def _calibrate(self, scores: np.ndarray) -> tuple[float, np.ndarray, float]:
+        """The factor on the scores and the classes' biases of least weighted cross-entropy, and that cross-entropy.
 
-        def loss(log_scale: float) -> float:
-            picked = log_softmax(self.prior + np.exp(log_scale) * scores, axis=1)[rows, self.y]
-            return -float(np.average(picked, weights=self.row_weights))
+        Biases are drawn towards the log class frequencies with the force of one row.
+        """
+        rows, one_hot = np.arange(len(self.y)), self.targets
+        share = self.row_weights / self.row_weights.sum()
 
-        found = minimize_scalar(loss, bounds=(-3.0, 4.0), method="bounded", options={"xatol": 0.05})
-        return float(np.exp(found.x)), float(found.fun)
+        def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+            scale, shift = np.exp(parameters[0]), parameters[1:]
+            log_probability = log_softmax(self.prior + shift + scale * scores, axis=1)
+            slope = (np.exp(log_probability) - one_hot) * share[:, None]
+            force = shift / len(rows)
+            gradient = np.r_[scale * (slope * scores).sum(), slope.sum(axis=0) + force]
+            return -float(share @ log_probability[rows, self.y]) + 0.5 * float(force @ shift), gradient
+
+        start = np.zeros(1 + scores.shape[1])
+        bounds = [(-3.0, 4.0)] + [(-5.0, 5.0)] * scores.shape[1]
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+        return float(np.exp(found.x[0])), self.prior + found.x[1:], float(found.fun)
 
     def weight(self, choice: _Choice) -> np.ndarray:
         """Dual coefficients as weights of cells: ``(c H W, n_classes)``."""

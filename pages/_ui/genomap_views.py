@@ -18,7 +18,7 @@ from genomap_core.workflows.genomap import GenomapResult
 from pages._ui import jobs as job_panel
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
 from pages._ui.session import Session, jobs
-from pages._ui.shell import plain
+from pages._ui.shell import page_link, plain
 from pages._ui.widgets import bound, caption, file_stem
 
 SUBSAMPLE = "genomap:subsample_task"
@@ -28,11 +28,12 @@ def cohort_line(session: Session) -> None:
     """What is looked at, in one line, and the way to another cohort."""
     d = session.dataset
     classes = "no labels" if d.y is None else f"{len(d.classes)} classes"
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    left.markdown(
-        f"**{plain(d.name)}** · {d.n_samples:,} samples · {d.n_features:,} features · {classes} · {plain(d.unit)}"
-    )
-    right.page_link("pages/data.py", label="Change cohort", icon=":material/swap_horiz:")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(
+            f"**{plain(d.name)}** · {d.n_samples:,} samples · {d.n_features:,} features · {classes} · {plain(d.unit)}",
+            width="content",
+        )
+        page_link("data", "Change cohort", ":material/swap_horiz:")
 
 
 def unit(dataset: Dataset) -> str:
@@ -84,22 +85,20 @@ def patient_picker(session: Session) -> int:
     def step(by: int) -> None:
         session.patient = (session.patient + by) % n
 
-    back, picker, forward = st.columns([1, 8, 1], vertical_alignment="bottom")
-    back.button(
-        ":material/chevron_left:", key="previous", help="Previous patient", width="stretch", on_click=step, args=(-1,)
-    )
-    forward.button(
-        ":material/chevron_right:", key="next", help="Next patient", width="stretch", on_click=step, args=(1,)
-    )
-    picker.selectbox("Patient", range(n), format_func=lambda i: label(d, i), **bound(session, "patient"))
+    st.selectbox("Patient", range(n), format_func=lambda i: label(d, i), **bound(session, "patient"))
+    with st.container(horizontal=True):
+        st.button("Previous", key="previous", icon=":material/chevron_left:", on_click=step, args=(-1,))
+        st.button("Next", key="next", icon=":material/chevron_right:", on_click=step, args=(1,))
     return session.patient
 
 
 def patient(session: Session, result: GenomapResult) -> None:
     """One patient's map with its sliders, and the feature that was clicked or searched."""
-    row = patient_picker(session)
-    chosen = _chosen(session, result)
     left, right = st.columns([3, 2], gap="large")
+    with right:
+        row = patient_picker(session)
+        _feature_card(session, result, row)
+    chosen = _chosen(session, result)
     with left:
         data = map_data(session, result, [row], () if chosen is None else (chosen,), title=session.dataset.name)
         event = gene_map(data, key="patient_map", height=560, initial=session.perturbation)
@@ -109,11 +108,9 @@ def patient(session: Session, result: GenomapResult) -> None:
             st.rerun()
         st.markdown(
             "Noise is in units of each feature's standard deviation; the marks are the robustness study's 5, 10, 15 "
-            "and 20 %. Click a cell, or move with the arrow keys and press Enter, to read a feature."
+            "and 20 %."
         )
         _exports(session, result, data)
-    with right:
-        _feature_card(session, result, row)
 
 
 def _chosen(session: Session, result: GenomapResult) -> int | None:
@@ -184,28 +181,18 @@ def _neighbours(result: GenomapResult, feature: int) -> pd.DataFrame:
 def _exports(session: Session, result: GenomapResult, data: MapData) -> None:
     stem = f"genomap-{file_stem(session.dataset.name)}-{session.patient + 1}"
     shown = session.perturbation
-    png, svg, table, npz = st.columns(4)
-    png.download_button(
-        "PNG", lambda: map_png(data.static(shown)), f"{stem}.png", "image/png", on_click="ignore", width="stretch"
-    )
-    svg.download_button(
-        "SVG", lambda: map_svg(data.static(shown)), f"{stem}.svg", "image/svg+xml", on_click="ignore", width="stretch"
-    )
-    table.download_button(
-        "CSV",
-        lambda: _map_csv(result, data.shown(shown)[0]),
-        f"{stem}.csv",
-        "text/csv",
-        on_click="ignore",
-        width="stretch",
-    )
-    npz.download_button(
-        "npz",
-        lambda: maps_npz(session.dataset, result),
-        f"genomaps-{file_stem(session.dataset.name)}.npz",
-        on_click="ignore",
-        width="stretch",
-    )
+    files = {
+        "PNG": (lambda: map_png(data.static(shown)), f"{stem}.png"),
+        "SVG": (lambda: map_svg(data.static(shown)), f"{stem}.svg"),
+        "CSV": (lambda: _map_csv(result, data.shown(shown)[0]), f"{stem}.csv"),
+        "All maps (npz)": (
+            lambda: maps_npz(session.dataset, result),
+            f"genomaps-{file_stem(session.dataset.name)}.npz",
+        ),
+    }
+    with st.container(horizontal=True, gap="small"):
+        for title, (make, name) in files.items():
+            st.download_button(title, make, name, on_click="ignore", icon=":material/download:")
 
 
 def formula_safe(text: str) -> str:

@@ -30,6 +30,8 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     ],
 }
 DEFAULT = "genomap"
+STYLE = "<style>[data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}</style>"
+"""Less empty space above the page than Streamlit leaves; fixed text, no data in it."""
 
 
 def _navigation() -> Any:
@@ -64,6 +66,7 @@ def run() -> None:
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
     st.session_state["_shell"] = True
     page = _navigation()
+    st.html(STYLE)
     st.logo(str(ICON), size="large")
     _notice()
     try:
@@ -95,7 +98,7 @@ def plain(text: str) -> str:
 
 def page_link(name: str, label: str, icon: str | None = None) -> None:
     """A link to another page of the app."""
-    st.page_link(ROOT / "pages" / f"{name}.py", label=label, icon=icon)
+    st.page_link(ROOT / "pages" / f"{name}.py", label=label, icon=icon, width="content")
 
 
 def header(title: str, purpose: str) -> None:

@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
@@ -41,39 +40,29 @@ def bound(owner: object, name: str) -> dict[str, Any]:
 
 def layout_form(dataset: Dataset, config: GenomapConfig) -> GenomapConfig:
     """Options of the layout. Changes at once; the layout is then computed again."""
-    first, second, third, fourth = st.columns([3, 3, 2, 2])
-    solver = first.selectbox(
+    solver = st.selectbox(
         "Placement",
         [s for s in SOLVER_TITLES if s in SOLVER_NAMES],
         index=list(SOLVER_TITLES).index(config.solver),
         format_func=SOLVER_TITLES.__getitem__,
         help="How features find their cells. Random is the control: what a map without any order looks like.",
     )
-    distance = second.selectbox(
+    distance = st.selectbox(
         "Features are near when they agree in",
         list(DISTANCES),
         index=list(DISTANCES).index(config.distance),
         format_func=DISTANCES.__getitem__,
     )
     most = min(dataset.n_features, SOLVER_LIMITS.get(solver, 20_000))
-    count = third.number_input(
+    count = st.number_input(
         "Features on the map",
         1,
         most,
         min(config.max_features, most),
         help="The most variable ones are kept. Some placements take fewer features.",
     )
-    joint = config.joint
-    if dataset.omics is not None:
-        joint = fourth.toggle("Omics types on one map", config.joint)
-    else:
-        fourth.metric("Grid", _grid_text(int(count)), label_visibility="visible")
+    joint = dataset.omics is not None and st.toggle("Omics types on one map", config.joint)
     return replace(config, solver=solver, distance=distance, max_features=int(count), joint=joint)
-
-
-def _grid_text(features: int) -> str:
-    side = int(np.ceil(np.sqrt(features)))
-    return f"{side} x {side}"
 
 
 NETWORKS = {

@@ -133,6 +133,8 @@ def test_both_models_answer_the_slider_together(server: AppServer, make_page: Ca
     map_drawn(page)
     use_sample(page, "Wine")
     go(page, "Compare")
+    page.get_by_label("Folds").fill("2")
+    page.get_by_label("Folds").press("Tab")
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text("All models on the same folds")).to_be_visible(timeout=2 * LONG)
     map_drawn(page)

@@ -35,7 +35,7 @@ def test_distances_equal_the_reference(X, distance, reference, container):
 @pytest.mark.parametrize("distance", ["correlation", "absolute", "spearman", "euclidean"])
 def test_vectors_of_full_rank_reproduce_the_distances(X, distance):
     table = FeatureTable(X, distance)
-    vectors = feature_vectors(table, rank=40)
+    vectors = feature_vectors(table, most=40, least=40)
     inner = (vectors.values * vectors.signs) @ vectors.values.T
     C = table.matrix()
     constant = 1.0 if distance in ("correlation", "spearman") else vectors.mean_distance

@@ -70,7 +70,7 @@ def test_probabilities_are_those_of_the_saved_model(tmp_path, maker):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("labels", [np.array(["x", "y", "z"]), np.array([10, 20, 30]), np.array([0.5, 1.5, 2.5])])
+@pytest.mark.parametrize("labels", [np.array(["x", "y", "z"]), np.array([10, 20, 30]), np.array([1.0, 2.0, 4.0])])
 def test_labels_of_any_plain_kind_come_back(labels):
     X, y = table()
     model = genomap_pipeline(max_epochs=1, device="cpu").fit(X, labels[y])
@@ -122,11 +122,11 @@ def test_a_changed_weight_breaks_the_checksum(content):
 
 def test_a_weight_that_is_nan_is_refused_at_saving_and_at_loading(content):
     name = "network/members.0.out.bias"
-    with pytest.raises(BundleError, match=r"NaN.*members.0.out.bias"):
+    with pytest.raises(BundleError, match=r"NaN.*members\.0\.out\.bias"):
         load_bundle(changed(content, {name: np.full(3, np.nan, np.float32)}))
     model = load_bundle(content).pipeline
     model["network"].module_.members[0].out.bias.data[:] = float("inf")
-    with pytest.raises(BundleError, match="members.0.out.bias"):
+    with pytest.raises(BundleError, match=r"members\.0\.out\.bias"):
         packed(model)
 
 

@@ -181,7 +181,7 @@ def test_exhausted_memory_is_named_whatever_its_face(monkeypatch, cause, during)
         raise cause
 
     monkeypatch.setattr(MapCNN, "forward", forward)
-    with pytest.raises(OutOfMemoryError, match="memory: (choose fewer|predict fewer)") as error:
+    with pytest.raises(OutOfMemoryError, match=r"memory: (choose fewer|predict fewer)") as error:
         model.fit(maps, y) if during == "fit" else model.predict(maps)
     assert error.value.__cause__ is cause
 

@@ -19,7 +19,7 @@ def embedding(problem: Problem, method: str = "tsne") -> np.ndarray:
 
 
 def _seat(problem: Problem, method: str) -> np.ndarray:
-    vectors = feature_vectors(problem.table, 32, problem.seed).values
+    vectors = feature_vectors(problem.table, most=32, seed=problem.seed).values
     problem.on_progress(Progress("layout", 0, 2))
     plane = _plane(vectors, method, problem.seed)
     problem.on_progress(Progress("layout", 1, 2))

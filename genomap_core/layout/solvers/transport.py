@@ -25,9 +25,6 @@ from genomap_core.layout.lowrank import feature_vectors
 from genomap_core.layout.moves import blur_sweep, lattice_sweep, swap_pass
 from genomap_core.layout.problem import Arrangement, Problem
 
-RANK = 32
-
-
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How much work is done, by the grid's size.
@@ -82,7 +79,8 @@ def schedule(shape: tuple[int, int], effort: float = 1.0) -> Schedule:
 
 def transport(problem: Problem) -> np.ndarray:
     """Index of each feature's cell in the grid's usable cells: ``(p,)`` int."""
-    vectors = feature_vectors(problem.table, RANK, problem.seed)
+    most = 128 if problem.grid.n_cells <= 2500 else 64
+    vectors = feature_vectors(problem.table, most, seed=problem.seed)
     kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
     plan = schedule(problem.grid.shape, problem.effort)
     first = problem.grid.open_cells[start(vectors.values, problem)]

@@ -1,0 +1,224 @@
+"""Pre-train the in-house network: ``python -m genomap_core.pfn.pretrain train|finish|evaluate FOLDER``.
+
+``train FOLDER --minutes 60`` starts, or goes on where FOLDER stands; it may be stopped at any time (Ctrl-C, SIGTERM:
+the state is saved; killed: a minute is lost). ``finish FOLDER --export FILE.safetensors`` decays the learning rate from
+a copy of the state and writes the checkpoint with its card; training can go on afterwards. ``evaluate FILE`` compares a
+checkpoint with logistic regression and random forest on real tables. The learning curve is ``FOLDER/curve.jsonl``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genomap_core.errors import InputError
+from genomap_core.pfn import pretrain_loop as loop
+from genomap_core.pfn.checkpoint import Range, Size, save_checkpoint
+from genomap_core.pfn.pretrain_card import card_text
+from genomap_core.pfn.pretrain_loop import PretrainConfig, Pretraining
+from genomap_core.pfn.prior import Batch
+from genomap_core.pfn.weights import Weights
+
+MEANT_FOR = Range(rows=5_000, features=100, features_per_estimator=60)
+NAME = "in-house PFN"
+
+
+def train(
+    folder: Path,
+    config: PretrainConfig,
+    *,
+    minutes: float,
+    device: str = "cpu",
+    workers: int = 0,
+    every_seconds: float = 60.0,
+    log: Any = None,
+) -> Pretraining:
+    """Train for ``minutes`` of wall clock, from the state in ``folder`` or from the beginning.
+
+    Every ``every_seconds`` the state is saved and a line of figures goes to ``curve.jsonl`` and to ``log``. An existing
+    state keeps the configuration it was started with.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "state.pt"
+    state = loop.load_state(path, device) if path.is_file() else loop.start(config, device)
+    validation = loop.validation_batches(state.config)
+    end = time.monotonic() + 60 * minutes
+    stopped = _StopSignal()
+    recent: list[float] = []
+    last = time.monotonic()
+
+    def note() -> None:
+        figures = loop.validate(state, validation)
+        line = {
+            "step": state.step,
+            "tables": state.tables,
+            "minutes": round(state.seconds / 60, 2),
+            "loss": round(sum(recent) / max(1, len(recent)), 4),
+            **{name: round(value, 4) for name, value in figures.items()},
+        }
+        loop.save_state(state, path)
+        with (folder / "curve.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if log is not None:
+            log(json.dumps(line))
+        recent.clear()
+
+    def report(_: Pretraining, loss: float) -> None:
+        nonlocal last
+        recent.append(loss)
+        if time.monotonic() - last > every_seconds:
+            note()
+            last = time.monotonic()
+
+    loop.run(
+        state,
+        lambda _: stopped.asked or time.monotonic() >= end,
+        batches=lambda step: _batches(state.config, step, workers),
+        report=report,
+    )
+    note()
+    return state
+
+
+def finish(
+    folder: Path, export: Path, *, steps: int = 2_000, version: str = "1.0", device: str = "cpu", workers: int = 0
+) -> Weights:
+    """Decay the learning rate over ``steps`` steps from a copy of the state, and write checkpoint and card."""
+    path = folder / "state.pt"
+    if not path.is_file():
+        raise InputError(f"{folder}: nothing has been trained here yet; run `train` first.")
+    state = loop.load_state(path, device)
+    loop.run(
+        state,
+        lambda _: False,
+        batches=lambda step: _batches(state.config, step, workers),
+        decay_steps=steps,
+    )
+    figures = loop.validate(state, loop.validation_batches(state.config))
+    provenance = {
+        "name": NAME,
+        "version": version,
+        "licence": "MIT",
+        "selected_features": 20,
+        "trained_on": "synthetic tables of genomap_core.pfn.prior only",
+        "steps": state.step,
+        "tables": state.tables,
+        "minutes": round(state.seconds / 60, 1),
+        "device": device,
+        "config": asdict(state.config),
+        **{name: round(value, 4) for name, value in figures.items()},
+    }
+    network = loop.averaged_network(state).cpu()
+    weights = save_checkpoint(export, network, state.architecture_config, "v3", provenance, MEANT_FOR)
+    export.with_suffix(".md").write_text(card_text(weights))
+    return weights
+
+
+def _batches(config: PretrainConfig, step: int, workers: int) -> Iterable[Batch]:
+    """The stream of tables, drawn by other processes when there are any."""
+    if workers == 0:
+        return loop.table_stream(config, step)
+    dataset = _Steps(config)
+    return torch.utils.data.DataLoader(
+        dataset, batch_size=None, sampler=range(step, sys.maxsize), num_workers=workers, prefetch_factor=4
+    )
+
+
+class _Steps(torch.utils.data.Dataset[Batch]):
+    """Batches by step, for worker processes."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        self.config = config
+
+    def __getitem__(self, step: int) -> Batch:
+        torch.set_num_threads(1)
+        return loop.batch_of_step(self.config, step)
+
+
+class _StopSignal:
+    """Remembers that somebody asked the program to stop, so that the state is saved first."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    if options.command == "train":
+        size = Size(options.width, options.layers, options.heads, 2, 32, 4)
+        config = PretrainConfig(size=size, seed=options.seed, cells=options.cells, learning_rate=options.rate)
+        train(
+            options.folder,
+            config,
+            minutes=options.minutes,
+            device=options.device,
+            workers=options.workers,
+            log=_say,
+        )
+    elif options.command == "finish":
+        weights = finish(
+            options.folder,
+            options.export,
+            steps=options.steps,
+            version=options.version,
+            device=options.device,
+            workers=options.workers,
+        )
+        _say(f"{weights.path}: {weights.label}, {weights.path.stat().st_size / 1e6:.1f} MB")
+    else:
+        from genomap_core.pfn.pretrain_eval import compare, summary
+
+        for line in summary(compare(options.file, n_estimators=options.estimators, report=_say)):
+            _say(line)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m genomap_core.pfn.pretrain", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--threads", type=int, default=1, help="of torch on a CPU")
+    machine = argparse.ArgumentParser(add_help=False, parents=[shared])
+    machine.add_argument("folder", type=Path)
+    machine.add_argument("--device", default="cpu")
+    machine.add_argument("--workers", type=int, default=0, help="processes that draw tables; for a GPU")
+    training = commands.add_parser("train", parents=[machine], help="start, or go on")
+    training.add_argument("--minutes", type=float, default=60)
+    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--cells", type=int, default=PretrainConfig().cells, help="values in a batch of tables")
+    training.add_argument("--rate", type=float, default=PretrainConfig().learning_rate)
+    training.add_argument("--width", type=int, default=PretrainConfig().size.width)
+    training.add_argument("--layers", type=int, default=PretrainConfig().size.layers)
+    training.add_argument("--heads", type=int, default=PretrainConfig().size.heads)
+    ending = commands.add_parser("finish", parents=[machine], help="decay the learning rate and write the checkpoint")
+    ending.add_argument("--export", type=Path, required=True, help="*.safetensors, with v3 in its name")
+    ending.add_argument("--steps", type=int, default=2_000)
+    ending.add_argument("--version", default="1.0")
+    judging = commands.add_parser("evaluate", parents=[shared], help="beside logistic regression and random forest")
+    judging.add_argument("file", type=Path)
+    judging.add_argument("--estimators", type=int, default=4)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
