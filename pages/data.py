@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages._ui import data_views as views
 from pages._ui import shell
+from pages._ui.session import current
 
-shell.guard()
-
-from pages._ui import data_views as views  # noqa: E402
-from pages._ui.session import current  # noqa: E402
-
-session = current()
-shell.header("Data", "Choose the cohort to explore: one that comes with the app, or a table of your own.")
-views.in_use(session)
-samples, upload, manage = st.tabs(["Sample cohorts", "Your own table", "Stored data"])
-with samples:
-    views.samples(session)
-with upload:
-    views.upload(session)
-with manage:
-    views.manage(session)
+with shell.page("Data", "Choose the cohort to explore: one that comes with the app, or a table of your own."):
+    session = current()
+    views.in_use(session)
+    samples, upload, manage = st.tabs(["Sample cohorts", "Your own table", "Stored data"])
+    with samples:
+        views.samples(session)
+    with upload:
+        views.upload(session)
+    with manage:
+        views.manage(session)

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages._ui import genomap_views as views
 from pages._ui import shell
+from pages._ui.session import current
+from pages._ui.widgets import layout_form
 
-shell.guard()
-
-from pages._ui import genomap_views as views  # noqa: E402
-from pages._ui.session import current  # noqa: E402
-from pages._ui.widgets import layout_form  # noqa: E402
-
-session = current()
-shell.header(
-    "Genomap", "Every patient as one picture: each feature has a fixed place, related features lie side by side."
-)
-views.cohort_line(session)
 VIEWS = {
     "Patient": views.patient,
     "Classes": views.classes,
@@ -24,16 +16,19 @@ VIEWS = {
     "Layout quality": views.quality,
     "Fewer samples": views.subsample,
 }
-with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-    choice = st.segmented_control(
-        "View", list(VIEWS), default="Patient", required=True, key="genomap_view", label_visibility="collapsed"
-    )
-    with st.popover("Layout", icon=":material/tune:"):
-        chosen = layout_form(session.dataset, session.layout)
-if chosen != session.layout:
-    session.layout = chosen
-    st.rerun()
 
-with st.spinner("Placing the features ..."):
-    result = session.genomap()
-VIEWS[choice](session, result)
+with shell.page(
+    "Genomap", "Every patient as one picture: each feature has a fixed place, related features lie side by side."
+):
+    session = current()
+    views.cohort_line(session)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        choice = st.segmented_control(
+            "View", list(VIEWS), default="Patient", required=True, key="genomap_view", label_visibility="collapsed"
+        )
+        with st.popover("Layout", icon=":material/tune:"):
+            chosen = layout_form(session.dataset, session.layout)
+    session.layout = chosen
+    with st.spinner("Placing the features ..."):
+        result = session.genomap()
+    VIEWS[choice](session, result)

@@ -12,15 +12,16 @@ FORBIDDEN_CALLS = {
     "pickle.Unpickler": "runs code from the file",
     "joblib.load": "runs code from the file",
     "pandas.read_pickle": "runs code from the file",
-    "torch.load": "use safetensors",
     "yaml.load": "use yaml.safe_load",
     "eval": "runs code",
     "exec": "runs code",
     "print": "the library is silent; pages use streamlit",
-    "tarfile.open": "archives are read member by member, tar is refused",
     "multiprocessing.Process": "it runs app.py again; use genomap_core.jobs",
     "concurrent.futures.ProcessPoolExecutor": "it runs app.py again; use genomap_core.jobs",
 }
+ONLY_WITH = {"torch.load": "weights_only"}
+"""Call -> keyword that must be literally True."""
+FORBIDDEN_ENDINGS = {".extractall": "archives are read member by member"}
 FORBIDDEN_NAMES = {
     "unsafe_allow_html": "shows uploaded text as HTML",
     "unsafe_allow_javascript": "runs script in the app's origin",
@@ -46,6 +47,11 @@ def findings(source: str) -> Iterator[str]:
             name = _dotted(node.func, aliases)
             if name in FORBIDDEN_CALLS:
                 yield f"line {line}: {name}: {FORBIDDEN_CALLS[name]}"
+            if name in ONLY_WITH and not _literally_true(node, ONLY_WITH[name]):
+                yield f"line {line}: {name}: only with {ONLY_WITH[name]}=True"
+            for ending, reason in FORBIDDEN_ENDINGS.items():
+                if name.endswith(ending):
+                    yield f"line {line}: {name}: {reason}"
         elif isinstance(node, ast.keyword):
             if node.arg in FORBIDDEN_NAMES:
                 yield f"line {node.value.lineno}: {node.arg}: {FORBIDDEN_NAMES[node.arg]}"
@@ -62,6 +68,11 @@ def findings(source: str) -> Iterator[str]:
                 full = f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
                 if full.startswith("streamlit.components.v1"):
                     yield f"line {line}: {full}: {FORBIDDEN_ATTRIBUTES['components.v1']}"
+
+
+def _literally_true(call: ast.Call, keyword: str) -> bool:
+    given = {k.arg: k.value for k in call.keywords}.get(keyword)
+    return isinstance(given, ast.Constant) and given.value is True
 
 
 def browser_findings(source: str) -> Iterator[str]:

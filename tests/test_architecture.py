@@ -112,6 +112,8 @@ def test_a_browser_file_has_no_forbidden_construct(path: Path) -> None:
         "import numpy as np\nnp.load(f, allow_pickle=flag)",
         "import pandas as pd\npd.read_pickle(f)",
         "import torch\ntorch.load(f)",
+        "import torch\ntorch.load(f, weights_only=safe)",
+        "zipfile.ZipFile(f).extractall(folder)",
         "import streamlit as st\nst.markdown(x, unsafe_allow_html=True)",
         "import streamlit as st\nst.components.v1.html(x)",
         "import streamlit.components.v1 as components",
@@ -128,7 +130,13 @@ def test_the_gate_finds_what_it_must(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["np.load(f, allow_pickle=False)", "model.eval()", "x = 'pickle.load(f)'", "st.components.v2.component('x')"],
+    [
+        "np.load(f, allow_pickle=False)",
+        "model.eval()",
+        "import torch\ntorch.load(f, weights_only=True)",
+        "x = 'pickle.load(f)'",
+        "st.components.v2.component('x')",
+    ],
 )
 def test_the_gate_lets_the_harmless_pass(source: str) -> None:
     assert not list(findings(source))

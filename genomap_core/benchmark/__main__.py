@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from types import FrameType
 
 from genomap_core.benchmark import cli, terminal
 from genomap_core.benchmark.driver import Listener, run_study
@@ -20,6 +22,7 @@ from genomap_core.errors import GenomapError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0: done, 1: a problem that was named, 2: wrong arguments, 130: interrupted."""
     args = cli.parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)  # what Slurm sends first; ends as Ctrl-C does
     try:
         return COMMANDS[args.command](args)
     except GenomapError as error:
@@ -28,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; all results so far are in the store. Repeat the command to continue.", file=sys.stderr)
         return 130
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def plan(args: argparse.Namespace) -> int:

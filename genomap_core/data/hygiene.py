@@ -70,8 +70,10 @@ def otsu_threshold(grey: np.ndarray) -> float:
 
 def head_region(grey: np.ndarray) -> np.ndarray:
     """The head in ``(H, W)``: the largest bright piece, its holes filled. True everywhere where none stands out."""
-    smooth = ndimage.gaussian_filter(grey, max(grey.shape) / 200)
-    bright = ndimage.binary_closing(smooth > 0.5 * otsu_threshold(smooth) + 0.5 * float(smooth.min()), iterations=2)
+    smooth = ndimage.gaussian_filter(grey, 1.0)
+    low = float(smooth.min())
+    bright = smooth > low + 0.5 * (otsu_threshold(smooth) - low)
+    bright = ndimage.binary_closing(np.pad(bright, 4), iterations=2)[4:-4, 4:-4]
     labels, n = ndimage.label(bright)
     if n == 0:
         return np.ones(grey.shape, bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -83,3 +84,18 @@ def spreadsheet_column(position: int) -> str:
 def capital(text: str) -> str:
     """With a capital at the beginning; the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def limited(said: list[Message], limit: int) -> list[Message]:
+    """At most ``limit`` messages of each kind, the last of them telling how many there were."""
+    counts = Counter(m.code for m in said)
+    seen: Counter[str] = Counter()
+    kept: list[Message] = []
+    for message in said:
+        seen[message.code] += 1
+        if seen[message.code] <= limit:
+            kept.append(message)
+        elif seen[message.code] == limit + 1:
+            text = f"... and {counts[message.code] - limit:,} more like the one before."
+            kept.append(Message(message.severity, message.code, text))
+    return kept

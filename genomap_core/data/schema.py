@@ -89,6 +89,8 @@ def validate(table: Table, roles: Roles | None = None) -> SchemaReport:
     used, said = (roles, ()) if roles is not None else propose(table)
     parts = split(table, used)
     stats = column_stats(parts.cohort.values)
+    if parts.encoded:
+        stats = replace(stats, empty=np.zeros_like(stats.empty))
     scale = scale_of(parts.cohort, stats)
     if roles is None and scale.advised:
         used = replace(used, log="log2(1+x)")
@@ -101,7 +103,7 @@ def validate(table: Table, roles: Roles | None = None) -> SchemaReport:
             *check_labels(cohort, parts.target),
             *parts.messages,
             *check_cells(cohort),
-            *check_missing(cohort, stats.missing),
+            *check_missing(cohort, stats),
             *check_scale(cohort, scale, stats),
             *check_sentinels(cohort, stats, scale),
             *check_equal(cohort, stats),
@@ -113,7 +115,7 @@ def validate(table: Table, roles: Roles | None = None) -> SchemaReport:
         name=table.name,
         roles=used,
         messages=(*table.messages, *said, *found),
-        n_samples=int(parts.kept.sum()),
+        n_samples=int((parts.kept & ~stats.empty).sum()),
         n_features=len(names),
         classes=tuple(sorted(classes)),
         unit=unit_of(used, scale),

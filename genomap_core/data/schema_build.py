@@ -63,10 +63,11 @@ def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...]) -> Dataset
 
     cohort = parts.cohort
     values = _log2(cohort.values) if cohort.roles.log == "log2(1+x)" else cohort.values
-    plan = _plan(parts, _filled(values))
+    filled, full = _filled(values)
+    plan = _plan(parts, filled)
     names = tuple(name for _, name, _ in plan)
     X = _join(values, parts.encoded, [source for _, _, source in plan])
-    rows = np.flatnonzero(parts.kept)
+    rows = np.flatnonzero(parts.kept & (full | bool(parts.encoded)))
     every = len(rows) == cohort.n_samples
     codes, omics = omics_of(names)
     target = _sorted_codes(parts.target) if parts.target is not None else None
@@ -86,17 +87,18 @@ def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...]) -> Dataset
     )
 
 
-def _filled(values: Matrix) -> np.ndarray:
-    """``(q,)`` whether a column has any present value."""
+def _filled(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """``(q,)`` and ``(n,)``: columns and rows that have any present value."""
+    n, q = values.shape
     if not isinstance(values, np.ndarray):
-        absent = np.bincount(values.indices[np.isnan(values.data)], minlength=values.shape[1])
-        return absent < values.shape[0]
-    filled = np.zeros(values.shape[1], bool)
-    for _, block in chunks(values):
-        filled |= ~np.isnan(block).all(axis=0)
-        if filled.all():
-            break
-    return filled
+        absent = np.bincount(values.indices[np.isnan(values.data)], minlength=q)
+        return absent < n, np.ones(n, bool)
+    columns, full = np.zeros(q, bool), np.ones(n, bool)
+    for rows, block in chunks(values):
+        present = ~np.isnan(block)
+        columns |= present.any(axis=0)
+        full[rows] = present.any(axis=1) if q > 1 else True
+    return columns, full
 
 
 def _log2(values: Matrix) -> Matrix:

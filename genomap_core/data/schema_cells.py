@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from genomap_core.data.message import Message, capital, plural, shown, some
+from genomap_core.data.message import Message, capital, limited, plural, shown, some
 from genomap_core.data.schema_cohort import Cohort
-from genomap_core.data.schema_names import limited
+from genomap_core.data.schema_stats import ColumnStats
 from genomap_core.data.table import OddCell
 
 _LISTED = 50
@@ -31,13 +31,17 @@ def check_cells(cohort: Cohort) -> list[Message]:
     return limited(said, _LISTED)
 
 
-def check_missing(cohort: Cohort, missing: np.ndarray) -> list[Message]:
-    """How much is missing in all, and which features are mostly or wholly missing. ``missing``: ``(q,)`` counts."""
+def check_missing(cohort: Cohort, stats: ColumnStats) -> list[Message]:
+    """How much is missing in all, and which samples and features are mostly or wholly missing."""
     n, q = cohort.values.shape
+    missing = stats.missing
     if n == 0 or q == 0 or not missing.any():
         return []
     share = missing.sum() / (n * q)
     said = [Message("ok", "missing", f"{plural(int(missing.sum()), 'value')} of {n * q:,} missing ({share:.2%}).")]
+    if empty := np.flatnonzero(stats.empty).tolist():
+        text = f"{plural(len(empty), 'sample')} without a single value left out: {some(cohort.row(i) for i in empty)}."
+        said.append(Message("warn", "empty-sample", text, None, cohort.row_number(empty[0]), None, "Delete the rows."))
     names = [cohort.names[k] for k in np.flatnonzero(missing == n).tolist()]
     if names:
         text = f"{plural(len(names), 'feature')} without a single value left out: {some(map(shown, names))}."
@@ -76,13 +80,13 @@ def _reason(word: str) -> tuple[str, str, str]:
     missing = "or choose to treat such cells as missing"
     if re.fullmatch(r"(?i)[+-]?inf(inity)?", word):
         return "an infinite value", "infinite", f"Replace it, {missing}."
-    if re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", word):
+    if re.fullmatch(r"(?a)[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", word):
         return "a number beyond 3.4e38, the largest that fits", "too-large", f"Check the value, {missing}."
     if re.fullmatch(r"[+-]?\d{1,3}([,.'\s]\d{3})+([.,]\d+)?", word):
         return "a number with thousands separators", "thousands-separator", "Write it without separators."
     if re.fullmatch(r"[+-]?\d+,\d+", word):
         return "a decimal comma among decimal points", "decimal-comma", "Write all numbers with the same decimal sign."
-    if re.search(r"\d", word) and re.search(r"[%$€£¥<>~]|[a-zA-Zµ]+(/[a-zA-Z]+)?$", word):
+    if re.search(r"(?a)\d", word) and re.search(r"[%$€£¥<>~]|[a-zA-Zµ]+(/[a-zA-Z]+)?$", word):
         return (
             "a number with a sign or unit",
             "unit",

@@ -6,12 +6,13 @@ import re
 
 import numpy as np
 
-from genomap_core.data.message import Message, Severity, capital, shown, some
+from genomap_core.data.message import Message, Severity, capital, limited, shown, some
 from genomap_core.data.schema_cohort import Cohort
-from genomap_core.data.schema_names import limited
 from genomap_core.data.schema_words import INVISIBLE, is_phi_name
 
 _LISTED = 20
+_LONGEST = 1000
+_SUMMARIES = {"mean", "average", "median", "total", "sum", "sd", "std", "min", "max", "minimum", "maximum", "count"}
 
 
 def check_ids(cohort: Cohort) -> list[Message]:
@@ -41,6 +42,14 @@ def _check_word(cohort: Cohort, word: str, sample: int) -> list[Message]:
     if re.fullmatch(r"\d\.\d+E\+\d{2}", word):
         remedy = "Restore the ids: format the column as text before saving."
         return [_said(cohort, "error", "rounded-id", "the id %s was rounded by a spreadsheet", sample, word, remedy)]
+    if len(word) > _LONGEST:
+        what = f"the id has {len(word):,} characters"
+        return [
+            _said(cohort, "error", "long-id", what, sample, None, "Check the line for a missing quote or delimiter.")
+        ]
+    if word.strip().lower() in _SUMMARIES:
+        what = "the id %s names a summary, not a sample"
+        return [_said(cohort, "warn", "summary-row", what, sample, word, "Delete the row if so.")]
     if clean_id(word) != word:
         what = "blanks or line breaks in the id %s were removed or replaced"
         return [_said(cohort, "warn", "id-cleaned", what, sample, word, "Remove them from the file.")]

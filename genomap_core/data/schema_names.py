@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 import numpy as np
 
-from genomap_core.data.message import Message, plural, shown, some, spreadsheet_column
+from genomap_core.data.message import Message, limited, plural, shown, some, spreadsheet_column
 from genomap_core.data.schema_cohort import Cohort
 from genomap_core.data.schema_words import DATE_GENE_PATTERN, FLOAT_GENE_PATTERN, INVISIBLE
 from genomap_core.data.table import Table
@@ -36,21 +35,6 @@ def check_feature_names(cohort: Cohort) -> list[Message]:
             text = f"Feature name {shown(name)!r} has invisible characters."
             said.append(Message("warn", "invisible-characters", text, name, remedy="Remove them from the file."))
     return limited(said, _LISTED)
-
-
-def limited(said: list[Message], limit: int) -> list[Message]:
-    """At most ``limit`` messages of each kind, the last of them telling how many there were."""
-    counts = Counter(m.code for m in said)
-    seen: Counter[str] = Counter()
-    kept: list[Message] = []
-    for message in said:
-        seen[message.code] += 1
-        if seen[message.code] <= limit:
-            kept.append(message)
-        elif seen[message.code] == limit + 1:
-            text = f"... and {counts[message.code] - limit:,} more like the one before."
-            kept.append(Message(message.severity, message.code, text))
-    return kept
 
 
 def date_gene(name: str) -> str:

@@ -67,7 +67,7 @@ def _propose_rows(table: Table) -> tuple[Roles, list[Message]]:
     group = _find_group(draft, id_at, target_at)
     aside = tuple(dict.fromkeys(table.title(at) for at in draft.aside))
     if table.annotations:
-        _say_annotations(draft, {id_at, target_at})
+        _say_annotations(draft, {id_at, target_at, None if group is None else table.find(group)})
     title = {at: table.title(at) for at in (id_at, target_at) if at is not None}
     roles = Roles(
         None if id_at is None else title[id_at], None if target_at is None else title[target_at], group, aside

@@ -20,13 +20,15 @@ Matrix: TypeAlias = Union[np.ndarray, "sp.csr_matrix"]
 class ColumnStats:
     """Of ``(n, p)`` values, by column, each ``(p,)``.
 
-    ``low``, ``high``: NaN when all are missing. ``missing``: how many. ``whole``: nothing but whole numbers.
+    ``low``, ``high``: NaN when all are missing. ``missing``: how many. ``whole``: nothing but whole numbers. And of the
+    rows, when there are several columns: ``empty`` ``(n,)``, those without any value.
     """
 
     low: np.ndarray
     high: np.ndarray
     missing: np.ndarray
     whole: np.ndarray
+    empty: np.ndarray
 
 
 def chunks(X: np.ndarray, cells: int = _CHUNK) -> Iterator[tuple[slice, np.ndarray]]:
@@ -43,14 +45,15 @@ def column_stats(X: Matrix) -> ColumnStats:
         return _sparse_stats(X)
     p = X.shape[1]
     low, high = np.full(p, np.nan, np.float32), np.full(p, np.nan, np.float32)
-    missing, whole = np.zeros(p, np.int64), np.ones(p, bool)
-    for _, block in chunks(X):
+    missing, whole, empty = np.zeros(p, np.int64), np.ones(p, bool), np.zeros(len(X), bool)
+    for rows, block in chunks(X):
         np.fmin(low, np.fmin.reduce(block, axis=0), out=low)
         np.fmax(high, np.fmax.reduce(block, axis=0), out=high)
         absent = np.isnan(block)
         missing += absent.sum(axis=0)
+        empty[rows] = absent.all(axis=1) if p > 1 else False
         whole &= ((np.rint(block) == block) | absent).all(axis=0)
-    return ColumnStats(low, high, missing, whole)
+    return ColumnStats(low, high, missing, whole, empty)
 
 
 def _sparse_stats(X: sp.csr_matrix) -> ColumnStats:
@@ -62,7 +65,8 @@ def _sparse_stats(X: sp.csr_matrix) -> ColumnStats:
     if absent.any():
         present.data = np.where(absent, 0, X.data)
     low, high = (np.asarray(extreme.todense()).ravel() for extreme in (present.min(axis=0), present.max(axis=0)))
-    return ColumnStats(low.astype(np.float32), high.astype(np.float32), missing, fraction == 0)
+    empty = np.zeros(X.shape[0], bool)  # a value that is not stored is 0, not missing
+    return ColumnStats(low.astype(np.float32), high.astype(np.float32), missing, fraction == 0, empty)
 
 
 def equal_columns(X: Matrix, among: np.ndarray) -> list[tuple[int, ...]]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genomap_core.data.message import Message, plural, shown, some
+from genomap_core.data.message import Message, limited, plural, shown, some
 from genomap_core.data.schema_cohort import Cohort
-from genomap_core.data.schema_names import limited
 from genomap_core.data.schema_stats import ColumnStats, equal_columns, equal_rows, sample_values
 
 SENTINELS = (-9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)

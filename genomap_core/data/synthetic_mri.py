@@ -156,8 +156,9 @@ def grow_tumours(tumours: list[Tumour | None], tissue: np.ndarray, y: np.ndarray
     density = np.zeros(tissue.shape, np.float32)
     if rows:
         planned = [t for t in tumours if t is not None]
-        u0 = np.stack([first_cells(t.seed, tissue.shape[1]) for t in planned])
-        spread = [t.diffusion * t.time * conductance(CLASSES[y[i]], tissue[i]) for i, t in zip(rows, planned)]
+        share = np.stack([conductance(CLASSES[y[i]], tissue[i]) for i in rows])
+        u0 = np.stack([first_cells(t.seed, tissue.shape[1]) for t in planned]) * (share > 0)
+        spread = [t.diffusion * t.time * s for t, s in zip(planned, share)]
         growth = [np.full(tissue.shape[1:], t.rate * t.time) for t in planned]
         density[rows] = grow(u0, np.stack(spread), np.stack(growth))
     return density

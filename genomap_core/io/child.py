@@ -55,6 +55,8 @@ def _limit(limits: Limits) -> None:
         return
     import resource
 
+    _die_with_parent()
+
     for what, amount in (
         (resource.RLIMIT_AS, limits.memory),
         (resource.RLIMIT_CPU, int(limits.seconds) + 1),
@@ -68,6 +70,15 @@ def _limit(limits: Limits) -> None:
             resource.setrlimit(what, (soft, hard))
         except (ValueError, OSError):  # macOS knows no limit of the address space
             continue
+
+
+def _die_with_parent() -> None:
+    """On Linux: no child outlives the process that waits for its answer."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _tell_crash(place: Path):  # type: ignore[no-untyped-def]

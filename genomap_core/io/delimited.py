@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from genomap_core.data.message import Message, plural, some
+from genomap_core.data.message import Message, limited, plural, some
 from genomap_core.data.table import OddCell, Source, Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.blocks import Piece, cut, read_rows
@@ -57,6 +57,9 @@ def read_delimited(data: bytes, name: str, limits: Limits = DEFAULT) -> Table:
     if b"\r" in text[: 1 << 16] and b"\n" not in text[: 1 << 16]:
         text = text.replace(b"\r", b"\n")
     dialect = find_dialect(text)
+    if dialect.delimiter == " " and b"  " in text:
+        text = re.sub(rb"(?m)^ +| +(?=[ \n])", b"", text)
+        dialect = find_dialect(text)
     header, trimmed = clean_header(dialect.header)
     pieces = list(cut(text, dialect.start, dialect.stop, dialect.line, _PIECE_BYTES))
     check_size(sum(piece.lines for piece in pieces), len(header), limits)
@@ -76,7 +79,7 @@ def read_delimited(data: bytes, name: str, limits: Limits = DEFAULT) -> Table:
         *_said_on_decimal(dialect),
         *trimmed,
         *said_on_tiny(header, dialect.sample),
-        *_said_on_structure(parts, len(header)),
+        *_said_on_structure(text, pieces, parts, len(header)),
     )
     source = Source("csv", encoding, dialect.delimiter, dialect.decimal)
     return _assemble(name, header, words, numbers, parts, said, source)
@@ -157,19 +160,33 @@ def _said_on_decimal(dialect: Dialect) -> tuple[Message, ...]:
     return (Message("warn", "decimal-comma", text, remedy="Check one value against the file."),)
 
 
-def _said_on_structure(parts: list[_Part], width: int) -> list[Message]:
-    """Lines left out: ragged ones are errors, blank ones a warning."""
+def _said_on_structure(text: bytes, pieces: list[Piece], parts: list[_Part], width: int) -> list[Message]:
+    """Lines left out: ragged ones are errors, blank ones a warning; and a quote that is never closed."""
     ragged = [place for part in parts for place in part.ragged]
     remedy = "Check the line for a missing or additional delimiter or quote."
     said = [
-        Message("error", "ragged-row", f"Line {line} has {n} fields, the header has {width}.", row=line, remedy=remedy)
-        for line, n in ragged[:20]
-    ]
-    if len(ragged) > 20:
-        text = f"{len(ragged)} lines in all have another number of fields than the header."
-        said.append(Message("error", "ragged-rows", text, remedy=remedy))
-    if blank := [line for part in parts for line in part.blank]:
-        said.append(
-            Message("warn", "blank-lines", f"{plural(len(blank), 'blank line')} left out: {some(blank)}.", row=blank[0])
+        Message(
+            "error",
+            "ragged-row",
+            f"Line {line} has {plural(count, 'field')}, the header has {width}.",
+            row=line,
+            remedy=remedy,
         )
+        for line, count in ragged
+    ]
+    said = limited(said, 10)
+    if ragged and pieces and text.count(b'"', pieces[-1].start, pieces[-1].stop) % 2:
+        line = ragged[-1][0]
+        said.append(
+            Message(
+                "error",
+                "open-quote",
+                f"A quote opened in line {line} is never closed: the rest of the file is taken for one cell.",
+                row=line,
+                remedy="Close or remove the quote.",
+            )
+        )
+    if blank := [line for part in parts for line in part.blank]:
+        lines = f"{plural(len(blank), 'blank line')} left out: {some(blank)}."
+        said.append(Message("warn", "blank-lines", lines, row=blank[0]))
     return said

@@ -128,9 +128,8 @@ def _find_delimiter(text: str) -> str:
 
 def _records(text: str, delimiter: str) -> tuple[list[tuple[str, ...]], list[int]]:
     """The sample as fields, and the number of lines up to the end of each; one cut inside a quote is left out."""
-    reader = csv.reader(
-        text.splitlines(keepends=True) if "\r\n" not in text else text.split("\r\n"), delimiter=delimiter
-    )
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").splitlines(keepends=True)
+    reader = csv.reader(lines, delimiter=delimiter)
     records: list[tuple[str, ...]] = []
     ends: list[int] = []
     try:

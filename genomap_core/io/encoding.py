@@ -123,6 +123,8 @@ def _guess(data: bytes, n_bad: int) -> str:
     """A legacy encoding that makes sense of the text, or ''."""
     lines = [line for line in data[: 32 * _CHUNK].splitlines() if not line.isascii()][:2000]
     sample = b"\n".join(lines)
+    if _east_asian(sample, "shift_jis", kana=True) > 0.1:
+        return "shift_jis"
     scores = {encoding: _east_asian(sample, encoding) for encoding in _EAST_ASIAN}
     best = max(scores, key=scores.__getitem__)
     if scores[best] > 0.9:
@@ -133,15 +135,14 @@ def _guess(data: bytes, n_bad: int) -> str:
     return encoding if _latin(sample, encoding) else ""
 
 
-def _east_asian(sample: bytes, encoding: str) -> float:
-    """Share of the non-ASCII characters that are common in the encoding's language; 0 when it can't be decoded."""
+def _east_asian(sample: bytes, encoding: str, kana: bool = False) -> float:
+    """Share of characters common in the encoding's language (``kana``: of these only) among those beyond ASCII."""
     try:
         characters = [c for c in sample.decode(encoding) if ord(c) > 127]
     except UnicodeError:
         return 0.0
-    wide = sum(
-        0x4E00 <= ord(c) <= 0x9FFF or 0x3040 <= ord(c) <= 0x30FF or 0xAC00 <= ord(c) <= 0xD7A3 for c in characters
-    )
+    ranges = [(0x3040, 0x30FF)] if kana else [(0x4E00, 0x9FFF), (0x3040, 0x30FF), (0xAC00, 0xD7A3)]
+    wide = sum(any(low <= ord(c) <= high for low, high in ranges) for c in characters)
     return wide / len(characters) if len(characters) > 1 else 0.0
 
 

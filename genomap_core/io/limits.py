@@ -28,7 +28,7 @@ class Limits:
     voxels: int = 100_000_000
     """Of a volume or a DICOM file with all its frames."""
     tensors: int = 5000
-    header: int = 10 << 20
+    header: int = 32 << 20
     """Of a saved model."""
     memory: int = 4 << 30
     """Address space of the process that parses a risky format."""

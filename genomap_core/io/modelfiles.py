@@ -149,12 +149,10 @@ def _check_version(described: dict) -> None:
 
 
 def _names(described: dict) -> list[str]:
-    """The features a bundle names, under either of the keys in use."""
-    for key in ("genes", "feature_names"):
-        try:
-            names = json.loads(described.get(key, "null"))
-        except ValueError as error:
-            raise InputError(f"The bundle's {key} are damaged: they are no JSON.") from error
-        if isinstance(names, list):
-            return [str(name) for name in names]
-    return []
+    """The features a bundle names: in its header, or beside it."""
+    try:
+        fields = json.loads(described.get("header", "{}"))
+        names = fields.get("features") if "features" in fields else json.loads(described.get("genes", "[]"))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError("The bundle's header is damaged: it is no JSON. Save the model again.") from error
+    return [str(name) for name in names] if isinstance(names, list) else []

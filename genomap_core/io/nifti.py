@@ -53,7 +53,8 @@ def check_nifti(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Mes
         )
     if compressed and declared > 1 << 20 and declared > limits.ratio * len(packed):
         raise RefusedError(
-            f"The header declares {declared >> 20:,} MB in {len(packed) >> 10:,} kB, over the limit of {limits.ratio} times."
+            f"The header declares {declared >> 20:,} MB in a file of {len(packed) >> 10:,} kB, over the limit of "
+            f"{limits.ratio} times its size."
         )
     data = gunzip(packed, limits) if compressed else packed
     if header.offset < 0 or header.offset + declared > len(data):

@@ -113,5 +113,7 @@ def _refuse_foreign(kind: str) -> None:
         raise InputError("The file is empty (0 bytes).")
     if kind == "pickle":
         raise RefusedError("The file is a Python pickle, which can run programs: it is never opened. Save it as CSV.")
-    if kind != "text" and kind != "binary":
+    if kind == "binary":
+        raise InputError("The file holds binary bytes and is of no known kind: give CSV, TSV, Excel, Parquet or h5ad.")
+    if kind != "text":
         raise InputError(f"The file is {NAMES[kind]} ({kind}), not a table: give CSV, TSV, Excel, Parquet or h5ad.")

@@ -4,17 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genomap_core.layout.align import align
+from genomap_core.layout.align import align, displacement
 from genomap_core.layout.build import make_layout
+from genomap_core.layout.constraints import Constraints
+from genomap_core.layout.genesets import GeneSets, read_gmt
 from genomap_core.layout.layout import Layout
+from genomap_core.layout.masks import disc, mask_from_image
+from genomap_core.layout.problem import Arrangement
 from genomap_core.layout.quality import LayoutQuality
 from genomap_core.layout.regions import map_regions
 from genomap_core.layout.solvers import SOLVERS
+from genomap_core.layout.stability import Stability, bootstrap_stability
 
 if TYPE_CHECKING:
     from genomap_core.layout.transformer import GenomapTransformer
 
-__all__ = ["SOLVERS", "GenomapTransformer", "Layout", "LayoutQuality", "align", "make_layout", "map_regions"]
+__all__ = [
+    "SOLVERS",
+    "Arrangement",
+    "Constraints",
+    "GeneSets",
+    "GenomapTransformer",
+    "Layout",
+    "LayoutQuality",
+    "Stability",
+    "align",
+    "bootstrap_stability",
+    "disc",
+    "displacement",
+    "make_layout",
+    "map_regions",
+    "mask_from_image",
+    "read_gmt",
+]
 
 
 def __getattr__(name: str) -> Any:

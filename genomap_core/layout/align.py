@@ -11,25 +11,48 @@ from genomap_core.layout.layout import Layout
 
 
 def align(layout: Layout, reference: Layout) -> Layout:
-    """``layout`` turned and mirrored so that its features lie as near as can be to where ``reference`` has them.
+    """The reflection or rotation of ``layout`` under which its features lie nearest to ``reference``.
 
-    The mean squared distance over features placed in both is least among the 4 symmetries of a rectangle, or the 8 of
-    a square. Quality is the same: distances within a map do not change.
+    Four candidates on a rectangle, eight on a square; neighbourhoods and quality stay as they are.
     """
-    if layout.shape != reference.shape or layout.n_features != reference.n_features:
+    _check_same(layout, reference)
+    both = (layout.positions[:, 0] >= 0) & (reference.positions[:, 0] >= 0)
+    goal = _unit(reference.positions[both], reference.shape)
+    turned = _turns(layout)
+    cost = [float(((_unit(at[both], layout.shape) - goal) ** 2).sum()) for at in turned]
+    return replace(layout, positions=turned[int(np.argmin(cost))])
+
+
+def _turns(layout: Layout) -> list[np.ndarray]:
+    """Positions under every symmetry of the grid; features without a cell stay without one."""
+    last = np.asarray(layout.shape) - 1
+    swaps = (False, True) if layout.shape[0] == layout.shape[1] else (False,)
+    turned = []
+    for swap in swaps:
+        at = layout.positions[:, ::-1] if swap else layout.positions
+        for down in (False, True):
+            for across in (False, True):
+                flipped = np.where([down, across], last - at, at).astype(np.int32)
+                flipped[layout.positions[:, 0] < 0] = -1
+                turned.append(np.ascontiguousarray(flipped))
+    return turned
+
+
+def _unit(positions: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return (positions + 0.5) / np.asarray(shape)
+
+
+def _check_same(a: Layout, b: Layout) -> None:
+    if a.n_features != b.n_features:
         raise LayoutError(
-            f"A layout of {layout.n_features} features on {layout.shape} can't be aligned to one of "
-            f"{reference.n_features} on {reference.shape}: features and grid must be the same."
+            f"Layouts of {a.n_features} and {b.n_features} features can't be compared: use `Layout.take`."
         )
+
+
+def displacement(layout: Layout, reference: Layout) -> np.ndarray:
+    """How far each feature moved, in cells of ``layout``: ``(p,)`` float64, NaN where one of the two has no cell."""
+    _check_same(layout, reference)
+    scale = np.asarray(layout.shape)
+    moved = np.hypot(*((_unit(layout.positions, layout.shape) - _unit(reference.positions, reference.shape)) * scale).T)
     placed = (layout.positions[:, 0] >= 0) & (reference.positions[:, 0] >= 0)
-    target = reference.positions[placed].astype(float)
-    candidates = _symmetries(layout.positions, layout.shape)
-    best = min(candidates, key=lambda p: float(((p[placed] - target) ** 2).sum()))
-    return replace(layout, positions=np.where(layout.positions >= 0, best, -1).astype(np.int32))
-
-
-def _symmetries(positions: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
-    height, width = shape
-    row, column = positions.T
-    found = [np.stack([r, c], axis=1) for r in (row, height - 1 - row) for c in (column, width - 1 - column)]
-    return found + [p[:, ::-1] for p in found] if height == width else found
+    return np.where(placed, moved, np.nan)

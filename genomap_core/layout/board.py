@@ -44,6 +44,12 @@ class Board:
     def __post_init__(self) -> None:
         self.signed = self.vectors * self.signs
 
+    def set_vectors(self, vectors: FeatureVectors) -> None:
+        """Take these as the features' vectors."""
+        self.vectors = np.vstack([vectors.values, np.zeros((1, vectors.values.shape[1]), np.float32)])
+        self.signs = vectors.signs
+        self.signed = self.vectors * self.signs
+
     @property
     def shape(self) -> tuple[int, int]:
         return self.kernels.grid.shape

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from genomap_core.errors import LayoutError
+from genomap_core.layout.align import align
+from genomap_core.layout.constraints import Constraints
+from genomap_core.layout.constraints import check as check_constraints
 from genomap_core.layout.distances import FeatureTable, check_features
 from genomap_core.layout.geometry import Grid, auto_shape
 from genomap_core.layout.layout import Layout
+from genomap_core.layout.omics import entity_table
 from genomap_core.layout.problem import Problem
 from genomap_core.layout.quality import measure
 from genomap_core.layout.solvers import get_solver
@@ -27,6 +32,10 @@ def make_layout(
     *,
     balance: float = 0.5,
     channels: Sequence[int] | np.ndarray | None = None,
+    entities: Sequence[int] | np.ndarray | None = None,
+    constraints: Constraints | None = None,
+    effort: float = 1.0,
+    memory_mb: int = 1024,
     feature_names: tuple[str, ...] | None = None,
 ) -> Layout:
     """Give every feature a cell, related features near each other.
@@ -49,6 +58,15 @@ def make_layout(
         Trade-off of the ``ot`` solver: 0 global distances only, 1 neighbourhoods only.
     channels
         ``(p,)`` codes of omics types: each type has a map of its own on the same grid. None: one type.
+    entities
+        ``(p,)`` codes: features of one entity (a gene's expression and its methylation) share a cell, each in its own
+        channel; their distance is that of the mean correlation over types. None: every feature has a cell of its own.
+    constraints
+        Mask, pins, gene sets, and a reference layout to stay comparable with (solver "ot").
+    effort
+        Multiplies the sweeps of the ``ot`` solver.
+    memory_mb
+        Working memory for blocks of columns, besides the table.
     feature_names
         For messages.
 
@@ -62,34 +80,99 @@ def make_layout(
     if not sp.issparse(X) and X.dtype.kind != "f":
         X = X.astype(np.float32)
     check_features(X, feature_names)
-    solve = get_solver(solver)
-    table = FeatureTable(X, distance)
+    get_solver(solver)
+    table = FeatureTable(X, distance, memory_mb)
     codes = channel_codes(channels, table.n_features)
-    wanted = auto_shape(int(np.bincount(codes).max())) if isinstance(shape, str) else shape
-    if isinstance(shape, str) and shape != "auto":
-        raise LayoutError(f"The grid must be 'auto' or (height, width), got {shape!r}.")
-    grid = Grid((int(wanted[0]), int(wanted[1])))
-    problem = Problem(table, grid, codes, balance, random_state, on_progress)
-    positions = grid.positions[solve(problem)].astype(np.int32)
+    wishes = constraints or Constraints()
+    settings = Settings(shape, solver, random_state, on_progress, balance, effort)
+    if entities is not None:
+        return _joint(table, codes, channel_codes(entities, table.n_features, "entities"), wishes, settings)
+    layout = _solve(table, codes, wishes, settings)
+    return layout if wishes.reference is None or wishes.stability > 0 else align(layout, wishes.reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The plain options of :func:`make_layout`, checked there."""
+
+    shape: tuple[int, int] | str
+    solver: str
+    random_state: int
+    on_progress: OnProgress
+    balance: float
+    effort: float
+
+
+def _solve(table: FeatureTable, codes: np.ndarray, wishes: Constraints, settings: Settings) -> Layout:
+    if wishes.any and settings.solver != "ot":
+        raise LayoutError(f"Solver {settings.solver!r} knows no pins, gene sets or reference: use solver='ot'.")
+    grid = Grid(grid_shape(settings.shape, codes, wishes.mask), wishes.mask)
+    check_constraints(wishes, grid, codes)
+    problem = Problem(
+        table,
+        grid,
+        codes,
+        settings.balance,
+        settings.random_state,
+        settings.on_progress,
+        settings.effort,
+        wishes,
+    )
+    positions = grid.positions[get_solver(settings.solver)(problem)].astype(np.int32)
     return Layout(
         shape=grid.shape,
         positions=positions,
         channel=codes.astype(np.int32),
         n_channels=problem.n_channels,
         quality=measure(table, positions, codes),
-        solver=solver,
-        notes={"distance": distance, "balance": balance, "random_state": random_state},
+        solver=settings.solver,
+        notes={
+            "distance": table.distance,
+            "balance": float(settings.balance),
+            "random_state": int(settings.random_state),
+            "effort": float(settings.effort),
+        },
     )
 
 
-def channel_codes(channels: Sequence[int] | np.ndarray | None, n_features: int) -> np.ndarray:
+def _joint(
+    table: FeatureTable, codes: np.ndarray, entity: np.ndarray, wishes: Constraints, settings: Settings
+) -> Layout:
+    """Entities laid out as features of their own, and every feature put in its entity's cell."""
+    if wishes.any:
+        raise LayoutError("Pins, gene sets and a reference are for layouts without `entities`: leave one of them out.")
+    _, entity = np.unique(entity, return_inverse=True)
+    genes = entity_table(table, codes, entity)
+    shared = _solve(genes, np.zeros(genes.n_features, np.int64), wishes, settings)
+    return replace(
+        shared,
+        positions=shared.positions[entity],
+        channel=codes.astype(np.int32),
+        n_channels=int(codes.max()) + 1,
+    )
+
+
+def grid_shape(shape: tuple[int, int] | str, codes: np.ndarray, mask: np.ndarray | None = None) -> tuple[int, int]:
+    """The grid to use: as given; the mask's; or for "auto" the smallest near-square one for the largest omics type."""
+    if mask is not None and isinstance(shape, str):
+        return int(mask.shape[0]), int(mask.shape[1])
+    if isinstance(shape, str):
+        if shape != "auto":
+            raise LayoutError(f"The grid must be 'auto' or (height, width), got {shape!r}.")
+        return auto_shape(int(np.bincount(codes).max()))
+    if len(shape) != 2:
+        raise LayoutError(f"The grid must be 'auto' or (height, width), got {shape!r}.")
+    return int(shape[0]), int(shape[1])
+
+
+def channel_codes(channels: Sequence[int] | np.ndarray | None, n_features: int, what: str = "channels") -> np.ndarray:
     """Checked codes ``(p,)`` int, 0 .. k-1; all 0 for None."""
     if channels is None:
         return np.zeros(n_features, np.int64)
     codes = np.asarray(channels)
     if codes.shape != (n_features,) or codes.dtype.kind not in "iu" or codes.min(initial=0) < 0:
         raise LayoutError(
-            f"`channels` must be {n_features} whole numbers from 0, one per feature; got shape {codes.shape}, "
+            f"`{what}` must be {n_features} whole numbers from 0, one per feature; got shape {codes.shape}, "
             f"type {codes.dtype}."
         )
     return codes.astype(np.int64)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -108,6 +108,11 @@ class Layout:
         X = np.full((len(maps), self.n_features), np.nan, dtype)
         X[:, self.placed] = maps.reshape(len(maps), int(np.prod(expected)))[:, self._cell_of_feature[self.placed]]
         return X
+
+    def take(self, features: np.ndarray | Sequence[int]) -> Layout:
+        """The same map with these features only, in this order (quality stays that of the whole)."""
+        features = np.asarray(features)
+        return replace(self, positions=self.positions[features], channel=self.channel[features])
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and a JSON-able header, for a bundle."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from genomap_core.errors import LayoutError
+from genomap_core.layout.constraints import Constraints
 from genomap_core.layout.distances import FeatureTable
 from genomap_core.layout.geometry import Grid
 from genomap_core.progress import OnProgress, Progress, ignore
@@ -36,10 +37,12 @@ class Problem:
         0: global distances only; 1: neighbourhoods only. Solvers without a trade-off ignore it.
     seed
         Of every random choice.
-    effort
-        Multiplies the work of the `ot` solver.
     on_progress
         Told of each step.
+    effort
+        Multiplies the sweeps of the ``ot`` solver.
+    constraints
+        Pins, sets and a reference; only the ``ot`` solver works around them.
     """
 
     table: FeatureTable
@@ -49,14 +52,17 @@ class Problem:
     seed: int = 0
     on_progress: OnProgress = ignore
     effort: float = 1.0
+    constraints: Constraints = field(default_factory=Constraints)
 
     def __post_init__(self) -> None:
         if not 0 <= self.balance <= 1:
             raise LayoutError(f"`balance` must lie in [0, 1], got {self.balance}.")
+        if not self.effort > 0:
+            raise LayoutError(f"`effort` must be > 0, got {self.effort}.")
         most = int(np.bincount(self.channel).max())
         if most > self.grid.n_cells:
             height, width = self.grid.shape
-            side = int(np.ceil(np.sqrt(most)))
+            side = int(np.ceil(np.sqrt(most * height * width / self.grid.n_cells)))
             raise LayoutError(
                 f"{most} features do not fit on a {height} x {width} grid ({self.grid.n_cells} cells): choose at least "
                 f"{side} x {side}, or select fewer features first."
@@ -69,7 +75,7 @@ class Problem:
     def of_channel(self, code: int) -> Problem:
         """The features of one omics type as a problem of their own."""
         columns = np.flatnonzero(self.channel == code)
-        table = FeatureTable(self.table.X[:, columns], self.table.distance)
+        table = replace(self.table, X=self.table.X[:, columns])
         return replace(self, table=table, channel=np.zeros(len(columns), np.int64))
 
 

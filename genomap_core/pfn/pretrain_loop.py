@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from genomap_core.errors import InputError
 from genomap_core.pfn.checkpoint import Size, new_network
+from genomap_core.pfn.muon import Muon
 from genomap_core.pfn.prior import Batch, PriorConfig, draw_batch
 
 FORMAT = "genomap-pretraining/1"
@@ -80,7 +81,7 @@ def start(config: PretrainConfig, device: str = "cpu") -> Pretraining:
 
 
 def optimisers_for(network: nn.Module, config: PretrainConfig) -> list[torch.optim.Optimizer]:
-    """Muon (Jordan et al., 2024; scaled as AdamW's steps) for matrices inside blocks, AdamW for everything else."""
+    """Muon for the matrices inside blocks, AdamW for everything else."""
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     matrices = [p for name, p in named if config.muon and p.ndim == 2 and "block" in name and "scaling" not in name]
     inside = {id(p) for p in matrices}
@@ -88,7 +89,7 @@ def optimisers_for(network: nn.Module, config: PretrainConfig) -> list[torch.opt
     rate = config.learning_rate
     optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=rate, weight_decay=0.0, betas=(0.9, 0.98))]
     if matrices:
-        optimisers.append(torch.optim.Muon(matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"))
+        optimisers.append(Muon(matrices, lr=rate))
     return optimisers
 
 

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 _BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells
-_PENALTIES = 10.0 ** np.arange(-4.0, 2.5, 0.5)  # relative to the kernel's mean diagonal
+_PENALTIES = 10.0 ** np.arange(-3.0, 2.5, 0.5)  # relative to the kernel's mean diagonal
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,21 +104,24 @@ class _Scene:
     def _calibrate(self, scores: np.ndarray) -> tuple[float, np.ndarray, float]:
         """The factor on the scores and the classes' biases of least weighted cross-entropy, and that cross-entropy.
 
-        Biases are drawn towards the log class frequencies with the force of one row.
+        Targets are softened as in Platt's scaling, so that rows which are all told apart don't make the model certain;
+        biases are drawn towards the log class frequencies with the force of one row.
         """
-        rows, one_hot = np.arange(len(self.y)), self.targets
+        n, k = scores.shape
+        soft = k / (n + 2 * k)
+        targets = (1 - soft) * self.targets + soft * self.share
         share = self.row_weights / self.row_weights.sum()
 
         def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
             scale, shift = np.exp(parameters[0]), parameters[1:]
             log_probability = log_softmax(self.prior + shift + scale * scores, axis=1)
-            slope = (np.exp(log_probability) - one_hot) * share[:, None]
-            force = shift / len(rows)
+            slope = (np.exp(log_probability) - targets) * share[:, None]
+            force = shift / n
             gradient = np.r_[scale * (slope * scores).sum(), slope.sum(axis=0) + force]
-            return -float(share @ log_probability[rows, self.y]) + 0.5 * float(force @ shift), gradient
+            return -float(share @ (targets * log_probability).sum(axis=1)) + 0.5 * float(force @ shift), gradient
 
-        start = np.zeros(1 + scores.shape[1])
-        bounds = [(-3.0, 4.0)] + [(-5.0, 5.0)] * scores.shape[1]
+        start = np.zeros(1 + k)
+        bounds = [(-3.0, 4.0)] + [(-5.0, 5.0)] * k
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
         return float(np.exp(found.x[0])), self.prior + found.x[1:], float(found.fun)
 

@@ -82,8 +82,9 @@ def simulate_pairs(n: int, size: int, seed: int) -> GliomaPairs:
     tumours = [t for head, rng in zip(heads, rngs) if (t := mri.plan_tumour("glioma", head, rng)) is not None]
     corners = [tuple(int(np.clip(c - size // 2, 0, HEAD - size)) for c in t.seed) for t in tumours]
     tissue = np.stack([h[r : r + size, c : c + size] for h, (r, c) in zip(heads, corners)])
-    u0 = np.stack([mri.first_cells((t.seed[0] - r, t.seed[1] - c), size) for t, (r, c) in zip(tumours, corners)])
     share = np.stack([mri.conductance("glioma", t) for t in tissue])
+    seeds = [(t.seed[0] - r, t.seed[1] - c) for t, (r, c) in zip(tumours, corners)]
+    u0 = np.stack([mri.first_cells(seed, size) for seed in seeds]) * (share > 0)
     diffusion, rate, time = np.array([(t.diffusion, t.rate, t.time) for t in tumours]).T
     looks = [int(rng.integers(2**32)) for rng in rngs]
     images, first = [], np.zeros(0)

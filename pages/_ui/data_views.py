@@ -18,7 +18,7 @@ from genomap_core.data.schema import to_dataset, validate
 from genomap_core.data.table import Table
 from genomap_core.errors import GenomapError
 from genomap_core.io.tables import read_table
-from genomap_core.workflows.samples import SAMPLES, load_sample
+from genomap_core.workflows.samples import SAMPLES
 from pages._ui.session import Session
 from pages._ui.shell import page_link, plain, show_error
 
@@ -42,11 +42,8 @@ def in_use(session: Session) -> None:
     with st.container(border=True):
         title, undo, go = st.columns([4, 2, 2], vertical_alignment="center")
         title.markdown(f"**In use: {plain(d.name)}**")
-        if session.previous is not None and undo.button(
-            "Back to the cohort before", icon=":material/undo:", width="stretch"
-        ):
-            session.undo()
-            st.rerun()
+        if session.previous is not None:
+            undo.button("Back to the cohort before", icon=":material/undo:", width="stretch", on_click=session.undo)
         with go:
             page_link("genomap", "See the maps", ":material/grid_on:")
         a, b, c, e = st.columns(4)
@@ -75,11 +72,13 @@ def samples(session: Session) -> None:
                 st.markdown(f"**{sample.title}**")
                 st.markdown(sample.about)
                 chosen = session.sample == sample.key
-                if st.button(
-                    "In use" if chosen else "Use this", key=f"sample-{sample.key}", disabled=chosen, width="stretch"
-                ):
-                    session.use(load_sample(sample.key), sample.key)
-                    st.rerun()
+                st.button(
+                    "In use" if chosen else "Use this",
+                    key=f"sample-{sample.key}",
+                    disabled=chosen,
+                    width="stretch",
+                    on_click=lambda sample=sample: session.use(sample.load(), sample.key),
+                )
 
 
 def upload(session: Session) -> None:
@@ -111,10 +110,13 @@ def upload(session: Session) -> None:
     with st.expander("First rows", icon=":material/table_rows:"):
         st.dataframe(table.preview(), hide_index=True)
     ready = worst(report.messages) not in ("error", "refuse")
-    if st.button("Use this cohort", type="primary", disabled=not ready, icon=":material/check:"):
-        with st.spinner("Preparing the cohort ..."):
-            session.use(to_dataset(table, report, name=file.name), None)
-        st.rerun()
+    st.button(
+        "Use this cohort",
+        type="primary",
+        disabled=not ready,
+        icon=":material/check:",
+        on_click=lambda: session.attempt(lambda: session.use(to_dataset(table, report, name=file.name), None)),
+    )
     if not ready:
         st.markdown("The cohort in use stays as it is until the points marked *Must be mended* are solved.")
 
@@ -228,15 +230,20 @@ def manage(session: Session) -> None:
         "Your table, your jobs and their models lie in a private folder of this machine's user until you delete them. "
         "The link of this tab opens them again; keep it to yourself."
     )
-    if st.button("Delete my data", icon=":material/delete:"):
-        st.session_state["confirm_delete"] = True
-    if st.session_state.get("confirm_delete"):
-        st.warning("This removes your table, all jobs of this tab and their models. It can't be undone.")
-        yes, no, _ = st.columns([1, 1, 3])
-        if yes.button("Delete now", type="primary"):
-            st.session_state["confirm_delete"] = False
-            removed = session.delete_data()
-            st.success(f"{removed} files were removed. The sample cohort is in use again.")
-        if no.button("Keep everything"):
-            st.session_state["confirm_delete"] = False
-            st.rerun()
+    if not st.session_state.get("confirm_delete"):
+        st.button("Delete my data", icon=":material/delete:", on_click=_ask_to_delete, args=(True,))
+        return
+    st.warning("This removes your table, all jobs of this tab and their models. It can't be undone.")
+    with st.container(horizontal=True):
+        st.button("Delete now", type="primary", on_click=_delete, args=(session,))
+        st.button("Keep everything", on_click=_ask_to_delete, args=(False,))
+
+
+def _ask_to_delete(ask: bool) -> None:
+    st.session_state["confirm_delete"] = ask
+
+
+def _delete(session: Session) -> None:
+    _ask_to_delete(False)
+    removed = session.delete_data()
+    st.toast(f"{removed} files were removed. The sample cohort is in use again.", icon=":material/delete:")

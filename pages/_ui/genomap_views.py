@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 
 import numpy as np
@@ -13,13 +11,13 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.plotting import displacement_map, feature_distribution, layout_quality
 from genomap_core.plotting.colour import robust_range
-from genomap_core.plotting.static_map import map_png, map_svg
 from genomap_core.workflows.genomap import GenomapResult
 from pages._ui import jobs as job_panel
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
+from pages._ui.map_exports import exports
 from pages._ui.session import Session, jobs
 from pages._ui.shell import page_link, plain
-from pages._ui.widgets import bound, caption, file_stem
+from pages._ui.widgets import bound, caption
 
 SUBSAMPLE = "genomap:subsample_task"
 
@@ -110,7 +108,7 @@ def patient(session: Session, result: GenomapResult) -> None:
             "Noise is in units of each feature's standard deviation; the marks are the robustness study's 5, 10, 15 "
             "and 20 %."
         )
-        _exports(session, result, data)
+        exports(session, result, data)
 
 
 def _chosen(session: Session, result: GenomapResult) -> int | None:
@@ -147,9 +145,7 @@ def _feature_card(session: Session, result: GenomapResult, row: int) -> None:
     first.metric("Value", value, help=f"In {plain(dataset.unit)}.")
     second.metric("z-score", "-" if missing[row] else f"{z[row]:+.2f}")
     rank = float((z[~missing] <= z[row]).mean())
-    third.metric(
-        "Higher than", "-" if missing[row] else f"{rank:.0%}", help="Share of the cohort at or below this value."
-    )
+    third.metric("Percentile", "-" if missing[row] else f"{100 * rank:.0f}")
     figure = feature_distribution(
         shown,
         None if dataset.y is None else dataset.y,
@@ -178,55 +174,6 @@ def _neighbours(result: GenomapResult, feature: int) -> pd.DataFrame:
     return pd.DataFrame({"feature": [result.feature_names[j] for j in around[order]], "correlation": r[order].round(3)})
 
 
-def _exports(session: Session, result: GenomapResult, data: MapData) -> None:
-    stem = f"genomap-{file_stem(session.dataset.name)}-{session.patient + 1}"
-    shown = session.perturbation
-    files = {
-        "PNG": (lambda: map_png(data.static(shown)), f"{stem}.png"),
-        "SVG": (lambda: map_svg(data.static(shown)), f"{stem}.svg"),
-        "CSV": (lambda: _map_csv(result, data.shown(shown)[0]), f"{stem}.csv"),
-        "All maps (npz)": (
-            lambda: maps_npz(session.dataset, result),
-            f"genomaps-{file_stem(session.dataset.name)}.npz",
-        ),
-    }
-    with st.container(horizontal=True, gap="small"):
-        for title, (make, name) in files.items():
-            st.download_button(title, make, name, on_click="ignore", icon=":material/download:")
-
-
-def formula_safe(text: str) -> str:
-    """``text`` as a cell that no spreadsheet takes for a formula."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%") else text
-
-
-def _map_csv(result: GenomapResult, values: np.ndarray) -> bytes:
-    out = io.StringIO()
-    out.write("# For research use only. Not for use in diagnostic procedures.\n")
-    writer = csv.writer(out)
-    writer.writerow(["feature", "channel", "row", "column", "z_score"])
-    for name, channel, place, value in zip(
-        result.feature_names, result.layout.channel, result.layout.positions, values, strict=True
-    ):
-        writer.writerow([formula_safe(name), int(channel), *map(int, place), "" if np.isnan(value) else f"{value:.6g}"])
-    return out.getvalue().encode()
-
-
-def maps_npz(dataset: Dataset, result: GenomapResult) -> bytes:
-    """Every patient's map ``(n, c, H, W)`` with names and labels; no pickle inside."""
-    out = io.BytesIO()
-    labels = {} if dataset.y is None else {"y": dataset.y, "classes": np.array(dataset.classes)}
-    np.savez_compressed(
-        out,
-        maps=result.maps,
-        positions=result.layout.positions,
-        feature_names=np.array(result.feature_names),
-        sample_ids=np.array(dataset.sample_ids),
-        **labels,
-    )
-    return out.getvalue()
-
-
 def classes(session: Session, result: GenomapResult) -> None:
     """Mean map of each class on one scale, and the difference of two."""
     dataset = session.dataset
@@ -248,7 +195,8 @@ def classes(session: Session, result: GenomapResult) -> None:
     gene_map(
         MapData(values=means, labels=named, title=f"{dataset.name}: class means", **common),
         key="class_means",
-        height=380,
+        height=300,
+        columns=min(3, len(codes)),
         controls=("zoom", "export"),
     )
     caption("Mean of the standardised values in each class, all on one scale; 0 is the mean of the cohort.")
@@ -325,14 +273,17 @@ def quality(session: Session, result: GenomapResult) -> None:
     """How faithful the layout is, beside a random one."""
     st.markdown(
         "A good map puts features that vary together side by side. Four measures say how well it does, beside a random "
-        "layout of the same features: what an unordered map looks like."
+        "layout of the same features: what an unordered map looks like. *Distortion* is the Gromov-Wasserstein loss; "
+        "*distances agree* is the rank correlation of feature and grid distances; *neighbours agree* is the mean "
+        "correlation of adjacent features; *nearest kept* is the share of the ten most correlated features that lie on "
+        "the ten nearest cells."
     )
     chosen, control = asdict(result.layout.quality), asdict(result.control)
     measures = {
-        "gw_distortion": ("Distortion (Gromov-Wasserstein)", "lower is better"),
-        "spearman": ("Distances agree (Spearman)", "higher is better"),
-        "neighbour_correlation": ("Correlation of neighbours", "higher is better"),
-        "knn_recall": ("Nearest features kept near", "higher is better"),
+        "gw_distortion": ("Distortion", "lower is better"),
+        "spearman": ("Distances agree", "higher is better"),
+        "neighbour_correlation": ("Neighbours agree", "higher is better"),
+        "knn_recall": ("Nearest kept", "higher is better"),
     }
     for column, (key, (title, direction)) in zip(st.columns(4), measures.items(), strict=True):
         column.metric(title, f"{chosen[key]:.3f}", help=direction, border=True)

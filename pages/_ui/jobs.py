@@ -42,11 +42,15 @@ def _live(owner: str, job_id: str, stage: str | None) -> None:
     with st.container(border=True):
         title, button = st.columns([5, 1], vertical_alignment="center")
         title.markdown(f"**{plain(job.title)}**")
-        if button.button(
-            "Cancel", key=f"cancel-{job_id}", icon=":material/stop:", disabled=job.cancel_requested, width="stretch"
-        ):
-            jobs().cancel(job_id, owner)
-            st.rerun(scope="fragment")
+        button.button(
+            "Cancel",
+            key=f"cancel-{job_id}",
+            icon=":material/stop:",
+            disabled=job.cancel_requested,
+            width="stretch",
+            on_click=jobs().cancel,
+            args=(job_id, owner),
+        )
         st.progress(_share(job), text=plain(_words(job)))
         if job.hung():
             st.warning(f"No sign of life for {job.silent_seconds:.0f} s. It can be cancelled.")

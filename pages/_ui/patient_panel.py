@@ -45,21 +45,20 @@ def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
     )  # fmt: skip
     genomap = session.genomap()
     about = _ask_both(session, folder, found, row, fold, (left, right), target, genomap)
-    maps, words = st.columns([3, 2], gap="large")
-    with maps:
-        event = gene_map(
-            _two_maps(session, genomap, row, about), key="compare_map", height=420, columns=2,
-            initial=session.perturbation,
-        )  # fmt: skip
-        if event.perturbation != session.perturbation:
-            session.perturbation = event.perturbation
-            st.rerun(scope="fragment")
-        st.markdown(
-            "Both models see exactly the values drawn here. They were fitted without this patient "
-            f"(fold {fold + 1} of {found.config.n_folds}). Colour of the overlay: share of the largest attribution."
-        )
-    with words:
+    event = gene_map(
+        _two_maps(session, genomap, row, about), key="compare_map", height=420, columns=2, initial=session.perturbation
+    )
+    if event.perturbation != session.perturbation:
+        session.perturbation = event.perturbation
+        st.rerun(scope="fragment")
+    caption(
+        "Both models see exactly the values drawn here. They were fitted without this patient "
+        f"(fold {fold + 1} of {found.config.n_folds}). Colour of the overlay: share of the largest attribution."
+    )
+    said, why = st.columns(2, gap="large")
+    with said:
         _predictions(found, row, about)
+    with why:
         _attributions(session.dataset, about)
 
 
@@ -74,7 +73,7 @@ def _ask_both(
     genomap: GenomapResult,
 ) -> list[dict[str, Any]]:
     shown = session.perturbation
-    X = _rows_for_models(session, row, shown)
+    X = rows_for_models(session, row, shown)
     with st.spinner("Asking both models ..."):
         key = ("predict", folder.name, row, shown, models)
         probas = session.remember(
@@ -119,7 +118,7 @@ def _methods(models: tuple[str, ...]) -> list[str]:
     return chosen
 
 
-def _rows_for_models(session: Session, row: int, shown: Perturbation) -> np.ndarray:
+def rows_for_models(session: Session, row: int, shown: Perturbation) -> np.ndarray:
     """``(1 + DRAWS, p)`` raw rows: what is drawn on the map, then other draws of the noise for the interval."""
     dataset = session.dataset
     scale = session.remember(("scale", dataset.digest), lambda: _spread(dataset))
@@ -194,7 +193,8 @@ def _attributions(dataset: Dataset, about: list[dict[str, Any]]) -> None:
     one.metric(
         "Rank agreement", f"{pair.spearman:+.2f}", help="Spearman correlation of both attributions.", border=True
     )
-    two.metric("Shared top 50", f"{pair.top_k_overlap:.0%}", help="Features in both top-50 lists.", border=True)
+    two.metric("Shared top 50", f"{pair.top_k_overlap:.0%}", border=True)
+    caption("Spearman correlation of both attributions, and the share of features in both top-50 lists.")
     for a in about:
         with st.expander(f"Top features of {plain(MODELS[a['model']])}"):
             top = np.argsort(-np.abs(a["values"]))[:10]

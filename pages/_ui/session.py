@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ import streamlit as st
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
-from genomap_core.errors import InputError
+from genomap_core.errors import GenomapError, InputError
 from genomap_core.jobs import JobManager
 from genomap_core.jobs.warm import WarmWorker
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.genomap import GenomapConfig, GenomapResult, fit_genomap
 from genomap_core.workflows.samples import load_sample
+from pages._ui.shell import show_error
 
 TOKEN = "session"
 DEFAULT_SAMPLE = "expression"
@@ -64,6 +66,8 @@ class Session:
     perturbation: Perturbation = field(default_factory=Perturbation)
     previous: tuple[Dataset, str | None] | None = None
     """The cohort before the present one, for undo."""
+    failure: str | None = None
+    """What went wrong in a callback, for the page to show once."""
     cache: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     """Results by (digest, config); a handful, oldest out first."""
 
@@ -83,6 +87,13 @@ class Session:
         """Make this the cohort of the tab; the one before can be brought back."""
         self.previous = (self.dataset, self.sample)
         self._set(dataset, sample)
+
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Do it inside a widget's callback: a known error is shown by the page that runs next."""
+        try:
+            action()
+        except GenomapError as error:
+            self.failure = str(error)
 
     def undo(self) -> None:
         """Back to the cohort before; a second undo comes forward again."""
@@ -149,6 +160,9 @@ def current() -> Session:
         st.session_state["session"] = session
     if st.query_params.get(TOKEN) != session.token:
         st.query_params[TOKEN] = session.token
+    if session.failure is not None:
+        show_error(GenomapError(session.failure))
+        session.failure = None
     return session
 
 

@@ -1,13 +1,10 @@
-"""The frame around every page: navigation, the research-use notice, and the guard against pages run without it.
-
-A folder named ``pages`` beside ``app.py`` puts a fresh server into its older mode, in which a deep link runs a page
-alone. Every page therefore begins with ``shell.guard()``: if ``app.py`` did not run before it, the navigation is
-declared and the script runs again, now through ``app.py``.
-"""
+"""The frame around every page: navigation, the research-use notice, and errors as messages."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +27,13 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     ],
 }
 DEFAULT = "genomap"
-STYLE = "<style>[data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}</style>"
-"""Less empty space above the page than Streamlit leaves; fixed text, no data in it."""
+STYLE = """<style>
+[data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}
+button[data-testid=stBaseButton-segmented_controlActive] p, [role=tab][aria-selected=true] p {
+  color: var(--st-text-color)
+}
+</style>"""
+"""Less empty space above the page, and chosen tabs with enough contrast in the dark; fixed text, no data in it."""
 
 
 def _navigation() -> Any:
@@ -54,25 +56,37 @@ def _navigation() -> Any:
     )
 
 
-def guard() -> None:
-    """First line of every page."""
-    if not st.session_state.pop("_shell", False):
-        _navigation()
-        st.rerun()
-
-
 def run() -> None:
-    """Draw the frame, then the chosen page inside it. A known error becomes a message; the page stays alive."""
-    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    """What ``app.py`` does: the frame, then the chosen page inside it."""
+    page = _frame()
     st.session_state["_shell"] = True
+    page.run()
+
+
+@contextmanager
+def page(title: str, purpose: str) -> Iterator[None]:
+    """The body of a page: its title, in one line what it is for, and a known error as a message; the page stays alive.
+
+    A folder named ``pages`` beside ``app.py`` puts a fresh server into its older mode, in which a deep link runs a page
+    without ``app.py``: then the page draws the frame itself.
+    """
+    if not st.session_state.pop("_shell", False):
+        _frame()
+    st.title(title)
+    st.markdown(purpose)
+    try:
+        yield
+    except GenomapError as error:
+        show_error(error)
+
+
+def _frame() -> Any:
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
     page = _navigation()
     st.html(STYLE)
     st.logo(str(ICON), size="large")
     _notice()
-    try:
-        page.run()
-    except GenomapError as error:
-        show_error(error)
+    return page
 
 
 def _notice() -> None:
@@ -99,9 +113,3 @@ def plain(text: str) -> str:
 def page_link(name: str, label: str, icon: str | None = None) -> None:
     """A link to another page of the app."""
     st.page_link(ROOT / "pages" / f"{name}.py", label=label, icon=icon, width="content")
-
-
-def header(title: str, purpose: str) -> None:
-    """The page's title and, in one line, what it is for."""
-    st.title(title)
-    st.markdown(purpose)

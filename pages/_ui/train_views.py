@@ -16,7 +16,8 @@ from genomap_core.workflows.folds import hold_out
 from genomap_core.workflows.scores import METRICS, Score
 from genomap_core.workflows.train import BUNDLE, TrainConfig, TrainResult, bundle_header
 from pages._ui import jobs as job_panel
-from pages._ui.genomap_views import cohort_line, formula_safe
+from pages._ui.genomap_views import cohort_line
+from pages._ui.map_exports import formula_safe
 from pages._ui.session import Session, jobs, warm
 from pages._ui.shell import plain
 from pages._ui.widgets import NETWORKS, caption, file_stem

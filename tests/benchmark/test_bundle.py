@@ -114,6 +114,7 @@ def test_a_stopping_driver_kills_its_children_at_once(tmp_path: Path, monkeypatc
     assert not records(order)
 
 
+@pytest.mark.slow
 def test_a_child_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
     write_plugin(tmp_path)
     code = (

@@ -168,7 +168,8 @@ class OpenmlStandIn(BaseHTTPRequestHandler):
             {"index": "2", "name": "kind", "data_type": "nominal", "is_target": "true"},
         ]
         description = {
-            "id": "61", "name": "tissue", "version": "1", "format": "ARFF", "file_id": "61", "status": "active", "description": "made up",
+            "id": "61", "name": "tissue", "version": "1", "format": "ARFF", "file_id": "61", "status": "active",
+            "description": "made up",
             "default_target_attribute": "kind", "md5_checksum": digest,
             "url": f"http://127.0.0.1:{self.server.server_port}/data/v1/download/61",  # type: ignore[attr-defined]
         }  # fmt: skip

@@ -14,20 +14,27 @@ costs that fades out (annealing), and last exact swaps. Work and memory grow as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from genomap_core.layout.assignment import Lattice
 from genomap_core.layout.board import Board, make_board
+from genomap_core.layout.carve import carve
+from genomap_core.layout.constraints import Constraints, owners
 from genomap_core.layout.field import Kernels
-from genomap_core.layout.lowrank import feature_vectors
+from genomap_core.layout.lowrank import FeatureVectors, feature_vectors
 from genomap_core.layout.moves import blur_sweep, lattice_sweep, swap_pass
 from genomap_core.layout.problem import Arrangement, Problem
+from genomap_core.layout.start import first_cells, reference_points
+
+SET_BOND = 0.7
+"""Length of the extra dimension that features of one set share, where a feature's own vector has at most 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How much work is done, by the grid's size.
+    """How much work is done.
 
     Parameters
     ----------
@@ -54,8 +61,8 @@ class Schedule:
 
     @property
     def steps(self) -> int:
-        """Reports of progress to expect."""
-        return self.restarts * (len(self.radii) + self.sweeps + 1)
+        """Reports of progress of one try."""
+        return len(self.radii) + self.sweeps + 1
 
 
 def schedule(shape: tuple[int, int], effort: float = 1.0) -> Schedule:
@@ -66,10 +73,9 @@ def schedule(shape: tuple[int, int], effort: float = 1.0) -> Schedule:
     while radius >= 2:
         radii.append(radius)
         radius *= 0.6
-    sweeps = 18 if small else 10 if middle else 6
     return Schedule(
         radii=tuple(radii),
-        sweeps=max(1, round(effort * sweeps)),
+        sweeps=max(1, round(effort * (18 if small else 10 if middle else 6))),
         side=16 if small else 12 if middle else 8,
         noise=0.4 if middle else 0.2,
         swap_passes=12 if small else 6,
@@ -79,60 +85,98 @@ def schedule(shape: tuple[int, int], effort: float = 1.0) -> Schedule:
 
 def transport(problem: Problem) -> np.ndarray:
     """Index of each feature's cell in the grid's usable cells: ``(p,)`` int."""
-    most = 128 if problem.grid.n_cells <= 2500 else 64
-    vectors = feature_vectors(problem.table, most, seed=problem.seed)
+    vectors = feature_vectors(problem.table, 128 if problem.grid.n_cells <= 2500 else 64, seed=problem.seed)
     kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
     plan = schedule(problem.grid.shape, problem.effort)
-    first = problem.grid.open_cells[start(vectors.values, problem)]
+    if problem.constraints.stability > 0:
+        plan = replace(plan, radii=(), noise=0.0, restarts=1)
+    first = first_cells(vectors.values, problem)
     best, lowest = first, np.inf
     for trial in range(plan.restarts):
-        board = make_board(vectors, kernels, problem.channel, first)
-        anneal(board, plan, problem, np.random.default_rng([problem.seed, trial]), trial)
+        rng = np.random.default_rng([problem.seed, trial])
+        begin = first if trial == 0 else _shuffled(first, problem, rng)
+        board = make_board(vectors, kernels, problem.channel, begin, fixed=_pinned(problem))
+        _anchor(board, problem)
+        anneal(board, vectors, plan, problem, rng, trial)
         objective = board.objective() if plan.restarts > 1 else 0.0
         if objective < lowest:
             best, lowest = board.cell_of_feature(), objective
     return np.searchsorted(problem.grid.open_cells, best)
 
 
-def anneal(board: Board, plan: Schedule, problem: Problem, rng: np.random.Generator, trial: int = 0) -> None:
-    """Run the schedule on the board."""
-    done = trial * (len(plan.radii) + plan.sweeps + 1)
+def anneal(
+    board: Board, vectors: FeatureVectors, plan: Schedule, problem: Problem, rng: np.random.Generator, trial: int = 0
+) -> None:
+    """Run the schedule on the board; gene sets are drawn together while it is coarse, then given their regions."""
+    done, total = trial * plan.steps, plan.restarts * plan.steps
+    owner = owners(problem.constraints, len(problem.channel))
+    if problem.constraints.sets:
+        _bond(board, owner)
     for radius in plan.radii:
         blur_sweep(board, radius, 8, rng)
-        done = _report(board, problem, done, plan.steps)
+        done = _report(board, problem, done, total)
+    if problem.constraints.sets:
+        board.set_vectors(vectors)
+        for layer in range(board.n_layers):
+            carve(board, layer, np.where(problem.channel == layer, owner, -1), list(problem.constraints.sets))
     lattices = list(Lattice)
     for k in range(plan.sweeps):
-        noise = plan.noise * max(0.0, 1 - k / (0.75 * plan.sweeps)) if plan.sweeps > 1 else 0.0
+        noise = plan.noise * max(0.0, 1 - k / (0.75 * plan.sweeps))
         lattice_sweep(board, lattices[k % 3], plan.side, rng, noise)
-        done = _report(board, problem, done, plan.steps)
+        done = _report(board, problem, done, total)
     for layer in range(board.n_layers):
         far = board.far_field()
         for _ in range(plan.swap_passes):
             if not swap_pass(board, layer, far):
                 break
-    _report(board, problem, done, plan.steps)
+    _report(board, problem, done, total)
 
 
-def _report(board: Board, problem: Problem, done: int, steps: int) -> int:
+def _report(board: Board, problem: Problem, done: int, total: int) -> int:
     positions = np.stack(np.divmod(board.cell_of_feature(), board.shape[1]), axis=1).astype(np.int32)
-    problem.on_progress(Arrangement("layout", done + 1, steps, positions=positions))
+    problem.on_progress(Arrangement("layout", done + 1, total, positions=positions))
     return done + 1
 
 
-def start(values: np.ndarray, problem: Problem) -> np.ndarray:
-    """Each omics type sorted into columns by the first principal component, and within columns by the second."""
-    centred = values - values.mean(axis=0)
-    _, axes = np.linalg.eigh(centred.T @ centred)
-    plane = centred @ axes[:, ::-1][:, :2]
-    first, second = plane[:, 0], plane[:, -1]
-    cells = np.empty(len(values), np.int64)
-    rows, columns = problem.grid.positions.T
-    by_column = np.lexsort((rows, columns))
+def _shuffled(cells: np.ndarray, problem: Problem, rng: np.random.Generator) -> np.ndarray:
+    """A random start: what is not pinned changes places within its omics type."""
+    cells, free = cells.copy(), np.ones(len(cells), bool)
+    free[list(problem.constraints.pins)] = False
     for code in range(problem.n_channels):
-        own = np.flatnonzero(problem.channel == code)
-        if not len(own):
-            continue
-        seats = by_column[np.linspace(0, problem.grid.n_cells - 1, len(own)).round().astype(int)]
-        own = own[np.argsort(first[own], kind="stable")]
-        cells[own[np.lexsort((second[own], columns[seats]))]] = seats
+        own = np.flatnonzero(free & (problem.channel == code))
+        cells[own] = cells[rng.permutation(own)]
     return cells
+
+
+def _pinned(problem: Problem) -> np.ndarray | None:
+    pins = problem.constraints.pins
+    if not pins:
+        return None
+    fixed = np.zeros(len(problem.channel), bool)
+    fixed[list(pins)] = True
+    return fixed
+
+
+def _bond(board: Board, owner: np.ndarray) -> None:
+    """One more dimension per set, shared by its features, so that the objective draws them together."""
+    extra = np.zeros((board.n_features + 1, int(owner.max(initial=-1)) + 1), np.float32)
+    inside = np.flatnonzero(owner >= 0)
+    extra[inside, owner[inside]] = SET_BOND
+    board.vectors = np.hstack([board.vectors, extra])
+    board.signs = np.concatenate([board.signs, np.ones(extra.shape[1], np.float32)])
+    board.signed = board.vectors * board.signs
+
+
+def _anchor(board: Board, problem: Problem) -> None:
+    """Linear cost: `stability` times the mean squared move, in units of the mean squared distance of random cells."""
+    wishes: Constraints = problem.constraints
+    if wishes.reference is None or wishes.stability == 0:
+        return
+    points = reference_points(wishes.reference, problem)
+    known = np.isfinite(points[:, 0])
+    height, width = board.shape
+    unit = wishes.stability / (max(int(known.sum()), 1) * max((height**2 + width**2 - 2) / 6, 1))
+    position = np.stack(np.divmod(np.arange(height * width), width), axis=1).astype(np.float32)
+    board.push = np.column_stack([(position**2).sum(axis=1), position]).astype(np.float32)
+    board.pull = np.zeros((board.n_features + 1, 3), np.float32)
+    board.pull[:-1][known] = unit * np.column_stack([np.ones(int(known.sum())), -2 * points[known]])

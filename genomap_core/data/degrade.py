@@ -1,0 +1,40 @@
+"""Images as a worse scanner would give them: noise, blur, other contrast. For tests of robustness."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from genomap_core.errors import InputError
+
+CONDITIONS: dict[str, tuple[float, ...]] = {
+    "noise": (0.25, 0.5, 1.0),
+    "blur": (1.0, 2.0),
+    "contrast": (0.5, 2.0),
+}
+"""Name -> levels: noise in standard deviations of the image, blur in pixels, contrast as exponent of the grey value."""
+
+
+def degrade(images: np.ndarray, condition: str, level: float, seed: int = 0) -> np.ndarray:
+    """``(n, c, s, s)`` normalised images -> the same, degraded; the head's outside stays 0.
+
+    Raises
+    ------
+    InputError
+        For an unknown condition or a level that is not positive.
+    """
+    if condition not in CONDITIONS or not level > 0:
+        raise InputError(f"Choose one of {', '.join(CONDITIONS)} with a level above 0, got {condition!r}, {level}.")
+    inside = images != 0
+    if condition == "noise":
+        field = np.random.default_rng(seed).normal(size=images.shape).astype(np.float32)
+        return images + level * field * inside
+    if condition == "blur":
+        return ndimage.gaussian_filter(images, (0, 0, level, level)) * inside
+    low = images.min((2, 3), keepdims=True)
+    span = np.maximum(images.max((2, 3), keepdims=True) - low, 1e-6)
+    bent = low + span * ((images - low) / span) ** level
+    count = np.maximum(inside.sum((2, 3), keepdims=True), 1)
+    mean = (bent * inside).sum((2, 3), keepdims=True) / count
+    sd = np.sqrt((((bent - mean) * inside) ** 2).sum((2, 3), keepdims=True) / count)
+    return ((bent - mean) / np.maximum(sd, 1e-6) * inside).astype(np.float32)
