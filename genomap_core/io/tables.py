@@ -32,8 +32,8 @@ _HEAD = 1 << 16
 
 
 def read_table(
-    source: bytes | Path | BinaryIO,
-    name: str,
+    source: bytes | str | Path | BinaryIO,
+    name: str | None = None,
     *,
     sheet: str | None = None,
     layer: str | None = None,
@@ -44,15 +44,17 @@ def read_table(
     Parameters
     ----------
     source
-        The file's bytes, its path, or an open binary file.
+        The file's bytes, its path on this machine (never a URL), or an open binary file.
     name
-        The file's name, for messages.
+        The file's name, for messages; its ending says what it should be. None: that of the path.
     sheet
         Of a workbook: the sheet to read; None takes the visible one that holds most.
     layer
         Of an h5ad file: the layer to read, or "raw"; None takes ``X``.
     """
+    source = Path(source) if isinstance(source, str) else source
     data = source if isinstance(source, (bytes, Path)) else source.read()
+    name = name or (source.name if isinstance(source, Path) else "table.csv")
     try:
         return _read(data, name, sheet, layer, limits)
     except RefusedError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -46,6 +46,16 @@ class Constraints:
             raise LayoutError(f"`stability` must be >= 0, got {self.stability}.")
         if self.stability > 0 and self.reference is None:
             raise LayoutError("`stability` needs a `reference` layout to be stable against.")
+
+    def take(self, features: np.ndarray) -> Constraints:
+        """The same wishes for these features only, counted anew; the mask stays."""
+        place = {int(j): k for k, j in enumerate(features)}
+        return replace(
+            self,
+            pins={place[j]: cell for j, cell in self.pins.items() if j in place},
+            sets={name: [place[j] for j in members if j in place] for name, members in self.sets.items()},
+            reference=None if self.reference is None else self.reference.take(features),
+        )
 
     @property
     def any(self) -> bool:

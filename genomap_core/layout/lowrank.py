@@ -41,7 +41,7 @@ class FeatureVectors:
 
 
 def feature_vectors(table: FeatureTable, most: int = 64, least: int = 24, seed: int = 0) -> FeatureVectors:
-    """Vectors that carry 98 % of the kernel's squared weight, in ``least`` to ``most`` dimensions if there are as many."""
+    """Vectors with 98 % of the kernel's squared weight, in ``least`` to ``most`` dimensions if there are as many."""
     if table.distance in ("correlation", "spearman"):
         return _from_samples(table, most, least, seed)
     return _from_landmarks(table, most, least, seed)

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from genomap_core.errors import LayoutError
-from genomap_core.layout.build import channel_codes, make_layout
+from genomap_core.layout.build import channel_codes, grid_shape, make_layout
+from genomap_core.layout.constraints import Constraints
 from genomap_core.layout.distances import FeatureTable, check_features
-from genomap_core.layout.geometry import auto_shape
+from genomap_core.layout.geometry import Grid
 from genomap_core.layout.layout import Layout
 from genomap_core.progress import OnProgress, ignore
 
@@ -39,6 +39,14 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         Seed.
     fill
         Value of cells without a feature.
+    entities
+        ``(p,)`` codes: features of one entity (a gene's expression and methylation) share a cell; None: no sharing.
+    constraints
+        :class:`Constraints`: mask, pins, gene sets, reference layout; indices are columns of ``X``.
+    effort
+        Multiplies the work of the "ot" solver.
+    memory_mb
+        Working memory, besides the table.
     on_progress
         Told of each step while fitting.
 
@@ -59,6 +67,10 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         random_state: int | np.random.RandomState | None = 0,
         balance: float = 0.5,
         fill: float = 0.0,
+        entities: Sequence[int] | np.ndarray | None = None,
+        constraints: Constraints | None = None,
+        effort: float = 1.0,
+        memory_mb: int = 1024,
         on_progress: OnProgress | None = None,
     ) -> None:
         self.solver = solver
@@ -68,6 +80,10 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         self.random_state = random_state
         self.balance = balance
         self.fill = fill
+        self.entities = entities
+        self.constraints = constraints
+        self.effort = effort
+        self.memory_mb = memory_mb
         self.on_progress = on_progress
 
     def fit(self, X: np.ndarray | sp.spmatrix, y: object = None) -> Self:
@@ -89,22 +105,28 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
             on_progress=self.on_progress or ignore,
             balance=self.balance,
             channels=codes[kept],
+            entities=None if self.entities is None else np.asarray(self.entities)[kept],
+            constraints=None if self.constraints is None else self.constraints.take(kept),
+            effort=self.effort,
+            memory_mb=self.memory_mb,
             feature_names=names,
         )
         self.layout_ = _spread(layout, kept, codes)
         return self
 
     def _kept(self, X: np.ndarray | sp.spmatrix, codes: np.ndarray) -> np.ndarray:
-        """Columns that get a cell: all that fit, in each type those of highest variance first."""
-        counts = np.bincount(codes)
-        shape = auto_shape(int(counts.max())) if isinstance(self.grid, str) else self.grid
-        if len(shape) != 2 or (isinstance(self.grid, str) and self.grid != "auto"):
-            raise LayoutError(f"`grid` must be 'auto' or (height, width), got {self.grid!r}.")
-        cells = int(shape[0]) * int(shape[1])
-        if counts.max() <= cells:
+        """Columns that get a cell: all that fit, in each type pinned ones and then those of highest variance first."""
+        wishes = self.constraints or Constraints()
+        if self.entities is not None:
             return np.arange(len(codes))
-        order = np.argsort(-FeatureTable(X).variances(), kind="stable")
-        return np.sort(np.concatenate([order[codes[order] == code][:cells] for code in range(len(counts))]))
+        shape = grid_shape(self.grid, codes, wishes.mask)
+        cells = Grid(shape, wishes.mask).n_cells
+        if np.bincount(codes).max() <= cells:
+            return np.arange(len(codes))
+        wanted = FeatureTable(X, memory_mb=self.memory_mb).variances()
+        wanted[list(wishes.pins)] = np.inf
+        order = np.argsort(-wanted, kind="stable")
+        return np.sort(np.concatenate([order[codes[order] == code][:cells] for code in np.unique(codes)]))
 
     def transform(self, X: np.ndarray | sp.spmatrix) -> np.ndarray:
         """Pictures of the rows: ``(n, p)`` -> ``(n, channels, height, width)``."""

@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def _run(
     try:
         for k, (train, test) in enumerate(folds):
             tell(k)
-            model = build(name, config, dataset, lambda progress, k=k: tell(k))
+            model = build(name, config, dataset, partial(_retell, tell, k))
             with measure() as fitting, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 fit_on_rows(model, dataset, train)
@@ -225,6 +226,11 @@ def _run(
         status = "refused" if isinstance(error, ModelLimitError) else status
         return ModelRun(name, label, status, str(error), None, fit_seconds, predict_seconds, peak, note)
     return ModelRun(name, label, "ok", "", proba, fit_seconds, predict_seconds, peak, note)
+
+
+def _retell(tell: Callable[[int], None], fold: int, progress: Progress) -> None:
+    """An epoch of a network is a sign of life of its fold, and the place where a cancel is noticed."""
+    tell(fold)
 
 
 def omics_channels(dataset: Dataset, max_features: int) -> dict[str, Any]:

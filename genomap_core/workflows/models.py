@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from genomap_core.errors import InputError
@@ -35,7 +36,7 @@ def make_classifier(name: str, **options: Any) -> Any:
         return PFNClassifier(**options)
     if name == "genomap_random":
         return genomap_pipeline(**{**options, "solver": "random"})
-    factories = {
+    factories: dict[str, Callable[..., Any]] = {
         "genomap": genomap_pipeline,
         "genonet": genonet_pipeline,
         "logistic": logistic_pipeline,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -102,9 +103,12 @@ def score_table(
     """
     rows = resample_patients(y, groups, n_resamples, seed)
     return {
-        model: {m: interval(lambda i, p=p, m=m: score(m, y[i], p[i]), rows, len(y)) for m in metrics}
-        for model, p in probas.items()
+        model: {m: interval(partial(_on_rows, m, y, p), rows, len(y)) for m in metrics} for model, p in probas.items()
     }
+
+
+def _on_rows(name: str, y: np.ndarray, proba: np.ndarray, rows: np.ndarray) -> float:
+    return score(name, y[rows], proba[rows])
 
 
 def paired_difference(

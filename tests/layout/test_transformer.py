@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from genomap_core.errors import LayoutError
-from genomap_core.layout import GenomapTransformer
+from genomap_core.layout import Constraints, GenomapTransformer
 
 
 @parametrize_with_checks([GenomapTransformer()])
@@ -38,6 +38,14 @@ def test_more_features_than_cells_keeps_those_of_highest_variance():
     kept = np.flatnonzero(transformer.layout_.positions[:, 0] >= 0)
     np.testing.assert_array_equal(kept, np.sort(np.argsort(-X.var(0))[:20]))
     assert np.isnan(transformer.inverse_transform(transformer.transform(X))[:, 0]).all()
+
+
+def test_pinned_features_are_kept_whatever_their_variance_and_lie_at_their_pins():
+    X = factor_table(p=50) * np.linspace(1, 30, 50, dtype=np.float32)
+    wishes = Constraints(pins={0: (2, 3)}, sets={"A": [1, 30, 31, 49]})
+    layout = GenomapTransformer(grid=(4, 5), constraints=wishes).fit(X).layout_
+    assert tuple(layout.positions[0]) == (2, 3)
+    assert (layout.positions[:, 0] >= 0).sum() == 20
 
 
 def test_sparse_rows_give_the_same_maps_as_dense_ones():

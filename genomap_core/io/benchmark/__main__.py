@@ -1,4 +1,4 @@
-"""``python -m genomap_core.io.benchmark [--samples 800] [--genes 20000] [--repeats 3]``: both orientations of a table."""
+"""``python -m genomap_core.io.benchmark [--samples 800] [--genes 20000] [--repeats 3]``: a table in both orientations."""
 
 from __future__ import annotations
 

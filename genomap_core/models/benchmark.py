@@ -1,0 +1,130 @@
+"""Time and memory of PhysNet beside the same ResNet without growth: ``python -m genomap_core.models.benchmark``.
+
+Each network is measured in a process of its own: time is the least of several runs (processor seconds on a CPU), memory
+the process's peak on a CPU, the allocator's on a GPU, over one training step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from genomap_core.models.baselines2d import build_network
+from genomap_core.models.physnet import PhysicsConfig
+
+LIMIT = 1.5
+
+
+def measure(name: str, size: int, batch: int, n_steps: int, width: int, repeats: int, device: str) -> dict[str, float]:
+    """Seconds of a prediction and of a training step, and MB of a training step."""
+    torch.manual_seed(0)
+    physics = PhysicsConfig(n_steps=n_steps)
+    net = build_network(name, 1, 4, width=width, physics=physics).to(device, memory_format=torch.channels_last)
+    x = torch.randn(batch, 1, size, size, device=device)
+    y = torch.zeros(batch, dtype=torch.long, device=device)
+    if device != "cpu":
+        train_step(net, x, y)
+        torch.cuda.reset_peak_memory_stats()
+    train_step(net, x, y)
+    memory = _peak_mb(device)
+    train = _least(lambda: train_step(net, x, y), repeats, device)
+    net.eval()
+    with torch.inference_mode():
+        predict = _least(lambda: net(x), repeats, device)
+    return {"predict_s": predict, "train_s": train, "memory_mb": memory, "parameters": _count(net)}
+
+
+def train_step(net: nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
+    """Forward and backward once."""
+    net.zero_grad(set_to_none=True)
+    F.cross_entropy(net(x), y).backward()
+
+
+def report(networks: Sequence[str], rows: dict[str, dict[str, float]]) -> str:
+    """The figures as text, the ratio to the first network behind each."""
+    base = rows[networks[0]]
+    lines = [f"{'network':<20}{'parameters':>12}{'predict ms':>20}{'train ms':>20}{'memory MB':>20}"]
+    for name in networks:
+        row = rows[name]
+        cells = [
+            f"{row[key] * scale:>12.1f} ({row[key] / base[key]:.2f} x)"
+            for key, scale in (("predict_s", 1e3), ("train_s", 1e3), ("memory_mb", 1.0))
+        ]
+        lines.append(f"{name:<20}{row['parameters']:>12,.0f}" + "".join(f"{c:>20}" for c in cells))
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return 1 when PhysNet costs more than 1.5 times the ResNet."""
+    parser = argparse.ArgumentParser(prog="python -m genomap_core.models.benchmark", description=__doc__)
+    parser.add_argument("--networks", nargs="+", default=["resnet18", "physnet18"], help="the first is the reference")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=20, help="K of the growth model")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    if args.one:
+        figures = measure(args.one, args.size, args.batch, args.steps, args.width, args.repeats, args.device)
+        sys.stdout.write(json.dumps(figures) + "\n")
+        return 0
+    rows = {name: _in_its_own_process(name, args) for name in args.networks}
+    first = args.networks[0]
+    ratios = {key: rows[args.networks[-1]][key] / rows[first][key] for key in ("predict_s", "train_s", "memory_mb")}
+    sys.stdout.write(report(args.networks, rows) + "\n")
+    good = max(ratios.values()) <= LIMIT
+    sys.stdout.write(f"{args.networks[-1]} {'keeps' if good else 'misses'} the goal of {LIMIT} x {first}.\n")
+    return 0 if good else 1
+
+
+def _in_its_own_process(name: str, args: argparse.Namespace) -> dict[str, float]:
+    options = {"size": args.size, "batch": args.batch, "steps": args.steps, "width": args.width}
+    options |= {"repeats": args.repeats, "device": args.device}
+    words = [f"--{key}={value}" for key, value in options.items()]
+    done = subprocess.run(
+        [sys.executable, "-m", "genomap_core.models.benchmark", f"--one={name}", *words],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def _least(work: Callable[[], object], repeats: int, device: str) -> float:
+    # On a CPU its own time counts, so that other work on the machine does not.
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    seconds = []
+    for _ in range(repeats + 1):
+        start = clock()
+        work()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        seconds.append(clock() - start)
+    return min(seconds)
+
+
+def _peak_mb(device: str) -> float:
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated() / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _count(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
