@@ -54,11 +54,8 @@ class EngineConfig:
 def open_engine(config: EngineConfig) -> Iterator[Submit]:
     """Start it, hand out ``submit``, and on the way out end everything that still runs in this process."""
     STOPPING.clear()
-    try:
-        with _serial() if config.name == "serial" else _dask(config) as submit:
-            yield submit
-    finally:
-        STOPPING.set()
+    with _serial() if config.name == "serial" else _dask(config) as submit:
+        yield submit
 
 
 @contextmanager
@@ -85,9 +82,11 @@ def _serial() -> Iterator[Submit]:
             thread.start()
         return future
 
-    yield submit
-    STOPPING.set()
-    thread.join(timeout=10)
+    try:
+        yield submit
+    finally:
+        STOPPING.set()
+        thread.join(timeout=10)
 
 
 @contextmanager
@@ -103,8 +102,10 @@ def _dask(config: EngineConfig) -> Iterator[Submit]:
                 f"No worker of {config.scheduler} offers a GPU: start one with `dask worker ... --resources GPU=1`."
             )
         plain, gpu = (client.get_executor(pure=False, retries=20, **r) for r in ({}, {"resources": {"GPU": 1}}))
-        yield lambda order: (gpu if order.bundle.needs_gpu else plain).submit(run_bundle, order)
-        STOPPING.set()
+        try:
+            yield lambda order: (gpu if order.bundle.needs_gpu else plain).submit(run_bundle, order)
+        finally:
+            STOPPING.set()  # before the cluster closes: it waits for its threads
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def cut(data: bytes, start: int, stop: int, line: int, size: int) -> Iterator[Pi
         if quoted:
             quotes = data.count(b'"', start, end)
             while quotes % 2 and end < stop:
-                further = _line_end(data, end, stop)
+                further = _line_end(data, end + 1, stop)
                 quotes += data.count(b'"', end, further)
                 end = further
         lines = data.count(b"\n", start, end)

@@ -19,6 +19,7 @@ JOBS = {
     "image": "genomap_core.io.images:check_image_file",
     "dicom": "genomap_core.io.dicom:check_dicom",
     "nifti": "genomap_core.io.nifti:check_nifti",
+    "pixels": "genomap_core.io.pixels:pixels_of",
     "archive": "genomap_core.io.archives:check_archive",
     "tar": "genomap_core.io.archives:refuse_tar",
     "model": "genomap_core.io.modelfiles:check_model",

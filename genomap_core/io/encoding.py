@@ -116,23 +116,27 @@ def _bad_line(place: tuple[int, int]) -> Message:
     )
 
 
-_EAST_ASIAN = ("gb18030", "shift_jis", "euc_kr", "big5")
-
-
 def _guess(data: bytes, n_bad: int) -> str:
     """A legacy encoding that makes sense of the text, or ''."""
     lines = [line for line in data[: 32 * _CHUNK].splitlines() if not line.isascii()][:2000]
     sample = b"\n".join(lines)
     if _east_asian(sample, "shift_jis", kana=True) > 0.1:
         return "shift_jis"
-    scores = {encoding: _east_asian(sample, encoding) for encoding in _EAST_ASIAN}
-    best = max(scores, key=scores.__getitem__)
-    if scores[best] > 0.9:
-        return best
-    high = bytes(b for b in sample if b >= 0x80)
+    alone = _alone(sample)
+    for encoding, most in (("gb18030", 0.15), ("euc_kr", 0.15), ("big5", 0.6)):
+        if alone <= most and _east_asian(sample, encoding) > 0.9:
+            return encoding
+    high = sum(byte >= 0x80 for byte in sample)
     runs = sum(a >= 0xC0 and b >= 0xC0 for a, b in pairwise(sample))
-    encoding = "cp1251" if runs > 0.5 * len(high) and n_bad > 4 else "cp1252"
+    encoding = "cp1251" if runs > 0.5 * high and n_bad > 4 else "cp1252"
     return encoding if _latin(sample, encoding) else ""
+
+
+def _alone(sample: bytes) -> float:
+    """Share of the bytes beyond ASCII with none beside them: nearly all in Western text, nearly none in Chinese."""
+    padded = b"\0" + sample + b"\0"
+    high = [i for i in range(1, len(padded) - 1) if padded[i] >= 0x80]
+    return sum(padded[i - 1] < 0x80 and padded[i + 1] < 0x80 for i in high) / max(len(high), 1)
 
 
 def _east_asian(sample: bytes, encoding: str, kana: bool = False) -> float:

@@ -11,12 +11,16 @@ import numpy as np
 
 from genomap_core.data.message import Message
 from genomap_core.data.table import OddCell, Source, Table, TextColumn
+from genomap_core.io.pixels import PixelStack
 
 Answer = Table | tuple[Message, ...]
 
 
-def save_answer(answer: Answer, folder: Path) -> None:
-    """Write ``answer.json`` and the arrays beside it."""
+def save_answer(answer: Answer | PixelStack, folder: Path) -> None:
+    """Write ``answer.json`` and the arrays beside it; pixels have files of their own."""
+    if isinstance(answer, PixelStack):
+        answer.save(folder)
+        return
     if isinstance(answer, Table):
         header: dict[str, object] = {"table": _save_table(answer, folder)}
     else:

@@ -14,7 +14,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-_BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells
+_BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells; the first is none
+_MARGIN = 0.98  # a blur must be better than none by more than chance
 _PENALTIES = 10.0 ** np.arange(-3.0, 2.5, 0.5)  # relative to the kernel's mean diagonal
 
 
@@ -42,7 +43,10 @@ def linear_start(
     Time grows as n^3, memory as n^2; the number of cells counts once.
     """
     scene = _Scene(maps, y, class_weights, groups)
-    best = min((scene.best_penalty(sigma) for sigma in _BLURS), key=lambda choice: choice.cross_entropy)
+    plain, *blurred = (scene.best_penalty(sigma) for sigma in _BLURS)
+    best = min(blurred, key=lambda choice: choice.cross_entropy, default=plain)
+    if best.cross_entropy > _MARGIN * plain.cross_entropy:
+        best = plain
     weight = scene.weight(best)
     bias = best.bias - scene.mean.reshape(-1) @ weight
     shaped = weight.T.reshape(len(class_weights), *maps.shape[1:])

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from genomap_core.io.blocks import Piece, _by_arrow, _by_places, _by_python, cut, read_rows
 
-CELLS = st.text(st.characters(codec="utf-8", exclude_characters='\r\n",\0;\ufeff', exclude_categories=["Cs"]), max_size=6)
+CELLS = st.text(
+    st.characters(codec="utf-8", exclude_characters='\r\n",\0;\ufeff', exclude_categories=["Cs"]), max_size=6
+)
 
 
 def tables(cells=CELLS):
@@ -32,7 +34,11 @@ def test_all_ways_read_plain_text_alike(rows):
     assert _by_python(block, ",", width, 1).cells.to_pylist() == expected
 
 
-@given(tables(st.text(st.characters(codec="utf-8", exclude_characters="\r\0\ufeff", exclude_categories=["Cs"]), max_size=6)))
+@given(
+    tables(
+        st.text(st.characters(codec="utf-8", exclude_characters="\r\0\ufeff", exclude_categories=["Cs"]), max_size=6)
+    )
+)
 def test_quoted_text_comes_back_with_quotes_delimiters_and_line_breaks_inside(rows):
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)

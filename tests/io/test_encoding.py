@@ -10,7 +10,8 @@ TEXT = "sample_id,TP53\nMüller,1.5\nÅse,2\n"
 
 
 @pytest.mark.parametrize(
-    ("encoding", "severity"), [("utf-8", None), ("utf-8-sig", None), ("utf-16", "warn"), ("utf-32", "warn"), ("cp1252", "warn")]
+    ("encoding", "severity"),
+    [("utf-8", None), ("utf-8-sig", None), ("utf-16", "warn"), ("utf-32", "warn"), ("cp1252", "warn")],
 )
 def test_known_encodings_give_the_same_text(encoding, severity):
     text, _, said = to_utf8(TEXT.encode(encoding))

@@ -1,0 +1,146 @@
+"""Layouts side by side: ``python -m genomap_core.layout.benchmark [--sizes 1024 20000] [--data FILE ...]``.
+
+Every solver runs in a process of its own on the same data. Printed: seconds (the best of ``--repeats``), peak memory
+above the data, and the figures of :class:`LayoutQuality`; for peers, how many times longer they take than the default
+and by how much their distortion is higher and their neighbour correlation lower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.layout.build import grid_shape
+from genomap_core.layout.distances import FeatureTable, check_features
+from genomap_core.layout.geometry import Grid
+from genomap_core.layout.peers import PEERS, peer
+from genomap_core.layout.problem import Problem
+from genomap_core.layout.quality import measure
+from genomap_core.layout.solvers import get_solver
+
+BALANCES = {"ot, distances only": 0.0, "ot (default)": 0.5, "ot, local": 0.9}
+
+
+def synthetic(n: int, p: int, factors: int = 24, seed: int = 0) -> np.ndarray:
+    """``(n, p)``: each feature loads on one to three of the latent factors, plus noise of 0.7."""
+    rng = np.random.default_rng(seed)
+    F, W = rng.normal(size=(n, factors)), np.zeros((factors, p))
+    for j in range(p):
+        k = rng.integers(1, 4)
+        W[rng.choice(factors, k, replace=False), j] = rng.normal(size=k)
+    return (F @ W + 0.7 * rng.normal(size=(n, p))).astype(np.float32)
+
+
+def read_numbers(path: Path) -> np.ndarray:
+    """The numeric columns of a CSV or Parquet file: ``(n, p)`` float32."""
+    import pandas as pd
+
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, index_col=0)
+    return frame.select_dtypes("number").to_numpy(np.float32)
+
+
+def run(source: str, solver: str, repeats: int) -> dict[str, Any]:
+    """Lay one data set out with one solver, in this process: a row of the table."""
+    X = synthetic(400, int(source)) if source.isdigit() else read_numbers(Path(source))
+    check_features(X)
+    solve = get_solver("ot") if solver in BALANCES else peer(solver)
+    codes = np.zeros(X.shape[1], np.int64)
+    table, grid = FeatureTable(X), Grid(grid_shape("auto", codes))
+    problem = Problem(table, grid, codes, BALANCES.get(solver, 0.5))
+    before = _peak_mb()
+    seconds = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        cells = solve(problem)
+        seconds.append(time.perf_counter() - begin)
+    memory = _peak_mb() - before
+    quality = measure(table, grid.positions[cells])
+    return {"solver": solver, "p": X.shape[1], "seconds": min(seconds), "memory_mb": memory, **asdict(quality)}
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def in_child(source: str, solver: str, repeats: int, timeout: float) -> dict[str, Any]:
+    """:func:`run` in a process of its own; a failure is a row that says why."""
+    command = [sys.executable, "-m", "genomap_core.layout.benchmark", "--one", source, solver, str(repeats)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return {"solver": solver, "failed": f"over {timeout:.0f} s"}
+    if done.returncode:
+        return {"solver": solver, "failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:70]}
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def line(row: dict[str, Any], default: dict[str, Any]) -> str:
+    """A row of the printed Markdown table."""
+    if "failed" in row:
+        return f"| {row['solver']} | - | | | | | | {row['failed']} |"
+    ratio = ""
+    if "seconds" in default and row is not default:
+        ratio = (
+            f"{row['seconds'] / default['seconds']:.1f} x time, {row['gw_distortion'] - default['gw_distortion']:+.4f}, "
+            f"{row['neighbour_correlation'] - default['neighbour_correlation']:+.3f}"
+        )
+    return (
+        f"| {row['solver']} | {row['seconds']:.2f} s | {row['memory_mb']:.0f} MB | {row['gw_distortion']:.4f} | "
+        f"{row['spearman']:.3f} | {row['neighbour_correlation']:.3f} | {row['knn_recall']:.3f} | {ratio} |"
+    )
+
+
+def compare(source: str, solvers: list[str], repeats: int, timeout: float) -> list[dict[str, Any]]:
+    """Run and print all solvers on one data set."""
+    print(f"\n### {source}\n\n| layout | time | memory | GW | Spearman | nbr | knn | against the default |")
+    print("|---|---|---|---|---|---|---|---|")
+    rows: list[dict[str, Any]] = []
+    default: dict[str, Any] = {}
+    size = int(source) if source.isdigit() else read_numbers(Path(source)).shape[1]
+    for solver in solvers:
+        if solver in PEERS and size > PEERS[solver][1]:
+            continue
+        row = in_child(source, solver, repeats if solver in BALANCES else 1, timeout)
+        default = row if solver == "ot (default)" else default
+        rows.append(row)
+        print(line(row, default), flush=True)
+    return rows
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m genomap_core.layout.benchmark", description=__doc__)
+    parser.add_argument("--sizes", nargs="*", default=["1024"], help="features of synthetic tables, 400 samples")
+    parser.add_argument("--data", nargs="*", default=[], help="CSV or Parquet files, samples in rows")
+    parser.add_argument("--solvers", nargs="*", default=["ot (default)", *BALANCES, *PEERS], help="which to run")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--timeout", type=float, default=900)
+    parser.add_argument("--json", type=Path, help="also write all rows here")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        source, solver, repeats = options.one
+        print(json.dumps(run(source, solver, int(repeats))))
+        return
+    solvers = list(dict.fromkeys(options.solvers))
+    rows = [
+        {"source": source, **row}
+        for source in [*options.sizes, *options.data]
+        for row in compare(source, solvers, options.repeats, options.timeout)
+    ]
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Pre-training: learns, resumes to the same weights, and exports what the real package runs."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from genomap_core.errors import InputError
+from genomap_core.pfn import PFNClassifier, pretrain, pretrain_loop
+from genomap_core.pfn.checkpoint import Size
+from genomap_core.pfn.muon import Muon, orthogonalised
+from genomap_core.pfn.pretrain_eval import Score, compare, summary
+from genomap_core.pfn.pretrain_loop import PretrainConfig
+from genomap_core.pfn.prior import Batch, PriorConfig
+
+TINY = PretrainConfig(
+    size=Size(8, 1, 2, 1, 4, 2),
+    prior=PriorConfig(max_rows=60, max_features=6, max_classes=3),
+    cells=600,
+    warm_up=5,
+    curriculum=10,
+)
+
+
+def weights_of(state):
+    return torch.cat([p.detach().flatten() for p in state.network.parameters()])
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+# ------------------------------------------------------------------ optimiser
+
+
+def test_muon_takes_the_steps_of_torchs_own():
+    torch.manual_seed(0)
+    shapes = [(24, 40), (40, 24), (24, 40), (16, 16)]
+    ours = [torch.nn.Parameter(torch.randn(s)) for s in shapes]
+    theirs = [torch.nn.Parameter(p.detach().clone()) for p in ours]
+    a = Muon(ours, lr=1e-2)
+    b = torch.optim.Muon(theirs, lr=1e-2, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    start = [p.detach().clone() for p in ours]
+    for _ in range(6):
+        for p, q in zip(ours, theirs):
+            p.grad = torch.randn(p.shape)
+            q.grad = p.grad.clone()
+        a.step()
+        b.step()
+    for p, q, s in zip(ours, theirs, start):
+        moved = (p - s).norm()
+        assert (p - q).norm() < 0.02 * moved, "torch works in bfloat16, so a little is allowed"
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one():
+    torch.manual_seed(0)
+    for shape in ((3, 20, 50), (3, 50, 20)):
+        values = torch.linalg.svdvals(orthogonalised(torch.randn(shape)))
+        assert values.min() > 0.5
+        assert values.max() < 1.3
+
+
+# ------------------------------------------------------------------ loss
+
+
+def test_the_loss_knows_only_classes_of_the_training_rows():
+    class Certain(torch.nn.Module):
+        def forward(self, x, y, task_type):
+            logits = torch.zeros(2, 1, 10)
+            logits[:, :, 7] = 50.0  # a class that no training row has
+            logits[:, :, 1] = 3.0
+            return logits
+
+    X = np.zeros((5, 1, 2), np.float32)
+    batch = Batch(X, np.array([[0], [1], [0], [1], [9]]), n_train=3)
+    loss, accuracy = pretrain_loop.table_loss(Certain(), batch, torch.device("cpu"))
+    expected = F.cross_entropy(torch.tensor([[0.0, 3.0]]), torch.tensor([1]))
+    assert float(loss) == pytest.approx(float(expected), abs=1e-5)
+    assert float(accuracy) == 1
+
+
+# ------------------------------------------------------------------ training
+
+
+def test_training_makes_the_network_better_than_it_was():
+    state = pretrain_loop.start(TINY)
+    validation = pretrain_loop.validation_batches(TINY, 12)
+    before = pretrain_loop.validate(state, validation)["val_loss"]
+    pretrain_loop.run(state, lambda s: s.step >= 120)
+    assert pretrain_loop.validate(state, validation)["val_loss"] < before - 0.02
+    assert state.tables > 120
+    assert state.seconds > 0
+
+
+def test_a_resumed_training_is_the_same_training(tmp_path):
+    whole = pretrain_loop.start(TINY)
+    pretrain_loop.run(whole, lambda s: s.step >= 12)
+    part = pretrain_loop.start(TINY)
+    pretrain_loop.run(part, lambda s: s.step >= 7)
+    pretrain_loop.save_state(part, tmp_path / "state.pt")
+    resumed = pretrain_loop.load_state(tmp_path / "state.pt")
+    assert (resumed.step, resumed.tables) == (7, part.tables)
+    pretrain_loop.run(resumed, lambda s: s.step >= 12)
+    torch.testing.assert_close(weights_of(resumed), weights_of(whole), rtol=0, atol=0)
+    for name, value in whole.averaged.items():
+        torch.testing.assert_close(resumed.averaged[name], value, rtol=0, atol=0)
+
+
+def test_a_broken_table_does_not_end_the_training():
+    state = pretrain_loop.start(TINY)
+    good = pretrain_loop.batch_of_step(TINY, 0)
+    bad = Batch(good.X, good.y, good.n_train)
+    real = pretrain_loop.table_loss
+
+    def poisoned(network, batch, device):
+        loss, accuracy = real(network, batch, device)
+        return (loss * float("nan") if batch is bad else loss), accuracy
+
+    pretrain_loop.table_loss = poisoned
+    try:
+        pretrain_loop.run(state, lambda s: s.step >= 3, batches=lambda step: iter([good, bad, good]))
+    finally:
+        pretrain_loop.table_loss = real
+    assert torch.isfinite(weights_of(state)).all()
+    assert state.step == 3
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not the state"):
+        pretrain_loop.load_state(tmp_path / "state.pt")
+    torch.save({"other": 1}, tmp_path / "state.pt")
+    with pytest.raises(InputError, match="not the state"):
+        pretrain_loop.load_state(tmp_path / "state.pt")
+
+
+# ------------------------------------------------------------------ command
+
+
+def test_train_goes_on_finish_exports_and_the_package_runs_it(tmp_path):
+    folder, file = tmp_path / "run", tmp_path / "genomap-inhouse-v3-test.safetensors"
+    lines = []
+    first = pretrain.train(folder, TINY, minutes=0.02, every_seconds=0.3, log=lines.append)
+    again = pretrain.train(folder, TINY, minutes=0.02, log=lines.append)
+    assert again.step > first.step
+    curve = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in curve] == sorted(line["step"] for line in curve)
+    assert len(curve) == len(lines)
+    assert all(np.isfinite([line["loss"], line["val_loss"]]).all() for line in curve)
+
+    before = (folder / "state.pt").read_bytes()
+    weights = pretrain.finish(folder, file, steps=3, version="0.1")
+    assert (folder / "state.pt").read_bytes() == before, "training can go on"
+    assert weights.label == "in-house PFN 0.1 (not Prior Labs)"
+    assert weights.provenance["steps"] == again.step + 3
+    card = file.with_suffix(".md").read_text()
+    assert weights.sha256 in card
+    assert "Not weights of Prior Labs" in card
+
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    y = (X[:, 0] > 0).astype(int)
+    proba = PFNClassifier(file, n_estimators=1).fit(X[:40], y[:40]).predict_proba(X[40:])
+    assert np.isfinite(proba).all()
+    assert np.ptp(proba[:, 0]) > 0
+
+
+def test_tables_drawn_by_workers_are_the_same_ones():
+    inline = pretrain._batches(TINY, 5, 0)
+    drawn = pretrain._batches(TINY, 5, 2)
+    for a, b, _ in zip(inline, drawn, range(4)):
+        np.testing.assert_array_equal(a.X, b.X)
+
+
+def test_nothing_to_finish_is_said(tmp_path):
+    with pytest.raises(InputError, match="nothing has been trained"):
+        pretrain.finish(tmp_path, tmp_path / "x.safetensors")
+
+
+# ------------------------------------------------------------------ evaluation
+
+
+def test_all_models_are_scored_on_the_same_rows(random_weights):
+    from sklearn.datasets import load_iris
+
+    scores = compare(random_weights.path, tables={"iris": load_iris(return_X_y=True)}, n_estimators=1, n_seeds=1)
+    assert {(s.model, s.train_rows) for s in scores} == {
+        (m, r) for m in ("pfn", "logistic", "forest") for r in ("all", "40")
+    }
+    by = {(s.model, s.train_rows): s for s in scores}
+    assert by["logistic", "all"].auc > 0.98
+    assert by["forest", "40"].accuracy > 0.85
+    lines = summary(scores)
+    assert lines[-1].startswith("| **mean ROC-AUC** | 40 |")
+
+
+def test_the_summary_shows_means():
+    scores = tuple(Score(t, "pfn", r, auc, 0.5, 1.0) for t, auc in (("a", 0.8), ("b", 0.9)) for r in ("all", "40"))
+    assert "**0.8500**" in summary(scores)[-1]
