@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -78,8 +79,7 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 of values, names and labels: the key of every cache and record of this data set."""
         h = hashlib.sha256()
-        arrays = (self.X.data, self.X.indices, self.X.indptr) if sp.issparse(self.X) else (self.X,)
-        for a in (*arrays, self.y, self.groups, self.omics):
+        for a in (*_parts(self.X).values(), self.y, self.groups, self.omics):
             h.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
         for names in (self.feature_names, self.sample_ids, self.classes, self.omics_names, (self.unit,)):
             h.update(json.dumps(names).encode())
@@ -115,10 +115,8 @@ class Dataset:
         arrays = {k: a for k in ("y", "groups", "omics") if (a := getattr(self, k)) is not None}
         if sp.issparse(self.X):
             header["sparse_shape"] = [int(v) for v in self.X.shape]
-            arrays |= {"data": self.X.data, "indices": self.X.indices, "indptr": self.X.indptr}
-        else:
-            arrays["X"] = self.X
-        np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        content: dict[str, Any] = arrays | _parts(self.X)
+        np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **content)
 
     @classmethod
     def load(cls, path: str | Path) -> Dataset:
@@ -128,4 +126,10 @@ class Dataset:
             shape = header.pop("sparse_shape", None)
             X = f["X"] if shape is None else sp.csr_matrix((f["data"], f["indices"], f["indptr"]), shape=tuple(shape))
             arrays = {k: f[k] for k in ("y", "groups", "omics") if k in f.files}
-        return cls(X=X, **arrays, **{k: tuple(v) if isinstance(v, list) else v for k, v in header.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
+        return cls(X=X, **arrays, **fields)
+
+
+def _parts(X: Any) -> dict[str, np.ndarray]:
+    """The arrays a table consists of, by name."""
+    return {"data": X.data, "indices": X.indices, "indptr": X.indptr} if sp.issparse(X) else {"X": X}

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,5 @@ class ImageCohort:
             header = json.loads(f["header"].tobytes())
             arrays = {k: f[k] for k in ("groups", "masks") if k in f.files}
             images, y = f["images"].astype(np.float32), f["y"]
-        return cls(
-            images=images, y=y, **arrays, **{k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
-        )
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
+        return cls(images=images, y=y, **arrays, **fields)

@@ -155,8 +155,8 @@ def _leak(name: str, before: np.ndarray, after: np.ndarray, y: np.ndarray, group
     present, counts = np.unique(y, return_counts=True)
     chance = 1 / len(present)
     error = np.sqrt(chance * (1 - chance) * np.mean(1 / counts) / len(present))
-    scores = (_tree_accuracy(values, y, groups, seed) for values in (before, after))
-    return Leak(name, *scores, chance, chance + max(0.1, 3 * float(error)))
+    seen, left = (_tree_accuracy(values, y, groups, seed) for values in (before, after))
+    return Leak(name, seen, left, chance, chance + max(0.1, 3 * float(error)))
 
 
 def _tree_accuracy(values: np.ndarray, y: np.ndarray, groups: np.ndarray, seed: int) -> float:

@@ -78,11 +78,11 @@ def imputed_blocks(
     X: np.ndarray | sp.spmatrix, columns: np.ndarray, median: np.ndarray
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Imputed float64 blocks of some columns, each with its place in ``columns``."""
-    X = X.tocsc() if sp.issparse(X) else X
+    table: Any = X.tocsc() if sp.issparse(X) else X  # type: ignore[union-attr]
     width = max(1, _BLOCK_VALUES // max(1, X.shape[0]))
     for start in range(0, len(columns), width):
         at = slice(start, min(start + width, len(columns)))
-        part = X[:, columns[at]]
+        part = table[:, columns[at]]
         block = (part.toarray() if sp.issparse(part) else part).astype(np.float64)
         missing = np.isnan(block)
         if missing.any():

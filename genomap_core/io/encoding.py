@@ -122,10 +122,10 @@ def _guess(data: bytes, n_bad: int) -> str:
     sample = b"\n".join(lines)
     if _east_asian(sample, "shift_jis", kana=True) > 0.1:
         return "shift_jis"
-    alone = _alone(sample)
-    for encoding, most in (("gb18030", 0.15), ("euc_kr", 0.15), ("big5", 0.6)):
-        if alone <= most and _east_asian(sample, encoding) > 0.9:
-            return encoding
+    if _alone(sample) < 0.15:
+        for encoding in ("gb18030", "euc_kr"):
+            if _east_asian(sample, encoding) > 0.9:
+                return encoding
     high = sum(byte >= 0x80 for byte in sample)
     runs = sum(a >= 0xC0 and b >= 0xC0 for a, b in pairwise(sample))
     encoding = "cp1251" if runs > 0.5 * high and n_bad > 4 else "cp1252"

@@ -216,12 +216,13 @@ def _read_cells(path: Path, sheet: Sheet) -> tuple[list[list[str]], int]:
 
     if not DEFUSEDXML:
         raise RefusedError("Excel files are read only with defusedxml installed: pip install defusedxml.")
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     records: list[list[str]] = []
     text_numbers = 0
-    for values in book[sheet.title].iter_rows(values_only=True):
-        text_numbers += sum(_is_number_text(value) for value in values) if records else 0
-        records.append([_text(value) for value in values])
+    with path.open("rb") as file:  # a file, not its path: openpyxl judges paths by their ending
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        for values in book[sheet.title].iter_rows(values_only=True):
+            text_numbers += sum(_is_number_text(value) for value in values) if records else 0
+            records.append([_text(value) for value in values])
     width = max((len(record) for record in records), default=0)
     return [record + [""] * (width - len(record)) for record in records], text_numbers
 

@@ -85,7 +85,7 @@ def _picture(path: Path, name: str, limits: Limits) -> PixelStack:
 
     data = path.read_bytes()
     facts = check_image(data, name, limits)
-    image = Image.open(io.BytesIO(data))
+    image: Image.Image = Image.open(io.BytesIO(data))
     if image.mode in ("P", "1", "LA", "PA", "CMYK", "YCbCr"):
         image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
     return PixelStack(np.asarray(image)[None], None, "picture", facts.mode)
@@ -117,8 +117,8 @@ def _dicom(path: Path, name: str, limits: Limits) -> PixelStack:
 
 
 def _nifti(path: Path, name: str, limits: Limits) -> PixelStack:
-    from genomap_core.io.packed import gunzip
     from genomap_core.io.nifti import check_nifti, read_header
+    from genomap_core.io.packed import gunzip
 
     check_nifti(path, name=name, limits=limits)
     data = path.read_bytes()

@@ -29,8 +29,7 @@ def blur_sweep(board: Board, radius: float, side: int, rng: np.random.Generator,
     colours = (rows % stride) * stride + columns % stride
     for layer in range(board.n_layers):
         for group in _groups(board, layer, colours, stride * side, rng):
-            for cells in group:
-                _reseat(board, layer, cells, gradient, noise, rng)
+            _reseat(board, layer, group, gradient, noise, rng)
 
 
 def lattice_sweep(board: Board, lattice: Lattice, side: int, rng: np.random.Generator, noise: float = 0.0) -> None:
@@ -40,9 +39,7 @@ def lattice_sweep(board: Board, lattice: Lattice, side: int, rng: np.random.Gene
     colours = lattice.colours(rows, columns)
     for layer in range(board.n_layers):
         for group in _groups(board, layer, colours, round(side * lattice.area**0.5), rng):
-            gradient = far + board.near_field(layer)
-            for cells in group:
-                _reseat(board, layer, cells, gradient, noise, rng)
+            _reseat(board, layer, group, far + board.near_field(layer), noise, rng)
 
 
 def _groups(
@@ -58,19 +55,26 @@ def _groups(
 
 
 def _reseat(
-    board: Board, layer: int, cells: np.ndarray, gradient: np.ndarray, noise: float, rng: np.random.Generator
+    board: Board,
+    layer: int,
+    windows_of_cells: list[np.ndarray],
+    gradient: np.ndarray,
+    noise: float,
+    rng: np.random.Generator,
 ) -> None:
-    """The cheapest assignment of what sits in ``cells`` to ``cells``; empty cells take part for nothing."""
-    seat = board.seat[layer]
-    features = seat[cells]
-    features = features[features < board.n_features]
-    if not len(features):
-        return
-    cost = board.cost(features, cells, gradient)
-    if noise:
-        cost += (3.5 * noise * float(cost.std())) * rng.random(cost.shape, np.float32)
-    seat[cells] = board.n_features
-    seat[cells[assign(cost)]] = features
+    """In each window the cheapest assignment of what sits there; empty cells take part for nothing."""
+    seat, empty, spread = board.seat[layer], board.n_features, 0.0
+    for cells in windows_of_cells:
+        features = seat[cells]
+        features = features[features < empty]
+        if not len(features):
+            continue
+        cost = board.cost(features, cells, gradient)
+        if noise:
+            spread = spread or 3.5 * noise * float(cost.std())  # of the first window: good enough for all
+            cost += spread * rng.random(cost.shape, np.float32)
+        seat[cells] = empty
+        seat[cells[assign(cost)]] = features
 
 
 def swap_pass(board: Board, layer: int, far: np.ndarray) -> int:

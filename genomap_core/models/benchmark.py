@@ -28,7 +28,7 @@ def measure(name: str, size: int, batch: int, n_steps: int, width: int, repeats:
     """Seconds of a prediction and of a training step, and MB of a training step."""
     torch.manual_seed(0)
     physics = PhysicsConfig(n_steps=n_steps)
-    net = build_network(name, 1, 4, width=width, physics=physics).to(device, memory_format=torch.channels_last)
+    net = build_network(name, 1, 4, width=width, physics=physics).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.randn(batch, 1, size, size, device=device)
     y = torch.zeros(batch, dtype=torch.long, device=device)
     if device != "cpu":

@@ -98,7 +98,7 @@ class PhysicsLayer(nn.Module):
         self.config = config
         cells = config.upscale**2
         self.density = nn.Conv2d(channels, cells, 1)
-        nn.init.constant_(self.density.bias, -3.0)
+        nn.init.constant_(self.density.bias, -3.0)  # type: ignore[arg-type]
         if config.fields == "map":
             self.rates: nn.Module = nn.Conv2d(channels, 2 * cells, 1)
         else:
@@ -106,7 +106,7 @@ class PhysicsLayer(nn.Module):
         views = config.n_views * cells
         self.gate = nn.Conv2d(views, channels, 1)
         nn.init.zeros_(self.gate.weight)
-        nn.init.zeros_(self.gate.bias)
+        nn.init.zeros_(self.gate.bias)  # type: ignore[arg-type]
         self.fuse = nn.Conv2d(channels + views, channels, 1, bias=False)
         nn.init.zeros_(self.fuse.weight)
         with torch.no_grad():

@@ -42,11 +42,12 @@ class Muon(torch.optim.Optimizer):
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> Tensor:
         """Nesterov momentum of the gradient."""
-        state = self.state[parameter]
+        gradient, state = parameter.grad, self.state[parameter]
+        assert gradient is not None
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(parameter.grad, 1 - momentum)
-        return torch.lerp(parameter.grad, state["momentum"], momentum)
+        state["momentum"].lerp_(gradient, 1 - momentum)
+        return gradient.lerp(state["momentum"], momentum)
 
 
 def orthogonalised(matrices: Tensor, n_steps: int = 5) -> Tensor:

@@ -6,6 +6,7 @@ Importing it takes seconds (torch comes with it), so this happens in a worker, n
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,7 +88,7 @@ def translated(path: Path) -> Iterator[None]:
         raise InputError(f"The tabular model refuses the table: {message}") from error
     except TabPFNError as error:
         raise InputError(f"{path.name}: the weights can't be used: {error}") from error
-    except (KeyError, EOFError, OSError, TypeError, pydantic.ValidationError) as error:
+    except (KeyError, EOFError, OSError, TypeError, pickle.UnpicklingError, pydantic.ValidationError) as error:
         raise unusable(path, error) from error
     except (RuntimeError, ValueError) as error:
         raise _from_runtime(path, error) from error

@@ -12,8 +12,10 @@ import argparse
 import json
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,6 @@ def train(
     state = loop.load_state(path, device) if path.is_file() else loop.start(config, device)
     validation = loop.validation_batches(state.config)
     end = time.monotonic() + 60 * minutes
-    stopped = _StopSignal()
     recent: list[float] = []
     last = time.monotonic()
 
@@ -79,13 +80,14 @@ def train(
             note()
             last = time.monotonic()
 
-    loop.run(
-        state,
-        lambda _: stopped.asked or time.monotonic() >= end,
-        batches=lambda step: _batches(state.config, step, workers),
-        report=report,
-    )
-    note()
+    with _stop_signal() as stopped:
+        loop.run(
+            state,
+            lambda _: stopped() or time.monotonic() >= end,
+            batches=lambda step: _batches(state.config, step, workers),
+            report=report,
+        )
+        note()
     return state
 
 
@@ -144,16 +146,17 @@ class _Steps(torch.utils.data.Dataset[Batch]):
         return loop.batch_of_step(self.config, step)
 
 
-class _StopSignal:
-    """Remembers that somebody asked the program to stop, so that the state is saved first."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True
+@contextmanager
+def _stop_signal() -> Iterator[Callable[[], bool]]:
+    """Within the block Ctrl-C and SIGTERM are only remembered, so that the state is saved first."""
+    asked = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in numbers}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

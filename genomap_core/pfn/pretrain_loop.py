@@ -8,6 +8,7 @@ decay from any saved state (warm-up, stable, decay: Hu et al., arXiv 2404.06395)
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -226,8 +227,8 @@ def load_state(path: Path, device: str = "cpu") -> Pretraining:
     """
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: not the state of a pre-training ({error}); start in another folder.") from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path}: damaged, or not the state of a pre-training; start in another folder.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: not the state of a pre-training of this version ({FORMAT}).")
     values = dict(content["config"])

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -103,7 +103,7 @@ def save_bundle(
         "history": classifier.history_,
         "metrics": dict(metrics or {}),
         "provenance": dict(provenance or {}),
-        "libraries": {name: version(name) for name in ("torch", "numpy", "scikit-learn", "safetensors")},
+        "libraries": _libraries(),
         "sha256": checksum(arrays),
     }
     metadata = {"format": FORMAT, "version": str(VERSION), "header": _to_json(fields)}
@@ -154,6 +154,14 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(json.dumps([name, str(arrays[name].dtype), arrays[name].shape]).encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()
+
+
+def _libraries() -> dict[str, str]:
+    found = {name: version(name) for name in ("torch", "numpy", "scikit-learn", "safetensors")}
+    try:
+        return found | {"genomap-studio": version("genomap-studio")}
+    except PackageNotFoundError:  # run from its source folder
+        return found
 
 
 def _read(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -183,10 +184,9 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         device = choose_device(self.device)
         remedy = "predict fewer rows at a time"
         with memory_errors_named(f"Predicting {len(maps)} maps", device, remedy), threads(self.n_threads):
-            try:
-                return predict_logits(self.module_.to(device), torch.from_numpy(maps).to(device)).cpu().numpy()
-            finally:
-                self.module_.cpu()
+            # A copy goes to the GPU: the fitted network stays where it is for others who use it meanwhile.
+            module = self.module_ if device.type == "cpu" else copy.deepcopy(self.module_).to(device)
+            return predict_logits(module, torch.from_numpy(maps).to(device)).cpu().numpy()
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities ``(n, k)``, columns as in ``classes_``."""

@@ -11,8 +11,8 @@ from genomap_core.errors import InputError
 class TrainConfig:
     """How one network is trained; every default was chosen on colon, SRBCT, leukaemia and micromass only."""
 
-    max_epochs: int = 60
-    patience: int = 15
+    max_epochs: int = 40
+    patience: int = 10
     """Epochs without a better validation loss before training ends."""
     batch_size: int = 32
     learning_rate: float = 1e-3

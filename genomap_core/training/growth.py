@@ -131,7 +131,7 @@ class GrowthClassifier:
         config, n = self.config, len(x)
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence([config.seed, k]).generate_state(1)[0]))
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
-        module = self.build().to(device=x.device, memory_format=torch.channels_last)
+        module = self.build().to(device=x.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
         n_batches = math.ceil(n / config.batch_size)
         schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -118,7 +118,7 @@ def _header(data: bytes) -> dict[str, Any]:
 
 
 def _config(values: dict[str, Any], device: str) -> GrowthTraining:
-    physics = {k: tuple(v) if isinstance(v, list) else v for k, v in values["physics"].items()}
+    physics: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["physics"].items()}
     rest = {k: v for k, v in values.items() if k not in ("physics", "losses", "device")}
     return GrowthTraining(
         **rest, physics=PhysicsConfig(**physics), losses=LossWeights(**values["losses"]), device=device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import torch
@@ -117,7 +118,8 @@ def contour_loss(density: Tensor, masks: Tensor) -> Tensor:
     """Cross-entropy and 1 - Dice of the soft inside of the 16 % contour: ``(B, h, w)`` against ``(B, H, W)``."""
     density = F.interpolate(density[:, None], size=masks.shape[1:], mode="bilinear", align_corners=False)[:, 0]
     score = (density - VISIBLE) / _EDGE
-    inside = torch.sigmoid(score)
+    nothing = 1 / (1 + math.exp(VISIBLE / _EDGE))
+    inside = (torch.sigmoid(score) - nothing) / (1 - nothing)
     overlap = (inside * masks).sum((1, 2))
     dice = (2 * overlap + 1) / (inside.sum((1, 2)) + masks.sum((1, 2)) + 1)
     return F.binary_cross_entropy_with_logits(score, masks) + (1 - dice).mean()

@@ -7,6 +7,7 @@ which lie together may share a weight. Penalty and share of the blur are those w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,14 +36,19 @@ class LinearStart:
 
 
 def linear_start(
-    maps: np.ndarray, y: np.ndarray, class_weights: np.ndarray, groups: np.ndarray | None = None
+    maps: np.ndarray,
+    y: np.ndarray,
+    class_weights: np.ndarray,
+    groups: np.ndarray | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> LinearStart:
     """Fit on maps ``(n, c, H, W)`` float32 and class codes ``y`` ``(n,)``.
 
     ``class_weights`` ``(n_classes,)`` weigh the cross-entropy; rows of one group ``(n,)`` are left out together.
-    Time grows as n^3, memory as n^2; the number of cells counts once.
+    Time grows as n^3, memory as n^2; the number of cells counts once. ``tick`` is called between the parts of the
+    work and may raise.
     """
-    scene = _Scene(maps, y, class_weights, groups)
+    scene = _Scene(maps, y, class_weights, groups, tick)
     plain, *blurred = (scene.best_penalty(sigma) for sigma in _BLURS)
     best = min(blurred, key=lambda choice: choice.cross_entropy, default=plain)
     if best.cross_entropy > _MARGIN * plain.cross_entropy:
@@ -66,7 +72,15 @@ class _Choice:
 class _Scene:
     """One cohort, prepared: centred maps, targets, and kernels by blur."""
 
-    def __init__(self, maps: np.ndarray, y: np.ndarray, class_weights: np.ndarray, groups: np.ndarray | None) -> None:
+    def __init__(
+        self,
+        maps: np.ndarray,
+        y: np.ndarray,
+        class_weights: np.ndarray,
+        groups: np.ndarray | None,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.tick = tick
         self.y, self.row_weights = y, class_weights[y].astype(np.float64)
         self.mean = maps.mean(axis=0, dtype=np.float64)
         self.maps = maps - self.mean.astype(np.float32)
@@ -86,6 +100,7 @@ class _Scene:
         rotated = vectors.T @ (self.targets - self.share)
         choices = []
         for penalty in _PENALTIES:
+            self.tick()
             dual = vectors @ (rotated / (values + penalty)[:, None])
             left_out = self._left_out(values / (values + penalty), vectors, penalty * dual)
             scale, bias, loss = self._calibrate(left_out)

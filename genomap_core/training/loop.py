@@ -143,8 +143,7 @@ def _reseed(seed: int, epoch: int, device: torch.device) -> torch.Generator:
     """Seed torch's own generators (dropout) for an epoch, and return one for the rest."""
     own, shared = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
     torch.manual_seed(int(shared >> 1))
-    kind = "cpu" if device.type == "mps" else device.type
-    return torch.Generator(device=kind).manual_seed(int(own >> 1))
+    return torch.Generator(device=device.type).manual_seed(int(own >> 1))
 
 
 def weighted_cross_entropy(logits: Tensor, target: Tensor, class_weights: Tensor) -> Tensor:

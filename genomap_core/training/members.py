@@ -19,7 +19,7 @@ from genomap_core.training.loop import MapData, Report, TrainState, new_state, t
 from genomap_core.training.networks import NetworkSpec, has_linear_path, started_network
 from genomap_core.training.split import Fold, inner_folds, usable
 
-_MAX_START_ROWS = 1500  # the closed form grows with the cube of the rows
+_MAX_START_ROWS = 1000  # the closed form grows with the cube of the rows
 _HEARTBEAT = 0.2  # seconds between two chances to cancel
 
 Figures = dict[str, float | str]
@@ -122,12 +122,17 @@ class Trainer:
     def _start(self, cohort: Cohort, seed: int) -> LinearStart | None:
         if not has_linear_path(self.spec):
             return None
-        self.on_progress(Progress("linear start", 0, 1))
         if len(cohort.y) > _MAX_START_ROWS:
             rows = np.random.default_rng(seed).permutation(len(cohort.y))[:_MAX_START_ROWS]
             cohort = cohort.take(np.sort(rows))
         squashed = np.arcsinh(cohort.maps * self.mask)
-        return linear_start(squashed, cohort.y, cohort.class_weights, cohort.groups)
+        return linear_start(squashed, cohort.y, cohort.class_weights, cohort.groups, self._tick)
+
+    def _tick(self) -> None:
+        """A chance to cancel, without news."""
+        if time.monotonic() - self._last_report > _HEARTBEAT:
+            self._last_report = time.monotonic()
+            self.on_progress(Progress("linear start", 0, 1))
 
     def _reporter(self, k: int, phase: int) -> Report:
         """Steps count through all members and both phases, so that a bar never goes back."""

@@ -205,7 +205,7 @@ def share_of(rows: np.ndarray, y: np.ndarray, groups: np.ndarray | None, share: 
 
 def compare_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
     """Job: the table of ``folder/cohort.npz`` with ``spec["config"]``; writes ``growth.json`` and ``growth.npz``."""
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in spec["config"].items()}
+    options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in spec["config"].items()}
     result = compare_growth(ImageCohort.load(folder / "cohort.npz"), GrowthCompareConfig(**options), on_progress)
     result.save(folder)
     return {

@@ -25,10 +25,13 @@ def grow_arrays(u0: np.ndarray, spread: np.ndarray, growth: np.ndarray) -> np.nd
     d, r = float(spread.max()), float(growth.max())
     n_steps = max(1, math.ceil(max(r / 0.4, d / 2.0)))
     scheme = GrowthScheme(n_steps=n_steps, dt=1 / n_steps, method="implicit", max_diffusion=d, max_rate=r)
+
+    def tensor(values: np.ndarray, start: int) -> torch.Tensor:
+        return torch.from_numpy(values[start : start + 16].astype(np.float32))
+
     with torch.inference_mode():
         frames = [
-            grow(*(torch.from_numpy(a[i : i + 16].astype(np.float32)) for a in (u0, spread, growth)), scheme)[:, -1]
-            for i in range(0, len(u0), 16)
+            grow(tensor(u0, i), tensor(spread, i), tensor(growth, i), scheme)[:, -1] for i in range(0, len(u0), 16)
         ]
     return torch.cat(frames).numpy().astype(np.float32)
 

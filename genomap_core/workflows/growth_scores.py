@@ -60,7 +60,7 @@ class GrowthResult:
 
     def save(self, folder: Path) -> None:
         """Write ``growth.json`` and ``growth.npz``."""
-        header = {
+        header: dict[str, Any] = {
             "config": self.config,
             "classes": self.classes,
             "digest": self.digest,
@@ -95,11 +95,11 @@ class GrowthResult:
         for i, run in enumerate(header["runs"]):
             degraded = {key: arrays[f"degraded{i}_{k}"] for k, key in enumerate(run.pop("degraded"))}
             runs.append(NetworkRun(**run, proba=arrays[f"proba{i}"], degraded=degraded, dice=arrays.get(f"dice{i}")))
-        tables = {
+        tables: dict[str, Any] = {
             name: {m: {k: Score(**s) for k, s in row.items()} for m, row in header[name].items()}
             for name in ("scores", "robustness", "few")
         }
-        single = {name: {k: Score(**s) for k, s in header[name].items()} for name in ("lead", "dice")}
+        single: dict[str, Any] = {name: {k: Score(**s) for k, s in header[name].items()} for name in ("lead", "dice")}
         return cls(
             config=header["config"],
             classes=tuple(header["classes"]),

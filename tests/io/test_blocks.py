@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomap_core.io.blocks import Piece, _by_arrow, _by_places, _by_python, cut, read_rows
@@ -21,6 +21,7 @@ def tables(cells=CELLS):
     )
 
 
+@settings(deadline=None)
 @given(tables())
 def test_all_ways_read_plain_text_alike(rows):
     block = "".join(",".join(row) + "\n" for row in rows).encode()
@@ -34,6 +35,7 @@ def test_all_ways_read_plain_text_alike(rows):
     assert _by_python(block, ",", width, 1).cells.to_pylist() == expected
 
 
+@settings(deadline=None)
 @given(
     tables(
         st.text(st.characters(codec="utf-8", exclude_characters="\r\0\ufeff", exclude_categories=["Cs"]), max_size=6)
@@ -49,6 +51,7 @@ def test_quoted_text_comes_back_with_quotes_delimiters_and_line_breaks_inside(ro
     assert found == [cell for row in rows for cell in row]
 
 
+@settings(deadline=None)
 @given(tables(), st.integers(1, 60))
 def test_pieces_cover_the_text_and_know_their_lines(rows, size):
     data = "".join(",".join(row) + "\n" for row in rows).encode()

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomap_core.io.cells import to_numbers
@@ -13,6 +13,7 @@ def read(texts, decimal="."):
     return to_numbers(pa.array(texts, pa.string()), decimal)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=40))
 def test_every_float32_written_out_comes_back_exactly(numbers):
     found = read([repr(x) for x in numbers])
@@ -20,6 +21,7 @@ def test_every_float32_written_out_comes_back_exactly(numbers):
     assert found.odd == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(

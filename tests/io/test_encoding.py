@@ -1,7 +1,7 @@
 """Encodings are proved or guessed and said; damage is told with its line."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomap_core.io.encoding import to_utf8
@@ -31,6 +31,7 @@ def test_legacy_encodings_are_guessed_and_said(words, encoding):
     assert encoding in said[0].text
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0\ufeff\ufffe")))
 def test_utf8_is_never_changed(text):
     data = text.encode()

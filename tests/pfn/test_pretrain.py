@@ -88,13 +88,20 @@ def test_the_loss_knows_only_classes_of_the_training_rows():
 # ------------------------------------------------------------------ training
 
 
-def test_training_makes_the_network_better_than_it_was():
+def test_tables_seen_again_and_again_are_learned_by_heart():
     state = pretrain_loop.start(TINY)
-    validation = pretrain_loop.validation_batches(TINY, 12)
-    before = pretrain_loop.validate(state, validation)["val_loss"]
-    pretrain_loop.run(state, lambda s: s.step >= 120)
-    assert pretrain_loop.validate(state, validation)["val_loss"] < before - 0.02
-    assert state.tables > 120
+    batch = pretrain_loop.batch_of_step(TINY, 3)
+    before = pretrain_loop.validate(state, [batch])["val_loss"]
+    losses = []
+    pretrain_loop.run(
+        state,
+        lambda s: s.step >= 60,
+        batches=lambda step: iter([batch] * 60),
+        report=lambda _, loss: losses.append(loss),
+    )
+    assert losses[-1] < 0.8 * losses[0]
+    assert pretrain_loop.validate(state, [batch])["val_loss"] < before, "the averaged weights follow"
+    assert state.tables == 60 * batch.n_tables
     assert state.seconds > 0
 
 
@@ -175,6 +182,18 @@ def test_tables_drawn_by_workers_are_the_same_ones():
     drawn = pretrain._batches(TINY, 5, 2)
     for a, b, _ in zip(inline, drawn, range(4)):
         np.testing.assert_array_equal(a.X, b.X)
+
+
+def test_a_stop_signal_saves_the_state_and_is_given_back(tmp_path):
+    import os
+    import signal
+    import threading
+
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    state = pretrain.train(tmp_path, TINY, minutes=5)
+    assert pretrain_loop.load_state(tmp_path / "state.pt").step == state.step > 0
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_nothing_to_finish_is_said(tmp_path):

@@ -61,11 +61,11 @@ def test_every_world_can_be_learned_and_none_is_always_easy(world):
     only = {name: float(name == world) for name in ("structural", "trees", "prototypes", "graded", "expression")}
     config = PriorConfig(max_classes=2, binary=1.0, **only)
     aucs = []
-    for i in range(16):
+    for i in range(12):
         X, y = draw_table(np.random.default_rng([3, i]), config, 240, 12, 160)
         if len(np.unique(y[160:])) == 2:
             X = np.nan_to_num(X)
-            forest = RandomForestClassifier(40, random_state=0).fit(X[:160], y[:160])
+            forest = RandomForestClassifier(25, random_state=0).fit(X[:160], y[:160])
             aucs.append(roc_auc_score(y[160:], forest.predict_proba(X[160:])[:, 1]))
     assert np.mean(aucs) > 0.6
     assert np.min(aucs) < 0.97
@@ -87,7 +87,7 @@ def test_features_of_one_module_are_correlated():
     correlations = []
     for i in range(10):
         x, _ = worlds.expression_world(np.random.default_rng(i), 150, 30, 3, 100)
-        correlations.append(np.abs(np.corrcoef(x.T))[np.triu_indices(30, 1)].mean())
+        correlations.append(np.abs(np.corrcoef((x + 1e-9 * np.arange(150)[:, None]).T))[np.triu_indices(30, 1)].mean())
     assert np.mean(correlations) > 0.15, "independent features would have about .07"
 
 

@@ -106,7 +106,7 @@ def test_the_total_is_the_weighted_sum_and_negative_weights_are_refused() -> Non
 @pytest.fixture(scope="module")
 def trained() -> GrowthClassifier:
     x, y, masks = blobs(64)
-    config = dataclasses.replace(TINY, max_epochs=12, n_seeds=2)
+    config = dataclasses.replace(TINY, max_epochs=12, batch_size=16, learning_rate=1e-2, n_seeds=2)
     return GrowthClassifier(config).fit(x, y, 2, Knowledge(masks=masks, tumour=y.astype(np.float32)))
 
 

@@ -164,6 +164,19 @@ def test_cancelling_within_an_epoch_passes_through(monkeypatch):
     assert [p.step for p in batches] == [0, 0, 0]  # still in the first epoch
 
 
+def test_the_linear_start_can_be_cancelled_too(monkeypatch):
+    from genomap_core.training import members
+
+    monkeypatch.setattr(members, "_HEARTBEAT", 0.0)
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "linear start":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        quick(on_progress=stop).fit(*linear_maps(20))
+
+
 @pytest.mark.parametrize(
     "cause",
     [

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from genomap_core.layout.assignment import Lattice
 from genomap_core.layout.board import Board, make_board
@@ -90,6 +91,13 @@ def transport(problem: Problem) -> np.ndarray:
     plan = schedule(problem.grid.shape, problem.effort)
     if problem.constraints.stability > 0:
         plan = replace(plan, radii=(), noise=0.0, restarts=1)
+    with threadpool_limits(limits=1, user_api="blas"):  # many small products: threads would only wait for each other
+        best = _best_of(vectors, kernels, plan, problem)
+    return np.searchsorted(problem.grid.open_cells, best)
+
+
+def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem: Problem) -> np.ndarray:
+    """Row-major cell of each feature in the try of lowest objective: ``(p,)`` int."""
     first = first_cells(vectors.values, problem)
     best, lowest = first, np.inf
     for trial in range(plan.restarts):
@@ -101,7 +109,7 @@ def transport(problem: Problem) -> np.ndarray:
         objective = board.objective() if plan.restarts > 1 else 0.0
         if objective < lowest:
             best, lowest = board.cell_of_feature(), objective
-    return np.searchsorted(problem.grid.open_cells, best)
+    return best
 
 
 def anneal(

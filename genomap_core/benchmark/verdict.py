@@ -1,0 +1,79 @@
+"""A study's answer in plain sentences, the disappointing ones too."""
+
+from __future__ import annotations
+
+import math
+
+from genomap_core.benchmark.cells import signed
+from genomap_core.benchmark.models import BASELINES, CONTROL
+from genomap_core.benchmark.summary import REFERENCE, ModelSummary, Summary
+
+METRIC_TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC-AUC",
+    "brier": "Brier score",
+    "log_loss": "log-loss",
+}
+
+
+def condition_title(name: str) -> str:
+    """``noise-20`` -> "20 % noise"."""
+    kind, _, percent = name.partition("-")
+    titles = {
+        "full": "undisturbed",
+        "rows": f"{percent} % of the training rows",
+        "noise": f"{percent} % noise",
+        "testnoise": f"{percent} % noise on test rows only",
+    }
+    return titles[kind]
+
+
+def verdict(summary: Summary) -> list[str]:
+    """Who is best, what the layout does, how the GenoMap network stands to the baselines."""
+    sentences = [_best(summary)]
+    by_name = {m.model: m for m in summary.models}
+    comparisons = {c.other: c for c in summary.comparisons}
+    if summary.reference == REFERENCE and CONTROL in comparisons:
+        sentences.append(_layout(comparisons[CONTROL].difference.low, comparisons[CONTROL].difference.high, summary))
+    if REFERENCE in by_name and any(b in by_name for b in BASELINES):
+        sentences.append(_baselines(by_name, summary.metric))
+    return sentences
+
+
+def _best(summary: Summary) -> str:
+    best, *rest = summary.models
+    where = f"{summary.n_sets} data sets, {condition_title(summary.condition)}, {METRIC_TITLES[summary.metric]}"
+    if not rest:
+        return f"{best.title} on {where}."
+    close = [m.title for m in rest if m.mean_rank - best.mean_rank <= summary.critical_difference]
+    told = f"Not told apart from it: {', '.join(close)}." if close else "It differs from every other model."
+    return f"On {where}, {best.title} has the best mean rank ({best.mean_rank:.2f} of {len(summary.models)}). {told}"
+
+
+def _layout(low: float, high: float, summary: Summary) -> str:
+    found = next(c for c in summary.comparisons if c.other == CONTROL).difference
+    figures = f"{found.mean:+.4f} [{low:+.4f}, {high:+.4f}]"
+    start = f"The same network on a random layout: the optimal-transport layout is ahead by {figures}"
+    if math.isnan(low):
+        return f"{start}; too few sets for an interval."
+    if low > 0:
+        return f"{start}: the layout matters."
+    if high < 0:
+        return f"{start}: the layout does harm."
+    return f"{start}; the interval holds zero, so an effect of the layout is not shown here."
+
+
+def _baselines(by_name: dict[str, ModelSummary], metric: str) -> str:
+    present = [by_name[b] for b in BASELINES if b in by_name and not math.isnan(by_name[b].mean_score)]
+    mine = by_name[REFERENCE]
+    if not present:
+        return f"{mine.title} has no baseline that ran to compare with."
+    sign = signed(metric)
+    best = max(present, key=lambda m: sign * m.mean_score)
+    behind = sign * mine.mean_score < sign * best.mean_score
+    return (
+        f"Mean {METRIC_TITLES[metric]} of {mine.title} is {mine.mean_score:.3f}, {'worse' if behind else 'not worse'} "
+        f"than that of the best baseline ({best.title}, {best.mean_score:.3f})."
+    )
