@@ -24,7 +24,8 @@ run by that package. **Not weights of Prior Labs.** Licence: {made["licence"]}. 
 * **Compute** {made["minutes"]} minutes on `{made["device"]}`: {made["steps"]:,} steps, {made["tables"]:,} tables.
 * **Made by** `{command}`, seed {made["config"]["seed"]}.
 * **Meant for** up to 1,000 training rows, {limits.features} features (of wider tables {limits.selected} are kept,
-  selected inside the fold), {limits.classes} classes. Up to {limits.rows:,} rows are accepted; beyond 1,000 it was never trained.
+  selected inside the fold), {limits.classes} classes. Up to {limits.rows:,} rows are
+  accepted; beyond 1,000 it was never trained.
 * **Validation** on tables of the prior never trained on: cross-entropy {made["val_loss"]} nats, accuracy
   {made["val_accuracy"]}.
 

@@ -91,7 +91,9 @@ def _marks(settings: Any, low: float, high: float, log: bool) -> tuple[tuple[flo
     else:
         step = settings.dtick
         values = (
-            [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)] if step else ticks(low, high)
+            [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+            if step
+            else list(ticks(low, high))
         )
         found = zip(values, label_ticks(tuple(values)), strict=True)
     return tuple((v, text) for v, text in found if low - 1e-9 <= v <= high + 1e-9)

@@ -1,4 +1,4 @@
-"""``python -m genomap_core.io.benchmark [--samples 800] [--genes 20000] [--repeats 3]``: a table in both orientations."""
+"""``python -m genomap_core.io.benchmark [--samples 800] [--genes 20000] [--repeats 3]``: a table, both ways round."""
 
 from __future__ import annotations
 
