@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from conftest import open_page, select, texts
+from app_harness import open_page, select, texts
 
 
 def test_the_app_opens_on_the_sample_cohorts_map(app):

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import button, open_page, select, texts
+from app_harness import button, open_page, select, texts
 
 from genomap_core.data.perturb import Perturbation
 
