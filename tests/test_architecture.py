@@ -190,11 +190,14 @@ def imported(paths: list[Path]) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"genomap_core", "pages"}
 
 
+PEERS = {"umap", "umap-learn", "vc-flas"}  # of the layout benchmark alone, which goes on without them
+
+
 def test_what_the_product_imports_is_what_it_requires() -> None:
     required = set(pins("requirements.txt"))
     distributions = importlib.metadata.packages_distributions()
     used = {canonicalize_name(name) for module in imported(PRODUCT) for name in distributions.get(module, [module])}
-    assert used - required == set(), "imported, but not in requirements.txt"
+    assert used - required - PEERS == set(), "imported, but not in requirements.txt"
     assert required - used - set(LOADED_BY_NAME) == set(), "in requirements.txt, but never imported"
 
 

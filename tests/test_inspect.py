@@ -1,4 +1,4 @@
-"""Every file of the bad-input collection gets its expected verdict and message; and inspect reports it."""
+"""Every file of the bad-input collection gets its verdict and says what it must; the command line reports it."""
 
 import csv
 import json

@@ -47,6 +47,9 @@ def check_labels(cohort: Cohort, target: TextColumn | None) -> list[Message]:
     if cohort.target is None or target is None:
         return [Message("ok", "no-labels", "No labels: maps can be drawn, models need a label column.")]
     name = cohort.roles.target or ""
+    if not target.words:
+        text = f"Label column {name} is empty."
+        return [Message("error", "empty-label", text, name, remedy="Choose another label column, or none.")]
     counts = target.counts()
     n = int(counts.sum())
     said = _check_unlabelled(cohort, target, name) + _check_spelling(cohort.target, target, name)

@@ -35,7 +35,7 @@ def find_scale(values: np.ndarray, stats: ColumnStats, n_features: int) -> Scale
     middle, top = (float(v) for v in np.quantile(values, [0.5, 0.999]))
     whole = bool(stats.whole.all())
     if low < 0:
-        standard = abs(float(values.mean())) < 0.1 and 0.8 < float(values.std()) < 1.2
+        standard = abs(values.mean(dtype=float)) < 0.1 and 0.8 < values.std(dtype=float) < 1.2
         return Scale("z-score" if standard else "value", False, "")
     if whole and high > 1:
         skewed = n_features >= _LOG_FROM and high > 100 and top > 5 * (middle + 1)

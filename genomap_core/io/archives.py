@@ -13,7 +13,8 @@ from genomap_core.data.schema import validate
 from genomap_core.data.schema_build import split
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.delimited import read_delimited
-from genomap_core.io.images import SUFFIXES, check_image
+from genomap_core.io.images import check_image
+from genomap_core.io.kinds import IMAGE_SUFFIXES
 from genomap_core.io.limits import DEFAULT, Limits
 from genomap_core.io.zips import check_members, escapes, is_portable, open_zip
 
@@ -72,8 +73,8 @@ def sort_members(archive: zipfile.ZipFile) -> Contents:
     kind = {name: PurePosixPath(name).suffix.lower() for name in plain}
     return Contents(
         tuple(name for name in plain if kind[name] in TABLES),
-        tuple(name for name in plain if kind[name] in SUFFIXES),
-        tuple(name for name in plain if kind[name] not in TABLES and kind[name] not in SUFFIXES),
+        tuple(name for name in plain if kind[name] in IMAGE_SUFFIXES),
+        tuple(name for name in plain if kind[name] not in TABLES and kind[name] not in IMAGE_SUFFIXES),
         len(names) - len(plain),
     )
 

@@ -54,8 +54,8 @@ def read_delimited(data: bytes, name: str, limits: Limits = DEFAULT) -> Table:
     :class:`RefusedError` beyond a limit; problems inside the table are messages.
     """
     text, encoding, said = to_utf8(data)
-    if b"\r" in text[: 1 << 16] and b"\n" not in text[: 1 << 16]:
-        text = text.replace(b"\r", b"\n")
+    if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):  # line ends of old Macs, or mixed ones
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     dialect = find_dialect(text)
     if dialect.delimiter == " " and b"  " in text:
         text = re.sub(rb"(?m)^ +| +(?=[ \n])", b"", text)

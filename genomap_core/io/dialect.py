@@ -115,7 +115,7 @@ def _first_lines(data: bytes, start: int, stop: int) -> str:
 
 def _find_delimiter(text: str) -> str:
     """The delimiter that cuts the most lines into the same number (> 1) of fields."""
-    lines = [re.sub(r'"[^"]*"', "", line).strip("\r") for line in text.split("\n") if line.strip()][:50]
+    lines = [re.sub(r'"[^"]*"', "q", line).strip("\r") for line in text.split("\n") if line.strip()][:50]
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
         counts = Counter(line.strip().count(delimiter) if delimiter == " " else line.count(delimiter) for line in lines)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
+from pydicom.datadict import keyword_for_tag
+from pydicom.errors import BytesLengthException
+from pydicom.filereader import read_file_meta_info
+from pydicom.valuerep import VR
 
 from genomap_core.data.message import Message, some
 from genomap_core.errors import InputError, RefusedError
@@ -31,6 +37,22 @@ _SYNTAXES = {
 
 _DECODED_HERE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"}
 
+_UNREADABLE = (
+    *(
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        TypeError,
+        NotImplementedError,
+        RuntimeError,
+    ),
+    *(struct.error, OverflowError, BytesLengthException),
+)
+"""What pydicom raises for damaged files."""
+
 _IDENTIFYING = tuple(
     re.findall(
         r"\w+",
@@ -49,11 +71,16 @@ def check_dicom(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Mes
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset, syntax = _read(path)
-        _check_kinds(dataset)
-        said = [*_said_on_identifiers(dataset), *_said_on_characters(dataset)]
-        pixels = _check_header(dataset, limits)
-        said += _check_pixels(dataset, syntax, pixels)
+        try:
+            dataset, syntax = _read(path)
+            _check_kinds(dataset)
+            said = [*_said_on_identifiers(dataset), *_said_on_characters(dataset)]
+            pixels = _check_header(dataset, limits)
+        except InputError:
+            raise
+        except _UNREADABLE as error:
+            raise InputError("The DICOM file is damaged: its tags can't be read. Export it again.") from error
+        said += _check_pixels(dataset, syntax)
     rows, columns, frames = pixels
     shape = f"{columns} x {rows} pixels" + (f", {frames} frames" if frames > 1 else "")
     modality = str(_get(dataset, "Modality") or "no modality")
@@ -63,29 +90,18 @@ def check_dicom(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Mes
 
 def _read(path: Path) -> tuple[Any, str]:
     """The data set without its pixels, and its transfer syntax."""
-    import pydicom
-    from pydicom.filereader import read_file_meta_info
-
     with path.open("rb") as file:
         if file.read(132)[128:] != b"DICM":
             raise InputError("The file is not DICOM: it lacks the preamble with the letters DICM. Export it again.")
-    try:
-        syntax = str(read_file_meta_info(str(path)).get("TransferSyntaxUID", ""))
-        if syntax not in _SYNTAXES:
-            raise RefusedError(
-                "The file's transfer syntax is not accepted (deflated, video or unknown): export it uncompressed."
-            )
-        return pydicom.dcmread(path, stop_before_pixels=False, defer_size=1 << 16), syntax
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("The DICOM file is damaged: its tags can't be read. Export it again.") from error
+    syntax = str(read_file_meta_info(str(path)).get("TransferSyntaxUID", ""))
+    if syntax not in _SYNTAXES:
+        text = "The file's transfer syntax is not accepted (deflated, video or unknown): export it uncompressed."
+        raise RefusedError(text)
+    return pydicom.dcmread(path, defer_size=1 << 16), syntax
 
 
 def _check_kinds(dataset: Any) -> None:
     """Every tag's value representation (VR) must be one that DICOM knows."""
-    from pydicom.valuerep import VR
-
     known = {str(kind.value) for kind in VR}
     bad = []
     for tag in dataset.keys():  # noqa: SIM118 - iterating the data set itself would decode every value
@@ -97,8 +113,6 @@ def _check_kinds(dataset: Any) -> None:
 
 
 def _tag_name(tag: Any) -> str:
-    from pydicom.datadict import keyword_for_tag
-
     return f"{keyword_for_tag(tag) or 'private tag'} {tag}"
 
 
@@ -106,7 +120,7 @@ def _get(dataset: Any, keyword: str) -> Any:
     """A tag's value, or None; values that can't be decoded count as absent."""
     try:
         return dataset.get(keyword)
-    except (ValueError, TypeError, NotImplementedError, KeyError, AttributeError, UnicodeError, OSError):
+    except _UNREADABLE:
         return None
 
 
@@ -164,7 +178,7 @@ def _check_header(dataset: Any, limits: Limits) -> tuple[int, int, int]:
     return rows, columns, frames
 
 
-def _check_pixels(dataset: Any, syntax: str, shape: tuple[int, int, int]) -> list[Message]:
+def _check_pixels(dataset: Any, syntax: str) -> list[Message]:
     """Decode the pixels where no further program is needed for it."""
     said: list[Message] = []
     if str(_get(dataset, "BurnedInAnnotation") or "").upper() == "YES":

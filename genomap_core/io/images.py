@@ -5,28 +5,30 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from genomap_core.data.message import Message, plural
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.kinds import NAMES, find_kind
+from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
 from genomap_core.io.limits import DEFAULT, Limits
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "tiff": "TIFF"}
-SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".tif": "tiff", ".tiff": "tiff"}
 
 _EXIF_TAGS = {34665, 34853}
 """Of a TIFF: where EXIF and GPS data lie."""
 _TEXT_TAGS = {270, 315, 316, 33432}
 """Of a TIFF: description, artist, host, copyright."""
 _SMALLEST = 8
+_UNREADABLE = (
+    *(ValueError, OSError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, AttributeError),
+    *(struct.error, zlib.error, RuntimeError, ZeroDivisionError, AssertionError),
+)
+"""What Pillow raises for damaged files."""
 _MOST_PAGES = 500
 _DAMAGED = "The image is damaged: {}. Export or download it again."
 
@@ -57,61 +59,54 @@ def check_image(data: bytes, name: str, limits: Limits = DEFAULT) -> ImageFacts:
         raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
     if kind == "tiff" and data[2:4] in (b"*\0", b"\0*"):
         _check_tiff_chain(data)
-    image = _open(data, kind)
-    with image:
-        if image.width * image.height > limits.pixels:
-            raise RefusedError(
-                f"The image has {image.width:,} x {image.height:,} pixels, over the limit of {limits.pixels:,}: "
-                "scale it down or cut it into tiles."
-            )
-        pages = _count_pages(image)
-        said = _said_on_form(image, data, kind, name, pages)
-        values = _pixels(image)
-        facts = ImageFacts(image.width, image.height, image.mode, ())
-    if min(values.shape[:2]) < _SMALLEST:
-        size = f"{facts.width} x {facts.height}"
-        raise InputError(f"The image has {size} pixels; at least {_SMALLEST} x {_SMALLEST} are needed.")
-    if values.min() == values.max():
-        said.append(Message("warn", "constant-image", f"The image is constant: all its pixels are {values.flat[0]}."))
-    return ImageFacts(facts.width, facts.height, facts.mode, tuple(said))
-
-
-def _open(data: bytes, kind: str) -> Image.Image:
-    from PIL import Image, UnidentifiedImageError
-
     Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and counted before pixels are read
     try:
-        return Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
-    except UnidentifiedImageError as error:
-        raise InputError(_DAMAGED.format("its header can't be read")) from error
-    except (ValueError, OSError, SyntaxError, TypeError, KeyError, OverflowError) as error:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as image:
+            return _look(image, data, kind, name, limits)
+    except InputError:
+        raise
+    except _UNREADABLE as error:
         raise _translated(error) from error
 
 
-def _translated(error: Exception) -> InputError:
+def _look(image: Image.Image, data: bytes, kind: str, name: str, limits: Limits) -> ImageFacts:
+    width, height = image.size
+    if width * height > limits.pixels:
+        raise RefusedError(
+            f"The image has {width:,} x {height:,} pixels, over the limit of {limits.pixels:,}: "
+            "scale it down or cut it into tiles."
+        )
+    said = _said_on_form(image, data, kind, name, _count_pages(image))
+    image.load()
+    values = np.asarray(image)
+    if min(width, height) < _SMALLEST:
+        size = f"{width} x {height}"
+        raise InputError(f"The image has {size} pixels; at least {_SMALLEST} x {_SMALLEST} are needed.")
+    if values.min() == values.max():
+        said.append(Message("warn", "constant-image", f"The image is constant: all its pixels are {values.flat[0]}."))
+    return ImageFacts(width, height, image.mode, tuple(said))
+
+
+def _translated(error: BaseException) -> InputError:
     """Pillow's errors in our words; its texts may quote the file."""
     if "Decompressed data too large" in str(error) or "too much memory" in str(error).lower():
         return RefusedError("A text inside the image unpacks to more than the limit of 1 MB: export it without.")
     if "truncated" in str(error).lower():
         return InputError(_DAMAGED.format("it is truncated, its end is missing"))
-    return InputError(_DAMAGED.format("its pixels can't be decoded"))
+    return InputError(_DAMAGED.format("its header or its pixels can't be decoded"))
 
 
 def _count_pages(image: Image.Image) -> int:
-    """Pages of a TIFF or frames of a GIF; a chain of pages that bites its tail is an error."""
+    """Pages of a TIFF or frames of a GIF; too many are an error."""
     pages = 1
     try:
         while True:
             image.seek(pages)
             pages += 1
             if pages > _MOST_PAGES:
-                raise InputError(
-                    _DAMAGED.format(f"it has more than {_MOST_PAGES} pages, or its list of pages is a loop")
-                )
+                raise InputError(_DAMAGED.format(f"it has more than {_MOST_PAGES} pages"))
     except EOFError:
         image.seek(0)
-    except (ValueError, OSError, SyntaxError, TypeError, KeyError) as error:
-        raise _translated(error) from error
     return pages
 
 
@@ -134,7 +129,7 @@ def _check_tiff_chain(data: bytes) -> None:
 def _said_on_form(image: Image.Image, data: bytes, kind: str, name: str, pages: int) -> list[Message]:
     """On everything that will be changed, or left out, when the image is used."""
     said: list[Message] = []
-    expected = SUFFIXES.get(Path(name.lower()).suffix)
+    expected = IMAGE_SUFFIXES.get(Path(name.lower()).suffix)
     if expected and expected != kind:
         text = f"The file is named {Path(name).suffix} but is {NAMES[kind]} ({kind}): read by its content."
         said.append(Message("warn", "other-format", text, remedy="Rename it."))
@@ -167,14 +162,3 @@ def _behind_end(data: bytes) -> int:
         if kind == b"IEND":
             return max(len(data) - at, 0)
     return 0
-
-
-def _pixels(image: Image.Image) -> np.ndarray:
-    """The first page's values."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.load()
-            return np.asarray(image)
-    except (ValueError, OSError, SyntaxError, TypeError, KeyError, EOFError, OverflowError) as error:
-        raise _translated(error) from error

@@ -10,8 +10,7 @@ from genomap_core.data.message import Message, Severity, plural, worst
 from genomap_core.data.schema import validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.images import SUFFIXES
-from genomap_core.io.kinds import NAMES, find_kind
+from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
 from genomap_core.io.limits import DEFAULT, Limits
 from genomap_core.io.sandbox import run_in_child
 from genomap_core.io.tables import is_workbook, read_table
@@ -103,7 +102,7 @@ def _job(path: Path) -> str:
 
 
 _MODELS = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".safetensors"}
-_BY_SUFFIX = {".dcm": "dicom", ".nii": "nifti"} | dict.fromkeys(SUFFIXES, "image")
+_BY_SUFFIX = {".dcm": "dicom", ".nii": "nifti"} | dict.fromkeys(IMAGE_SUFFIXES, "image")
 _BY_KIND = {
     "png": "image",
     "jpeg": "image",

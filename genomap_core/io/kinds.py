@@ -34,6 +34,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 _BINARY_MAGIC_ONLY = {"bmp", "program"}
 """Magic of two letters that a text could begin with."""
 
+IMAGE_SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".tif": "tiff", ".tiff": "tiff"}
+
 NAMES = {
     "png": "a PNG image",
     "jpeg": "a JPEG image",
@@ -83,7 +85,7 @@ def find_kind(head: bytes) -> str:
         return "tar"
     if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c", b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c"):
         return "nifti"
-    if re.match(rb"\x80[\x02-\x05]", head) or re.match(rb"x[\x01\x5e\x9c\xda]", head):
+    if re.match(rb"\x80[\x02-\x05]", head) or re.match(rb"x[\x01\x9c\xda]", head):
         return "pickle"
     return _text_kind(head)
 

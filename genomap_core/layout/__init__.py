@@ -12,7 +12,7 @@ from genomap_core.layout.layout import Layout
 from genomap_core.layout.masks import disc, mask_from_image
 from genomap_core.layout.problem import Arrangement
 from genomap_core.layout.quality import LayoutQuality
-from genomap_core.layout.regions import map_regions
+from genomap_core.layout.regions import map_regions, outline
 from genomap_core.layout.solvers import SOLVERS
 from genomap_core.layout.stability import Stability, bootstrap_stability
 
@@ -35,6 +35,7 @@ __all__ = [
     "make_layout",
     "map_regions",
     "mask_from_image",
+    "outline",
     "read_gmt",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -44,6 +45,19 @@ def check_features(X: np.ndarray | sp.spmatrix, feature_names: tuple[str, ...] |
     total = values.sum(dtype=np.float64)
     if not np.isfinite(total) and not np.isfinite(values).all():
         raise LayoutError(_where_not_finite(X, feature_names))
+    if _all_constant(X):
+        raise LayoutError(f"All {p} features are constant over the {n} samples: nothing says which belong together.")
+
+
+def _all_constant(X: np.ndarray | sp.spmatrix) -> bool:
+    """Whether no column varies; looks no further than the first block that does."""
+    step = max(1, 2**20 // X.shape[0])
+    columns = X.tocsc() if isinstance(X, sp.spmatrix | sp.sparray) else X
+    for start in range(0, X.shape[1], step):
+        block = dense(columns[:, start : start + step])
+        if (block != block[:1]).any():
+            return False
+    return True
 
 
 def dense(X: np.ndarray | sp.spmatrix) -> np.ndarray:
@@ -127,6 +141,46 @@ class FeatureTable:
         for start in range(0, self.n_features, width):
             columns = slice(start, min(start + width, self.n_features))
             yield columns, self.take(columns)
+
+    def project(self, basis: np.ndarray) -> np.ndarray:
+        """Prepared columns times a basis of the samples, Z' B: ``(n, k)`` -> ``(p, k)`` float32.
+
+        A sparse table stays sparse: centring and scaling are applied to the product.
+        """
+        if self._implicit:
+            mean, length = self._moments
+            return ((self.X.T @ basis - np.outer(mean, basis.sum(axis=0))) * length[:, None]).astype(np.float32)
+        out = np.empty((self.n_features, basis.shape[1]), np.float32)
+        for columns, Z in self.blocks():
+            out[columns] = Z.T @ basis
+        return out
+
+    def combine(self, weights: np.ndarray) -> np.ndarray:
+        """Weighted sums of the prepared columns, Z W: ``(p, k)`` -> ``(n, k)`` float32."""
+        if self._implicit:
+            mean, length = self._moments
+            scaled = weights * length[:, None]
+            return (self.X @ scaled - mean @ scaled).astype(np.float32)
+        out = np.zeros((self.n_samples, weights.shape[1]), np.float32)
+        for columns, Z in self.blocks():
+            out += Z @ weights[columns]
+        return out
+
+    @property
+    def _implicit(self) -> bool:
+        return isinstance(self.X, sp.spmatrix | sp.sparray) and self.distance == "correlation"
+
+    @cached_property
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of a sparse table: means of the columns, and one over their centred lengths (0 for constant ones)."""
+        n, X = self.n_samples, sp.csc_matrix(self.X)
+        mean = np.asarray(X.sum(axis=0, dtype=np.float64)).ravel() / n
+        column = np.repeat(np.arange(self.n_features), np.diff(X.indptr))
+        square = np.bincount(column, stored(X).astype(np.float64) ** 2, self.n_features) - n * mean**2
+        constant = square <= 1e-10 * n * np.maximum(mean**2, 1e-30)
+        return mean.astype(np.float32), np.where(constant, 0, 1 / np.sqrt(np.where(constant, 1, square))).astype(
+            np.float32
+        )
 
     def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Distances of prepared columns (of :meth:`take`): ``(n, k)``, ``(n, m)`` -> ``(k, m)`` float32."""

@@ -53,12 +53,9 @@ def _from_samples(table: FeatureTable, most: int, least: int, seed: int) -> Feat
     weight, basis = _gram_basis(table) if n <= GRAM else _random_basis(table, most, seed)
     rank = _rank(weight, most, least)
     basis = _fixed_signs(basis[:, :rank]).astype(np.float32)
-    values = np.empty((p, rank), np.float32)
-    total, squares = np.zeros(n), 0.0
-    for columns, Z in table.blocks():
-        values[columns] = Z.T @ basis
-        total += Z.sum(axis=1, dtype=np.float64)
-        squares += float(np.vdot(Z, Z))
+    values = table.project(basis)
+    total = table.combine(np.ones((p, 1), np.float32)).ravel().astype(np.float64)
+    squares = int((values != 0).any(axis=1).sum())  # every column has length 1, but for constant ones
     mean = 1 - (float(total @ total) - squares) / (p * (p - 1)) if p > 1 else 1.0
     return FeatureVectors(values, np.ones(rank, np.float32), mean)
 
@@ -72,17 +69,19 @@ def _gram_basis(table: FeatureTable) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _random_basis(table: FeatureTable, most: int, seed: int, iterations: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Leading left singular vectors ``(n, k)`` of the prepared table and their squared singular values."""
-    n = table.n_samples
-    basis = np.random.default_rng(seed).normal(size=(n, min(most + 16, n))).astype(np.float32)
+    """Leading left singular vectors ``(n, k)`` of the prepared table and their squared singular values.
+
+    Iterates on the side of the features, where a vector is short.
+    """
+    budget = table.memory_mb * 2**20 // (16 * table.n_samples)  # four float32 columns of samples for each axis
+    k = min(most + 8, max(budget, 16), table.n_samples, table.n_features)
+    axes = np.random.default_rng(seed).normal(size=(table.n_features, k)).astype(np.float32)
     for _ in range(iterations):
-        basis = np.linalg.qr(basis)[0].astype(np.float32)
-        image = np.zeros_like(basis)
-        for _, Z in table.blocks():
-            image += Z @ (Z.T @ basis)
-        weight, turn = np.linalg.eigh((basis.T @ image).astype(np.float64))
-        basis = image @ turn[:, ::-1].astype(np.float32)
-    return weight[::-1], np.linalg.qr(basis)[0]
+        axes = table.project(table.combine(np.linalg.qr(axes)[0]))
+    image = table.combine(np.linalg.qr(axes)[0])
+    weight, turn = np.linalg.eigh((image.T @ image).astype(np.float64))
+    scale = np.sqrt(np.maximum(weight, 1e-12 * max(float(weight[-1]), 1e-30)))
+    return weight[::-1], image @ (turn / scale)[:, ::-1].astype(np.float32)
 
 
 def _from_landmarks(table: FeatureTable, most: int, least: int, seed: int) -> FeatureVectors:

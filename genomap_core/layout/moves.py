@@ -12,7 +12,6 @@ moved at once. The neighbourhood part is linear while only cells of one colour c
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import minimum_filter
 
 from genomap_core.layout.assignment import Lattice, assign, windows
 from genomap_core.layout.board import CLOSED, Board
@@ -87,7 +86,7 @@ def swap_pass(board: Board, layer: int, far: np.ndarray) -> int:
     for gain, a, b in gains:
         best[a] = np.minimum(best[a], gain)
         best[b] = np.minimum(best[b], gain)
-    lowest = minimum_filter(best, size=5, mode="constant", cval=0.0)
+    lowest = _lowest_around(best)
     seat = board.seat[layer].reshape(board.shape)
     before = seat.copy()
     swaps = 0
@@ -97,6 +96,14 @@ def swap_pass(board: Board, layer: int, far: np.ndarray) -> int:
         seat[b][chosen] = before[a][chosen]
         swaps += int(np.count_nonzero(chosen))
     return swaps
+
+
+def _lowest_around(values: np.ndarray) -> np.ndarray:
+    """Least of 0 and the values up to two rows and columns away: ``(height, width)`` -> the same."""
+    for axis in (0, 1):
+        padded = np.pad(values, [(2, 2) if k == axis else (0, 0) for k in (0, 1)])
+        values = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=axis).min(axis=-1)
+    return values
 
 
 Window = tuple[slice, slice]

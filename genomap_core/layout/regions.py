@@ -43,6 +43,36 @@ def map_regions(layout: Layout, X: np.ndarray | sp.spmatrix, n_regions: int) -> 
     return labels
 
 
+def outline(cells: np.ndarray) -> list[np.ndarray]:
+    """Borders of a patch of cells, to draw on a map: ``(height, width)`` bool -> closed rings of corners.
+
+    Each ring is ``(k, 2)`` int, (row, column) of cell corners with the patch on its right, first corner = last; the
+    cell (i, j) has the corners (i, j) and (i + 1, j + 1). Holes are rings of their own.
+    """
+    padded = np.pad(np.asarray(cells, bool), 1)
+    following: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for row, column in np.argwhere(padded) - 1:
+        corners = [(row, column), (row, column + 1), (row + 1, column + 1), (row + 1, column)]
+        beside = [(row - 1, column), (row, column + 1), (row + 1, column), (row, column - 1)]
+        for k, (r, c) in enumerate(beside):
+            if not padded[r + 1, c + 1]:
+                start, end = corners[k], corners[(k + 1) % 4]
+                following.setdefault((int(start[0]), int(start[1])), []).append((int(end[0]), int(end[1])))
+    rings = []
+    while following:
+        first = here = next(iter(following))
+        ring = [first]
+        while not (here == first and len(ring) > 1):
+            ends = following[here]
+            here_next = ends.pop()
+            if not ends:
+                del following[here]
+            here = here_next
+            ring.append(here)
+        rings.append(np.array(ring))
+    return rings
+
+
 def _merge(vectors: np.ndarray, a: np.ndarray, b: np.ndarray, placed: np.ndarray, n_regions: int) -> np.ndarray:
     """Representative of each feature's region after merging along the edges ``a``-``b``: ``(p,)`` int."""
     owner = np.arange(len(vectors))

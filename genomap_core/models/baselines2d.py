@@ -6,6 +6,7 @@ import dataclasses
 
 from torch import Tensor, nn
 
+from genomap_core.data.image_networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.models.physnet import PhysicsConfig, PhysNet
 from genomap_core.models.resnet import ResNet
@@ -14,19 +15,6 @@ from genomap_core.models.resnet import ResNet
 _MOBILE = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 _VGG = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 _VGG_CHANNELS = (64, 128, 256, 512, 512)
-
-NETWORKS: dict[str, str] = {
-    "physnet18": "PhysNet (ResNet-18)",
-    "physnet34": "PhysNet (ResNet-34)",
-    "resnet18": "ResNet-18",
-    "resnet34": "ResNet-34",
-    "resnet18_matched": "ResNet-18 + same layer, growth off",
-    "resnet34_matched": "ResNet-34 + same layer, growth off",
-    "mobilenet_v2": "MobileNetV2",
-    "vgg16": "VGG16",
-    "vgg19": "VGG19",
-}
-"""Name -> title."""
 
 
 class InvertedResidual(nn.Module):

@@ -23,9 +23,9 @@ run by that package. **Not weights of Prior Labs.** Licence: {made["licence"]}. 
 * **Size** {weights.path.stat().st_size / 1e6:.1f} MB: width {size["width"]}, {size["layers"]} layers.
 * **Compute** {made["minutes"]} minutes on `{made["device"]}`: {made["steps"]:,} steps, {made["tables"]:,} tables.
 * **Made by** `{command}`, seed {made["config"]["seed"]}.
-* **Meant for** up to 1,000 training rows, {limits.features} features (of wider tables {limits.selected} are kept,
-  selected inside the fold), {limits.classes} classes. Up to {limits.rows:,} rows are
-  accepted; beyond 1,000 it was never trained.
+* **Meant for** up to 1,000 training rows, {limits.features} features and {limits.classes} classes. Of wider tables
+  {limits.selected} features are selected inside the fold. Up to {limits.rows:,} rows are accepted; beyond 1,000 it was
+  never trained.
 * **Validation** on tables of the prior never trained on: cross-entropy {made["val_loss"]} nats, accuracy
   {made["val_accuracy"]}.
 

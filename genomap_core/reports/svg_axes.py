@@ -89,11 +89,10 @@ def _marks(settings: Any, low: float, high: float, log: bool) -> tuple[tuple[flo
             [math.log10(v) for v in values], [f"{v:,.3g}" if v < 1e4 else f"{v:,.0f}" for v in values], strict=True
         )
     else:
-        step = settings.dtick
-        values = (
-            [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-            if step
-            else list(ticks(low, high))
-        )
+        values = _multiples(float(settings.dtick), low, high) if settings.dtick else [*ticks(low, high)]
         found = zip(values, label_ticks(tuple(values)), strict=True)
     return tuple((v, text) for v, text in found if low - 1e-9 <= v <= high + 1e-9)
+
+
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]

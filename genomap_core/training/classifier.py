@@ -46,7 +46,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
     validation_fraction
         Share of the training rows that early stopping watches; by class, and by group if ``groups`` are given.
     n_seeds
-        Networks whose logits are averaged, each validated on other rows.
+        Networks whose logits are averaged.
     refit
         Train again on all rows for as many epochs as validation found best; otherwise keep the validated networks.
     device
@@ -70,7 +70,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
     module_ : MeanLogits
         The network that predicts, on the CPU: maps ``(B, c, H, W)`` -> logits ``(B, k)``.
     history_ : tuple of dict
-        One entry an epoch: member, phase, epoch, loss, val_loss, val_accuracy.
+        One entry an epoch: ``phase`` "validation" (``member`` counts inner folds; loss, val_loss, val_accuracy) or
+        "final" (all rows; loss).
     n_epochs_ : int
         Epochs of the final training.
     layout_ : Layout

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genomap_core.data.image_networks import NETWORKS
 from genomap_core.errors import InputError
-from genomap_core.models.baselines2d import NETWORKS, build_network
+from genomap_core.models.baselines2d import build_network
 from genomap_core.models.physnet import PhysicsConfig, PhysNet
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.training.device import autocast, choose_device, memory_errors_named, private_randomness

@@ -20,6 +20,9 @@ from genomap_core.training.networks import NetworkSpec, has_linear_path, started
 from genomap_core.training.split import Fold, inner_folds, usable
 
 _MAX_START_ROWS = 1000  # the closed form grows with the cube of the rows
+_MIN_FOLDS = 3  # fewer judge the number of epochs by chance
+_MIN_EPOCHS = 5  # so that the convolutions have something to say, and to be explained
+_MIN_EPOCHS_FROM_SCRATCH = 20  # without a linear start a few epochs are no training at all
 _HEARTBEAT = 0.2  # seconds between two chances to cancel
 
 Figures = dict[str, float | str]
@@ -49,7 +52,7 @@ class Trained:
     module: MeanLogits
     history: tuple[Figures, ...]
     n_epochs: int
-    """Epochs that the inner folds found best."""
+    """Of the final training: what the inner folds found best, a few at least."""
 
 
 @dataclass(eq=False)
@@ -69,11 +72,11 @@ class Trainer:
     _last_report: float = 0.0
 
     def run(self, cohort: Cohort) -> Trained:
-        """Choose the number of epochs on inner folds (a member a fold), then train on all rows."""
+        """Choose the number of epochs on inner folds, then train every member on all rows."""
         self.mask = (cohort.maps.max(axis=0) > cohort.maps.min(axis=0)).astype(np.float32)
         folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)
-        states = [self._validated(cohort, fold, k) for k, fold in zip(range(self.n_members), folds)]
-        n_epochs = common_best_epoch([_validation_curve(state) for state in states]) if states else self._blind_epochs()
+        states = [self._validated(cohort, fold, k) for k, fold in zip(range(self._n_validations), folds)]
+        n_epochs = max(self._least_epochs, common_best_epoch([_validation_curve(state) for state in states]))
         if states and not self.refit:
             for state in states:
                 state.module.load_state_dict(state.best)
@@ -84,7 +87,7 @@ class Trainer:
         return Trained(MeanLogits(modules).cpu().eval(), tuple(self.history), n_epochs)
 
     def _validated(self, cohort: Cohort, fold: Fold, k: int) -> TrainState:
-        """Member ``k`` trained on one part of the rows and stopped by the other."""
+        """A network like member ``k``, trained on one part of the rows and stopped by the other."""
         inner, left_out = (cohort.take(rows) for rows in fold)
         state = self._state(inner, self._start(inner, self.seed + k), k)
         name, validation = f"{k}-validation", left_out.data(self.device)
@@ -136,8 +139,8 @@ class Trainer:
 
     def _reporter(self, k: int, phase: int) -> Report:
         """Steps count through all members and both phases, so that a bar never goes back."""
-        offset = (phase * self.n_members + k) * self.config.max_epochs
-        total = self.n_members * self.config.max_epochs * (2 if self.refit else 1)
+        offset = (phase * self._n_validations + k) * self.config.max_epochs
+        total = (self._n_validations + (self.n_members if self.refit else 0)) * self.config.max_epochs
 
         def report(epoch: int, figures: dict[str, float]) -> None:
             if figures or time.monotonic() - self._last_report > _HEARTBEAT:
@@ -150,9 +153,14 @@ class Trainer:
     def _member_seed(self, k: int) -> int:
         return int(np.random.SeedSequence([self.seed, k]).generate_state(1)[0])
 
-    def _blind_epochs(self) -> int:
-        """Epochs where no row can be spared for validation."""
-        return min(10, self.config.max_epochs)
+    @property
+    def _n_validations(self) -> int:
+        return min(self.n_folds, max(self.n_members, _MIN_FOLDS)) if self.refit else self.n_members
+
+    @property
+    def _least_epochs(self) -> int:
+        least = _MIN_EPOCHS if has_linear_path(self.spec) else _MIN_EPOCHS_FROM_SCRATCH
+        return min(least, self.config.max_epochs)
 
 
 def _validation_curve(state: TrainState) -> list[float]:
@@ -161,6 +169,8 @@ def _validation_curve(state: TrainState) -> list[float]:
 
 
 def common_best_epoch(curves: list[list[float]]) -> int:
-    """The epoch with the least mean validation loss, among those every curve has reached."""
-    length = min(len(curve) for curve in curves)
+    """The epoch with the least mean validation loss, among those every curve has reached; 0 without curves."""
+    length = min((len(curve) for curve in curves), default=0)
+    if not length:
+        return 0
     return int(np.mean([curve[:length] for curve in curves], axis=0).argmin())

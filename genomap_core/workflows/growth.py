@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -201,13 +199,3 @@ def share_of(rows: np.ndarray, y: np.ndarray, groups: np.ndarray | None, share: 
         own = np.unique(units[y[rows] == c])
         kept.extend(rng.permutation(own)[: max(1, round(share * len(own)))])
     return rows[np.isin(units, kept)]
-
-
-def compare_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
-    """Job: the table of ``folder/cohort.npz`` with ``spec["config"]``; writes ``growth.json`` and ``growth.npz``."""
-    options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in spec["config"].items()}
-    result = compare_growth(ImageCohort.load(folder / "cohort.npz"), GrowthCompareConfig(**options), on_progress)
-    result.save(folder)
-    return {
-        "scores": json.loads(json.dumps({m: {k: asdict(s) for k, s in r.items()} for m, r in result.scores.items()}))
-    }

@@ -61,7 +61,9 @@ def write_samples(folder: Path = FOLDER) -> int:
 def read_samples(folder: Path = FOLDER) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
     """Images ``(n, s, s)`` uint8, masks ``(n, s, s)`` bool, class codes ``(n,)`` and the slices' names."""
     if not (folder / "truth.json").is_file():
-        raise InputError("The simulated slices are missing: write them again with `python -m genomap_core.workflows`.")
+        raise InputError(
+            "The simulated slices are missing: write them again with `python -m genomap_core.workflows.growth_jobs`."
+        )
     header = json.loads((folder / "truth.json").read_text())
     names = tuple(s["name"] for s in header["slices"])
     images = np.stack([np.asarray(Image.open(folder / f"{n}.png")) for n in names])

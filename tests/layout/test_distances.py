@@ -59,6 +59,15 @@ def test_a_value_that_is_no_number_is_named(X, container, bad, word):
         check_features(container(X), tuple(f"gene{j}" for j in range(40)))
 
 
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
+def test_a_table_of_constants_is_refused_and_one_varying_column_is_enough(container):
+    X = np.full((5, 70), 2.0, np.float32)
+    with pytest.raises(LayoutError, match="70 features are constant"):
+        check_features(container(X))
+    X[4, 69] = 3
+    check_features(container(X))
+
+
 def test_one_sample_and_unknown_distances_are_refused(X):
     with pytest.raises(LayoutError, match="2 samples"):
         check_features(X[:1])

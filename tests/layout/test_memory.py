@@ -23,10 +23,9 @@ def peak_mb(function):
 
 def test_a_sparse_table_is_laid_out_within_the_budget_and_never_made_dense():
     rng = np.random.default_rng(0)
-    X = sp.random(20_000, 1500, density=0.01, format="csr", dtype=np.float32, random_state=rng)
-    dense_mb = 20_000 * 1500 * 4 / 2**20
-    peak = peak_mb(lambda: make_layout(X, memory_mb=32))
-    assert peak < 0.7 * dense_mb
+    X = sp.random(30_000, 800, density=0.01, format="csr", dtype=np.float32, random_state=rng)
+    dense_mb = 30_000 * 800 * 4 / 2**20
+    assert peak_mb(lambda: make_layout(X, memory_mb=16, effort=0.2)) < 0.6 * dense_mb
 
 
 def test_half_the_budget_gives_the_same_vectors_in_narrower_blocks():
@@ -38,14 +37,15 @@ def test_half_the_budget_gives_the_same_vectors_in_narrower_blocks():
 
 def test_many_samples_go_through_subspace_iteration_to_the_same_inner_products():
     X = factor_table(n=1500, p=120)
-    vectors = feature_vectors(FeatureTable(X), most=40, least=40)
     C = np.corrcoef(X.T)
     weight, basis = np.linalg.eigh(C)
-    best = (basis[:, -40:] * weight[-40:]) @ basis[:, -40:].T
-    assert np.abs(vectors.values @ vectors.values.T - best).max() < 0.05
+    best = (basis[:, -12:] * weight[-12:]) @ basis[:, -12:].T
+    for container in (np.asarray, sp.csr_matrix):
+        vectors = feature_vectors(FeatureTable(container(X)), most=12, least=12)
+        np.testing.assert_allclose(vectors.values @ vectors.values.T, best, atol=4e-3)
     assert vectors.mean_distance == pytest.approx(1 - C[~np.eye(120, dtype=bool)].mean(), abs=1e-4)
 
 
 def test_five_thousand_features_are_laid_out_without_a_p_by_p_matrix():
     X = factor_table(n=60, p=5000)
-    assert peak_mb(lambda: make_layout(X)) < 5000 * 5000 * 4 / 2**20
+    assert peak_mb(lambda: make_layout(X, effort=0.2)) < 5000 * 5000 * 4 / 2**20

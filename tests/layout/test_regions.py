@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from planted import factor_table
 from scipy.ndimage import label
 
 from genomap_core.errors import LayoutError
-from genomap_core.layout import make_layout, map_regions
+from genomap_core.layout import make_layout, map_regions, outline
 
 
 def modules(k=4, size=36, seed=0):
@@ -42,6 +45,23 @@ def test_features_without_a_cell_have_no_region_and_channels_do_not_mix():
     np.testing.assert_array_equal(regions < 0, layout.positions[:, 0] < 0)
     for region in range(regions.max() + 1):
         assert len(set(codes[regions == region])) == 1
+
+
+@settings(deadline=None)
+@given(arrays(bool, st.tuples(st.integers(1, 8), st.integers(1, 8))))
+def test_outlines_enclose_exactly_the_cells(cells):
+    """Shoelace: the rings' signed areas add up to the number of cells, and every border edge is drawn once."""
+    area, edges = 0.0, 0
+    for ring in outline(cells):
+        assert (ring[0] == ring[-1]).all()
+        steps = np.abs(np.diff(ring, axis=0)).sum(axis=1)
+        assert (steps == 1).all()
+        y, x = ring.T.astype(float)
+        area += 0.5 * (x[:-1] * y[1:] - x[1:] * y[:-1]).sum()
+        edges += len(steps)
+    padded = np.pad(cells, 1)
+    assert area == cells.sum()
+    assert edges == (padded[1:] != padded[:-1]).sum() + (padded[:, 1:] != padded[:, :-1]).sum()
 
 
 def test_no_region_at_all_is_refused():

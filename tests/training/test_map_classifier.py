@@ -57,6 +57,14 @@ def test_the_convolutions_find_what_no_linear_model_can():
     assert quick(**options).fit(*sign_free_maps(160, seed=0)).score(maps, y) > 0.9
 
 
+def test_even_on_a_linear_task_the_fitted_convolutions_answer_to_the_map():
+    maps, y = linear_maps()
+    for member in quick().fit(maps, y).module_.members:
+        x = torch.from_numpy(maps[:4]).requires_grad_()
+        member.convolutional_path(x)[:, 1].sum().backward()
+        assert (x.grad != 0).float().mean() > 0.5
+
+
 def test_genonet_finds_the_planted_patch_too():
     model = quick(network="genonet", max_epochs=30, n_seeds=1).fit(*linear_maps(effect=2.0))
     assert isinstance(model.module_.members[0], GenoNet)
@@ -132,7 +140,7 @@ def test_history_has_an_entry_for_every_epoch_with_validation_figures():
     model = quick().fit(*linear_maps())
     validated = [h for h in model.history_ if h["phase"] == "validation"]
     final = [h for h in model.history_ if h["phase"] == "final"]
-    assert {h["member"] for h in validated} == {0, 1}
+    assert {h["member"] for h in validated} == {0, 1, 2}
     assert all(np.isfinite([h["loss"], h["val_loss"], h["val_accuracy"]]).all() for h in validated)
     assert [h["epoch"] for h in final] == list(range(1, model.n_epochs_ + 1)) * 2
 
@@ -143,7 +151,7 @@ def test_progress_rises_to_at_most_its_total_and_carries_the_figures():
     training = [p for p in seen if p.stage == "training"]
     steps = [p.step for p in training]
     assert steps == sorted(steps)
-    assert max(steps) <= training[0].total == 4 * 2 * 2
+    assert max(steps) <= training[0].total == 4 * (3 + 2)
     assert any({"loss", "val_loss", "val_accuracy"} <= p.values.keys() for p in training)
 
 

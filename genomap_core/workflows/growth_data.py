@@ -1,0 +1,120 @@
+"""Image cohorts for the growth workflows: simulated ones, and labelled files in folders."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from genomap_core.data.hygiene import check_image, head_region, normalise, normalise_mask
+from genomap_core.data.image_cohort import ImageCohort
+from genomap_core.data.leakage import HygieneReport, inspect_collection
+from genomap_core.data.synthetic_mri import CLASSES
+from genomap_core.errors import InputError, RefusedError
+from genomap_core.workflows.growth_samples import simulated
+
+_MOST_IMAGES, _MOST_BYTES = 20_000, 2 << 30
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+
+def simulated_cohort(n_per_class: int, size: int, seed: int, contrast: str = "t1gd") -> ImageCohort:
+    """Simulated slices of all classes with the masks of their tumours."""
+    slices = simulated(n_per_class, 128, seed, contrast)
+    regions = [head_region(image) for image in slices.images]
+    images = [normalise(image, size, region=region) for image, region in zip(slices.images, regions)]
+    masks = [normalise_mask(mask, region, size) for mask, region in zip(slices.masks, regions)]
+    return ImageCohort(
+        name="Simulated slices",
+        images=np.stack(images),
+        y=slices.y.astype(np.int64),
+        classes=CLASSES,
+        ids=tuple(f"{CLASSES[c]} {i // len(CLASSES) + 1}" for i, c in enumerate(slices.y)),
+        masks=np.stack(masks),
+        without_tumour=("no tumour",),
+        infiltrating=("glioma",),
+    )
+
+
+def folder_cohort(files: Iterable[tuple[str, bytes]], size: int, name: str) -> tuple[ImageCohort, HygieneReport]:
+    """A cohort from pictures whose class is the folder they lie in, with the report of what was wrong with them.
+
+    Parameters
+    ----------
+    files
+        Names with folders ("glioma/001.png") and contents.
+    size
+        Side of the cleaned images.
+
+    Raises
+    ------
+    InputError
+        A picture can't be read, or fewer than two folders hold pictures; RefusedError beyond the limits.
+    """
+    from PIL import Image
+
+    from genomap_core.io.images import check_image as check_file
+
+    raw: list[np.ndarray] = []
+    labels, modes, ids = [], [], []
+    for path, data in files:
+        where = PurePosixPath(path)
+        if where.suffix.lower() not in _PICTURES or where.stem.endswith("_mask"):
+            continue
+        if len(where.parts) < 2:
+            raise InputError(f"{where.name} lies in no folder: put the images of each class in a folder of its own.")
+        facts = check_file(data, where.name)
+        image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB" if facts.mode in ("P", "CMYK") else None))
+        check_image(image, where.name)
+        raw.append(image)
+        labels.append(where.parts[-2])
+        modes.append(facts.mode)
+        ids.append(f"{where.parts[-2]}/{where.name}")
+        if len(raw) > _MOST_IMAGES:
+            raise RefusedError(f"More than {_MOST_IMAGES:,} images: give fewer.")
+    classes, y = np.unique(np.array(labels, dtype=object).astype(str), return_inverse=True)
+    if len(classes) < 2:
+        raise InputError("Images of at least two classes are needed: one folder for each, named as the class.")
+    images = np.stack([normalise(image, size) for image in raw])
+    report = inspect_collection(raw, y, modes=modes, cleaned=images[:, 0])
+    clear = tuple(str(c) for c in classes if _plain(c) in ("notumor", "notumour", "normal", "healthy", "control"))
+    cohort = ImageCohort(
+        name=name,
+        images=images,
+        y=y.astype(np.int64),
+        classes=tuple(str(c) for c in classes),
+        ids=tuple(ids),
+        groups=report.groups,
+        without_tumour=clear,
+        infiltrating=tuple(str(c) for c in classes if _plain(c).startswith(("glioma", "glioblastoma", "astrocytoma"))),
+        notes=report.messages,
+    )
+    return cohort, report
+
+
+def zip_cohort(path: Path, size: int, name: str) -> tuple[ImageCohort, HygieneReport]:
+    """:func:`folder_cohort` from a ZIP archive; its size is checked before anything is unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if not m.is_dir()]
+            if len(members) > 2 * _MOST_IMAGES or sum(m.file_size for m in members) > _MOST_BYTES:
+                raise RefusedError("The archive holds too many or too large files: give fewer images.")
+            return folder_cohort(((m.filename, archive.read(m)) for m in members), size, name)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise InputError("The ZIP archive is damaged or encrypted: pack the folders again.") from error
+
+
+def describe(report: HygieneReport) -> str:
+    """The report as JSON for the page."""
+    leaks = {
+        leak.name: {"before": leak.before, "after": leak.after, "chance": leak.chance, "present": leak.present}
+        for leak in report.leaks
+    }
+    return json.dumps({"messages": report.messages, "leaks": leaks, "copies": report.duplicates.n_copies})
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in str(name).lower() if c.isalpha())

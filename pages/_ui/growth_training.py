@@ -1,0 +1,180 @@
+"""The Growth page's jobs: train a PhysNet, compare it with its baselines; and which model the page uses."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from genomap_core.data.image_networks import NETWORKS
+from genomap_core.errors import InputError
+from genomap_core.jobs import Job
+from genomap_core.workflows.growth_scores import GrowthResult
+from genomap_core.workflows.growth_view import PHYSNET, PLAIN, sample_models
+from genomap_core.workflows.scores import Score
+from pages._ui import jobs as job_panel
+from pages._ui.session import Session, jobs
+from pages._ui.shell import plain
+from pages._ui.widgets import caption
+
+TRAIN, COMPARE = "growth_jobs:train_task", "growth_jobs:compare_task"
+_TITLES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "roc_auc": "ROC-AUC",
+    "brier": "Brier score",
+    "calibration": "Calibration error",
+}
+
+
+def chosen_model(session: Session) -> dict[str, Any]:
+    """The model of the page: the one that came with the program, or one trained here. ``spec``, ``size``, ``key``."""
+    found: dict[str, dict[str, str]] = {"Trained on the simulated slices (comes with the program)": sample_models()}
+    for job in reversed(_done(session, TRAIN)):
+        folder = jobs().folder(job.id, session.owner)
+        found[f"{job.title} ({job.id[:6]})"] = {"physnet": str(folder / PHYSNET), "plain": str(folder / PLAIN)}
+    names = list(found)
+    name = names[0] if len(names) == 1 else st.selectbox("Model", names, key="growth_model")
+    spec = found[name]
+    path = Path(spec["physnet"])
+    if not path.is_file():
+        raise InputError(f"{path.name} is missing: `python -m genomap_core.workflows.growth_jobs` writes it again.")
+    return {"spec": spec, "size": _size(path), "key": (spec["physnet"], path.stat().st_mtime_ns)}
+
+
+def _size(path: Path) -> int:
+    """Side of the model's images, from the file's header: no torch in the server."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(json.loads(file.read(length))["__metadata__"]["genomap"])
+    return int(header["size"])
+
+
+def panel(session: Session) -> None:
+    """Choose images and options, start, follow, read the result."""
+    source = st.segmented_control(
+        "Images", ["Simulated slices", "My own images"], default="Simulated slices", required=True, key="growth_cohort"
+    )
+    files = None
+    if source == "My own images":
+        files = st.file_uploader(
+            "A folder with one folder of images for each class",
+            type=["png", "jpg", "jpeg", "tif", "tiff"],
+            accept_multiple_files="directory",
+        )
+        st.markdown(
+            "Every upload is tested for the known traps: class told by colour mode, size, brightness or margin, and "
+            "copies of one image on both sides of a split. Images are cleaned, copies stay in one fold."
+        )
+    with st.form("growth_training"):
+        a, b, c, d = st.columns(4)
+        what = a.selectbox("Work", ["Train a PhysNet", "Compare with the baselines"])
+        size = b.selectbox("Image side (pixels)", [64, 96, 128, 224], 1)
+        width = c.selectbox("Network width", [8, 16, 32, 64], 1, help="64 as published; a small one trains on a CPU.")
+        epochs = d.number_input("Epochs", 1, 200, 15)
+        e, f, g, h = st.columns(4)
+        per_class = e.number_input("Simulated slices a class", 10, 500, 60, disabled=files is not None)
+        seeds = f.number_input("Seeds (uncertainty)", 1, 5, 3)
+        folds = g.number_input("Folds", 2, 10, 3)
+        networks = h.multiselect("Networks", list(NETWORKS), ["physnet18", "resnet18"], format_func=NETWORKS.get)
+        started = st.form_submit_button("Start", type="primary", icon=":material/play_arrow:")
+    if started:
+        config = {"width": width, "max_epochs": int(epochs), "stage": 1, "batch_size": 32, "n_folds": int(folds)}
+        spec: dict[str, Any] = {"size": size, "n_per_class": int(per_class), "n_seeds": int(seeds), "config": config}
+        if source == "My own images" and not files:
+            raise InputError("No images were given: choose a folder that holds one folder of images for each class.")
+        train = what == "Train a PhysNet"
+        if not train:
+            config["networks"] = networks
+        _submit(session, TRAIN if train else COMPARE, spec, f"{what}: {source.lower()}", files)
+        st.toast("The work is queued. It goes on if this page is closed.")
+    job_panel.history(session, TRAIN, lambda job: _trained(session, job))
+    job_panel.history(session, COMPARE, lambda job: _table(session, job))
+
+
+def _submit(session: Session, task: str, spec: dict[str, Any], title: str, files: Any) -> None:
+    given: dict[str, Path] = {}
+    if files:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in files:
+                archive.writestr(file.name, file.getvalue())
+        data = packed.getvalue()
+        path = session.folder / f"images-{hashlib.sha256(data).hexdigest()[:16]}.zip"
+        path.write_bytes(data)
+        given["images.zip"] = path
+    jobs().submit(f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files=given)
+
+
+def _trained(session: Session, job: Job) -> None:
+    folder = jobs().folder(job.id, session.owner)
+    _hygiene(folder)
+    st.success("Trained. Choose it under “One image”.", icon=":material/check:")
+    st.download_button(
+        "Download the model",
+        lambda: (folder / PHYSNET).read_bytes(),
+        "physnet.safetensors",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"growth-download-{job.id}",
+    )
+
+
+def _table(session: Session, job: Job) -> None:
+    folder = jobs().folder(job.id, session.owner)
+    _hygiene(folder)
+    result = GrowthResult.load(folder)
+    sizes = {run.name: run for run in result.runs}
+    rows = []
+    for name, scores in result.scores.items():
+        run = sizes.get(name)
+        rows.append(
+            {"network": NETWORKS.get(name, "Soft vote of the baselines")}
+            | {title: interval_text(scores[key]) for key, title in _TITLES.items()}
+            | {
+                "Parameters": f"{run.parameters:,}" if run else "",
+                "Images/s": f"{run.images_per_second:.0f}" if run else "",
+                "Training s": f"{run.fit_seconds:.0f}" if run else "",
+            }
+        )
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    caption("95 % intervals over groups of images; every image is tested by networks that never saw it or a copy.")
+    if result.dice:
+        text = ", ".join(f"{NETWORKS.get(k, k)} {interval_text(v)}" for k, v in result.dice.items())
+        caption(f"Density against the mask, Dice at the 16 % contour: {text}.")
+    if result.robustness:
+        st.markdown("**Macro F1 on degraded images**")
+        table = pd.DataFrame(
+            {
+                NETWORKS.get(name, "Soft vote"): {key: interval_text(s) for key, s in by.items()}
+                for name, by in result.robustness.items()
+            }
+        )
+        st.dataframe(table)
+
+
+def _hygiene(folder: Path) -> None:
+    path = folder / "hygiene.json"
+    if path.is_file():
+        for line in json.loads(path.read_text())["messages"]:
+            st.warning(plain(line), icon=":material/policy:")
+
+
+def _done(session: Session, task: str) -> list[Job]:
+    name = f"genomap_core.workflows.{task}"
+    return sorted(
+        (j for j in jobs().list(session.owner) if j.task == name and j.status == "done"), key=lambda j: j.created
+    )
+
+
+def interval_text(score: Score) -> str:
+    """``.873 (.841 to .901)``"""
+    value, low, high = (f"{v:.3f}".removeprefix("0") for v in (score.value, score.low, score.high))
+    return f"{value} ({low} to {high})"

@@ -1,0 +1,220 @@
+"""What the Growth page shows of one image: classes, growth, figures, and where both networks look."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from genomap_core.data.hygiene import check_image, head_box, head_region, normalise, to_grey
+from genomap_core.io.pixels import PixelStack, read_pixels
+from genomap_core.plotting.colour import vik
+from genomap_core.workflows.growth_samples import read_samples
+from genomap_core.workflows.growth_units import IDENTIFIABILITY, PhysicalScale, cell_size, growth_figures
+from pages._ui.growth_canvas import GrowthView, growth_canvas
+from pages._ui.growth_training import chosen_model
+from pages._ui.session import Session, warm
+from pages._ui.shell import plain
+from pages._ui.widgets import caption
+
+METHODS = {"integrated_gradients": "Integrated Gradients", "gradcam": "Layer Grad-CAM", "occlusion": "Occlusion"}
+_VIEW = "genomap_core.workflows.growth_view"
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenImage:
+    """The slice looked at, as read."""
+
+    pixels: np.ndarray
+    label: str
+    spacing: tuple[float, float] | None
+    digest: str
+    truth: str | None = None
+
+
+def choose_image(session: Session) -> ChosenImage | None:
+    """A simulated slice, or one slice of an upload; None until there is one."""
+    source = st.segmented_control(
+        "Image", ["Simulated slices", "My own image"], default="Simulated slices", required=True, key="growth_source"
+    )
+    if source == "Simulated slices":
+        return _sample()
+    upload = st.file_uploader(
+        "One MRI slice or volume (PNG, JPEG, TIFF, DICOM, NIfTI)",
+        type=["png", "jpg", "jpeg", "tif", "tiff", "dcm", "nii", "gz"],
+        max_upload_size=200,
+    )
+    if upload is None:
+        st.info(
+            "The file is read on this computer only. Its pixels are used; names and dates in it are not.",
+            icon=":material/lock:",
+        )
+        return None
+    content = upload.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
+    stack: PixelStack = session.remember(("pixels", digest), lambda: read_pixels(content, upload.name))
+    index = stack.middle
+    if len(stack.slices) > 1:
+        index = st.slider("Slice", 1, len(stack.slices), stack.middle + 1, key=f"slice-{digest[:12]}") - 1
+    pixels = stack.slices[index]
+    spacing = _spacing(stack, digest)
+    check_image(pixels, upload.name, spacing)
+    return ChosenImage(pixels, f"{upload.name}, slice {index + 1}", spacing, f"{digest}-{index}")
+
+
+def _spacing(stack: PixelStack, digest: str) -> tuple[float, float] | None:
+    known = stack.spacing
+    value = st.number_input(
+        "Pixel spacing in mm (0: not known)" if known is None else "Pixel spacing in mm, from the file",
+        0.0,
+        20.0,
+        0.0 if known is None else float(np.mean(known)),
+        0.1,
+        key=f"spacing-{digest[:12]}",
+        help="With it the infiltration length is given in millimetres.",
+    )
+    if known is not None and abs(value - float(np.mean(known))) < 1e-6:
+        return known
+    return (value, value) if value else None
+
+
+def _sample() -> ChosenImage:
+    images, _, _, names = st.cache_data(read_samples, show_spinner=False)()
+    left, right = st.columns([1, 2])
+    titles = list(dict.fromkeys(n.rsplit("_", 1)[0] for n in names))
+    kind = left.selectbox("Class", titles, format_func=lambda k: k.replace("_", " "), key="growth_class")
+    own = [i for i, n in enumerate(names) if n.rsplit("_", 1)[0] == kind]
+    number = right.slider("Slice", 1, len(own), 1, key="growth_slice")
+    i = own[number - 1]
+    return ChosenImage(images[i], names[i].replace("_", " "), None, f"sample-{i}", kind.replace("_", " "))
+
+
+def show(session: Session, image: ChosenImage) -> None:
+    """Classes, growth and figures of the image."""
+    model = chosen_model(session)
+    clean, box = _clean(image.pixels, model["size"])
+    with st.spinner("Asking the networks ..."):
+        about, seen = session.remember(
+            ("growth", image.digest, model["key"]),
+            lambda: warm().call(f"{_VIEW}:analyse", model["spec"], {"image": clean}, timeout=120),
+        )
+    proba = seen["proba"].mean(0)
+    best = int(proba.argmax())
+    name = about["classes"][best]
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("Growth behind the image")
+        growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
+    with right:
+        st.subheader("Classes")
+        _classes(about["classes"], seen, image.truth)
+        st.subheader("What the growth model says")
+        _figures(about, seen, name, box, image.spacing)
+    with st.expander("Where the networks look", icon=":material/center_focus_strong:"):
+        _attribution(session, image, clean, model, about["classes"], best)
+
+
+def _clean(pixels: np.ndarray, size: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """The cleaned slice ``(1, s, s)``, and height and width of the head in the original's pixels."""
+    region = head_region(to_grey(pixels))
+    rows, columns = head_box(region)
+    return normalise(pixels, size, region=region), (rows.stop - rows.start, columns.stop - columns.start)
+
+
+def _view(image: ChosenImage, clean: np.ndarray, about: dict[str, Any], seen: dict[str, np.ndarray]) -> GrowthView:
+    return GrowthView(
+        image=clean[0],
+        frames=seen["frames"],
+        label=image.label,
+        diffusion=float(np.exp(np.log(seen["diffusion"]).mean())),
+        rate=float(np.exp(np.log(seen["rate"]).mean())),
+        diffusion_range=tuple(about["diffusion_range"]),
+        rate_range=tuple(about["rate_range"]),
+        n_substeps=about["n_substeps"],
+    )
+
+
+def _classes(classes: list[str], seen: dict[str, np.ndarray], truth: str | None) -> None:
+    proba = seen["proba"]
+    table = pd.DataFrame(
+        {
+            "class": classes,
+            "PhysNet": proba.mean(0),
+            "lowest": proba.min(0),
+            "highest": proba.max(0),
+            **({"without physics": seen["plain"]} if "plain" in seen else {}),
+        }
+    )
+    bar = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
+    number = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={"PhysNet": bar, "lowest": number, "highest": number, "without physics": number},
+    )
+    text = f"Lowest and highest of {len(proba)} networks from different seeds."
+    caption(text + (f" The slice was simulated as: {truth}." if truth else ""))
+
+
+def _figures(
+    about: dict[str, Any],
+    seen: dict[str, np.ndarray],
+    name: str,
+    box: tuple[int, int],
+    spacing: tuple[float, float] | None,
+) -> None:
+    cells = seen["frames"].shape[-1]
+    scale = PhysicalScale(cell_size(box, cells, spacing))
+    figures = growth_figures(seen["diffusion"], seen["rate"], name in about["infiltrating"], scale)
+    if not figures:
+        st.info(
+            f"No figures: “{plain(name)}” is no class that infiltrates the brain, so D and rho have no meaning for it.",
+            icon=":material/block:",
+        )
+        return
+    table = pd.DataFrame(
+        {
+            "figure": [f.title for f in figures],
+            "value": [f"{f.value:.2g}" for f in figures],
+            "networks": [f"{f.low:.2g} to {f.high:.2g}" for f in figures],
+            "unit": [f.unit for f in figures],
+        }
+    )
+    st.dataframe(table, hide_index=True)
+    caption(IDENTIFIABILITY)
+
+
+def _attribution(
+    session: Session, image: ChosenImage, clean: np.ndarray, model: dict[str, Any], classes: list[str], best: int
+) -> None:
+    a, b = st.columns(2)
+    target = a.selectbox("Class explained", range(len(classes)), best, format_func=classes.__getitem__)
+    method = b.selectbox("Method", list(METHODS), format_func=METHODS.__getitem__)
+    if not st.toggle("Compute", key="growth_attribution"):
+        return
+    spec = {**model["spec"], "target": int(target), "method": method}
+    with st.spinner("Explaining ..."):
+        _, found = session.remember(
+            ("growth-why", image.digest, model["key"], target, method),
+            lambda: warm().call(f"{_VIEW}:attribute", spec, {"image": clean}, timeout=300),
+        )
+    titles = {"physnet": "PhysNet (first seed)", "plain": "The same network without physics"}
+    for column, (key, values) in zip(st.columns(2), found.items(), strict=False):
+        column.image(blend(clean[0], values), caption=titles[key], width="stretch")
+    caption("Red speaks for the class, blue against it; each picture on its own scale, darker is stronger.")
+
+
+def blend(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Signed values over a grey image: ``(H, W)`` twice -> ``(H, W, 3)`` uint8, four times as large."""
+    low, high = np.percentile(image, [0.5, 99.5])
+    grey = np.clip((image - low) / max(float(high - low), 1e-9), 0, 1)
+    limit = max(float(np.quantile(np.abs(values), 0.995)), 1e-12)
+    share = np.clip(values / limit, -1, 1)
+    colours = vik()[np.clip(((share + 1) * 127.5).round().astype(int), 0, 255)] / 255
+    weight = np.abs(share)[..., None] * 0.85
+    mixed = ((1 - weight) * grey[..., None] + weight * colours) * 255
+    return np.kron(mixed.round().astype(np.uint8), np.ones((4, 4, 1), np.uint8))

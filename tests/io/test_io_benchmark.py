@@ -1,0 +1,25 @@
+"""The benchmark runs; its figures are for people."""
+
+import numpy as np
+import pytest
+
+from genomap_core.io.benchmark import measure, table_of, write_table
+from genomap_core.io.tables import read_table
+
+
+@pytest.mark.parametrize("orientation", ["samples_in_rows", "genes_in_rows"])
+def test_the_table_has_the_size_asked_for(tmp_path, orientation):
+    path = tmp_path / "t.csv"
+    write_table(path, 12, 40, orientation)
+    table = read_table(path, path.name)
+    assert sorted(table.numbers.shape) == [12, 40]
+    assert (table.n_rows == 12) == (orientation == "samples_in_rows")
+
+
+def test_fresh_processes_are_timed(tmp_path):
+    path = tmp_path / "t.csv"
+    write_table(path, 12, 40, "samples_in_rows")
+    timing = measure("genomap", path, 1)
+    assert 0 < timing.median < 60
+    assert timing.peak >= 0 or np.isnan(timing.peak)
+    assert "samples" in table_of([("samples", timing, timing, 480)])
