@@ -29,15 +29,23 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
 DEFAULT = "genomap"
 STYLE = """<style>
 [data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}
-button[data-testid=stBaseButton-segmented_controlActive] p, [role=tab][aria-selected=true] p {
-  color: var(--st-text-color)
+[data-testid=stColumn] {min-width: min(100%, 8.5rem)}
+[data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) {flex-wrap: wrap}
+@media (max-width: 960px) {
+  [class*=st-key-wide] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {
+    min-width: 100%
+  }
+}
+@media (prefers-color-scheme: dark) {
+  button[data-testid=stBaseButton-segmented_controlActive] p, [role=tab][aria-selected=true] p {color: #e7eef2}
 }
 </style>"""
-"""Less empty space above the page, and chosen tabs with enough contrast in the dark; fixed text, no data in it."""
+"""Less empty space above the page, columns that wrap before their text is cut (those in a container whose key begins
+with ``wide`` early), chosen tabs with enough contrast in the dark; fixed text, no data in it."""
 
 
 def _navigation() -> Any:
-    st.set_page_config(page_title="GenoMap Studio", page_icon=str(ICON), layout="wide")
+    st.set_page_config(page_title="GenoMap Studio", page_icon=str(ICON), layout="wide", initial_sidebar_state=240)
     return st.navigation(
         {
             section: [

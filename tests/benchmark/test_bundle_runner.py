@@ -115,11 +115,10 @@ def test_a_stopping_driver_kills_its_children_at_once(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.slow
-@pytest.mark.skip(reason="open: fails on a loaded machine; the orphan check must wait for the kernel")
 def test_a_child_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
     write_plugin(tmp_path)
     code = (
-        "import pathlib, test_bundle as t\n"
+        "import pathlib, test_bundle_runner as t\n"
         f"t.run_bundle(t.order_of(pathlib.Path({str(tmp_path)!r}), 'asleep', plugin='own_models'))"
     )
     path = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parent), str(tmp_path)])
