@@ -38,6 +38,7 @@ lint: $(VENV)/.test-requirements
 
 sample-data: $(VENV)/.requirements
 	$(BIN)/python -m genomap_core.data.synthetic sample_data
+	$(BIN)/python -m genomap_core.workflows.ready
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-artifacts

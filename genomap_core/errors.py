@@ -1,5 +1,9 @@
 """The errors that a user may see. Each message says what is wrong, where, and how to mend it."""
 
+from __future__ import annotations
+
+import errno
+
 
 class GenomapError(Exception):
     """Root of every error this library raises on purpose."""
@@ -35,6 +39,27 @@ class OutOfMemoryError(GenomapError, MemoryError):
 
 class JobError(GenomapError):
     """A job can't be submitted, found or read."""
+
+
+class StorageError(GenomapError):
+    """Nothing can be stored: the disk is full, or a folder can't be written to."""
+
+    @classmethod
+    def of(cls, error: OSError) -> StorageError:
+        """In words for the user; the path stays out, it may name a person."""
+        why = _CAUSES.get(error.errno or 0)
+        if why is None:
+            why = f"Reading or writing the working folder failed ({errno.errorcode.get(error.errno or 0, 'unknown')})."
+        return cls(f"{why} What was finished before is kept.")
+
+
+_FULL = "The disk is full: delete old jobs or other files, then try again."
+_CLOSED = "The working folder can't be written to: set GENOMAP_HOME to a folder of your own, then start again."
+_CAUSES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL) | dict.fromkeys(
+    (errno.EROFS, errno.EACCES, errno.EPERM), _CLOSED
+)
+STORAGE_ERRORS = frozenset(_CAUSES)
+"""Numbers of the system's errors that mean a full disk or a folder that can't be written to."""
 
 
 class Cancelled(GenomapError):

@@ -9,13 +9,15 @@ from pages._ui import jobs as job_panel
 from pages._ui import shell
 from pages._ui.session import current
 
-with shell.page("Compare", "GenoMap, TabPFN and plain baselines on the same patients, with what each looked at."):
+with shell.page(
+    "Compare", "GenoMap, a tabular foundation model and plain baselines on the same patients, with what each looked at."
+):
     session = current()
     views.cohort_line(session)
     if session.dataset.y is None:
         st.info("This cohort has no labels: choose a target column on the Data page.", icon=":material/label:")
         st.stop()
-    weights = views.weights_card(session)
+    weights = views.weights_card()
     config = views.compare_form(session, weights)
     if config is not None:
         views.submit(session, config)

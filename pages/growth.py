@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages._ui import growth_training as training
+from pages._ui import growth_views as views
 from pages._ui import shell
+from pages._ui.session import current
 
-shell.guard()
-
-from pages._ui import growth_training as training  # noqa: E402
-from pages._ui import growth_views as views  # noqa: E402
-from pages._ui.session import current  # noqa: E402
-
-session = current()
-shell.header(
+with shell.page(
     "Growth", "A network that classifies an MRI slice through a model of tumour growth, and shows what the model did."
-)
-look, train = st.tabs(["One image", "Train and compare"])
-with look:
-    image = views.choose_image(session)
-    if image is not None:
-        views.show(session, image)
-with train:
-    training.panel(session)
+):
+    session = current()
+    look, train = st.tabs(["One image", "Train and compare"])
+    with look, shell.errors_shown():
+        views.one_image(session)
+    with train, shell.errors_shown():
+        training.panel(session)

@@ -33,7 +33,12 @@ PRIVATE = {
         "enableAgentApi": False,
     },
     "browser": {"gatherUsageStats": False},
-    "client": {"showErrorDetails": "none", "showErrorLinks": False, "toolbarMode": "minimal"},
+    "client": {
+        "showErrorDetails": "none",
+        "showErrorLinks": False,
+        "toolbarMode": "minimal",
+        "disableDataExport": True,
+    },
     "runner": {"magicEnabled": False},
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -120,12 +122,19 @@ class Dataset:
 
     @classmethod
     def load(cls, path: str | Path) -> Dataset:
-        """Read what :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as f:
-            header = json.loads(f["header"].tobytes())
-            shape = header.pop("sparse_shape", None)
-            X = f["X"] if shape is None else sp.csr_matrix((f["data"], f["indices"], f["indptr"]), shape=tuple(shape))
-            arrays = {k: f[k] for k in ("y", "groups", "omics") if k in f.files}
+        """Read what :meth:`save` wrote; every array is held against its check sum.
+
+        Raises :class:`InputError` for a damaged file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as f:
+                header = json.loads(f["header"].tobytes())
+                shape = header.pop("sparse_shape", None)
+                sparse = None if shape is None else (f["data"], f["indices"], f["indptr"])
+                X = f["X"] if sparse is None else sp.csr_matrix(sparse, shape=tuple(shape))
+                arrays = {k: f[k] for k in ("y", "groups", "omics") if k in f.files}
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError) as error:
+            raise InputError("The stored cohort is damaged: load its file again.") from error
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
         return cls(X=X, **arrays, **fields)
 

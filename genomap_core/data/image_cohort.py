@@ -28,6 +28,8 @@ class ImageCohort:
     """``(n,)`` int64: copies and slices of one patient share a number and never part in a split"""
     masks: np.ndarray | None = None
     """``(n, s, s)`` float32 in [0, 1], a row of NaN without a mask"""
+    lengths: np.ndarray | None = None
+    """``(n,)`` sqrt(D / rho) in pixels, where a simulation knows it; NaN elsewhere"""
     without_tumour: tuple[str, ...] = ()
     """Classes whose images hold no tumour"""
     infiltrating: tuple[str, ...] = ()
@@ -38,7 +40,13 @@ class ImageCohort:
         n = len(self.images)
         if self.images.ndim != 4:
             raise InputError(f"{self.name}: images must be (n, channels, height, width), got {self.images.shape}.")
-        for what, values in (("labels", self.y), ("ids", self.ids), ("groups", self.groups), ("masks", self.masks)):
+        for what, values in (
+            ("labels", self.y),
+            ("ids", self.ids),
+            ("groups", self.groups),
+            ("masks", self.masks),
+            ("lengths", self.lengths),
+        ):
             if values is not None and len(values) != n:
                 raise InputError(f"{self.name}: {len(values)} {what} for {n} images.")
         unknown = {*self.without_tumour, *self.infiltrating} - set(self.classes)
@@ -57,7 +65,7 @@ class ImageCohort:
     def digest(self) -> str:
         """SHA-256 of images, labels and groups."""
         h = hashlib.sha256(json.dumps([self.classes, self.ids]).encode())
-        for a in (self.images, self.y, self.groups, self.masks):
+        for a in (self.images, self.y, self.groups, self.masks, self.lengths):
             h.update(b"-" if a is None else np.ascontiguousarray(a).tobytes())
         return h.hexdigest()
 
@@ -65,7 +73,7 @@ class ImageCohort:
         """Write as one ``.npz`` (no pickle), images in half precision."""
         names = ("name", "classes", "ids", "without_tumour", "infiltrating", "notes")
         header = np.frombuffer(json.dumps({k: getattr(self, k) for k in names}).encode(), np.uint8)
-        arrays = {k: a for k in ("groups", "masks") if (a := getattr(self, k)) is not None}
+        arrays = {k: a for k in ("groups", "masks", "lengths") if (a := getattr(self, k)) is not None}
         np.savez(path, header=header, images=self.images.astype(np.float16), y=self.y, **arrays)
 
     @classmethod
@@ -73,7 +81,7 @@ class ImageCohort:
         """Read what :meth:`save` wrote."""
         with np.load(path, allow_pickle=False) as f:
             header = json.loads(f["header"].tobytes())
-            arrays = {k: f[k] for k in ("groups", "masks") if k in f.files}
+            arrays = {k: f[k] for k in ("groups", "masks", "lengths") if k in f.files}
             images, y = f["images"].astype(np.float32), f["y"]
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
         return cls(images=images, y=y, **arrays, **fields)

@@ -14,7 +14,7 @@ from genomap_core.data.schema_cohort import Cohort, arrange
 from genomap_core.data.schema_encode import Encoded, encode_words
 from genomap_core.data.schema_ids import clean_id
 from genomap_core.data.schema_labels import clean_labels
-from genomap_core.data.schema_stats import Matrix, chunks
+from genomap_core.data.schema_stats import Matrix, blocks
 from genomap_core.data.schema_values import Scale
 from genomap_core.data.table import Table, TextColumn
 
@@ -93,12 +93,12 @@ def _filled(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(values, np.ndarray):
         absent = np.bincount(values.indices[np.isnan(values.data)], minlength=q)
         return absent < n, np.ones(n, bool)
-    columns, full = np.zeros(q, bool), np.ones(n, bool)
-    for rows, block in chunks(values):
+    filled, full = np.zeros(q, bool), np.full(n, q < 2)
+    for rows, columns, block in blocks(values):
         present = ~np.isnan(block)
-        columns |= present.any(axis=0)
-        full[rows] = present.any(axis=1) if q > 1 else True
-    return columns, full
+        filled[columns] |= present.any(axis=0)
+        full[rows] |= present.any(axis=1)
+    return filled, full
 
 
 def _log2(values: Matrix) -> Matrix:

@@ -31,28 +31,31 @@ class ColumnStats:
     empty: np.ndarray
 
 
-def chunks(X: np.ndarray, cells: int = _CHUNK) -> Iterator[tuple[slice, np.ndarray]]:
-    """Rows of ``X`` in pieces of about ``cells`` values; contiguous float32."""
-    step = max(1, cells // max(X.shape[1], 1))
-    for start in range(0, X.shape[0], step):
-        rows = slice(start, min(start + step, X.shape[0]))
-        yield rows, np.ascontiguousarray(X[rows])
+def blocks(X: np.ndarray) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """``X`` in pieces of about a million values that lie together in memory: their rows, their columns, and a view."""
+    every = slice(None)
+    by_column = X.flags.f_contiguous and not X.flags.c_contiguous
+    across, along = X.shape if by_column else X.shape[::-1]
+    step = max(1, _CHUNK // max(across, 1))
+    for start in range(0, along, step):
+        part = slice(start, min(start + step, along))
+        yield (every, part, X[:, part]) if by_column else (part, every, X[part])
 
 
 def column_stats(X: Matrix) -> ColumnStats:
     """Of ``(n, p)`` float32 with NaN for missing."""
     if not isinstance(X, np.ndarray):
         return _sparse_stats(X)
-    p = X.shape[1]
+    n, p = X.shape
     low, high = np.full(p, np.nan, np.float32), np.full(p, np.nan, np.float32)
-    missing, whole, empty = np.zeros(p, np.int64), np.ones(p, bool), np.zeros(len(X), bool)
-    for rows, block in chunks(X):
-        np.fmin(low, np.fmin.reduce(block, axis=0), out=low)
-        np.fmax(high, np.fmax.reduce(block, axis=0), out=high)
+    missing, whole, empty = np.zeros(p, np.int64), np.ones(p, bool), np.full(n, p > 1)
+    for rows, columns, block in blocks(X):
+        low[columns] = np.fmin(low[columns], np.fmin.reduce(block, axis=0))
+        high[columns] = np.fmax(high[columns], np.fmax.reduce(block, axis=0))
         absent = np.isnan(block)
-        missing += absent.sum(axis=0)
-        empty[rows] = absent.all(axis=1) if p > 1 else False
-        whole &= ((np.rint(block) == block) | absent).all(axis=0)
+        missing[columns] += absent.sum(axis=0)
+        empty[rows] &= absent.all(axis=1)
+        whole[columns] &= ((np.rint(block) == block) | absent).all(axis=0)
     return ColumnStats(low, high, missing, whole, empty)
 
 
@@ -74,10 +77,9 @@ def equal_columns(X: Matrix, among: np.ndarray) -> list[tuple[int, ...]]:
     if not isinstance(X, np.ndarray):
         csc = X.tocsc()
         return _same(_sparse_keys(csc), among, lambda i, j: (csc[:, [i]] != csc[:, [j]]).nnz == 0)
-    keys = np.zeros(X.shape[1], np.uint64)
-    factors = _factors(X.shape[0])
-    for rows, block in chunks(X):
-        keys += (_bits(block) * factors[rows, None]).sum(axis=0, dtype=np.uint64)
+    keys, factors = np.zeros(X.shape[1], np.uint64), _factors(X.shape[0])
+    for rows, columns, block in blocks(X):
+        keys[columns] += (_bits(block) * factors[rows, None]).sum(axis=0, dtype=np.uint64)
     return _same(keys, among, lambda i, j: np.array_equal(X[:, i], X[:, j], equal_nan=True))
 
 
@@ -86,10 +88,9 @@ def equal_rows(X: Matrix) -> list[tuple[int, ...]]:
     every = np.arange(X.shape[0])
     if not isinstance(X, np.ndarray):
         return _same(_sparse_keys(X), every, lambda i, j: (X[[i]] != X[[j]]).nnz == 0)
-    factors = _factors(X.shape[1])
-    keys = np.concatenate(
-        [(_bits(block) * factors).sum(axis=1, dtype=np.uint64) for _, block in chunks(X)] or [np.zeros(0, np.uint64)]
-    )
+    keys, factors = np.zeros(X.shape[0], np.uint64), _factors(X.shape[1])
+    for rows, columns, block in blocks(X):
+        keys[rows] += (_bits(block) * factors[columns]).sum(axis=1, dtype=np.uint64)
     return _same(keys, every, lambda i, j: np.array_equal(X[i], X[j], equal_nan=True))
 
 

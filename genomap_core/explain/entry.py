@@ -43,13 +43,14 @@ def explain(
     Parameters
     ----------
     model
-        Any fitted classifier with ``predict_proba`` on raw rows; gradient methods need a map pipeline.
+        Any fitted classifier with ``predict_proba`` on raw rows; gradient methods need its gradients.
     X
         ``(p,)`` one raw row, NaN where missing, or ``(m, p)`` several.
     target
         The class, as in ``model.classes_``; None: the class predicted for the (first) row.
     method
         "integrated_gradients", "deeplift", "gradient_shap", "occlusion", "gradcam" on the network of a map pipeline;
+        the first also on a tabular foundation model;
         "shapley" or "ablation" over map regions on any model; "auto": the first for map pipelines, else "shapley".
     groups
         ``(p,)`` region of each raw feature, -1 for none. None: from ``layout``, or from the model's own map, or from a
@@ -89,6 +90,23 @@ def explain(
         method = "integrated_gradients" if map_stages(model) is not None else "shapley"
     if method not in METHODS:
         raise InputError(f"`method` must be 'auto' or one of {', '.join(METHODS)}, got {method!r}.")
+    if method == "integrated_gradients" and hasattr(model, "input_gradients"):
+        from genomap_core.explain.paths import path_attribution
+
+        if background is None:
+            raise InputError(f"'{method}' of a tabular model needs training rows for its baseline: `background`.")
+        found = path_attribution(
+            model,
+            rows,
+            column_medians(background),
+            feature_names=names,
+            target=target,
+            classes=of_classes,
+            output=output,
+            n_steps=n_samples or 32,
+            on_progress=on_progress,
+        )
+        return found if np.ndim(X) == 2 else found.row(0)
     if method not in REGION_METHODS:
         from genomap_core.explain.gradients import gradient_attribution
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from genomap_core.data.message import Message, Severity, plural, worst
 from genomap_core.data.schema import validate
@@ -12,11 +12,9 @@ from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
 from genomap_core.io.limits import DEFAULT, Limits
-from genomap_core.io.sandbox import run_in_child
-from genomap_core.io.tables import is_workbook, read_table
+from genomap_core.io.sandbox import as_path, run_in_child
+from genomap_core.io.tables import head_of, is_workbook, read_table
 from genomap_core.io.transfer import load_answer
-
-_HEAD = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +51,27 @@ class Inspection:
 _ORDER = ("ok", "warn", "error", "refuse")
 
 
-def inspect(path: str | Path, limits: Limits = DEFAULT) -> Inspection:
-    """Look at a file as an upload would be looked at. Never raises on what the file holds."""
-    path = Path(path)
+def inspect(source: str | Path | bytes, name: str | None = None, limits: Limits = DEFAULT) -> Inspection:
+    """Look at a file (its path, or its bytes with a ``name``) as an upload. Never raises on what the file holds."""
+    source = Path(source) if isinstance(source, str) else source
+    name = name or (source.name if isinstance(source, Path) else "file")
     try:
-        if not path.is_file():
-            raise InputError(f"There is no file {path.name!r}: check the path.")
-        messages, summary = _look(path, limits)
+        if isinstance(source, Path) and not source.is_file():
+            raise InputError(f"There is no file {name!r}: check the path.")
+        messages, summary = _look(source, name, limits)
     except RefusedError as error:
         messages, summary = (Message("refuse", "refused", str(error)),), ""
     except InputError as error:
         messages, summary = (Message("error", "unreadable", str(error)),), ""
-    return Inspection(path.name, messages, summary)
+    return Inspection(name, messages, summary)
 
 
-def _look(path: Path, limits: Limits) -> tuple[tuple[Message, ...], str]:
+def _look(source: Path | bytes, name: str, limits: Limits) -> tuple[tuple[Message, ...], str]:
     """Messages and summary. Tables are read and validated; all else is checked in a child process."""
-    job = _job(path)
+    job = kind_of_upload(source, name, limits)
     if job == "table":
-        return _look_at_table(path, limits)
-    with run_in_child(job, path, {"name": path.name}, limits) as folder:
+        return _look_at_table(source, name, limits)
+    with as_path(source) as path, run_in_child(job, path, {"name": name}, limits) as folder:
         messages = load_answer(folder)
     if isinstance(messages, Table):
         raise InputError("The file is a table.")
@@ -80,12 +79,16 @@ def _look(path: Path, limits: Limits) -> tuple[tuple[Message, ...], str]:
     return tuple(message for message in messages if message.code != "content"), summary
 
 
-def _job(path: Path) -> str:
-    """Which check a file gets: by its content, and where that does not tell, by its name."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    kind, suffixes = find_kind(head), "".join(path.suffixes[-2:]).lower()
-    suffix = path.suffix.lower()
+def kind_of_upload(source: Path | bytes, name: str, limits: Limits = DEFAULT) -> str:
+    """Which check a file gets, by its content, and where that does not tell, by its name: "table" or a child's job.
+
+    Raises :class:`InputError` for an empty file, :class:`RefusedError` for one that is too large.
+    """
+    size = source.stat().st_size if isinstance(source, Path) else len(source)
+    if size > limits.file:
+        raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
+    kind, suffixes = find_kind(head_of(source)), "".join(PurePath(name).suffixes[-2:]).lower()
+    suffix = PurePath(name).suffix.lower()
     if kind == "empty":
         raise InputError("The file is empty (0 bytes): export or copy it again.")
     if suffix in _MODELS or kind in ("pickle", "npy"):
@@ -94,7 +97,7 @@ def _job(path: Path) -> str:
         return _BY_SUFFIX.get(suffix, "nifti")
     if kind in _BY_KIND and suffix not in _TABLES:
         return _BY_KIND[kind]
-    if kind == "zip" and not is_workbook(path):
+    if kind == "zip" and not suffix.startswith(".xls") and not is_workbook(source):
         return "archive"
     if suffix == ".zip":
         raise InputError(f"The file is {NAMES[kind]}, not a ZIP archive: other formats are not supported.")
@@ -115,8 +118,8 @@ _BY_KIND = {
 _TABLES = {".csv", ".tsv", ".txt", ".xls", ".xlsx", ".parquet", ".h5ad"}
 
 
-def _look_at_table(path: Path, limits: Limits) -> tuple[tuple[Message, ...], str]:
-    report = validate(read_table(path, path.name, limits=limits))
+def _look_at_table(source: Path | bytes, name: str, limits: Limits) -> tuple[tuple[Message, ...], str]:
+    report = validate(read_table(source, name, limits=limits))
     classes = ", ".join(f"{name} {count}" for name, count in report.classes[:8])
     labels = (
         f", {len(report.classes)} class{'es' * (len(report.classes) > 1)} ({classes})"

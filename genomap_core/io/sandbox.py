@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -50,6 +52,20 @@ def as_path(source: bytes | Path) -> Iterator[Path]:
         path = Path(folder) / "input"
         path.write_bytes(source)
         yield path
+
+
+def sweep_leftovers(older_than_s: float = 3600.0) -> int:
+    """Remove the temporary folders of readers whose process was killed; how many."""
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob("genomap-*"):
+        try:
+            mine = folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+            if mine and folder.stat().st_mtime < time.time() - older_than_s:
+                shutil.rmtree(folder)
+                removed += 1
+        except OSError:
+            continue
+    return removed
 
 
 def _run(folder: str, limits: Limits) -> int | None:

@@ -67,7 +67,7 @@ def _read(data: bytes | Path, name: str, sheet: str | None, layer: str | None, l
     size = data.stat().st_size if isinstance(data, Path) else len(data)
     if size > limits.file:
         raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
-    head = _head(data)
+    head = head_of(data)
     kind = find_kind(head)
     suffix = name.lower().removesuffix(".gz").rpartition(".")[2]
     if kind == "ole" or (kind == "zip" and (suffix.startswith("xls") or is_workbook(data))):
@@ -88,7 +88,8 @@ def _read(data: bytes | Path, name: str, sheet: str | None, layer: str | None, l
     return read_delimited(raw, name, limits)
 
 
-def _head(data: bytes | Path) -> bytes:
+def head_of(data: bytes | Path) -> bytes:
+    """The first 64 kB: enough to tell what a file is."""
     if isinstance(data, bytes):
         return data[:_HEAD]
     with data.open("rb") as file:

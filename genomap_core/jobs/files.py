@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -72,8 +73,41 @@ def size_of(folder: Path) -> int:
 
 
 def write_result(folder: Path, job_id: str, result: Mapping[str, Any]) -> None:
-    """Store what a task returned. The job's id goes with it: a file that a task wrote itself is not mistaken for it."""
-    write_atomically(folder / RESULT, to_json({"job": job_id, "result": result}, "result of the task").encode())
+    """Store what a task returned, and the checksums of the files it wrote, which are on the disk before.
+
+    The job's id goes with it: a file that a task wrote itself is not mistaken for it.
+    """
+    stored = {"job": job_id, "result": result, "files": _seal(folder)}
+    write_atomically(folder / RESULT, to_json(stored, "result of the task").encode())
+
+
+def damaged_files(folder: Path) -> list[str]:
+    """Names of a finished job's files that are not as they were when it ended; each is read whole."""
+    try:
+        sealed = json.loads((folder / RESULT).read_bytes()).get("files", {})
+    except (OSError, ValueError, AttributeError):
+        return [RESULT]
+    return [name for name, checksum in sealed.items() if _checksum(folder / name) != checksum]
+
+
+def _seal(folder: Path) -> dict[str, str]:
+    """Checksums of a job's files, flushed to the disk."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and path.name not in RESERVED and not path.name.startswith("."):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            found[str(path.relative_to(folder))] = _checksum(path)
+    return found
+
+
+def _checksum(path: Path) -> str:
+    """SHA-256 of a file; empty when it is not there."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def read_result(folder: Path, job_id: str) -> dict[str, Any] | None:

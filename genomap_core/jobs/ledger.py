@@ -143,6 +143,10 @@ class Ledger:
         rows = self._read("SELECT seq, at, progress FROM event WHERE job=? AND seq>? ORDER BY seq", (job_id, after))
         return [JobEvent(row["seq"], row["at"], _progress(row["progress"])) for row in rows]
 
+    def last_seq(self, job_id: str) -> int:
+        """Number of the newest report, 0 when there is none."""
+        return int(self._read("SELECT COALESCE(MAX(seq), 0) AS seq FROM event WHERE job=?", (job_id,))[0]["seq"])
+
     def claim_next(self, slots: int, per_owner: int, token: str, claimer: str) -> Entry | None:
         """Take the next job off the queue if a slot is free: ``queued`` -> ``starting``, atomically among servers.
 
@@ -188,6 +192,15 @@ class Ledger:
                 (now, now, job_id),
             )
             db.execute(f"UPDATE job SET cancel=COALESCE(cancel, ?) WHERE id=? AND NOT ({_ENDED})", (now, job_id))
+
+    def resume(self, job_id: str) -> bool:
+        """Back to the queue, in its old place: an ended job without a result, none of whose processes is left."""
+        return self._write(
+            "UPDATE job SET status='queued', cause=NULL, started=NULL, ended=NULL, heartbeat=NULL, cancel=NULL, "
+            "token=NULL, claimer=NULL, claimed=NULL, attempts=0, handle=NULL, pid=NULL, swept=0 "
+            "WHERE id=? AND status IN ('failed','cancelled','lost','oom') AND (token IS NULL OR swept=1)",
+            (job_id,),
+        )
 
     def remove(self, job_id: str) -> bool:
         """Forget an ended job and its events; ``False`` while it is active."""

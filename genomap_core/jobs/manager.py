@@ -8,13 +8,13 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from genomap_core.errors import JobError
+from genomap_core.errors import JobError, StorageError
 from genomap_core.jobs.entry import check_entry_point
-from genomap_core.jobs.files import LEDGER, make_private, put_inputs, read_result, size_of, to_json
+from genomap_core.jobs.files import LEDGER, damaged_files, make_private, put_inputs, read_result, size_of, to_json
 from genomap_core.jobs.ledger import Entry, Ledger
 from genomap_core.jobs.records import Job, JobEvent, Limits
 from genomap_core.jobs.runner import LocalRunner, Runner
@@ -50,6 +50,8 @@ class JobManager:
         Period of the supervising thread, in seconds.
     runner
         Where workers run; ``None``: on this machine.
+    make_room
+        Called by `submit` with the owner and the bytes of the job's files before they are written; may raise.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class JobManager:
         keep_days: float | None = None,
         poll_s: float = 0.25,
         runner: Runner | None = None,
+        make_room: Callable[[str, int], object] | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"`slots` must be >= 1, got {slots}.")
@@ -73,6 +76,7 @@ class JobManager:
         self._limits = limits or Limits()
         self._max_waiting, self._min_free_bytes, self._owner_bytes = max_waiting, min_free_bytes, owner_bytes
         self._keep_days, self._pruned = keep_days, 0.0
+        self._make_room, self._sound = make_room, set[str]()
         self._ledger = Ledger(self.root / LEDGER)
         self._supervisor = Supervisor(
             self.root, self._ledger, runner or LocalRunner(), slots, per_owner or slots, grace_s
@@ -102,13 +106,21 @@ class JobManager:
         if not owner:
             raise JobError("A job needs an owner.")
         self._check_disk(owner)
+        if self._make_room is not None:
+            self._make_room(
+                owner, sum(c.stat().st_size if isinstance(c, Path) else len(c) for c in (files or {}).values())
+            )
         job = Job(uuid.uuid4().hex[:16], owner, title, task, "queued", time.time())
         folder = make_private(self.root / job.id)
         try:
             put_inputs(folder, files or {})
             self._ledger.add(job, spec_text, limits or self._limits, self._max_waiting)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise StorageError.of(error) from error
+            if isinstance(error, sqlite3.OperationalError):
+                raise StorageError(f"The job can't be noted ({error}): is the disk full?") from error
             raise
         self._wake.set()
         return job.id
@@ -117,6 +129,13 @@ class JobManager:
         """Ask a job to stop: a queued one ends at once, a running one in about a second, a hung one after the grace."""
         self._entry(job_id, owner)
         self._ledger.request_cancel(job_id)
+        self._wake.set()
+
+    def resume(self, job_id: str, owner: str) -> None:
+        """Run an ended job without a result again in its folder: a training goes on from its last epoch there."""
+        self._entry(job_id, owner)
+        if not self._ledger.resume(job_id):
+            raise JobError("The job is done, or still ending: look again in a few seconds.")
         self._wake.set()
 
     def remove(self, job_id: str, owner: str) -> None:
@@ -142,7 +161,7 @@ class JobManager:
         return self._entry(job_id, owner).job
 
     def list(self, owner: str, limit: int = 50) -> tuple[Job, ...]:
-        """An owner's newest jobs, newest first."""
+        """An owner's newest jobs, newest first; ``limit=-1``: all."""
         return tuple(self._ledger.of_owner(owner, limit))
 
     def events(self, job_id: str, owner: str, after: int = 0) -> tuple[JobEvent, ...]:
@@ -155,8 +174,15 @@ class JobManager:
         return self._entry(job_id, owner).spec
 
     def folder(self, job_id: str, owner: str) -> Path:
-        """Where the job's input and output files are."""
-        self._entry(job_id, owner)
+        """Where the job's input and output files are; those of a done job are checked once for damage."""
+        entry = self._entry(job_id, owner)
+        if entry.job.status == "done" and job_id not in self._sound:
+            if damaged := damaged_files(self.root / job_id):
+                raise JobError(
+                    f"Files of this result were changed or damaged since it was finished ({', '.join(damaged)}): "
+                    "remove it and run the work again."
+                )
+            self._sound.add(job_id)
         return self.root / job_id
 
     def result(self, job_id: str, owner: str) -> dict[str, Any]:

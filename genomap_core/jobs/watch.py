@@ -46,7 +46,7 @@ class Watch:
     def __init__(self, ledger: Ledger, entry: Entry, grace_s: float) -> None:
         self._ledger, self._entry, self._grace_s = ledger, entry, grace_s
         self._pending: deque[tuple[float, Progress]] = deque()
-        self._next_seq = 1
+        self._next_seq = ledger.last_seq(entry.job.id) + 1
         self._cancelled = threading.Event()
         self._stopped = threading.Event()
         self._descendants, self._looked = 0, float("-inf")

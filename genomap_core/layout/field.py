@@ -12,6 +12,7 @@ in a cell, F = K * z, is one FFT convolution, O(m d log m), with no m x m matrix
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,6 +70,14 @@ class Kernels:
         """What a unit of correlation across one shared edge takes off the objective."""
         return self.balance * NEAR_WEIGHT / (3 * self.n_features)  # about 6 weighted neighbours, each pair seen twice
 
+    def between_cells(self) -> np.ndarray:
+        """The exact kernel K of every two cells of a small board: ``(height * width, height * width)`` float32."""
+        height, width = self.grid.shape
+        rows, columns = np.divmod(np.arange(height * width), width)
+        dy, dx = (np.abs(np.subtract.outer(side, side)) for side in (rows, columns))
+        near = np.where(dy + dx == 1, EDGE, np.where((dy == 1) & (dx == 1), CORNER, 0.0))
+        return (self._distance[dy, dx] - self.edge * near).astype(np.float32)
+
     @cached_property
     def far_spectrum(self) -> np.ndarray:
         """Transformed distance kernel."""
@@ -87,15 +96,21 @@ def _transform(kernel: np.ndarray) -> np.ndarray:
     return scipy.fft.rfft2(kernel).real.astype(np.float32)
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def convolve(board: np.ndarray, spectrum: np.ndarray, padded: tuple[int, int], chunk: int = 8) -> np.ndarray:
     """Every dimension of the board folded with a kernel: ``(height, width, d)`` -> the same, float32."""
     height, width, depth = board.shape
     planes = np.ascontiguousarray(board.transpose(2, 0, 1))
+    workers = available_cores() if height * width > 4096 else 1
     for start in range(0, depth, chunk):
         part = slice(start, start + chunk)
-        transformed = scipy.fft.rfft2(planes[part], padded)
+        transformed = scipy.fft.rfft2(planes[part], padded, workers=workers)
         transformed *= spectrum
-        planes[part] = scipy.fft.irfft2(transformed, padded)[:, :height, :width]
+        planes[part] = scipy.fft.irfft2(transformed, padded, workers=workers)[:, :height, :width]
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 
 from genomap_core.layout.distances import FeatureTable
 
@@ -50,8 +51,8 @@ def feature_vectors(table: FeatureTable, most: int = 64, least: int = 24, seed: 
 def _from_samples(table: FeatureTable, most: int, least: int, seed: int) -> FeatureVectors:
     """Principal components of the unit columns, without a copy of the table."""
     n, p = table.n_samples, table.n_features
-    weight, basis = _gram_basis(table) if n <= GRAM else _random_basis(table, most, seed)
-    rank = _rank(weight, most, least)
+    weight, basis, square = _gram_basis(table, most) if n <= GRAM else _random_basis(table, most, seed)
+    rank = _rank(weight, most, least, square)
     basis = _fixed_signs(basis[:, :rank]).astype(np.float32)
     values = table.project(basis)
     total = table.combine(np.ones((p, 1), np.float32)).ravel().astype(np.float64)
@@ -60,15 +61,19 @@ def _from_samples(table: FeatureTable, most: int, least: int, seed: int) -> Feat
     return FeatureVectors(values, np.ones(rank, np.float32), mean)
 
 
-def _gram_basis(table: FeatureTable) -> tuple[np.ndarray, np.ndarray]:
+def _gram_basis(table: FeatureTable, most: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Leading eigenvalues of the samples' Gram matrix, their vectors ``(n, k)``, and the sum of all squared values."""
     gram = np.zeros((table.n_samples, table.n_samples), np.float32)
     for _, Z in table.blocks():
         gram += Z @ Z.T
-    weight, basis = np.linalg.eigh(gram.astype(np.float64))
-    return weight[::-1], basis[:, ::-1]
+    n = len(gram)
+    weight, basis = scipy.linalg.eigh(gram, subset_by_index=[max(0, n - most), n - 1])
+    return weight[::-1], basis[:, ::-1], float(np.vdot(gram, gram))
 
 
-def _random_basis(table: FeatureTable, most: int, seed: int, iterations: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def _random_basis(
+    table: FeatureTable, most: int, seed: int, iterations: int = 3
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Leading left singular vectors ``(n, k)`` of the prepared table and their squared singular values.
 
     Iterates on the side of the features, where a vector is short.
@@ -81,7 +86,8 @@ def _random_basis(table: FeatureTable, most: int, seed: int, iterations: int = 3
     image = table.combine(np.linalg.qr(axes)[0])
     weight, turn = np.linalg.eigh((image.T @ image).astype(np.float64))
     scale = np.sqrt(np.maximum(weight, 1e-12 * max(float(weight[-1]), 1e-30)))
-    return weight[::-1], image @ (turn / scale)[:, ::-1].astype(np.float32)
+    weight = np.maximum(weight[::-1], 0)
+    return weight, image @ (turn / scale)[:, ::-1].astype(np.float32), float(weight @ weight)
 
 
 def _from_landmarks(table: FeatureTable, most: int, least: int, seed: int) -> FeatureVectors:
@@ -95,7 +101,10 @@ def _from_landmarks(table: FeatureTable, most: int, least: int, seed: int) -> Fe
     weight, basis = np.linalg.eigh(mean - inner)
     order = np.argsort(-np.abs(weight), kind="stable")
     weight, basis = weight[order], basis[:, order]
-    rank = min(_rank(np.abs(weight), most, least), int((np.abs(weight) > 1e-9 * np.abs(weight[0])).sum()))
+    rank = min(
+        _rank(np.abs(weight), most, least, float(weight @ weight)),
+        int((np.abs(weight) > 1e-9 * np.abs(weight[0])).sum()),
+    )
     weight, basis = weight[:rank], _fixed_signs(basis[:, :rank])
     project = (basis / np.sqrt(np.abs(weight))).astype(np.float32)
     values = np.empty((p, rank), np.float32)
@@ -104,10 +113,9 @@ def _from_landmarks(table: FeatureTable, most: int, least: int, seed: int) -> Fe
     return FeatureVectors(values, np.sign(weight).astype(np.float32), max(float(mean), 1e-12))
 
 
-def _rank(weight: np.ndarray, most: int, least: int) -> int:
-    """How many of the falling weights carry the wanted share of their squares."""
-    share = np.cumsum(np.maximum(weight, 0) ** 2)
-    needed = int(np.searchsorted(share, ENERGY * share[-1])) + 1
+def _rank(weight: np.ndarray, most: int, least: int, square: float) -> int:
+    """How many of the falling weights carry the wanted share of ``square``, the sum of all squares."""
+    needed = int(np.searchsorted(np.cumsum(np.maximum(weight, 0) ** 2), ENERGY * square)) + 1
     return min(max(needed, least), most, len(weight))
 
 

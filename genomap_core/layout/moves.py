@@ -1,8 +1,9 @@
-"""The optimiser's three moves on a `Board`. None of them raises the objective it linearises (without noise).
+"""The optimiser's four moves on a `Board`. None of them raises the objective it linearises (without noise).
 
 * :func:`blur_sweep`: all cells at once against distances and a wide, positive definite neighbourhood.
 * :func:`lattice_sweep`: the exact 8-neighbour objective, one colour of a lattice after the other.
 * :func:`swap_pass`: exact swaps of cells up to two apart, which lattices keep separate.
+* :func:`best_swaps`: the best exact swap of any two cells, for small boards.
 
 The distance kernel is conditionally negative definite, so the distance part is concave over arrangements (Maron &
 Lipman, NeurIPS 2018): its linearisation at any earlier arrangement bounds it from above, for any number of features
@@ -11,16 +12,28 @@ moved at once. The neighbourhood part is linear while only cells of one colour c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
 import numpy as np
 
 from genomap_core.layout.assignment import Lattice, assign, windows
 from genomap_core.layout.board import CLOSED, Board
 from genomap_core.layout.field import CORNER, EDGE
 
+PARTS = 4
+"""Shares of the windows of one colour, each with random numbers of its own, so that threads change no result."""
+
+Run = Callable[..., Iterable[Any]]
+"""``map``, or that of an executor: windows of one colour are independent."""
+
 REACH = [(dy, dx) for dy in range(3) for dx in range(-2, 3) if (dy, dx) > (0, 0)]
 
 
-def blur_sweep(board: Board, radius: float, side: int, rng: np.random.Generator, noise: float = 0.0) -> None:
+def blur_sweep(
+    board: Board, radius: float, side: int, rng: np.random.Generator, noise: float = 0.0, run: Run = map
+) -> None:
     """Assign in sparse windows, ``radius`` cells between members, about ``side**2`` members each."""
     stride = max(2, round(radius))
     gradient = board.far_field(board.kernels.blurred_spectrum(radius))
@@ -28,17 +41,19 @@ def blur_sweep(board: Board, radius: float, side: int, rng: np.random.Generator,
     colours = (rows % stride) * stride + columns % stride
     for layer in range(board.n_layers):
         for group in _groups(board, layer, colours, stride * side, rng):
-            _reseat(board, layer, group, gradient, noise, rng)
+            _reseat(board, layer, group, gradient, noise, rng, run)
 
 
-def lattice_sweep(board: Board, lattice: Lattice, side: int, rng: np.random.Generator, noise: float = 0.0) -> None:
+def lattice_sweep(
+    board: Board, lattice: Lattice, side: int, rng: np.random.Generator, noise: float = 0.0, run: Run = map
+) -> None:
     """Assign in windows of about ``side**2`` cells, one colour after the other, neighbourhoods brought up to date."""
     far = board.far_field()
     rows, columns = np.divmod(np.arange(board.seat.shape[1]), board.shape[1])
     colours = lattice.colours(rows, columns)
     for layer in range(board.n_layers):
         for group in _groups(board, layer, colours, round(side * lattice.area**0.5), rng):
-            _reseat(board, layer, group, far + board.near_field(layer), noise, rng)
+            _reseat(board, layer, group, far + board.near_field(layer), noise, rng, run)
 
 
 def _groups(
@@ -60,20 +75,33 @@ def _reseat(
     gradient: np.ndarray,
     noise: float,
     rng: np.random.Generator,
+    run: Run,
 ) -> None:
     """In each window the cheapest assignment of what sits there; empty cells take part for nothing."""
-    seat, empty, spread = board.seat[layer], board.n_features, 0.0
-    for cells in windows_of_cells:
+    seat, empty = board.seat[layer], board.n_features
+
+    def cost_of(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         features = seat[cells]
         features = features[features < empty]
-        if not len(features):
-            continue
-        cost = board.cost(features, cells, gradient)
-        if noise:
-            spread = spread or 3.5 * noise * float(cost.std())  # of the first window: good enough for all
-            cost += spread * rng.random(cost.shape, np.float32)
-        seat[cells] = empty
-        seat[cells[assign(cost)]] = features
+        return features, board.cost(features, cells, gradient)
+
+    spread = 0.0
+    if noise:  # of the first window with features: good enough for all
+        inhabited = (cells for cells in windows_of_cells if (seat[cells] < empty).any())
+        spread = max((3.5 * noise * float(cost_of(cells)[1].std()) for cells in islice(inhabited, 1)), default=0.0)
+
+    def settle(part: int) -> None:
+        own = np.random.default_rng(seeds[part])
+        for cells in windows_of_cells[part::PARTS]:
+            features, cost = cost_of(cells)
+            if spread:
+                cost += spread * own.random(cost.shape, np.float32)
+            seat[cells] = empty
+            seat[cells[assign(cost)]] = features
+
+    seeds = rng.integers(0, 2**63, PARTS)
+    for _ in run(settle, range(min(PARTS, len(windows_of_cells)))):
+        pass
 
 
 def swap_pass(board: Board, layer: int, far: np.ndarray) -> int:
@@ -96,6 +124,31 @@ def swap_pass(board: Board, layer: int, far: np.ndarray) -> int:
         seat[b][chosen] = before[a][chosen]
         swaps += int(np.count_nonzero(chosen))
     return swaps
+
+
+def best_swaps(board: Board, layer: int) -> int:
+    """Swap the two cells of one zone whose exchange lowers the objective most, until none does; returns how many.
+
+    O(cells^2) memory and time a swap: for small boards.
+    """
+    zone, seat = board.zone[layer], board.seat[layer]
+    apart = (zone[:, None] != zone) | (zone == CLOSED)
+    bond = board.kernels.between_cells()
+    for swaps in range(2 * seat.size):
+        here = board.vectors[seat]
+        signed = here * board.signs
+        cost = signed @ (board.far_field() + board.near_field(layer)).T
+        if board.pull is not None and board.push is not None:
+            cost += board.pull[seat] @ board.push.T
+        inner, stay = signed @ here.T, cost.diagonal()
+        norm = inner.diagonal()
+        gain = cost + cost.T - stay[:, None] - stay - bond * (norm[:, None] + norm - 2 * inner)
+        gain[apart] = 0
+        a, b = np.unravel_index(gain.argmin(), gain.shape)
+        if gain[a, b] >= -1e-5 * np.abs(cost).max():
+            return swaps
+        seat[[a, b]] = seat[[b, a]]
+    return swaps + 1
 
 
 def _lowest_around(values: np.ndarray) -> np.ndarray:

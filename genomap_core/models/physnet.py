@@ -30,8 +30,10 @@ class PhysicsConfig:
     """Cells of the growth's grid for each cell of the features, in either direction."""
     fields: str = "scalar"
     """``scalar``: one D and one rho for an image; ``map``: one for each cell."""
-    diffusion_range: tuple[float, float] = (0.0025, 0.25)
-    rate_range: tuple[float, float] = (0.005, 0.5)
+    diffusion_range: tuple[float, float] = (0.01, 0.5)
+    rate_range: tuple[float, float] = (0.15, 0.6)
+    """The unit of time is free with one image: the lower end makes every tumour grow at least e^3-fold in 20 steps, so
+    that the growth, and not the first density, has to explain it."""
     n_views: int = 3
     """Frames that re-enter the ResNet, evenly spaced from the first to the last."""
     method: str = "explicit"
@@ -98,7 +100,7 @@ class PhysicsLayer(nn.Module):
         self.config = config
         cells = config.upscale**2
         self.density = nn.Conv2d(channels, cells, 1)
-        nn.init.constant_(self.density.bias, -3.0)  # type: ignore[arg-type]
+        nn.init.constant_(self.density.bias, -8.0)  # type: ignore[arg-type]
         if config.fields == "map":
             self.rates: nn.Module = nn.Conv2d(channels, 2 * cells, 1)
         else:

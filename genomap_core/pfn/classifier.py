@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from genomap_core.errors import InputError
 from genomap_core.pfn import limits
-from genomap_core.pfn.selection import FeatureReducer, Selection
+from genomap_core.pfn.selection import STRATEGIES, FeatureReducer, Selection
+from genomap_core.pfn.strategies import Choice, candidates, choose
 from genomap_core.pfn.weights import Weights, choose_weights
 
 
@@ -31,8 +32,8 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     model_path
         A ``.ckpt`` or ``.safetensors`` file; None: the best found by :func:`genomap_core.pfn.find_weights`.
     selection
-        How a table that is too wide is reduced: "anova", "variance", "pca", or "none" (the package's own random
-        subsets of features, one per estimator).
+        How a table that is too wide is reduced: "auto" (what does best on inner folds of the training rows), or one of
+        :data:`~genomap_core.pfn.selection.STRATEGIES`.
     n_selected
         Columns kept then; None: what the weights recommend. A number also reduces tables that would fit.
     n_estimators
@@ -59,7 +60,9 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     n_features_used_
         Columns the model saw.
     reducer_
-        The fitted :class:`~genomap_core.pfn.selection.FeatureReducer`; ``reducer_.kept_`` are the kept columns.
+        The fitted :class:`~genomap_core.pfn.selection.FeatureReducer`; ``reducer_.kept_`` are the columns that matter.
+    choice_
+        The :class:`~genomap_core.pfn.strategies.Choice` of how a wide table was reduced; None where it fits.
 
     References
     ----------
@@ -69,7 +72,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         model_path: str | Path | None = None,
-        selection: Selection = "anova",
+        selection: Selection = "auto",
         n_selected: int | None = None,
         n_estimators: int = 4,
         device: str = "auto",
@@ -112,13 +115,15 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, y)
         device = _device(self.device)
         limits.check_rows(len(y), weights, on_cpu=device == "cpu", beyond=self.beyond_limits)
+        self.choice_ = self._choice(table, codes, weights, device)
         self.reducer_ = self._reducer(table.shape[1], weights).fit(table, codes)
         reduced = self.reducer_.transform(table)
         self.n_features_used_ = int(reduced.shape[1])
         rows = len(y) + self.batch_rows
         needed = limits.estimated_bytes(weights, rows, self.n_features_used_, self.n_estimators)
         limits.check_memory(needed, self.memory_limit_gb)
-        self.weights_, self.label_ = weights, weights.label
+        self.__dict__.pop("_view", None)
+        self.weights_, self.label_, self.training_ = weights, weights.label, (reduced, codes)
         self._fit_package(reduced, codes, device)
         return self
 
@@ -139,11 +144,25 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         best = self.predict_proba(X).argmax(1)
         return self.classes_[best]
 
+    def input_gradients(self, X: np.ndarray, index: int, *, log_odds: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Log-odds (or probability) of class ``index`` for rows ``(m, p)``, and its gradient: ``(m,)``, ``(m, p)``.
+
+        Of a differentiable view of the model; see :class:`~genomap_core.pfn.gradients.DifferentiableView`.
+        """
+        check_is_fitted(self, "model_")
+        from genomap_core.pfn.gradients import DifferentiableView
+
+        if not hasattr(self, "_view"):
+            self._view = DifferentiableView(self)
+        return self._view.answers(np.asarray(X, np.float32), index, log_odds)
+
     def _check_parameters(self) -> None:
         for name in ("n_estimators", "batch_rows"):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"`{name}` must be a whole number of at least 1, got {value!r}.")
+        if self.selection != "auto" and self.selection not in STRATEGIES:
+            raise ValueError(f"`selection` must be 'auto' or one of {', '.join(STRATEGIES)}, got {self.selection!r}.")
 
     def _table(self, X: Any, *, reset: bool) -> np.ndarray | sp.csr_matrix:
         try:
@@ -161,10 +180,29 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         limits.check_values(table)
         return table
 
+    def _n_kept(self, p: int, weights: Weights) -> int:
+        """Columns the model is given of ``p``."""
+        if self.n_selected is not None:
+            return self.n_selected
+        return weights.limits.selected if p > weights.limits.features else p
+
+    def _choice(self, table: Any, codes: np.ndarray, weights: Weights, device: str) -> Choice | None:
+        if self._n_kept(table.shape[1], weights) >= table.shape[1]:
+            return None
+        if self.selection != "auto":
+            return Choice(self.selection, {})
+
+        def quick(way: Selection) -> PFNClassifier:
+            fewer = min(2, self.n_estimators)
+            return clone(self).set_params(selection=way, n_estimators=fewer, device=device, keep_cache=False)
+
+        ways = candidates(weights, device == "cpu")
+        return choose(quick, table, codes, ways, self.random_state)
+
     def _reducer(self, p: int, weights: Weights) -> FeatureReducer:
-        too_wide = p > weights.limits.features
-        kept = self.n_selected if self.n_selected is not None else weights.limits.selected if too_wide else p
-        return FeatureReducer(self.selection, kept, self.random_state)
+        way = "none" if self.choice_ is None else self.choice_.selection
+        kept = p if way == "none" else self._n_kept(p, weights)
+        return FeatureReducer(way, kept, self.random_state)
 
     def _fit_package(self, X: np.ndarray, codes: np.ndarray, device: str) -> None:
         from genomap_core.pfn.package import tabpfn_classifier

@@ -1,9 +1,10 @@
 """Pre-train the in-house network: ``python -m genomap_core.pfn.pretrain train|finish|evaluate FOLDER``.
 
 ``train FOLDER --minutes 60`` starts, or goes on where FOLDER stands; it may be stopped at any time (Ctrl-C, SIGTERM:
-the state is saved; killed: a minute is lost). ``finish FOLDER --export FILE.safetensors`` decays the learning rate from
-a copy of the state and writes the checkpoint with its card; training can go on afterwards. ``evaluate FILE`` compares a
-checkpoint with logistic regression and random forest on real tables. The learning curve is ``FOLDER/curve.jsonl``.
+the state is saved; killed: two minutes are lost). ``finish FOLDER --export FILE.safetensors`` decays the learning rate
+from a copy of the state and writes the checkpoint with its card; training can go on afterwards. ``evaluate FILE``
+compares a checkpoint with logistic regression and random forest on real tables. The learning curve is
+``FOLDER/curve.jsonl``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from genomap_core.pfn import pretrain_loop as loop
 from genomap_core.pfn.checkpoint import Range, Size, save_checkpoint
 from genomap_core.pfn.pretrain_card import card_text
 from genomap_core.pfn.pretrain_loop import PretrainConfig, Pretraining
-from genomap_core.pfn.prior import Batch
+from genomap_core.pfn.prior import Batch, PriorConfig
 from genomap_core.pfn.weights import Weights
 
 MEANT_FOR = Range(rows=5_000, features=100, features_per_estimator=60)
@@ -41,13 +42,14 @@ def train(
     minutes: float,
     device: str = "cpu",
     workers: int = 0,
-    every_seconds: float = 60.0,
+    every_seconds: float = 120.0,
     log: Any = None,
 ) -> Pretraining:
     """Train for ``minutes`` of wall clock, from the state in ``folder`` or from the beginning.
 
-    Every ``every_seconds`` the state is saved and a line of figures goes to ``curve.jsonl`` and to ``log``. An existing
-    state keeps the configuration it was started with.
+    Every ``every_seconds`` of training (not of validation, nor of waiting for a busy processor) the state is saved and
+    a line of figures goes to ``curve.jsonl`` and to ``log``. An existing state keeps the configuration it was started
+    with.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "state.pt"
@@ -55,7 +57,7 @@ def train(
     validation = loop.validation_batches(state.config)
     end = time.monotonic() + 60 * minutes
     recent: list[float] = []
-    last = time.monotonic()
+    last = state.seconds
 
     def note() -> None:
         figures = loop.validate(state, validation)
@@ -76,9 +78,9 @@ def train(
     def report(_: Pretraining, loss: float) -> None:
         nonlocal last
         recent.append(loss)
-        if time.monotonic() - last > every_seconds:
+        if state.seconds - last > every_seconds:
             note()
-            last = time.monotonic()
+            last = state.seconds
 
     with _stop_signal() as stopped:
         loop.run(
@@ -165,7 +167,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     if options.command == "train":
         size = Size(options.width, options.layers, options.heads, 2, 32, 4)
-        config = PretrainConfig(size=size, seed=options.seed, cells=options.cells, learning_rate=options.rate)
+        config = PretrainConfig(
+            size=size,
+            prior=PriorConfig(max_rows=options.rows, max_features=options.features),
+            seed=options.seed,
+            cells=options.cells,
+            learning_rate=options.rate,
+            curriculum=options.curriculum,
+        )
         train(
             options.folder,
             config,
@@ -210,6 +219,9 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--cells", type=int, default=PretrainConfig().cells, help="values in a batch of tables")
     training.add_argument("--rate", type=float, default=PretrainConfig().learning_rate)
+    training.add_argument("--rows", type=int, default=PriorConfig().max_rows, help="of the largest tables")
+    training.add_argument("--features", type=int, default=PriorConfig().max_features, help="of the widest tables")
+    training.add_argument("--curriculum", type=int, default=PretrainConfig().curriculum, help="steps to full sizes")
     training.add_argument("--width", type=int, default=PretrainConfig().size.width)
     training.add_argument("--layers", type=int, default=PretrainConfig().size.layers)
     training.add_argument("--heads", type=int, default=PretrainConfig().size.heads)

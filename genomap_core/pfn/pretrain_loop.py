@@ -34,7 +34,7 @@ VALIDATION_SEED = 2**31 - 1
 class PretrainConfig:
     """Everything that decides what is learned, apart from how long."""
 
-    size: Size = field(default_factory=lambda: Size(32, 6, 4, 2, 32, 4))
+    size: Size = field(default_factory=lambda: Size(32, 3, 4, 2, 32, 4))
     prior: PriorConfig = field(default_factory=PriorConfig)
     seed: int = 0
     cells: int = 4_000
@@ -181,7 +181,7 @@ def table_loss(network: nn.Module, batch: Batch, device: torch.device) -> tuple[
     return (each * counted).sum() / n, ((logits.argmax(-1) == asked) & counted).sum() / n
 
 
-def validation_batches(config: PretrainConfig, n: int = 48) -> list[Batch]:
+def validation_batches(config: PretrainConfig, n: int = 24) -> list[Batch]:
     """Tables of the whole prior that no training sees."""
     return [draw_batch(config.prior, config.cells, VALIDATION_SEED, i) for i in range(n)]
 

@@ -54,6 +54,8 @@ class Weights:
     limits: Limits
     width: int
     """Length of the embedding of one cell: what memory and time grow with."""
+    megabytes: float
+    """Size of the file."""
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -89,6 +91,7 @@ def inspect_weights(path: str | Path) -> Weights:
         sha256=digest,
         limits=_limits(header, architecture, classes),
         width=int(header.config.get("emsize") or header.config.get("embed_dim") or 192),
+        megabytes=path.stat().st_size / 1e6,
         provenance=header.provenance,
     )
 

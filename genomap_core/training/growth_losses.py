@@ -26,22 +26,23 @@ class LossWeights:
     density: float = 1.0
     """The 16 % contour of the last frame against the mask: cross-entropy of its pixels + 1 - Dice."""
     weak: float = 0.2
-    """Without a mask: an image without a tumour holds no density, one with a tumour at least ``min_burden``."""
+    """Without a mask: cross-entropy of tumour or none, told from the mean density alone (more or less than
+    ``min_burden``)."""
     known: float = 1.0
     """Squared error of log D and log rho, where they are known (simulations)."""
     smooth: float = 0.05
     """Mean absolute slope of log D and log rho between neighbouring cells."""
     prior: float = 0.01
     """Squared distance of log D and log rho from the middle of their ranges, in half ranges."""
-    seed: float = 0.05
+    seed: float = 0.5
     """Mean density of the first frame: growth, not the start, shall explain the tumour."""
     min_burden: float = 0.01
-    """Mean density, as a share of the image, below which a tumour counts as missed."""
+    """Mean density at which an image with a tumour and one without are equally likely."""
 
     def __post_init__(self) -> None:
         negative = [name for name, value in asdict(self).items() if value < 0]
-        if negative:
-            raise InputError(f"Loss weights must be >= 0: {', '.join(negative)}.")
+        if negative or not self.min_burden > 0:
+            raise InputError(f"Loss weights must be >= 0, `min_burden` > 0: {', '.join(negative) or 'min_burden'}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +95,9 @@ def _density_terms(growth: Growth, targets: Targets, weights: LossWeights) -> di
         if masked.any():
             terms["density"] = contour_loss(last[masked], targets.masks[masked])
     if targets.tumour is not None and bool((rest := ~masked & ~targets.tumour.isnan()).any()):
-        burden, present = last[rest].mean((1, 2)), targets.tumour[rest]
-        missed = F.relu(1 - burden / max(weights.min_burden, 1e-6))
-        terms["weak"] = (present * missed + (1 - present) * burden / max(weights.min_burden, 1e-6)).mean()
+        # In the logarithm: a density a thousand times too small or too large still feels a pull.
+        burden = (last[rest].mean((1, 2)) + 1e-9) / weights.min_burden
+        terms["weak"] = F.binary_cross_entropy_with_logits(2 * burden.log(), targets.tumour[rest])
     return terms
 
 

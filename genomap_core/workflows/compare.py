@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import Cancelled, GenomapError, InputError, ModelLimitError, OutOfMemoryError
+from genomap_core.pfn import STRATEGIES
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.workflows.folds import make_folds
 from genomap_core.workflows.meter import measure
@@ -39,9 +41,9 @@ class CompareConfig:
     """None: the network's own default."""
     device: str = "auto"
     weights: str | None = None
-    """Path of the TabPFN weights; None: the first that are found."""
+    """Path of the tabular model's weights; None: the first that are found."""
     n_estimators: int = 4
-    """TabPFN's ensemble size."""
+    """The tabular model's ensemble size."""
 
     def __post_init__(self) -> None:
         unknown = set(self.models) - set(MODELS)
@@ -66,7 +68,13 @@ class ModelRun:
     predict_seconds: float
     peak_mb: float
     note: str = ""
-    """Such as the number of features a model was given."""
+    """Such as the number of features a model was given, and how they were chosen."""
+    weights_sha256: str = ""
+    """Of the weights that answered, for models that come with weights."""
+    licence: str = ""
+    """Of these weights."""
+    selections: tuple[str, ...] = ()
+    """How the tabular model's table was narrowed, fold by fold; empty where it was not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +123,15 @@ class CompareResult:
             classes=tuple(header["classes"]),
             y=arrays["y"],
             fold_of_row=arrays["fold_of_row"],
-            runs=tuple(ModelRun(**r, proba=arrays.get(f"proba_{r['name']}")) for r in header["runs"]),
+            runs=tuple(_read_run(r, arrays.get(f"proba_{r['name']}")) for r in header["runs"]),
             scores={m: {k: Score(**s) for k, s in row.items()} for m, row in header["scores"].items()},
             differences={(a, b): Score(**s) for a, b, s in header["differences"]},
             digest=header["digest"],
         )
+
+
+def _read_run(header: dict[str, Any], proba: np.ndarray | None) -> ModelRun:
+    return ModelRun(**{**header, "selections": tuple(header.get("selections", ()))}, proba=proba)
 
 
 def build(name: str, config: CompareConfig, dataset: Dataset, on_epoch: OnProgress = ignore) -> Any:
@@ -202,7 +214,7 @@ def _run(
     assert dataset.y is not None
     proba = np.zeros((dataset.n_samples, len(dataset.classes)), np.float64)
     fit_seconds = predict_seconds = peak = 0.0
-    label, note = MODELS[name], ""
+    found = ModelRun(name, MODELS[name], "ok", "", None, 0.0, 0.0, 0.0)
     try:
         for k, (train, test) in enumerate(folds):
             tell(k)
@@ -215,7 +227,7 @@ def _run(
             fit_seconds += fitting.seconds
             predict_seconds += predicting.seconds
             peak = max(peak, fitting.peak_mb, predicting.peak_mb)
-            label, note = getattr(model, "label_", label), _note(model, note)
+            found = _described(found, model)
             if folder is not None and name in NETWORKS:
                 _keep(model, dataset, folder / f"{name}-fold{k}.safetensors", config)
         tell(len(folds))
@@ -224,8 +236,9 @@ def _run(
     except (GenomapError, MemoryError) as error:
         status = "oom" if isinstance(error, (OutOfMemoryError, MemoryError)) else "refused"
         status = "refused" if isinstance(error, ModelLimitError) else status
-        return ModelRun(name, label, status, str(error), None, fit_seconds, predict_seconds, peak, note)
-    return ModelRun(name, label, "ok", "", proba, fit_seconds, predict_seconds, peak, note)
+        found = replace(found, status=status, message=str(error))
+    answered = proba if found.status == "ok" else None
+    return replace(found, proba=answered, fit_seconds=fit_seconds, predict_seconds=predict_seconds, peak_mb=peak)
 
 
 def _retell(tell: Callable[[int], None], fold: int, progress: Progress) -> None:
@@ -249,11 +262,22 @@ def fit_on_rows(model: Any, dataset: Dataset, rows: np.ndarray) -> Any:
     return model.fit(X, y)
 
 
-def _note(model: Any, before: str) -> str:
+def _described(found: ModelRun, model: Any) -> ModelRun:
+    """What one more fitted model says of itself: features, weights, and how a wide table was narrowed."""
     used = getattr(model, "n_features_used_", None)
     if used is None and hasattr(model, "named_steps") and "preprocess" in model.named_steps:
         used = len(getattr(model.named_steps["preprocess"], "kept_", ()))
-    return before if not used else f"{used:,} of {model.n_features_in_:,} features"
+    note = f"{used:,} of {model.n_features_in_:,} features" if used else found.note
+    if (weights := getattr(model, "weights_", None)) is None:
+        return replace(found, note=note)
+    found = replace(found, label=weights.label, weights_sha256=weights.sha256, licence=weights.licence)
+    if model.choice_ is None:
+        return replace(found, note=note)
+    ways = (*found.selections, model.choice_.selection)
+    counted = ", ".join(f"{STRATEGIES[way]} ({n} of {len(ways)} folds)" for way, n in Counter(ways).most_common())
+    by = f"; chosen of {len(model.choice_.losses)} ways on inner folds" if model.choice_.losses else ""
+    note = f"{used:,} inputs from {model.n_features_in_:,} features: {counted}{by}"
+    return replace(found, selections=ways, note=note)
 
 
 def _keep(model: Any, dataset: Dataset, path: Path, config: CompareConfig) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import subsample_rows
 from genomap_core.data.standardise import Standardisation, fit_standardisation
 from genomap_core.errors import LayoutError
-from genomap_core.layout import SOLVERS, Layout, LayoutQuality, align, make_layout, map_regions
+from genomap_core.layout import SOLVERS, Constraints, Layout, LayoutQuality, align, make_layout, map_regions
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.workflows.ready import ready_layout
 
 SOLVER_NAMES: tuple[str, ...] = tuple(SOLVERS)
 
@@ -33,10 +34,42 @@ class GenomapConfig:
     joint: bool = False
     """All omics types on one map instead of one map a type."""
     seed: int = 0
+    balance: float = 0.5
+    """Trade-off of solver "ot": 0 distances only, 1 neighbourhoods only."""
+    pins: tuple[tuple[int, int, int], ...] = ()
+    """(column of the data set, row, column of the grid) of features held in a cell (solver "ot")."""
+    sets: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Name and columns of the data set of gene sets, each drawn as one region (solver "ot")."""
+    mask: tuple[str, ...] = ()
+    """Rows of the grid, "#" where a feature may lie; empty: a full rectangle."""
 
     def __post_init__(self) -> None:
         if self.max_features < 1:
             raise ValueError(f"`max_features` must be >= 1, got {self.max_features}.")
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> GenomapConfig:
+        """From JSON, where tuples came back as lists."""
+        return cls(**{key: _tuples(value) for key, value in spec.items()})
+
+    @property
+    def open_cells(self) -> int | None:
+        """Most features of one type that find a cell; None: as many as there are."""
+        if self.mask:
+            return sum(row.count("#") for row in self.mask)
+        return None if self.grid is None else self.grid[0] * self.grid[1]
+
+    def constraints(self, kept: np.ndarray) -> Constraints:
+        """The wishes, counted in the ``kept (q,)`` columns; those for other columns are left out."""
+        mask = np.array([[cell == "#" for cell in row] for row in self.mask]) if self.mask else None
+        if self.solver != "ot":
+            return Constraints(mask=mask)
+        pins = {feature: (row, column) for feature, row, column in self.pins}
+        return replace(Constraints(pins=pins, sets=dict(self.sets)).take(kept), mask=mask)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,23 +109,46 @@ def fit_genomap(
         When the grid is too small, or the solver can't take so many features.
     """
     on_progress(Progress("standardising", 0, 3))
-    most = config.max_features if config.grid is None else min(config.max_features, config.grid[0] * config.grid[1])
+    most = min(config.max_features, config.open_cells or config.max_features)
     standardisation = fit_standardisation(dataset.X, max_features=most)
     z = standardisation.apply(dataset.X)
     kept = standardisation.kept
     channels = None if dataset.omics is None or config.joint else dataset.omics[kept]
     on_progress(Progress("placing features", 1, 3))
-    layout = _place(z, config, config.solver, channels)
-    on_progress(Progress("measuring the layout", 2, 3))
-    control = _place(z, config, "random", channels).quality
+    plain = len(kept) == dataset.n_features and replace(config, max_features=most) == GenomapConfig(max_features=most)
+    known = ready_layout(dataset.digest) if plain else None
+    if known is None:
+        wishes = config.constraints(kept)
+        layout = place(z, config, config.solver, channels, wishes, on_progress)
+        on_progress(Progress("measuring the layout", 2, 3))
+        known = layout, place(z, config, "random", channels, Constraints(mask=wishes.mask)).quality
+    layout, control = known
     on_progress(Progress("measuring the layout", 3, 3))
     columns = dataset.X[:, kept]
     missing = np.zeros(z.shape, bool) if sp.issparse(columns) else np.isnan(columns)
     return GenomapResult(standardisation, layout, control, z, missing, tuple(dataset.feature_names[j] for j in kept))
 
 
-def _place(z: np.ndarray, config: GenomapConfig, solver: str, channels: np.ndarray | None) -> Layout:
-    return make_layout(z, config.grid or "auto", solver, config.distance, config.seed, channels=channels)
+def place(
+    z: np.ndarray,
+    config: GenomapConfig,
+    solver: str,
+    channels: np.ndarray | None,
+    wishes: Constraints | None = None,
+    on_progress: OnProgress = ignore,
+) -> Layout:
+    """The layout of standardised values ``z (n, q)`` with a config's options, by any solver."""
+    return make_layout(
+        z,
+        config.grid or "auto",
+        solver,
+        config.distance,
+        config.seed,
+        on_progress,
+        balance=config.balance,
+        channels=channels,
+        constraints=wishes,
+    )
 
 
 def region_groups(result: GenomapResult, n_features: int, n_regions: int = 64) -> np.ndarray:
@@ -132,7 +188,7 @@ def refit_on_subsample(
     part = dataset.X[rows][:, result.kept]
     z = fit_standardisation(part, selection="none").apply(part)
     channels = result.layout.channel if result.layout.n_channels > 1 else None
-    fresh = _place(z, config, config.solver, channels)
+    fresh = place(z, config, config.solver, channels, config.constraints(result.kept))
     layout = align(fresh, result.layout)
     a, b = layout.positions.astype(float), result.layout.positions.astype(float)
     placed = (a[:, 0] >= 0) & (b[:, 0] >= 0)
@@ -146,8 +202,7 @@ def refit_on_subsample(
 def subsample_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
     """Job: the layout of ``folder/dataset.npz`` fitted again on a share of the samples; writes ``moved.npz``."""
     dataset = Dataset.load(folder / "dataset.npz")
-    grid = spec["config"].get("grid")
-    config = GenomapConfig(**{**spec["config"], "grid": tuple(grid) if grid else None})
+    config = GenomapConfig.from_spec(spec["config"])
     result = fit_genomap(dataset, config)
     found = refit_on_subsample(dataset, result, config, spec["fraction"], spec.get("seed", 0), on_progress)
     np.savez(folder / "moved.npz", cells_moved=found.cells_moved, positions=found.layout.positions)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +14,17 @@ from genomap_core.data.degrade import CONDITIONS, degrade
 from genomap_core.data.image_cohort import ImageCohort
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.growth_scores import GrowthResult, NetworkRun, mask_dice, summarise
+from genomap_core.workflows.growth_scores import GrowthResult, NetworkRun, mask_dice, run_file, summarise
 from genomap_core.workflows.meter import measure
 
 if TYPE_CHECKING:
-    from genomap_core.training.growth import GrowthClassifier, GrowthTraining
+    from genomap_core.training.growth import GrowthClassifier, GrowthTraining, Knowledge
 
 BASELINES = ("resnet18", "resnet18_matched", "mobilenet_v2", "vgg16", "vgg19")
+_OPTIONS = (
+    *("n_folds", "seed", "width", "stem_stride", "stage", "upscale", "n_steps", "fields"),
+    *("max_epochs", "batch_size", "learning_rate", "robustness"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,17 @@ def training_of(config: GrowthCompareConfig, network: str) -> GrowthTraining:
     )
 
 
+def knowledge_of(cohort: ImageCohort, training: GrowthTraining) -> Knowledge:
+    """What the cohort knows besides its classes, in cells of the growth model."""
+    from genomap_core.training.growth import Knowledge
+
+    log_ratio = None
+    if cohort.lengths is not None:
+        stride = training.stem_stride * 2 ** (training.physics.stage - 1)
+        log_ratio = 2 * np.log(cohort.lengths * training.physics.upscale / stride)
+    return Knowledge(masks=cohort.masks, tumour=cohort.tumour, log_ratio=log_ratio)
+
+
 def image_folds(cohort: ImageCohort, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Training and test rows, stratified by class; groups (copies, patients) stay whole.
 
@@ -97,17 +114,36 @@ def compare_growth(
     cohort: ImageCohort,
     config: GrowthCompareConfig = GrowthCompareConfig(),
     on_progress: OnProgress = ignore,
+    keep: Path | None = None,
 ) -> GrowthResult:
-    """Every network on the same folds; test images, their copies and their patients are never trained on."""
+    """Every network on the same folds; test images, their copies and their patients are never trained on.
+
+    With the folder ``keep`` each network's run is written when it is done, and one that is there is not made again.
+
+    Raises
+    ------
+    InputError
+        ``keep`` holds runs of other images or options.
+    """
     folds = image_folds(cohort, config.n_folds, config.seed)
-    work = [(name, share) for name in config.networks for share in config.shares]
+    work = [(name, share) for share in config.shares for name in config.networks]
+    about = json.loads(json.dumps({"digest": cohort.digest} | {k: getattr(config, k) for k in _OPTIONS}))
     runs: list[NetworkRun] = []
     for k, (name, share) in enumerate(work):
 
         def tell(p: Progress, k: int = k, name: str = name) -> None:
             on_progress(Progress(f"{name}: {p.stage}", k * len(folds) + p.step, len(work) * len(folds), p.values))
 
-        runs.append(_run(name, share, cohort, config, folds, tell))
+        path = None if keep is None else keep / run_file(name, share)
+        if path is not None and path.is_file():
+            run, made_of = NetworkRun.load(path)
+            if made_of != about:
+                raise InputError(f"{path} holds a run on other images or options: choose another folder.")
+        else:
+            run = _run(name, share, cohort, config, folds, tell)
+            if path is not None:
+                run.save(path, about)
+        runs.append(run)
     return summarise(cohort, runs, config)
 
 
@@ -132,11 +168,11 @@ def _run(
     folds: list[tuple[np.ndarray, np.ndarray]],
     tell: OnProgress,
 ) -> NetworkRun:
-    from genomap_core.training.growth import GrowthClassifier, Knowledge
+    from genomap_core.training.growth import GrowthClassifier
 
     n, n_classes = len(cohort.y), len(cohort.classes)
     got = _Collected(np.full((n, n_classes), np.nan))
-    knowledge = Knowledge(masks=cohort.masks, tumour=cohort.tumour)
+    knowledge = knowledge_of(cohort, training_of(config, name))
     for k, (train, test) in enumerate(folds):
         rows = share_of(train, cohort.y, cohort.groups, share, config.seed + k)
 

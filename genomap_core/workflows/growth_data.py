@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from genomap_core.data.hygiene import check_image, head_region, normalise, normalise_mask
+from genomap_core.data.hygiene import check_image, head_box, head_region, normalise, normalise_mask, to_grey
 from genomap_core.data.image_cohort import ImageCohort
 from genomap_core.data.leakage import HygieneReport, inspect_collection
 from genomap_core.data.synthetic_mri import CLASSES
@@ -27,6 +27,8 @@ def simulated_cohort(n_per_class: int, size: int, seed: int, contrast: str = "t1
     regions = [head_region(image) for image in slices.images]
     images = [normalise(image, size, region=region) for image, region in zip(slices.images, regions)]
     masks = [normalise_mask(mask, region, size) for mask, region in zip(slices.masks, regions)]
+    sides = [max(s.stop - s.start for s in head_box(region)) for region in regions]
+    lengths = np.sqrt(slices.diffusion / slices.rate) * size / np.array(sides)
     return ImageCohort(
         name="Simulated slices",
         images=np.stack(images),
@@ -34,6 +36,7 @@ def simulated_cohort(n_per_class: int, size: int, seed: int, contrast: str = "t1
         classes=CLASSES,
         ids=tuple(f"{CLASSES[c]} {i // len(CLASSES) + 1}" for i, c in enumerate(slices.y)),
         masks=np.stack(masks),
+        lengths=np.where(slices.y == CLASSES.index("glioma"), lengths, np.nan).astype(np.float32),
         without_tumour=("no tumour",),
         infiltrating=("glioma",),
     )
@@ -90,6 +93,56 @@ def folder_cohort(files: Iterable[tuple[str, bytes]], size: int, name: str) -> t
         groups=report.groups,
         without_tumour=clear,
         infiltrating=tuple(str(c) for c in classes if _plain(c).startswith(("glioma", "glioblastoma", "astrocytoma"))),
+        notes=report.messages,
+    )
+    return cohort, report
+
+
+def indexed_cohort(folder: Path, label: str, size: int, name: str) -> tuple[ImageCohort, HygieneReport]:
+    """Gliomas listed in ``index.csv``: columns ``patient``, ``slice`` (file name without its ending) and ``label``.
+
+    Beside ``SLICE.png`` lies ``SLICE_mask.png`` where a mask is known. Colours are kept as channels: they hold
+    different sequences. Rows without a label are left out; slices of one patient share a group.
+
+    Raises
+    ------
+    InputError
+        A column or a picture is missing.
+    """
+    import pandas as pd
+    from PIL import Image
+
+    table = pd.read_csv(folder / "index.csv")
+    missing = [c for c in ("patient", "slice", label) if c not in table]
+    if missing:
+        raise InputError(f"{folder / 'index.csv'} has no column {', '.join(missing)}; it has {', '.join(table)}.")
+    table = table[table[label].notna()]
+    paths = [folder / f"{PurePosixPath(str(s)).name}.png" for s in table["slice"]]
+    absent = [p.name for p in paths if not p.is_file()]
+    if absent:
+        raise InputError(f"{len(absent)} pictures named in index.csv are missing, the first is {absent[0]}.")
+    raw = [np.asarray(Image.open(p)) for p in paths]
+    for path, image in zip(paths, raw):
+        check_image(image, path.name)
+    regions = [head_region(to_grey(image)) for image in raw]
+    images = np.stack([normalise(i, size, grey=False, region=r) for i, r in zip(raw, regions)])
+    masks = np.full((len(raw), size, size), np.nan, np.float32)
+    for k, (path, region) in enumerate(zip(paths, regions)):
+        if (mask := path.with_name(f"{path.stem}_mask.png")).is_file():
+            masks[k] = normalise_mask(to_grey(np.asarray(Image.open(mask))), region, size)
+    classes, y = np.unique(table[label].astype(str), return_inverse=True)
+    _, patients = np.unique(table["patient"].astype(str), return_inverse=True)
+    report = inspect_collection(raw, y, patients=patients, cleaned=images.mean(1))
+    titles = tuple(f"{label} {c.removesuffix('.0')}" for c in classes)
+    cohort = ImageCohort(
+        name=name,
+        images=images,
+        y=y.astype(np.int64),
+        classes=titles,
+        ids=tuple(p.stem for p in paths),
+        groups=report.groups,
+        masks=masks,
+        infiltrating=titles,
         notes=report.messages,
     )
     return cohort, report

@@ -9,13 +9,13 @@ from typing import Any
 
 from genomap_core.data.image_cohort import ImageCohort
 from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.growth import GrowthCompareConfig, compare_growth, training_of
+from genomap_core.workflows.growth import GrowthCompareConfig, compare_growth, knowledge_of, training_of
 from genomap_core.workflows.growth_data import describe, simulated_cohort, zip_cohort
 from genomap_core.workflows.growth_samples import FOLDER, write_samples
 from genomap_core.workflows.growth_view import PHYSNET, PLAIN
 
 SIZE = 96
-SAMPLE = GrowthCompareConfig(width=8, stage=1, upscale=2, max_epochs=14, batch_size=32, learning_rate=4e-3)
+SAMPLE = GrowthCompareConfig(width=8, upscale=4, max_epochs=14, batch_size=32, learning_rate=4e-3)
 """Of the models in ``sample_data/growth``: small, so that they stay small on disk."""
 
 
@@ -40,9 +40,9 @@ def train_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> d
 
 
 def compare_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
-    """Job: the table of all networks on the same folds; writes ``growth.json`` and ``growth.npz``."""
+    """Job: the table of all networks on the same folds; writes a :class:`GrowthResult`."""
     cohort = cohort_of(spec, folder, on_progress)
-    result = compare_growth(cohort, GrowthCompareConfig(**_options(spec)), on_progress)
+    result = compare_growth(cohort, GrowthCompareConfig(**_options(spec)), on_progress, keep=folder)
     result.save(folder)
     return {"scores": {m: {k: asdict(s) for k, s in row.items()} for m, row in result.scores.items()}}
 
@@ -51,20 +51,25 @@ def train_pair(
     cohort: ImageCohort, config: GrowthCompareConfig, folder: Path, n_seeds: int, on_progress: OnProgress = ignore
 ) -> None:
     """Train PhysNet and the same ResNet without growth on all of ``cohort``; write ``physnet`` and ``resnet``."""
-    from genomap_core.training.growth import GrowthClassifier, Knowledge
+    from genomap_core.training.growth import GrowthClassifier
     from genomap_core.training.growth_bundle import save_growth
 
-    knowledge = Knowledge(masks=cohort.masks, tumour=cohort.tumour)
     for network, name, seeds in (("physnet18", PHYSNET, n_seeds), ("resnet18", PLAIN, 1)):
-        model = GrowthClassifier(replace(training_of(config, network), n_seeds=seeds), on_progress)
-        model.fit(cohort.images, cohort.y, len(cohort.classes), knowledge)
+        training = replace(training_of(config, network), n_seeds=seeds)
+        model = GrowthClassifier(training, on_progress)
+        model.fit(cohort.images, cohort.y, len(cohort.classes), knowledge_of(cohort, training))
         save_growth(
             folder / name,
             model,
             classes=cohort.classes,
             infiltrating=cohort.infiltrating,
             size=cohort.images.shape[-1],
-            provenance={"cohort": cohort.name, "images": len(cohort.y), "digest": cohort.digest},
+            provenance={
+                "cohort": cohort.name,
+                "images": len(cohort.y),
+                "digest": cohort.digest,
+                "lengths_taught": cohort.lengths is not None,
+            },
             half=True,
         )
 

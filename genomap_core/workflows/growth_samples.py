@@ -18,6 +18,11 @@ SIZE, PER_CLASS, SEED = 128, 30, 8
 
 def grow_arrays(u0: np.ndarray, spread: np.ndarray, growth: np.ndarray) -> np.ndarray:
     """Fisher-KPP over one unit of time, in pixels: :data:`genomap_core.data.synthetic_mri.Grow`. ``(n, H, W)``."""
+    return np.stack([_grown(*arrays) for arrays in zip(u0, spread, growth)])
+
+
+def _grown(u0: np.ndarray, spread: np.ndarray, growth: np.ndarray) -> np.ndarray:
+    """One slice: with steps of its own, so that it does not depend on the others."""
     import torch
 
     from genomap_core.models.reaction_diffusion import GrowthScheme, grow
@@ -25,15 +30,10 @@ def grow_arrays(u0: np.ndarray, spread: np.ndarray, growth: np.ndarray) -> np.nd
     d, r = float(spread.max()), float(growth.max())
     n_steps = max(1, math.ceil(max(r / 0.4, d / 2.0)))
     scheme = GrowthScheme(n_steps=n_steps, dt=1 / n_steps, method="implicit", max_diffusion=d, max_rate=r)
-
-    def tensor(values: np.ndarray, start: int) -> torch.Tensor:
-        return torch.from_numpy(values[start : start + 16].astype(np.float32))
-
     with torch.inference_mode():
-        frames = [
-            grow(tensor(u0, i), tensor(spread, i), tensor(growth, i), scheme)[:, -1] for i in range(0, len(u0), 16)
-        ]
-    return torch.cat(frames).numpy().astype(np.float32)
+        fields = (torch.from_numpy(v[None].astype(np.float32)) for v in (u0, spread, growth))
+        last: np.ndarray = grow(*fields, scheme)[0, -1].numpy()
+    return last
 
 
 def simulated(n_per_class: int, size: int = SIZE, seed: int = SEED, contrast: str = "t1gd") -> SimulatedSlices:
@@ -73,3 +73,10 @@ def read_samples(folder: Path = FOLDER) -> tuple[np.ndarray, np.ndarray, np.ndar
             masks[i] = np.asarray(Image.open(folder / f"{n}_mask.png")) > 0
     y = np.array([header["classes"].index(s["class"]) for s in header["slices"]])
     return images, masks, y, names
+
+
+def sample_lengths(folder: Path = FOLDER) -> np.ndarray:
+    """sqrt(D / rho) that each slice of :func:`read_samples` was grown with: ``(n,)`` pixels, NaN but for gliomas."""
+    slices = json.loads((folder / "truth.json").read_text())["slices"]
+    known = [s["diffusion"] / s["rate"] if s["class"] == "glioma" else np.nan for s in slices]
+    return np.sqrt(np.array(known))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
 ENSEMBLE = "ensemble"
 """Soft vote: the mean probability of the baselines, growth models left out."""
 VISIBLE = 0.16
+_TABLES = ("scores", "robustness", "few")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,34 @@ class NetworkRun:
     fit_seconds: float
     images_per_second: float
     peak_mb: float
+
+    def save(self, path: Path, about: Mapping[str, Any]) -> None:
+        """Write as one ``.npz`` (no pickle); ``about``: what the run was made of."""
+        header = {k: getattr(self, k) for k in _PLAIN} | {"degraded": list(self.degraded), "about": dict(about)}
+        arrays = {"proba": self.proba} | {f"degraded{k}": p for k, p in enumerate(self.degraded.values())}
+        if self.dice is not None:
+            arrays["dice"] = self.dice
+        temporary = path.with_suffix(".writing.npz")
+        np.savez(temporary, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[NetworkRun, dict[str, Any]]:
+        """Read what :meth:`save` wrote: the run, and what it was made of."""
+        with np.load(path, allow_pickle=False) as f:
+            arrays = dict(f)
+        header = json.loads(arrays["header"].tobytes())
+        degraded = {key: arrays[f"degraded{k}"] for k, key in enumerate(header["degraded"])}
+        plain = {k: header[k] for k in _PLAIN}
+        return cls(**plain, proba=arrays["proba"], degraded=degraded, dice=arrays.get("dice")), header["about"]
+
+
+def run_file(name: str, share: float) -> str:
+    """File name of a run."""
+    return f"run-{name}-{share:g}.npz"
+
+
+_PLAIN = ("name", "share", "parameters", "fit_seconds", "images_per_second", "peak_mb")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,31 +89,22 @@ class GrowthResult:
     digest: str
 
     def save(self, folder: Path) -> None:
-        """Write ``growth.json`` and ``growth.npz``."""
+        """Write ``growth.json`` and ``growth.npz``, and each run that is not there yet."""
         header: dict[str, Any] = {
             "config": self.config,
             "classes": self.classes,
             "digest": self.digest,
+            "runs": [run_file(r.name, r.share) for r in self.runs],
             "lead": {k: asdict(v) for k, v in self.lead.items()},
             "dice": {k: asdict(v) for k, v in self.dice.items()},
         }
-        for name in ("scores", "robustness", "few"):
+        for name in _TABLES:
             header[name] = {m: {k: asdict(s) for k, s in row.items()} for m, row in getattr(self, name).items()}
-        arrays: dict[str, Any] = {"y": self.y}
-        if self.groups is not None:
-            arrays["groups"] = self.groups
-        header["runs"] = []
-        for i, run in enumerate(self.runs):
-            header["runs"].append(
-                {f.name: getattr(run, f.name) for f in fields(run) if f.name not in ("proba", "degraded", "dice")}
-                | {"degraded": list(run.degraded)}
-            )
-            arrays[f"proba{i}"] = run.proba
-            arrays |= {f"degraded{i}_{k}": p for k, p in enumerate(run.degraded.values())}
-            if run.dice is not None:
-                arrays[f"dice{i}"] = run.dice
+        for run in self.runs:
+            if not (folder / run_file(run.name, run.share)).exists():
+                run.save(folder / run_file(run.name, run.share), {"digest": self.digest})
+        np.savez(folder / "growth.npz", y=self.y, **({} if self.groups is None else {"groups": self.groups}))
         (folder / "growth.json").write_text(json.dumps(header))
-        np.savez(folder / "growth.npz", **arrays)
 
     @classmethod
     def load(cls, folder: Path) -> GrowthResult:
@@ -91,13 +112,8 @@ class GrowthResult:
         header = json.loads((folder / "growth.json").read_text())
         with np.load(folder / "growth.npz", allow_pickle=False) as f:
             arrays = dict(f)
-        runs = []
-        for i, run in enumerate(header["runs"]):
-            degraded = {key: arrays[f"degraded{i}_{k}"] for k, key in enumerate(run.pop("degraded"))}
-            runs.append(NetworkRun(**run, proba=arrays[f"proba{i}"], degraded=degraded, dice=arrays.get(f"dice{i}")))
         tables: dict[str, Any] = {
-            name: {m: {k: Score(**s) for k, s in row.items()} for m, row in header[name].items()}
-            for name in ("scores", "robustness", "few")
+            name: {m: {k: Score(**s) for k, s in row.items()} for m, row in header[name].items()} for name in _TABLES
         }
         single: dict[str, Any] = {name: {k: Score(**s) for k, s in header[name].items()} for name in ("lead", "dice")}
         return cls(
@@ -105,7 +121,7 @@ class GrowthResult:
             classes=tuple(header["classes"]),
             y=arrays["y"],
             groups=arrays.get("groups"),
-            runs=tuple(runs),
+            runs=tuple(NetworkRun.load(folder / name)[0] for name in header["runs"]),
             digest=header["digest"],
             **tables,
             **single,

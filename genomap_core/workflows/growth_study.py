@@ -118,7 +118,7 @@ def recover(config: StudyConfig = StudyConfig(), on_progress: OnProgress = ignor
         width=config.width,
         stem_stride=2,
         physics=physics,
-        losses=LossWeights(cross_entropy=0.0, density=0.2, weak=0.0, prior=0.0),
+        losses=LossWeights(cross_entropy=0.0, density=0.2, weak=0.0, prior=0.0, seed=0.0),
         max_epochs=config.max_epochs,
         batch_size=32,
         learning_rate=3e-3,

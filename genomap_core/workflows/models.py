@@ -11,7 +11,7 @@ MODELS: dict[str, str] = {
     "genomap": "GenoMap network",
     "genomap_random": "GenoMap network, random layout (control)",
     "genonet": "genoNet as published",
-    "pfn": "TabPFN",
+    "pfn": "Tabular foundation model",
     "logistic": "Logistic regression",
     "forest": "Random forest",
 }
@@ -24,7 +24,8 @@ def make_classifier(name: str, **options: Any) -> Any:
     ----------
     name
         ``genomap`` (map CNN on the optimal-transport layout), ``genomap_random`` (the same on a random layout),
-        ``genonet`` (the published network), ``pfn`` (TabPFN), ``logistic`` (C chosen on inner folds) or ``forest``.
+        ``genonet`` (the published network), ``pfn`` (TabPFN or
+        relatives, weights by path), ``logistic`` (C chosen on inner folds) or ``forest``.
     options
         Passed to the factory of that model, such as ``max_features`` or ``model_path``.
     """

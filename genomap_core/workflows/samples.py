@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.schema import to_dataset, validate
 from genomap_core.errors import InputError
-from genomap_core.io.tables import read_table
+from genomap_core.workflows.ready import FOLDER, STEM, ready_dataset
 
-FOLDER = Path(__file__).resolve().parents[2] / "sample_data"
+DEFAULT_SAMPLE = STEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,12 @@ def _simulated(stem: str, title: str) -> Dataset:
     path = FOLDER / f"{stem}.csv"
     if not path.is_file():
         raise InputError(f"{path.name} is missing: write it again with `python -m genomap_core.data.synthetic`.")
+    ready = ready_dataset(path)
+    if ready is not None:
+        return ready
+    from genomap_core.data.schema import to_dataset, validate
+    from genomap_core.io.tables import read_table
+
     table = read_table(path, path.name)
     dataset = replace(to_dataset(table, validate(table), name=title), name=title)
     truth = FOLDER / f"{stem}.truth.json"

@@ -41,9 +41,7 @@ def score(name: str, y: np.ndarray, proba: np.ndarray) -> float:
     if name == "balanced_accuracy":
         return float(np.mean([(guess[y == c] == c).mean() for c in present]))
     if name == "macro_f1":
-        from sklearn import metrics
-
-        return float(metrics.f1_score(y, guess, average="macro", labels=present, zero_division=0.0))
+        return float(np.mean([_f1(y == c, guess == c) for c in present]))
     if name == "brier":
         return float(((proba - np.eye(len(classes))[y]) ** 2).sum(1).mean())
     if name == "log_loss":
@@ -54,6 +52,11 @@ def score(name: str, y: np.ndarray, proba: np.ndarray) -> float:
         one_vs_rest = present[1:] if len(classes) == 2 else present
         return float(np.mean([_auc(y == c, proba[:, c]) for c in one_vs_rest]))
     raise ValueError(f"Unknown metric {name!r}: choose one of {', '.join(METRICS)}.")
+
+
+def _f1(truth: np.ndarray, guess: np.ndarray) -> float:
+    """Twice the hits over those there are and those named; scikit-learn's checks take 2 ms, too slow for 10,000."""
+    return 2 * np.count_nonzero(truth & guess) / (np.count_nonzero(truth) + np.count_nonzero(guess))
 
 
 def _auc(positive: np.ndarray, values: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from genomap_core.workflows.models import make_classifier
 from genomap_core.workflows.scores import Score, score_table
 
 BUNDLE = "model.safetensors"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,16 @@ class TrainResult:
             )
 
 
-def build_network(config: TrainConfig, dataset: Dataset, on_progress: OnProgress = ignore) -> Any:
-    """The unfitted pipeline of ``config`` for ``dataset``."""
+def build_network(
+    config: TrainConfig, dataset: Dataset, on_progress: OnProgress = ignore, checkpoints: Path | None = None
+) -> Any:
+    """The unfitted pipeline of ``config`` for ``dataset``; in ``checkpoints`` it keeps its state after each epoch."""
     options: dict[str, Any] = {
         "max_features": config.max_features,
         "device": config.device,
         "random_state": config.seed,
         "on_progress": on_progress,
+        "checkpoint_dir": checkpoints,
     }
     if config.network == "genomap":
         options["solver"] = config.solver
@@ -95,12 +100,15 @@ def build_network(config: TrainConfig, dataset: Dataset, on_progress: OnProgress
 
 
 def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnProgress = ignore) -> TrainResult:
-    """Fit on four fifths of the rows (groups whole), test on the rest; writes ``model.safetensors`` into ``folder``."""
+    """Fit on four fifths of the rows (groups whole), test on the rest; writes ``model.safetensors`` into ``folder``.
+
+    The state after each epoch lies in ``folder`` too: a training that was stopped goes on from it.
+    """
     from genomap_core.training import save_bundle
 
     rows, test = hold_out(dataset, config.seed)
     on_progress(Progress("placing features", 0, 1))
-    model = build_network(config, dataset, on_progress)
+    model = build_network(config, dataset, on_progress, folder / CHECKPOINTS)
     with measure() as measured:
         fit_on_rows(model, dataset, rows)
     assert dataset.y is not None
@@ -122,6 +130,8 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
         },
     )
     np.savez(folder / "train.npz", test_rows=test, proba=proba)
+    if (folder / CHECKPOINTS).is_dir():
+        shutil.rmtree(folder / CHECKPOINTS)
     header = {
         "scores": {k: asdict(s) for k, s in scores.items()},
         "history": model.named_steps["network"].history_,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from genomap_core.errors import GenomapError, InputError
+from genomap_core.errors import InputError
+from genomap_core.io.export import csv_table
 from genomap_core.jobs import Job
-from genomap_core.pfn import HOW_TO_GET, Weights, inspect_weights, survey_weights
+from genomap_core.pfn import Weights
 from genomap_core.plotting import confusion, reliability, roc, score_intervals
 from genomap_core.workflows.compare import CompareConfig, CompareResult
 from genomap_core.workflows.folds import largest_fold_count
@@ -21,6 +21,7 @@ from pages._ui.genomap_views import cohort_line
 from pages._ui.patient_panel import patient_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
+from pages._ui.weights_card import time_warning, weights_card
 from pages._ui.widgets import caption, file_stem
 
 __all__ = ["TASK", "cohort_line", "compare_form", "result", "submit", "weights_card"]
@@ -29,66 +30,22 @@ TASK = "compare:task"
 STATUS = {"ok": "ok", "refused": "refused", "oom": "out of memory", "error": "error"}
 
 
-def weights_card(session: Session) -> Weights | None:
-    """Which TabPFN weights answer; how to get some when there are none."""
-    survey = survey_weights()
-    found = list(survey.found)
-    with st.expander(
-        f"TabPFN weights: {plain(found[0].label)}" if found else "TabPFN weights: none found - how to get them",
-        icon=":material/neurology:",
-        expanded=False,
-    ):
-        path = st.text_input(
-            "Path of a weights file on this machine",
-            key="weights_path",
-            persist_state="session",
-            placeholder="/path/to/tabpfn-v2-classifier.ckpt",
-        )
-        if path.strip():
-            try:
-                found.insert(0, inspect_weights(Path(path.strip()).expanduser()))
-            except GenomapError as error:
-                st.error(plain(str(error)), icon=":material/error:")
-        if found:
-            st.dataframe(
-                pd.DataFrame(
-                    {
-                        "weights": [w.label for w in found],
-                        "licence": [w.licence for w in found],
-                        "commercial use": [
-                            "not stated" if w.commercial is None else ("yes" if w.commercial else "NO") for w in found
-                        ],
-                        "rows": [w.limits.rows for w in found],
-                        "features": [w.limits.features for w in found],
-                        "classes": [w.limits.classes for w in found],
-                    }
-                ),
-                hide_index=True,
-            )
-        for file, problem in survey.rejected:
-            st.warning(f"{plain(Path(file).name)}: {plain(problem)}")
-        st.markdown("The app never downloads weights and never opens a browser. Official versions:")
-        for card in HOW_TO_GET:
-            st.markdown("- " + plain(card.how_to_get))
-    if found and found[0].commercial is False:
-        st.warning(
-            f"{plain(found[0].label)}: {plain(found[0].licence)}. Not for commercial use.", icon=":material/gavel:"
-        )
-    return found[0] if found else None
-
-
 def compare_form(session: Session, weights: Weights | None) -> CompareConfig | None:
     """Options of a comparison; the config when the user starts it."""
     most = largest_fold_count(session.dataset)
     if most < 2:
         raise InputError("The smallest class has fewer than two samples: no folds can be made. Leave that class out.")
     available = [m for m in MODELS if m != "pfn" or weights is not None]
+    n, p = session.dataset.n_samples, session.dataset.n_features
+    slow = "" if weights is None else time_warning(weights, n, p, 4)
+    if slow:
+        st.info(f"{plain(slow)} A comparison asks it once a fold.", icon=":material/hourglass_top:")
     with st.form("compare"):
         models = st.multiselect(
             "Models",
             available,
             default=[m for m in ("genomap", "genomap_random", "pfn", "logistic", "forest") if m in available],
-            format_func=MODELS.__getitem__,
+            format_func=lambda m: weights.label if m == "pfn" and weights is not None else MODELS[m],
             help="The random layout is the control of the map; logistic regression is the baseline to beat.",
         )
         first, second, third, fourth = st.columns(4)
@@ -96,7 +53,9 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
         features = second.number_input(
             "Features on the map", 1, session.dataset.n_features, min(4096, session.dataset.n_features)
         )
-        estimators = third.number_input("TabPFN estimators", 1, 32, 4, disabled=weights is None)
+        estimators = third.number_input(
+            "Estimators of the tabular model", 1, 32, 4 if not slow else 1, disabled=weights is None
+        )
         seed = fourth.number_input("Seed", 0, 10_000, 0)
         if not st.form_submit_button("Compare", type="primary", icon=":material/play_arrow:"):
             return None
@@ -125,19 +84,21 @@ def result(session: Session, job: Job) -> None:
     found: CompareResult = session.remember(("compare", job.id), lambda: CompareResult.load(folder))
     st.subheader("All models on the same folds")
     _table(found)
-    probas = {_short(r.label): r.proba for r in found.runs if r.proba is not None}
+    probas = {r.label: r.proba for r in found.runs if r.proba is not None}
     if not probas:
         return
     metric = st.segmented_control(
         "Score", list(next(iter(found.scores.values()))), default="balanced_accuracy", required=True,
         format_func=METRICS.__getitem__, key=f"metric-{job.id}",
     )  # fmt: skip
-    rows = [(MODELS[m], row[metric].value, row[metric].low, row[metric].high) for m, row in found.scores.items()]
+    rows = [
+        (found.run(m).label, row[metric].value, row[metric].low, row[metric].high) for m, row in found.scores.items()
+    ]
     st.plotly_chart(
         score_intervals(rows, METRICS[metric]), key=f"scores-{job.id}", alt=f"{METRICS[metric]} of each model"
     )
     caption("Dots: out-of-fold score; lines: 95 % interval from resampling patients (fitted models given).")
-    a, b = st.columns(2)
+    a, b = st.container(key="wide-curves").columns(2)
     a.plotly_chart(roc(found.y, probas, found.classes), key=f"roc-{job.id}", alt="ROC curves")
     b.plotly_chart(reliability(found.y, probas), key=f"calibration-{job.id}", alt="Calibration")
     with st.expander("Confusion matrices"):
@@ -152,10 +113,6 @@ def result(session: Session, job: Job) -> None:
         st.info("This comparison belongs to another cohort: go back to it on the Data page, or compare again.")
         return
     patient_panel(session, folder, found)
-
-
-def _short(label: str) -> str:
-    return label.split(" (sha256")[0]
 
 
 def _table(found: CompareResult) -> None:
@@ -203,16 +160,16 @@ def _verdict(found: CompareResult) -> str:
 
 
 def _downloads(session: Session, found: CompareResult) -> None:
-    def table() -> str:
-        rows = [
-            {"model": r.label, "status": r.status, "message": r.message, "fit_seconds": r.fit_seconds}
+    def table() -> bytes:
+        rows: list[dict[str, object]] = [
+            {"model": r.label, "status": r.status, "message": r.message, "fit_seconds": r.fit_seconds, "inputs": r.note}
+            | {"weights_sha256": r.weights_sha256, "licence": r.licence}
             | {f"{m}{suffix}": getattr(s, part) for m, s in found.scores.get(r.name, {}).items()
                for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"))}
             for r in found.runs
         ]  # fmt: skip
-        return "# For research use only. Not for use in diagnostic procedures.\n" + pd.DataFrame(rows).to_csv(
-            index=False
-        )
+        header = list(dict.fromkeys(name for row in rows for name in row))
+        return csv_table(header, ([row.get(name) for name in header] for row in rows))
 
     st.download_button(
         "Download the scores (CSV)", table, f"comparison-{file_stem(session.dataset.name)}.csv", on_click="ignore"

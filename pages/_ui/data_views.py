@@ -12,17 +12,21 @@ import pandas as pd
 import scipy.sparse as sp
 import streamlit as st
 
-from genomap_core.data.message import Message, worst
+from genomap_core.data.message import Message, Severity, worst
 from genomap_core.data.roles import ID_STEM, Roles
 from genomap_core.data.schema import to_dataset, validate
 from genomap_core.data.table import Table
-from genomap_core.errors import GenomapError
+from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.inspect import inspect, kind_of_upload
 from genomap_core.io.tables import read_table
 from genomap_core.workflows.samples import SAMPLES
-from pages._ui.session import Session
-from pages._ui.shell import page_link, plain, show_error
+from pages._ui.session import Session, storage
+from pages._ui.shell import page_link, plain
 
 TYPES = ["csv", "tsv", "txt", "gz", "xlsx", "xlsm", "xls", "parquet", "h5ad"]
+OTHERS = ["png", "jpg", "jpeg", "gif", "tif", "tiff", "dcm", "nii", "zip", "tar", "safetensors"]
+OTHERS += ["pkl", "pt", "npy", "npz", "joblib"]
+"""What people drop here too: they are told what it is, and what is wrong with it."""
 BADGES = {
     "error": (":material/error:", "Must be mended"),
     "refuse": (":material/block:", "Refused"),
@@ -87,16 +91,26 @@ def upload(session: Session) -> None:
         "CSV or TSV (any delimiter, encoding and decimal sign; gzip), Excel, Parquet or h5ad; up to 200 MB. One row a "
         "patient, one column a feature, and a column with the class. The file stays on this machine."
     )
-    file = st.file_uploader("Table", type=TYPES, max_upload_size=200, label_visibility="collapsed")
+    file = st.file_uploader(
+        "Table",
+        type=TYPES + OTHERS,
+        max_upload_size=200,
+        label_visibility="collapsed",
+        key=f"table-{session.uploads}",
+    )
     if file is None:
         return
     content = file.getvalue()
     key = hashlib.sha256(content).hexdigest()
     try:
+        if kind_of_upload(content, file.name) != "table":
+            _other_file(session, key, content, file.name)
+            return
         with st.spinner(f"Reading {plain(file.name)} ..."):
             table = session.remember(("table", key, file.name), lambda: _read(session, key, content, file.name))
-    except GenomapError as error:
-        show_error(error)
+    except InputError as error:
+        severity: Severity = "refuse" if isinstance(error, RefusedError) else "error"
+        report_messages((Message(severity, "unreadable", str(error)),))
         return
     table = _choose_part(session, key, content, file.name, table)
     if worst(table.messages) in ("error", "refuse"):
@@ -121,8 +135,21 @@ def upload(session: Session) -> None:
         st.markdown("The cohort in use stays as it is until the points marked *Must be mended* are solved.")
 
 
+def _other_file(session: Session, key: str, content: bytes, name: str) -> None:
+    """An image, an archive, a model: checked as it would be where it belongs, and what it is said."""
+    with st.spinner(f"Checking {plain(name)} ..."):
+        found = session.remember(("other", key, name), lambda: inspect(content, name))
+    report_messages(found.messages)
+    if found.summary:
+        st.info(
+            plain(f"{name}: {found.summary}") + " It is no table: a cohort starts from a table; a saved model is "
+            "loaded on the Train page.",
+            icon=":material/description:",
+        )
+
+
 def _read(session: Session, key: str, content: bytes, name: str, **part: Any) -> Table:
-    for old in [k for k in session.cache if k[0] in ("table", "report") and k[1] != key]:
+    for old in [k for k in session.cache if k[0] in ("table", "report", "other") and k[1] != key]:
         del session.cache[old]
     return read_table(content, name, **part)
 
@@ -230,6 +257,9 @@ def manage(session: Session) -> None:
         "Your table, your jobs and their models lie in a private folder of this machine's user until you delete them. "
         "The link of this tab opens them again; keep it to yourself."
     )
+    if told := st.session_state.pop("removed", None):
+        st.success(f"{told} The sample cohort is in use again.", icon=":material/delete:")
+    st.markdown(f"Stored for this tab now: **{storage().used(session.owner) / 1e6:,.1f} MB**.")
     if not st.session_state.get("confirm_delete"):
         st.button("Delete my data", icon=":material/delete:", on_click=_ask_to_delete, args=(True,))
         return
@@ -245,5 +275,9 @@ def _ask_to_delete(ask: bool) -> None:
 
 def _delete(session: Session) -> None:
     _ask_to_delete(False)
-    removed = session.delete_data()
-    st.toast(f"{removed} files were removed. The sample cohort is in use again.", icon=":material/delete:")
+
+    def delete() -> None:
+        removed = session.delete_data()
+        st.session_state["removed"] = f"Removed: {removed}. Nothing of yours is stored here any more."
+
+    session.attempt(delete)

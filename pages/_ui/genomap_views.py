@@ -1,11 +1,14 @@
-"""The views of the Genomap page: one patient, classes, patients side by side, the layout's quality, fewer samples."""
+"""The views of the Genomap page: one patient, classes, patients side by side, the layout's quality, fewer samples.
+
+Tables are plain dicts: importing pandas takes half a second that the first map need not wait for.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
@@ -92,7 +95,7 @@ def patient_picker(session: Session) -> int:
 
 def patient(session: Session, result: GenomapResult) -> None:
     """One patient's map with its sliders, and the feature that was clicked or searched."""
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.container(key="wide-patient").columns([3, 2], gap="large")
     with right:
         row = patient_picker(session)
         _feature_card(session, result, row)
@@ -161,7 +164,7 @@ def _feature_card(session: Session, result: GenomapResult, row: int) -> None:
     st.dataframe(_neighbours(result, picked), hide_index=True, height=230)
 
 
-def _neighbours(result: GenomapResult, feature: int) -> pd.DataFrame:
+def _neighbours(result: GenomapResult, feature: int) -> dict[str, list[Any]]:
     """Features on the eight cells around, with their correlation over the cohort."""
     row, column = result.layout.positions[feature]
     board = result.layout.feature_of_cell[result.layout.channel[feature]]
@@ -171,7 +174,7 @@ def _neighbours(result: GenomapResult, feature: int) -> pd.DataFrame:
     with np.errstate(invalid="ignore"):
         r = result.z[:, around].T @ result.z[:, feature] / n
     order = np.argsort(-r)
-    return pd.DataFrame({"feature": [result.feature_names[j] for j in around[order]], "correlation": r[order].round(3)})
+    return {"feature": [result.feature_names[j] for j in around[order]], "correlation": r[order].round(3).tolist()}
 
 
 def classes(session: Session, result: GenomapResult) -> None:
@@ -219,12 +222,10 @@ def classes(session: Session, result: GenomapResult) -> None:
     )
     top = np.argsort(-np.abs(difference))[:15]
     st.dataframe(
-        pd.DataFrame(
-            {
-                "feature": [result.feature_names[j] for j in top],
-                "difference of means (sd)": difference[top].round(2),
-            }
-        ),
+        {
+            "feature": [result.feature_names[j] for j in top],
+            "difference of means (sd)": difference[top].round(2),
+        },
         hide_index=True,
     )
 

@@ -15,23 +15,16 @@ import streamlit as st
 from genomap_core.data.image_networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job
+from genomap_core.workflows.growth import BASELINES, GrowthCompareConfig
 from genomap_core.workflows.growth_scores import GrowthResult
+from genomap_core.workflows.growth_table import interval_text, lead_rows, report, score_rows, title, wide_rows
 from genomap_core.workflows.growth_view import PHYSNET, PLAIN, sample_models
-from genomap_core.workflows.scores import Score
 from pages._ui import jobs as job_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
 TRAIN, COMPARE = "growth_jobs:train_task", "growth_jobs:compare_task"
-_TITLES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-    "roc_auc": "ROC-AUC",
-    "brier": "Brier score",
-    "calibration": "Calibration error",
-}
 
 
 def chosen_model(session: Session) -> dict[str, Any]:
@@ -81,18 +74,25 @@ def panel(session: Session) -> None:
         epochs = d.number_input("Epochs", 1, 200, 15)
         e, f, g, h = st.columns(4)
         per_class = e.number_input("Simulated slices a class", 10, 500, 60, disabled=files is not None)
-        seeds = f.number_input("Seeds (uncertainty)", 1, 5, 3)
-        folds = g.number_input("Folds", 2, 10, 3)
-        networks = h.multiselect("Networks", list(NETWORKS), ["physnet18", "resnet18"], format_func=NETWORKS.get)
+        seeds = f.number_input("Seeds (uncertainty)", 1, 5, 3, help="Networks of a PhysNet that is trained.")
+        folds = g.number_input("Folds", 2, 10, 3, help="Of a comparison.")
+        shares = h.multiselect(
+            "Shares of the images", [1.0, 0.5, 0.2], [1.0], format_func="{:.0%}".format, help="Of a comparison."
+        )
+        networks = st.multiselect(
+            "Networks of a comparison", list(NETWORKS), ["physnet18", *BASELINES], format_func=NETWORKS.get
+        )
         started = st.form_submit_button("Start", type="primary", icon=":material/play_arrow:")
     if started:
-        config = {"width": width, "max_epochs": int(epochs), "stage": 1, "batch_size": 32, "n_folds": int(folds)}
-        spec: dict[str, Any] = {"size": size, "n_per_class": int(per_class), "n_seeds": int(seeds), "config": config}
         if source == "My own images" and not files:
             raise InputError("No images were given: choose a folder that holds one folder of images for each class.")
         train = what == "Train a PhysNet"
+        config: dict[str, Any] = {"width": width, "max_epochs": int(epochs), "batch_size": 32, "n_folds": int(folds)}
+        config["stem_stride"] = 2 if size < 100 else 4
         if not train:
-            config["networks"] = networks
+            config |= {"networks": tuple(networks), "shares": tuple(sorted(shares, reverse=True))}
+        GrowthCompareConfig(**config)
+        spec: dict[str, Any] = {"size": size, "n_per_class": int(per_class), "n_seeds": int(seeds), "config": config}
         _submit(session, TRAIN if train else COMPARE, spec, f"{what}: {source.lower()}", files)
         st.toast("The work is queued. It goes on if this page is closed.")
     job_panel.history(session, TRAIN, lambda job: _trained(session, job))
@@ -131,33 +131,28 @@ def _table(session: Session, job: Job) -> None:
     folder = jobs().folder(job.id, session.owner)
     _hygiene(folder)
     result = GrowthResult.load(folder)
-    sizes = {run.name: run for run in result.runs}
-    rows = []
-    for name, scores in result.scores.items():
-        run = sizes.get(name)
-        rows.append(
-            {"network": NETWORKS.get(name, "Soft vote of the baselines")}
-            | {title: interval_text(scores[key]) for key, title in _TITLES.items()}
-            | {
-                "Parameters": f"{run.parameters:,}" if run else "",
-                "Images/s": f"{run.images_per_second:.0f}" if run else "",
-                "Training s": f"{run.fit_seconds:.0f}" if run else "",
-            }
-        )
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    st.dataframe(pd.DataFrame(score_rows(result)), hide_index=True)
     caption("95 % intervals over groups of images; every image is tested by networks that never saw it or a copy.")
-    if result.dice:
-        text = ", ".join(f"{NETWORKS.get(k, k)} {interval_text(v)}" for k, v in result.dice.items())
-        caption(f"Density against the mask, Dice at the 16 % contour: {text}.")
+    for name, dice in result.dice.items():
+        caption(f"{title(name)}: Dice of the 16 % contour against the masks {interval_text(dice)}.")
+    if result.lead:
+        st.markdown("**How far PhysNet leads**")
+        st.dataframe(pd.DataFrame(lead_rows(result)), hide_index=True)
+        caption("Paired on the same images; an interval off zero is a difference.")
     if result.robustness:
         st.markdown("**Macro F1 on degraded images**")
-        table = pd.DataFrame(
-            {
-                NETWORKS.get(name, "Soft vote"): {key: interval_text(s) for key, s in by.items()}
-                for name, by in result.robustness.items()
-            }
-        )
-        st.dataframe(table)
+        st.dataframe(pd.DataFrame(wide_rows(result.robustness)), hide_index=True)
+    if any(len(row) > 1 for row in result.few.values()):
+        st.markdown("**Macro F1 by share of the training images**")
+        st.dataframe(pd.DataFrame(wide_rows(result.few)), hide_index=True)
+    st.download_button(
+        "Download the report",
+        lambda: report(result).encode(),
+        "growth.md",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"growth-report-{job.id}",
+    )
 
 
 def _hygiene(folder: Path) -> None:
@@ -172,9 +167,3 @@ def _done(session: Session, task: str) -> list[Job]:
     return sorted(
         (j for j in jobs().list(session.owner) if j.task == name and j.status == "done"), key=lambda j: j.created
     )
-
-
-def interval_text(score: Score) -> str:
-    """``.873 (.841 to .901)``"""
-    value, low, high = (f"{v:.3f}".removeprefix("0") for v in (score.value, score.low, score.high))
-    return f"{value} ({low} to {high})"

@@ -13,12 +13,12 @@ import streamlit as st
 from genomap_core.data.hygiene import check_image, head_box, head_region, normalise, to_grey
 from genomap_core.io.pixels import PixelStack, read_pixels
 from genomap_core.plotting.colour import vik
-from genomap_core.workflows.growth_samples import read_samples
+from genomap_core.workflows.growth_samples import read_samples, sample_lengths
 from genomap_core.workflows.growth_units import IDENTIFIABILITY, PhysicalScale, cell_size, growth_figures
 from pages._ui.growth_canvas import GrowthView, growth_canvas
 from pages._ui.growth_training import chosen_model
 from pages._ui.session import Session, warm
-from pages._ui.shell import plain
+from pages._ui.shell import errors_shown, plain
 from pages._ui.widgets import caption
 
 METHODS = {"integrated_gradients": "Integrated Gradients", "gradcam": "Layer Grad-CAM", "occlusion": "Occlusion"}
@@ -31,12 +31,44 @@ class ChosenImage:
 
     pixels: np.ndarray
     label: str
-    spacing: tuple[float, float] | None
     digest: str
+    spacing: tuple[float, float] | None = None
+    """Height and width of a pixel in mm, where the file says so"""
     truth: str | None = None
+    """Class of a simulated slice"""
+    length: float = float("nan")
+    """sqrt(D / rho) of a simulated slice, in its own pixels"""
 
 
-def choose_image(session: Session) -> ChosenImage | None:
+def one_image(session: Session) -> None:
+    """Choose a slice, then see its class, its growth, and where the networks look."""
+    image = _choose(session)
+    if image is None:
+        return
+    model = chosen_model(session)
+    clean, box = _clean(image.pixels, model["size"])
+    with st.spinner("Asking the networks ..."):
+        about, seen = session.remember(
+            ("growth", image.digest, model["key"]),
+            lambda: warm().call(f"{_VIEW}:analyse", model["spec"], {"image": clean}, timeout=120),
+        )
+    best = int(seen["proba"].mean(0).argmax())
+    with st.container(key="wide-growth"):
+        left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("Growth behind the image")
+        growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
+    with right:
+        st.subheader("Classes")
+        _classes(about["classes"], seen, image.truth)
+        st.subheader("What the growth model says")
+        with errors_shown():
+            _figures(about, seen, about["classes"][best], box, image)
+    st.subheader("Where the networks look")
+    _attribution(session, image, clean, model, about["classes"], best)
+
+
+def _choose(session: Session) -> ChosenImage | None:
     """A simulated slice, or one slice of an upload; None until there is one."""
     source = st.segmented_control(
         "Image", ["Simulated slices", "My own image"], default="Simulated slices", required=True, key="growth_source"
@@ -61,61 +93,20 @@ def choose_image(session: Session) -> ChosenImage | None:
     if len(stack.slices) > 1:
         index = st.slider("Slice", 1, len(stack.slices), stack.middle + 1, key=f"slice-{digest[:12]}") - 1
     pixels = stack.slices[index]
-    spacing = _spacing(stack, digest)
-    check_image(pixels, upload.name, spacing)
-    return ChosenImage(pixels, f"{upload.name}, slice {index + 1}", spacing, f"{digest}-{index}")
-
-
-def _spacing(stack: PixelStack, digest: str) -> tuple[float, float] | None:
-    known = stack.spacing
-    value = st.number_input(
-        "Pixel spacing in mm (0: not known)" if known is None else "Pixel spacing in mm, from the file",
-        0.0,
-        20.0,
-        0.0 if known is None else float(np.mean(known)),
-        0.1,
-        key=f"spacing-{digest[:12]}",
-        help="With it the infiltration length is given in millimetres.",
-    )
-    if known is not None and abs(value - float(np.mean(known))) < 1e-6:
-        return known
-    return (value, value) if value else None
+    check_image(pixels, upload.name)
+    return ChosenImage(pixels, f"{upload.name}, slice {index + 1}", f"{digest}-{index}", stack.spacing)
 
 
 def _sample() -> ChosenImage:
     images, _, _, names = st.cache_data(read_samples, show_spinner=False)()
+    lengths = st.cache_data(sample_lengths, show_spinner=False)()
     left, right = st.columns([1, 2])
     titles = list(dict.fromkeys(n.rsplit("_", 1)[0] for n in names))
     kind = left.selectbox("Class", titles, format_func=lambda k: k.replace("_", " "), key="growth_class")
     own = [i for i, n in enumerate(names) if n.rsplit("_", 1)[0] == kind]
-    number = right.slider("Slice", 1, len(own), 1, key="growth_slice")
-    i = own[number - 1]
-    return ChosenImage(images[i], names[i].replace("_", " "), None, f"sample-{i}", kind.replace("_", " "))
-
-
-def show(session: Session, image: ChosenImage) -> None:
-    """Classes, growth and figures of the image."""
-    model = chosen_model(session)
-    clean, box = _clean(image.pixels, model["size"])
-    with st.spinner("Asking the networks ..."):
-        about, seen = session.remember(
-            ("growth", image.digest, model["key"]),
-            lambda: warm().call(f"{_VIEW}:analyse", model["spec"], {"image": clean}, timeout=120),
-        )
-    proba = seen["proba"].mean(0)
-    best = int(proba.argmax())
-    name = about["classes"][best]
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.subheader("Growth behind the image")
-        growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
-    with right:
-        st.subheader("Classes")
-        _classes(about["classes"], seen, image.truth)
-        st.subheader("What the growth model says")
-        _figures(about, seen, name, box, image.spacing)
-    with st.expander("Where the networks look", icon=":material/center_focus_strong:"):
-        _attribution(session, image, clean, model, about["classes"], best)
+    i = own[right.slider("Slice", 1, len(own), 1, key="growth_slice") - 1]
+    label = names[i].replace("_", " ")
+    return ChosenImage(images[i], label, f"sample-{i}", None, kind.replace("_", " "), float(lengths[i]))
 
 
 def _clean(pixels: np.ndarray, size: int) -> tuple[np.ndarray, tuple[int, int]]:
@@ -161,40 +152,68 @@ def _classes(classes: list[str], seen: dict[str, np.ndarray], truth: str | None)
 
 
 def _figures(
-    about: dict[str, Any],
-    seen: dict[str, np.ndarray],
-    name: str,
-    box: tuple[int, int],
-    spacing: tuple[float, float] | None,
+    about: dict[str, Any], seen: dict[str, np.ndarray], name: str, box: tuple[int, int], image: ChosenImage
 ) -> None:
-    cells = seen["frames"].shape[-1]
-    scale = PhysicalScale(cell_size(box, cells, spacing))
-    figures = growth_figures(seen["diffusion"], seen["rate"], name in about["infiltrating"], scale)
-    if not figures:
+    if name not in about["infiltrating"]:
         st.info(
             f"No figures: “{plain(name)}” is no class that infiltrates the brain, so D and rho have no meaning for it.",
             icon=":material/block:",
         )
         return
-    table = pd.DataFrame(
-        {
-            "figure": [f.title for f in figures],
-            "value": [f"{f.value:.2g}" for f in figures],
-            "networks": [f"{f.low:.2g} to {f.high:.2g}" for f in figures],
-            "unit": [f.unit for f in figures],
-        }
+    steps, cells = len(seen["frames"]) - 1, seen["frames"].shape[-1]
+    figures = growth_figures(seen["diffusion"], seen["rate"], True, _scale(image, box, cells, steps))
+    table = {
+        "figure": [f.title for f in figures],
+        "value": [f"{f.value:.2g}" for f in figures],
+        "networks": [f"{f.low:.2g} to {f.high:.2g}" for f in figures],
+        "unit": [f.unit for f in figures],
+    }
+    if any(f.plausible for f in figures):
+        table["gliomas"] = [f"{f.plausible[0]:g} to {f.plausible[1]:g}" if f.plausible else "" for f in figures]
+    st.dataframe(pd.DataFrame(table), hide_index=True)
+    n = len(seen["rate"])
+    spread = f"Lowest and highest of {n} networks from different seeds. " if n > 1 else "One network: no uncertainty. "
+    if np.isfinite(image.length):
+        spread += f"The simulation itself was grown with a length of {image.length * cells / max(box):.2g} cells. "
+    caption(spread + IDENTIFIABILITY)
+
+
+def _scale(image: ChosenImage, box: tuple[int, int], cells: int, steps: int) -> PhysicalScale:
+    """Millimetres and days, where the user or the file knows them."""
+    known = image.spacing
+    left, right = st.columns(2)
+    spacing = left.number_input(
+        "Pixel spacing in mm" + ("" if known is None else ", from the file"),
+        0.0,
+        20.0,
+        0.0 if known is None else float(np.mean(known)),
+        0.1,
+        key=f"spacing-{image.digest[:16]}",
+        help="0: not known. With it the infiltration length is given in millimetres.",
     )
-    st.dataframe(table, hide_index=True)
-    caption(IDENTIFIABILITY)
+    days = right.number_input(
+        "Age of the tumour in days",
+        0.0,
+        36_500.0,
+        0.0,
+        30.0,
+        key=f"days-{image.digest[:16]}",
+        help="Time from the first frame to the image, from an earlier date. 0: not known. With both, D and rho are "
+        "given per day.",
+    )
+    changed = known is None or abs(spacing - float(np.mean(known))) > 1e-6
+    if changed:
+        known = (spacing, spacing) if spacing else None
+    return PhysicalScale(cell_size(box, cells, known), days / steps if days else None)
 
 
 def _attribution(
     session: Session, image: ChosenImage, clean: np.ndarray, model: dict[str, Any], classes: list[str], best: int
 ) -> None:
-    a, b = st.columns(2)
+    a, b, c = st.columns([2, 2, 1], vertical_alignment="bottom")
     target = a.selectbox("Class explained", range(len(classes)), best, format_func=classes.__getitem__)
     method = b.selectbox("Method", list(METHODS), format_func=METHODS.__getitem__)
-    if not st.toggle("Compute", key="growth_attribution"):
+    if not c.toggle("Compute", key="growth_attribution", help="Takes a few seconds an image."):
         return
     spec = {**model["spec"], "target": int(target), "method": method}
     with st.spinner("Explaining ..."):

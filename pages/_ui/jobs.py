@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from genomap_core.jobs import Job, JobEvent
@@ -98,6 +97,8 @@ def learning_curves(events: list[JobEvent], stage: str) -> None:
                 line = names[name] + (f", network {int(r['member']) + 1}" if several else "")
                 table.setdefault(line, {})[int(r["epoch"])] = r[name]
         if table:
+            import pandas as pd  # takes half a second, which a page without curves need not wait for
+
             frame = pd.DataFrame({line: pd.Series(points) for line, points in sorted(table.items())})
             place.line_chart(frame, x_label="epoch", y_label=title, height=240, alt=f"{title} by epoch")
 
@@ -108,6 +109,13 @@ def ended(session: Session, job: Job, draw: Callable[[Job], None]) -> None:
         draw(job)
         return
     st.error(f"{ENDINGS[job.status]}: {plain(job.cause or 'no cause known')}", icon=":material/error:")
+    st.button(
+        "Resume",
+        key=f"resume-{job.id}",
+        icon=":material/restart_alt:",
+        help="Runs it again on the same data; a training goes on from its last finished epoch.",
+        on_click=lambda: session.attempt(lambda: jobs().resume(job.id, session.owner)),
+    )
 
 
 def latest(session: Session, task: str) -> Job | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 
 import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.io.export import csv_table
 from genomap_core.plotting.static_map import map_png, map_svg
 from genomap_core.workflows.genomap import GenomapResult
 from pages._ui.gene_map import MapData
@@ -22,7 +22,7 @@ def exports(session: Session, result: GenomapResult, data: MapData) -> None:
     files = {
         "PNG": (lambda: map_png(data.static(shown)), f"{stem}.png"),
         "SVG": (lambda: map_svg(data.static(shown)), f"{stem}.svg"),
-        "CSV": (lambda: _map_csv(result, data.shown(shown)[0]), f"{stem}.csv"),
+        "CSV": (lambda: map_csv(result, data.shown(shown)[0]), f"{stem}.csv"),
         "All maps (npz)": (
             lambda: maps_npz(session.dataset, result),
             f"genomaps-{file_stem(session.dataset.name)}.npz",
@@ -33,21 +33,11 @@ def exports(session: Session, result: GenomapResult, data: MapData) -> None:
             st.download_button(title, make, name, on_click="ignore", icon=":material/download:")
 
 
-def formula_safe(text: str) -> str:
-    """``text`` as a cell that no spreadsheet takes for a formula."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%") else text
-
-
-def _map_csv(result: GenomapResult, values: np.ndarray) -> bytes:
-    out = io.StringIO()
-    out.write("# For research use only. Not for use in diagnostic procedures.\n")
-    writer = csv.writer(out)
-    writer.writerow(["feature", "channel", "row", "column", "z_score"])
-    for name, channel, place, value in zip(
-        result.feature_names, result.layout.channel, result.layout.positions, values, strict=True
-    ):
-        writer.writerow([formula_safe(name), int(channel), *map(int, place), "" if np.isnan(value) else f"{value:.6g}"])
-    return out.getvalue().encode()
+def map_csv(result: GenomapResult, values: np.ndarray) -> bytes:
+    """Every feature with its place and its value in standard deviations."""
+    places = zip(result.feature_names, result.layout.channel, result.layout.positions, values, strict=True)
+    header = ("feature", "channel", "row", "column", "z_score")
+    return csv_table(header, ((n, int(c), int(at[0]), int(at[1]), float(v)) for n, c, at, v in places))
 
 
 def maps_npz(dataset: Dataset, result: GenomapResult) -> bytes:

@@ -55,7 +55,7 @@ def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
         "Both models see exactly the values drawn here. They were fitted without this patient "
         f"(fold {fold + 1} of {found.config.n_folds}). Colour of the overlay: share of the largest attribution."
     )
-    said, why = st.columns(2, gap="large")
+    said, why = st.container(key="wide-models").columns(2, gap="large")
     with said:
         _predictions(found, row, about)
     with why:

@@ -10,39 +10,59 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
-from genomap_core.errors import GenomapError, InputError
+from genomap_core.errors import GenomapError, InputError, StorageError
+from genomap_core.io.sandbox import sweep_leftovers
 from genomap_core.jobs import JobManager
+from genomap_core.jobs.files import make_private, write_atomically
+from genomap_core.jobs.storage import Removed, Storage
 from genomap_core.jobs.warm import WarmWorker
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.genomap import GenomapConfig, GenomapResult, fit_genomap
-from genomap_core.workflows.samples import load_sample
+from genomap_core.workflows.samples import DEFAULT_SAMPLE, load_sample
 from pages._ui.shell import show_error
+from pages._ui.sign_in import identity
 
 TOKEN = "session"
-DEFAULT_SAMPLE = "expression"
 
 
 def home() -> Path:
-    """Folder of everything the app stores; ``GENOMAP_HOME`` overrides ``~/.genomap-studio``."""
+    """Private folder of everything the app stores; ``GENOMAP_HOME`` overrides ``~/.genomap-studio``."""
     folder = Path(os.environ.get("GENOMAP_HOME") or Path.home() / ".genomap-studio")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    try:
+        return make_private(folder)
+    except OSError as error:
+        raise StorageError.of(error) from error
 
 
 @st.cache_resource(show_spinner=False)
 def jobs() -> JobManager:
-    """The server's one job manager."""
-    return JobManager(home() / "jobs")
+    """The server's one job manager: ``GENOMAP_SLOTS`` workers at a time, one of each owner while others wait."""
+    sweep_leftovers()
+    manager = JobManager(
+        home() / "jobs",
+        slots=max(1, int(os.environ.get("GENOMAP_SLOTS", "1"))),
+        per_owner=max(1, int(os.environ.get("GENOMAP_JOBS_PER_USER", "1"))),
+        min_free_bytes=0,
+        make_room=lambda owner, need: storage().make_room(owner, need),
+    )
+    Storage(home(), lambda: manager).sweep()
+    return manager
+
+
+@st.cache_resource(show_spinner=False)
+def storage() -> Storage:
+    """Quotas and deletion, for all sessions of this server."""
+    return Storage(home(), jobs)
 
 
 @st.cache_resource(show_spinner=False)
@@ -66,6 +86,8 @@ class Session:
     perturbation: Perturbation = field(default_factory=Perturbation)
     previous: tuple[Dataset, str | None] | None = None
     """The cohort before the present one, for undo."""
+    uploads: int = 0
+    """Part of the uploaders' keys: another number, and what they hold in memory is dropped."""
     failure: str | None = None
     """What went wrong in a callback, for the page to show once."""
     cache: dict[tuple[Any, ...], Any] = field(default_factory=dict)
@@ -74,14 +96,12 @@ class Session:
     @property
     def owner(self) -> str:
         """Name of the token in ledgers; the token itself is not stored."""
-        return hashlib.sha256(self.token.encode()).hexdigest()[:32]
+        return _owner(self.token)
 
     @property
     def folder(self) -> Path:
         """Private folder of the tab."""
-        folder = home() / "sessions" / self.owner
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
+        return storage().folder(self.owner)
 
     def use(self, dataset: Dataset, sample: str | None) -> None:
         """Make this the cohort of the tab; the one before can be brought back."""
@@ -94,6 +114,8 @@ class Session:
             action()
         except GenomapError as error:
             self.failure = str(error)
+        except OSError as error:
+            self.failure = str(StorageError.of(error))
 
     def undo(self) -> None:
         """Back to the cohort before; a second undo comes forward again."""
@@ -103,34 +125,36 @@ class Session:
             self.previous = present
 
     def _set(self, dataset: Dataset, sample: str | None) -> None:
+        self._show(dataset, sample)
+        self.save()
+
+    def _show(self, dataset: Dataset, sample: str | None) -> None:
         self.dataset, self.sample = dataset, sample
         self.patient, self.feature, self.perturbation = 0, None, Perturbation()
         self.layout = GenomapConfig()
-        self.save()
 
     def save(self) -> None:
-        """Write what a refresh needs."""
+        """Write what a refresh needs: whole, or not at all."""
         path = self.folder / "dataset.npz"
         if self.sample is None:
             temporary = path.with_name("dataset.writing.npz")
-            self.dataset.save(temporary)
-            temporary.replace(path)
-        else:
+            try:
+                storage().make_room(self.owner, _size(self.dataset))
+                self.dataset.save(temporary)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        write_atomically(self.folder / "state.json", json.dumps({"sample": self.sample}).encode())
+        if self.sample is not None:
             path.unlink(missing_ok=True)
-        (self.folder / "state.json").write_text(json.dumps({"sample": self.sample}))
 
-    def delete_data(self) -> int:
-        """Remove this tab's folder and jobs from disk and go back to the sample; the number of files removed."""
-        removed = 0
-        for job in jobs().list(self.owner):
-            removed += sum(1 for f in jobs().folder(job.id, self.owner).rglob("*") if f.is_file())
-            jobs().remove(job.id, self.owner)
-        removed += sum(1 for f in self.folder.rglob("*") if f.is_file())
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def delete_data(self) -> Removed:
+        """Remove all that is stored of this tab and go back to the sample; what there was."""
+        removed = storage().delete(self.owner)
         self.cache.clear()
         self.previous = None
-        self.dataset, self.sample = load_sample(DEFAULT_SAMPLE), DEFAULT_SAMPLE
-        self.patient, self.feature, self.perturbation = 0, None, Perturbation()
+        self.uploads += 1
+        self._show(load_sample(DEFAULT_SAMPLE), DEFAULT_SAMPLE)
         return removed
 
     def genomap(self, on_progress: OnProgress = ignore) -> GenomapResult:
@@ -150,15 +174,19 @@ class Session:
 
 
 def current() -> Session:
-    """The session of this tab: from memory, from disk after a refresh, or a new one with the sample cohort."""
+    """The session of this tab: from memory, from disk after a refresh, or a new one with the sample cohort.
+
+    Where people sign in, the session is the person's, whatever the URL says.
+    """
+    person = identity()
     session: Session | None = st.session_state.get("session")
+    if session is not None and person and session.token != person:
+        st.session_state.clear()
+        session = None
     if session is None:
-        token = st.query_params.get(TOKEN, "")
-        session = _restore(token) if len(token) >= 22 and token.replace("-", "").replace("_", "").isalnum() else None
-        if session is None:
-            session = Session(secrets.token_urlsafe(16), load_sample(DEFAULT_SAMPLE))
+        session = _find(person or st.query_params.get(TOKEN, ""), signed_in=bool(person))
         st.session_state["session"] = session
-    if st.query_params.get(TOKEN) != session.token:
+    if not person and st.query_params.get(TOKEN) != session.token:
         st.query_params[TOKEN] = session.token
     if session.failure is not None:
         show_error(GenomapError(session.failure))
@@ -166,14 +194,31 @@ def current() -> Session:
     return session
 
 
+def _find(token: str, signed_in: bool) -> Session:
+    if signed_in or (len(token) >= 22 and token.replace("-", "").replace("_", "").isalnum()):
+        found = _restore(token)
+        if found is not None or signed_in:
+            return found or Session(token, load_sample(DEFAULT_SAMPLE))
+    return Session(secrets.token_urlsafe(16), load_sample(DEFAULT_SAMPLE))
+
+
 def _restore(token: str) -> Session | None:
-    folder = home() / "sessions" / hashlib.sha256(token.encode()).hexdigest()[:32]
+    folder = home() / "sessions" / _owner(token)
     if not (folder / "state.json").is_file():
         return Session(token, load_sample(DEFAULT_SAMPLE)) if folder.is_dir() else None
-    sample = json.loads((folder / "state.json").read_text())["sample"]
     try:
+        sample = json.loads((folder / "state.json").read_text())["sample"]
         dataset = Dataset.load(folder / "dataset.npz") if sample is None else load_sample(sample)
-    except (OSError, ValueError, KeyError, InputError):
+    except (OSError, ValueError, KeyError, TypeError, InputError):
         st.warning("The cohort of this tab could not be read again; the sample cohort is shown.")
         return Session(token, load_sample(DEFAULT_SAMPLE))
     return Session(token, dataset, sample)
+
+
+def _owner(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
+def _size(dataset: Dataset) -> int:
+    X = dataset.X
+    return int(X.nbytes) if isinstance(X, np.ndarray) else int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from genomap_core.errors import GenomapError
+from genomap_core.errors import STORAGE_ERRORS, GenomapError, StorageError
 
 ROOT = Path(__file__).resolve().parents[2]
 ICON = Path(__file__).with_name("icon.png")
@@ -24,6 +24,9 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     "Model": [
         ("train", "Train", ":material/model_training:", "Train a network on the maps, or load one"),
         ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
+    ],
+    "Imaging": [
+        ("growth", "Growth", ":material/neurology:", "Class and growth of a brain tumour from one MRI slice"),
     ],
 }
 DEFAULT = "genomap"
@@ -82,10 +85,21 @@ def page(title: str, purpose: str) -> Iterator[None]:
         _frame()
     st.title(title)
     st.markdown(purpose)
+    with errors_shown():
+        yield
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """A part of a page that may fail by itself: a known error is shown in its place."""
     try:
         yield
     except GenomapError as error:
         show_error(error)
+    except OSError as error:
+        if error.errno not in STORAGE_ERRORS:
+            raise
+        show_error(StorageError.of(error))
 
 
 def _frame() -> Any:

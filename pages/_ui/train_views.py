@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from genomap_core.errors import InputError
+from genomap_core.io.export import csv_table
 from genomap_core.jobs import Job
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.workflows.folds import hold_out
@@ -17,7 +18,6 @@ from genomap_core.workflows.scores import METRICS, Score
 from genomap_core.workflows.train import BUNDLE, TrainConfig, TrainResult, bundle_header
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
-from pages._ui.map_exports import formula_safe
 from pages._ui.session import Session, jobs, warm
 from pages._ui.shell import plain
 from pages._ui.widgets import NETWORKS, caption, file_stem
@@ -105,14 +105,14 @@ def load(session: Session) -> None:
         )
     proba, names = arrays["proba"], about["classes"]
     table = pd.DataFrame(proba.round(4), columns=names)
-    table.insert(0, "sample", [formula_safe(s) for s in dataset.sample_ids])
+    table.insert(0, "sample", dataset.sample_ids)
     table.insert(1, "most likely", [names[k] for k in proba.argmax(1)])
     if proba.shape[1] < 2:
         raise InputError("The model knows one class only.")
     st.dataframe(table, hide_index=True)
     st.download_button(
         "Download predictions (CSV)",
-        "# For research use only. Not for use in diagnostic procedures.\n" + table.to_csv(index=False),
+        csv_table(list(table.columns), table.itertuples(index=False)),
         f"predictions-{file_stem(dataset.name)}.csv",
         on_click="ignore",
     )

@@ -181,7 +181,16 @@ def test_a_cohort_survives_the_disk(tmp_path) -> None:
     masks = np.zeros((4, 32, 32), np.float32)
     masks[1] = np.nan
     cohort = ImageCohort(
-        "c", images, np.array([0, 1, 0, 1]), ("a", "b"), tuple("wxyz"), np.array([0, 0, 1, 2]), masks, ("b",), ("a",)
+        "c",
+        images,
+        np.array([0, 1, 0, 1]),
+        ("a", "b"),
+        tuple("wxyz"),
+        np.array([0, 0, 1, 2]),
+        masks,
+        None,
+        ("b",),
+        ("a",),
     )
     cohort.save(tmp_path / "c.npz")
     again = ImageCohort.load(tmp_path / "c.npz")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_selection import f_classif
 
-from genomap_core.pfn.selection import FeatureReducer, anova_f, variances
+from genomap_core.pfn.selection import FeatureReducer, anova_f, mutual_information, variances
 
 
 @settings(max_examples=30, deadline=None)

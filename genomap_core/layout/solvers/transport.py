@@ -9,11 +9,13 @@ with C1 the distance of features, C2 the Euclidean distance of cells (Memoli, Fo
 loss). Method, ours: C1 is of low rank, so the objective's gradient is a convolution on the grid (`field`); against it,
 *exact* linear assignments are solved in windows of the grid (`moves`), from wide and sparse to narrow and dense (a blur
 that shrinks, as in self-sorting maps: Strong & Gong, IEEE ToM 2014; Barthel et al., CGF 42(1), 2023), with noise on the
-costs that fades out (annealing), and last exact swaps. Work and memory grow as p log p.
+costs that fades out (annealing), and last exact swaps (on small grids of any two cells). Work and memory grow as
+p log p.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,14 +25,18 @@ from genomap_core.layout.assignment import Lattice
 from genomap_core.layout.board import Board, make_board
 from genomap_core.layout.carve import carve
 from genomap_core.layout.constraints import Constraints, owners
-from genomap_core.layout.field import Kernels
+from genomap_core.layout.field import Kernels, available_cores
 from genomap_core.layout.lowrank import FeatureVectors, feature_vectors
-from genomap_core.layout.moves import blur_sweep, lattice_sweep, swap_pass
+from genomap_core.layout.moves import PARTS, Run, best_swaps, blur_sweep, lattice_sweep, swap_pass
 from genomap_core.layout.problem import Arrangement, Problem
 from genomap_core.layout.start import first_cells, reference_points
 
 SET_BOND = 0.7
 """Length of the extra dimension that features of one set share, where a feature's own vector has at most 1."""
+
+
+SMALL = 100
+"""Cells up to which swaps of any two are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +83,29 @@ def schedule(shape: tuple[int, int], effort: float = 1.0) -> Schedule:
     return Schedule(
         radii=tuple(radii),
         sweeps=max(1, round(effort * (18 if small else 10 if middle else 6))),
-        side=16 if small else 12 if middle else 8,
+        side=12 if middle else 8,
         noise=0.4 if middle else 0.2,
         swap_passes=12 if small else 6,
-        restarts=max(1, round(effort * min(8, 400 / m))),
+        restarts=max(1, round(effort * min(16, 400 / m))),
     )
 
 
 def transport(problem: Problem) -> np.ndarray:
     """Index of each feature's cell in the grid's usable cells: ``(p,)`` int."""
-    vectors = feature_vectors(problem.table, 128 if problem.grid.n_cells <= 2500 else 64, seed=problem.seed)
-    kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
     plan = schedule(problem.grid.shape, problem.effort)
     if problem.constraints.stability > 0:
         plan = replace(plan, radii=(), noise=0.0, restarts=1)
-    with threadpool_limits(limits=1, user_api="blas"):  # many small products: threads would only wait for each other
-        best = _best_of(vectors, kernels, plan, problem)
+    with (
+        threadpool_limits(limits=1, user_api="blas"),  # many small products: its threads would wait for each other
+        ThreadPoolExecutor(min(PARTS, available_cores())) as threads,
+    ):
+        vectors = feature_vectors(problem.table, 128 if problem.grid.n_cells <= 2500 else 64, seed=problem.seed)
+        kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
+        best = _best_of(vectors, kernels, plan, problem, threads.map)
     return np.searchsorted(problem.grid.open_cells, best)
 
 
-def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem: Problem) -> np.ndarray:
+def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem: Problem, run: Run) -> np.ndarray:
     """Row-major cell of each feature in the try of lowest objective: ``(p,)`` int."""
     first = first_cells(vectors.values, problem)
     best, lowest = first, np.inf
@@ -105,7 +114,7 @@ def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem:
         begin = first if trial == 0 else _shuffled(first, problem, rng)
         board = make_board(vectors, kernels, problem.channel, begin, fixed=_pinned(problem))
         _anchor(board, problem)
-        anneal(board, vectors, plan, problem, rng, trial)
+        anneal(board, vectors, plan, problem, rng, trial, run)
         objective = board.objective() if plan.restarts > 1 else 0.0
         if objective < lowest:
             best, lowest = board.cell_of_feature(), objective
@@ -113,7 +122,13 @@ def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem:
 
 
 def anneal(
-    board: Board, vectors: FeatureVectors, plan: Schedule, problem: Problem, rng: np.random.Generator, trial: int = 0
+    board: Board,
+    vectors: FeatureVectors,
+    plan: Schedule,
+    problem: Problem,
+    rng: np.random.Generator,
+    trial: int = 0,
+    run: Run = map,
 ) -> None:
     """Run the schedule on the board; gene sets are drawn together while it is coarse, then given their regions."""
     done, total = trial * plan.steps, plan.restarts * plan.steps
@@ -121,7 +136,7 @@ def anneal(
     if problem.constraints.sets:
         _bond(board, owner)
     for radius in plan.radii:
-        blur_sweep(board, radius, 8, rng)
+        blur_sweep(board, radius, 8, rng, run=run)
         done = _report(board, problem, done, total)
     if problem.constraints.sets:
         board.set_vectors(vectors)
@@ -130,13 +145,15 @@ def anneal(
     lattices = list(Lattice)
     for k in range(plan.sweeps):
         noise = plan.noise * max(0.0, 1 - k / (0.75 * plan.sweeps))
-        lattice_sweep(board, lattices[k % 3], plan.side, rng, noise)
+        lattice_sweep(board, lattices[k % 3], plan.side, rng, noise, run)
         done = _report(board, problem, done, total)
     for layer in range(board.n_layers):
         far = board.far_field()
         for _ in range(plan.swap_passes):
             if not swap_pass(board, layer, far):
                 break
+        if board.seat.shape[1] <= SMALL:
+            best_swaps(board, layer)
     _report(board, problem, done, total)
 
 

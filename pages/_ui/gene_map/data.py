@@ -76,6 +76,8 @@ class MapData:
         around 0 (vik instead of cividis).
     regions
         ``(p,)`` int labels of map regions, outlined on demand; -1 is none.
+    region_names
+        What region 0, 1, ... is called; written on the outlined map, which then shows them from the start.
     highlighted
         Features (0..p-1) ringed on the map: hits of a search.
     noun
@@ -97,6 +99,7 @@ class MapData:
     unit: str = "z-score"
     diverging: bool = False
     regions: np.ndarray | None = None
+    region_names: tuple[str, ...] = ()
     highlighted: tuple[int, ...] = ()
     title: str = ""
     noun: str = "gene"

@@ -36,6 +36,7 @@ function create(root) {
   s.job = (panel, picture) => ({
     data: s.data, shown: s.shown, picture, panel, place: s.place, ratio: s.ratio, theme: s.theme, font: s.font,
     regions: s.outlines && s.data.regions ? s.paths[panel.channel] : null,
+    spots: s.data.regions ? s.spots[panel.channel] : [],
     highlighted: s.data.highlighted, selected: s.selected, cursor: s.cursor,
   });
   connectControls(s);
@@ -60,7 +61,9 @@ function receive(s, data) {
   }
   if (reshaped) s.view = { zoom: 1, x: data.shape[2] / 2, y: data.shape[1] / 2 };
   s.shown = new Float32Array(data.maps * data.features.length);
+  if (data.regions && data.regionNames.length && !s.paths) s.outlines = true;
   s.paths = data.regions ? regionPaths(data) : null;
+  s.spots = data.regions ? regionSpots(data) : null;
   s.font = getComputedStyle(s.root).fontFamily;
   s.cursor = null;
   hideTip(s);

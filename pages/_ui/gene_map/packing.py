@@ -59,6 +59,7 @@ def _pack(data: MapData, view: Mapping[str, Any], initial: Perturbation, epoch: 
         "names": [str(data.names[j]) for j in data.placed],
         "labels": [str(text) for text in data.labels],
         "channels": [str(text) for text in data.channel_names],
+        "regionNames": [str(text) for text in data.region_names],
         "title": data.title,
         "unit": data.unit,
         "noun": data.noun,

@@ -91,9 +91,25 @@ function regionPaths(data) {
   });
 }
 
+/** Where each named region is written, for each omics type: its cell nearest to its middle, and its size in cells. */
+function regionSpots(data) {
+  const [channels, rows, columns] = data.shape;
+  return Array.from({ length: channels }, (_, c) => data.regionNames.map((name, region) => {
+    const cells = [];
+    for (let at = c * rows * columns; at < (c + 1) * rows * columns; at++)
+      if (data.featureAt[at] >= 0 && data.regions[data.featureAt[at]] === region)
+        cells.push([at % columns, Math.floor(at / columns) % rows]);
+    if (!cells.length) return null;
+    const [mx, my] = [0, 1].map((k) => cells.reduce((sum, cell) => sum + cell[k], 0) / cells.length);
+    const far = ([x, y]) => (x - mx) ** 2 + (y - my) ** 2;
+    const [x, y] = cells.reduce((best, cell) => (far(cell) < far(best) ? cell : best));
+    return { name, x, y, count: cells.length };
+  }).filter(Boolean));
+}
+
 /**
  * Draws one panel into `box` of a context, in that context's pixels.
- * job: {data, shown, picture, panel, place, ratio, theme, regions (path or null), highlighted, selected, cursor}
+ * job: {data, shown, picture, panel, place, ratio, theme, regions (path or null), spots, highlighted, selected, cursor}
  */
 function drawPanel(context, box, job) {
   const { data, picture, panel, place, ratio, theme } = job;
@@ -118,6 +134,7 @@ function drawPanel(context, box, job) {
   if (cell >= GRID_FROM * ratio) gridLines(context, seen, theme, ratio);
   if (job.regions) outline(context, job.regions, seen, ratio);
   if (cell >= NAME_FROM * ratio) cellNames(context, seen, job);
+  else if (job.regions) regionNames(context, seen, job);
   marks(context, seen, job);
   context.restore();
 }
@@ -182,6 +199,27 @@ function outline(context, path, seen, ratio) {
     context.stroke(path);
   }
   context.restore();
+}
+
+function regionNames(context, seen, job) {
+  const size = 12 * job.ratio;
+  context.font = `600 ${size}px ${job.font}`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineJoin = "round";
+  context.lineWidth = 3.5 * job.ratio;
+  context.strokeStyle = "rgba(255,255,255,.92)";
+  context.fillStyle = "#14161a";
+  for (const spot of job.spots) {
+    const room = Math.max(1.5 * Math.sqrt(spot.count) * seen.cell, 48 * job.ratio);
+    const text = shorten(context, spot.name, room);
+    const half = context.measureText(text).width / 2 + 2 * job.ratio;
+    const [left, right] = [seen.left + seen.x0 * seen.cell + half, seen.left + seen.x1 * seen.cell - half];
+    const x = Math.min(Math.max(seen.left + (spot.x + 0.5) * seen.cell, left), right);
+    const y = seen.top + (spot.y + 0.5) * seen.cell;
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
+  }
 }
 
 function cellNames(context, seen, job) {

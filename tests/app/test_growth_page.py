@@ -1,0 +1,98 @@
+"""The Growth page: a simulated slice is classified, uploads are checked, the trained work is submitted."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from app_harness import button, open_page, select, texts
+from PIL import Image
+
+
+def png(image: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
+    return out.getvalue()
+
+
+def upload(app, content: bytes, name: str):
+    app.segmented_control(key="growth_source").set_value("My own image").run()
+    app.file_uploader[0].upload(name, content, "application/octet-stream")
+    return app.run()
+
+
+def figures(app):
+    """The table of D, rho and lengths; None where there is none."""
+    return next((d.value for d in app.dataframe if "figure" in d.value), None)
+
+
+def test_a_simulated_glioma_has_classes_growth_and_figures_in_model_units(app) -> None:
+    open_page(app, "growth")
+    assert not app.exception
+    classes = app.dataframe[0].value
+    assert classes["PhysNet"].sum() == pytest.approx(1, abs=1e-5)
+    assert list(classes["class"])[int(classes["PhysNet"].argmax())] == "glioma"
+    assert (classes["lowest"] <= classes["highest"]).all()
+    assert {"cells", "cells²"} <= set(figures(app)["unit"])
+    assert "needs a second date" in texts(app).replace("\\", "") or "need a second date" in texts(app)
+    next(n for n in app.number_input if "spacing" in n.label).set_value(1.0).run()
+    assert {"mm", "mm²"} <= set(figures(app)["unit"])
+    assert "gliomas" not in figures(app)
+    next(n for n in app.number_input if "Age" in n.label).set_value(400.0).run()
+    assert {"mm²/day", "1/day", "mm/day"} <= set(figures(app)["unit"])
+    assert "0.0027 to 0.27" in set(figures(app)["gliomas"])
+
+
+def test_a_class_that_does_not_infiltrate_gets_no_figures(app) -> None:
+    open_page(app, "growth")
+    select(app, "Class").select("meningioma").run()
+    assert not app.exception
+    assert figures(app) is None
+    assert "no class that infiltrates" in texts(app)
+
+
+def test_both_networks_are_explained_side_by_side(app) -> None:
+    open_page(app, "growth")
+    select(app, "Method").select("gradcam").run()
+    app.toggle(key="growth_attribution").set_value(True).run()
+    assert not app.exception
+    assert len(app.get("image")) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (png(np.zeros((64, 64), np.uint8)), "black.png", "black"),
+        (png(np.eye(20, dtype=np.uint8) * 255), "tiny.png", "too few"),
+        (b"no picture at all", "text.png", ""),
+    ],
+    ids=["black", "tiny", "no picture"],
+)
+def test_an_image_that_can_not_be_used_says_why_and_the_page_lives(app, content, name, words) -> None:
+    open_page(app, "growth")
+    upload(app, content, name)
+    assert not app.exception
+    assert len(app.error) == 1
+    assert words in app.error[0].value
+    assert button(app, "Start")
+
+
+def test_a_colour_picture_of_16_bit_depth_or_another_shape_is_taken(app) -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.ogrid[:90, :140]
+    disc = ((rows - 45) ** 2 + (columns - 70) ** 2 < 1600) * (0.5 + 0.4 * rng.random((90, 140)))
+    open_page(app, "growth")
+    for image in (np.stack([(255 * disc).astype(np.uint8)] * 3, axis=2), (65535 * disc).astype(np.uint16)):
+        upload(app, png(image), "own.png")
+        assert not app.exception
+        assert not app.error
+        assert app.dataframe[0].value["PhysNet"].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_comparison_without_networks_is_refused_at_the_door(app) -> None:
+    open_page(app, "growth")
+    select(app, "Work").select("Compare with the baselines")
+    next(m for m in app.multiselect if m.label.startswith("Networks")).set_value([])
+    button(app, "Start").click().run()
+    assert "at least one network" in app.error[0].value

@@ -1,0 +1,111 @@
+"""Cohorts of images: simulated by the solver, and read from folders."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genomap_core.data.hygiene import normalise
+from genomap_core.errors import InputError
+from genomap_core.workflows.growth_data import describe, folder_cohort, simulated_cohort, zip_cohort
+from genomap_core.workflows.growth_samples import grow_arrays, read_samples, simulated
+
+
+def png(image: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def slices():
+    return simulated(4, size=64, seed=3)
+
+
+def folders(slices) -> list[tuple[str, bytes]]:
+    """Gliomas are grey files, the others colour files: the class leaks by the mode."""
+    files = []
+    for i, (image, c) in enumerate(zip(slices.images, slices.y)):
+        grey = (image * 255).astype(np.uint8)
+        colour = np.stack([grey] * 3, axis=2)
+        files.append((f"set/{'glioma' if c == 0 else 'no_tumour'}/{i}.png", png(grey if c == 0 else colour)))
+    return files
+
+
+def test_tumours_grow_from_their_seed_and_stay_in_bounds(slices) -> None:
+    assert slices.density.min() >= 0
+    assert slices.density.max() <= 1
+    tumour = slices.y != 2
+    assert (slices.masks[tumour].sum((1, 2)) > 12).all()
+    assert not slices.masks[~tumour].any()
+
+
+def test_longer_growth_is_larger_growth() -> None:
+    u0 = np.zeros((3, 24, 24))
+    u0[:, 12, 12] = 1
+    age = np.array([1.0, 2.0, 4.0])[:, None, None] * np.ones_like(u0)
+    mass = grow_arrays(u0, 2 * age, 3 * age).sum((1, 2))
+    assert mass[0] < mass[1] < mass[2]
+
+
+def test_a_simulated_cohort_knows_lengths_of_gliomas_only() -> None:
+    cohort = simulated_cohort(2, 48, 0)
+    assert cohort.images.shape == (8, 1, 48, 48)
+    assert np.isfinite(cohort.lengths[cohort.y == 0]).all()
+    assert np.isnan(cohort.lengths[cohort.y != 0]).all()
+    np.testing.assert_array_equal(cohort.tumour, cohort.y != 2)
+
+
+def test_the_sample_folder_is_what_the_simulation_gives_now() -> None:
+    images, masks, y, names = read_samples()
+    again = simulated(1)
+    assert len(images) == len(masks) == len(y) == len(names) == 120
+    for i in range(4):
+        difference = np.abs(images[i].astype(int) - (again.images[i] * 255).round())
+        assert (difference > 1).mean() < 0.001
+
+
+def test_folders_become_classes_and_the_leak_by_mode_is_told(slices) -> None:
+    cohort, report = folder_cohort(folders(slices), 48, "mine")
+    assert cohort.classes == ("glioma", "no_tumour")
+    assert cohort.infiltrating == ("glioma",)
+    assert cohort.without_tumour == ("no_tumour",)
+    assert cohort.images.shape == (16, 1, 48, 48)
+    assert any("colour mode" in line for line in cohort.notes)
+    told = json.loads(describe(report))
+    assert told["leaks"]["mode"]["present"]
+    first = folders(slices)[0][1]
+    expected = normalise(np.asarray(Image.open(io.BytesIO(first))), 48)
+    assert any(np.array_equal(image, expected) for image in cohort.images)
+
+
+def test_copies_share_a_group(slices) -> None:
+    files = folders(slices)
+    cohort, _ = folder_cohort([*files, ("set/glioma/copy.png", files[0][1])], 48, "mine")
+    assert cohort.groups[0] == cohort.groups[-1]
+
+
+def test_a_zip_is_read_and_a_damaged_one_refused(slices, tmp_path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in folders(slices):
+            archive.writestr(name, data)
+    assert len(zip_cohort(path, 48, "mine")[0].y) == 16
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(InputError, match="damaged"):
+        zip_cohort(path, 48, "mine")
+
+
+def test_files_without_a_folder_and_single_classes_are_refused(slices) -> None:
+    files = folders(slices)
+    with pytest.raises(InputError, match="no folder"):
+        folder_cohort([("1.png", files[0][1])], 48, "mine")
+    with pytest.raises(InputError, match="two classes"):
+        folder_cohort([(n, d) for n, d in files if "glioma" in n], 48, "mine")
+    with pytest.raises(InputError, match="black"):
+        folder_cohort([("a/x.png", png(np.zeros((64, 64), np.uint8)))], 48, "mine")
