@@ -1,6 +1,8 @@
 # make app          the environment, the requirements, then the app in a browser
 # make test         everything that is checked: unit, property, app and browser tests, contracts, lint, types
 # make lint         ruff, mypy and the import contracts alone
+# make trust        every test that proves a promise or answers a threat (README), and its figures
+# make audit        known vulnerabilities of every pinned package (asks pypi.org), and the list of licences
 # make sample-data  write sample_data/ again, byte for byte
 # make clean        remove the environment and all caches
 #
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --disable-socket --allow-unix-socket --allow-hosts=127.0.0.1,::1,localhost
 
-.PHONY: app test lint sample-data clean environment chromium
+.PHONY: app test trust audit lint sample-data clean environment chromium
 
 app: $(VENV)/.requirements
 	@case "$$(uname)$$DISPLAY$$WAYLAND_DISPLAY" in Linux) headless=true ;; *) headless=false ;; esac; \
@@ -29,6 +31,15 @@ test: $(VENV)/.test-requirements chromium
 	echo "== browser tests"; \
 	$(PYTEST) -m browser $(TESTS) || { last=$$?; if [ $$last -ne 5 ]; then status=$$last; fi; }; \
 	exit $$status
+
+trust: $(VENV)/.test-requirements chromium
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/trust/report.py
+
+audit: $(VENV)/.requirements
+	@$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit
+	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//' > $(VENV)/audit/pins.txt
+	$(VENV)/audit/bin/pip-audit --no-deps --disable-pip --requirement $(VENV)/audit/pins.txt
+	@$(BIN)/python -m genomap_core licences
 
 lint: $(VENV)/.test-requirements
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ Names are loaded when they are first used, so that ``import genomap_core`` costs
 from importlib import import_module
 from typing import Any
 
+__version__ = "0.1.0"
+
 _HOME = {
     "Dataset": "genomap_core.data.dataset",
     "read_table": "genomap_core.io.tables",

@@ -1,4 +1,4 @@
-"""Command line of the library: ``python -m genomap_core inspect FILE... [--json]``."""
+"""Command line of the library: ``python -m genomap_core inspect FILE... [--json]`` and ``... licences``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inspect = commands.add_parser("inspect", help="say what is in files, and what is wrong with them")
     inspect.add_argument("files", nargs="+", metavar="FILE")
     inspect.add_argument("--json", action="store_true", help="one line of JSON for each file")
-    return _inspect(parser.parse_args(arguments))
+    commands.add_parser("licences", help="the licence of every package that the program uses, as a table")
+    options = parser.parse_args(arguments)
+    if options.command == "licences":
+        from genomap_core.licences import as_table, list_licences
+
+        print(as_table(list_licences()))
+        return 0
+    return _inspect(options)
 
 
 def _inspect(options: argparse.Namespace) -> int:

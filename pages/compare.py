@@ -10,7 +10,7 @@ from pages._ui import shell
 from pages._ui.session import current
 
 with shell.page(
-    "Compare", "GenoMap, a tabular foundation model and plain baselines on the same patients, with what each looked at."
+    "Compare", "GenoMap, a tabular model and plain baselines on the same patients, with what each looked at."
 ):
     session = current()
     views.cohort_line(session)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages._ui import genomap_views as views
-from pages._ui import shell
+from pages._ui import layout_views, shell
+from pages._ui.layout_options import layout_wishes
 from pages._ui.session import current
 from pages._ui.widgets import layout_form
 
@@ -14,7 +15,8 @@ VIEWS = {
     "Classes": views.classes,
     "Side by side": views.side_by_side,
     "Layout quality": views.quality,
-    "Fewer samples": views.subsample,
+    "Placement": layout_views.placement,
+    "Fewer samples": layout_views.other_patients,
 }
 
 with shell.page(
@@ -27,8 +29,7 @@ with shell.page(
             "View", list(VIEWS), default="Patient", required=True, key="genomap_view", label_visibility="collapsed"
         )
         with st.popover("Layout", icon=":material/tune:"):
-            chosen = layout_form(session.dataset, session.layout)
+            chosen = layout_wishes(session, layout_form(session.dataset, session.layout))
     session.layout = chosen
-    with st.spinner("Placing the features ..."):
-        result = session.genomap()
+    result = layout_views.placed(session)
     VIEWS[choice](session, result)

@@ -1,4 +1,4 @@
-"""``figure(name, amount)``: what a test counted, for the table that ``make trust`` prints (see tests/trust/report.py)."""
+"""``figure(name, amount)``: what a test counted, for the table that ``make trust`` prints (tests/trust/report.py)."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def expected():
 
 @pytest.mark.shared
 @pytest.mark.parametrize("row", expected())
-def test_a_bad_input_gets_its_verdict_and_says_why(row, tmp_path, monkeypatch):
+def test_a_bad_input_gets_its_verdict_and_says_why(row, tmp_path, monkeypatch, figure):
     monkeypatch.chdir(tmp_path)
     report = inspect(FOLDER / "files" / row["file"])
     said = " ".join(map(str, report.messages)).lower()
@@ -36,6 +36,7 @@ def test_a_bad_input_gets_its_verdict_and_says_why(row, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [], "the file ran something here"
     for secret in ("doe", "mrn0000001", "1 main st"):
         assert secret not in report.as_json().lower().replace("does", "")
+    figure("bad files through the command line", 1)
 
 
 def test_a_file_that_is_not_there_is_an_error():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import scipy.sparse as sp
@@ -108,7 +108,7 @@ class Dataset:
             omics=None if self.omics is None else self.omics[features],
         )
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path | BinaryIO) -> None:
         """Write as one ``.npz`` (no pickle), for a worker process to read."""
         header = {
             k: getattr(self, k)
@@ -121,7 +121,7 @@ class Dataset:
         np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **content)
 
     @classmethod
-    def load(cls, path: str | Path) -> Dataset:
+    def load(cls, path: str | Path | BinaryIO) -> Dataset:
         """Read what :meth:`save` wrote; every array is held against its check sum.
 
         Raises :class:`InputError` for a damaged file.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -152,8 +152,8 @@ class Table:
             return self.texts[0].words[self.texts[0].codes[row]], int(self.rows[position - 1])
         return self.title(position), int(self.rows[row])
 
-    def preview(self, rows: int = 20, columns: int = 30) -> pd.DataFrame:
-        """The upper left corner for the screen; odd cells as written."""
+    def preview(self, rows: int = 20, columns: int = 30, hidden: Collection[str] = ()) -> pd.DataFrame:
+        """The upper left corner for the screen; odd cells as written, and nothing of the columns ``hidden``."""
         import pandas as pd
 
         height, odd = min(rows, self.n_rows), {(c.row, c.position): c.text for c in self.odd}
@@ -161,5 +161,7 @@ class Table:
         for j in range(min(columns, self.n_columns)):
             cells = self.texts[j].values()[:height] if j in self.texts else self.number_column(j)[:height].tolist()
             title = self.title(j) if self.title(j) not in data else f"{self.title(j)} ({j + 1})"
-            data[title] = [odd.get((i, j), cell) for i, cell in enumerate(cells)]
+            data[title] = [
+                "(set aside)" if self.title(j) in hidden else odd.get((i, j), cell) for i, cell in enumerate(cells)
+            ]
         return pd.DataFrame(data)

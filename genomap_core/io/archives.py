@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from genomap_core.data.message import Message, plural, some
+from genomap_core.data.personal import may_name_a_person
 from genomap_core.data.schema import validate
 from genomap_core.data.schema_build import split
 from genomap_core.errors import InputError, RefusedError
@@ -21,7 +22,6 @@ from genomap_core.io.zips import check_members, escapes, is_portable, open_zip
 TABLES = (".csv", ".tsv", ".txt")
 _NESTED = (".zip", ".gz", ".7z", ".rar", ".tar", ".bz2", ".xz")
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._)", re.I)
-_PERSONAL = re.compile(r"\d{4}[-_.]?\d{2}[-_.]?\d{2}|(?<![A-Za-z])[A-Z]{2,}[_^ ,-]+[A-Z]{2,}(?![A-Za-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _said_on_members(contents: Contents) -> list[Message]:
     if contents.ignored:
         text = f"{plural(len(contents.ignored), 'member')} of other kinds ignored: {some(contents.ignored)}."
         said.append(Message("warn", "ignored-members", text, remedy="Remove them from the archive."))
-    if any(_PERSONAL.search(PurePosixPath(name).stem) for name in contents.images):
+    if any(may_name_a_person(PurePosixPath(name).stem) for name in contents.images):
         text = "Names of image files may identify persons: they are not shown, stored or exported."
         said.append(Message("warn", "identifying", text, remedy="Name the images by sample id."))
     return said
@@ -106,7 +106,7 @@ def _read(archive: zipfile.ZipFile, member: str, limits: Limits) -> bytes:
         with archive.open(member) as file:
             return file.read(archive.getinfo(member).file_size + 1)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        shown = "an image" if _PERSONAL.search(member) else repr(member)
+        shown = "an image" if may_name_a_person(member) else repr(member)
         raise InputError(f"The archive is damaged: member {shown} can't be unpacked or fails its check sum.") from error
 
 
@@ -126,7 +126,7 @@ def _read_ids(data: bytes, member: str, limits: Limits) -> tuple[list[str], list
 
 def _look(archive: zipfile.ZipFile, member: str, limits: Limits) -> tuple[tuple[int, int], list[Message]]:
     data = _read(archive, member, limits)
-    shown = "An image" if _PERSONAL.search(member) else member
+    shown = "An image" if may_name_a_person(member) else member
     try:
         facts = check_image(data, member, limits)
     except RefusedError as error:
@@ -155,7 +155,7 @@ def match(images: tuple[str, ...], ids: list[str]) -> tuple[int, list[Message]]:
         text = f"{plural(len(alone), 'sample')} without an image left out: {some(alone, 10)}."
         said.append(Message("warn", "no-image", text, remedy="Add the images, named by sample id."))
     if lost:
-        names = some("(not shown)" if _PERSONAL.search(stem) else stem for stem in lost)
+        names = some("(not shown)" if may_name_a_person(stem) else stem for stem in lost)
         text = f"{plural(len(lost), 'image')} without a row in the table left out: {names}."
         said.append(Message("warn", "no-row", text, remedy="Add rows with their ids, or rename the images."))
     return len(owners), said

@@ -33,8 +33,8 @@ def _is_number(text: str) -> bool:
 def csv_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """UTF-8 CSV of text, whole numbers and floats (six digits; NaN and None empty)."""
     out = io.StringIO()
-    out.write(f"# {NOTICE}\n")
-    writer = csv.writer(out, lineterminator="\n")
+    out.write(f"# {NOTICE}\r\n")
+    writer = csv.writer(out, lineterminator="\r\n")  # of both line ends: a cell with either is then quoted
     writer.writerow(map(formula_safe, header))
     for row in rows:
         writer.writerow(map(_cell, row))

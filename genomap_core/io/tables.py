@@ -74,6 +74,10 @@ def _read(data: bytes | Path, name: str, sheet: str | None, layer: str | None, l
         return _in_child("excel", data, limits, name=name, sheet=sheet)
     if kind == "zip" and suffix != "zip" and not head.startswith(b"PK\x05"):
         raise InputError("The file is a ZIP archive, not a table: unpack it, or give it as an archive.")
+    if suffix in ("pkl", "pickle", "joblib", "pt", "pth", "npy", "npz"):
+        _refuse_foreign("pickle")
+    if suffix in ("parquet", "pq") and kind != "parquet":
+        raise InputError(f"The file is not Parquet but {NAMES[kind]}: export it again, or correct its name.")
     if kind == "parquet":
         return _in_child("parquet", data, limits, name=name)
     if kind == "hdf5" or suffix == "h5ad":

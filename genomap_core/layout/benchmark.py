@@ -33,7 +33,7 @@ DEFAULT = "ot (default)"
 OURS = {
     DEFAULT: 0.5,
     "ot, distances only": 0.0,
-    "ot, global": 0.04,
+    "ot, global": 0.03,
     "ot, between": 0.2,
     "ot, local": 0.9,
 }

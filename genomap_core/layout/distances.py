@@ -108,6 +108,8 @@ class FeatureTable:
     def __post_init__(self) -> None:
         if self.distance not in DISTANCES:
             raise LayoutError(f"`distance` must be one of {', '.join(DISTANCES)}; got {self.distance!r}.")
+        if self.memory_mb < 1:
+            raise LayoutError(f"`memory_mb` must be >= 1, got {self.memory_mb}.")
         if isinstance(self.X, sp.spmatrix | sp.sparray):
             object.__setattr__(self, "X", self.X.tocsc())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 
@@ -40,11 +41,27 @@ def mask_from_image(data: bytes, shape: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-def shape_for(mask_share: float, n_features: int) -> tuple[int, int]:
-    """The smallest square whose share of open cells holds all features.
+def fitting_mask(draw: Callable[[tuple[int, int]], np.ndarray], n_features: int, aspect: float = 1.0) -> np.ndarray:
+    """The smallest mask ``draw(shape)`` with a cell for each of ``n_features``; ``aspect`` is width / height.
 
-    >>> shape_for(0.785, 785)
+    >>> fitting_mask(disc, 785).shape
     (32, 32)
     """
-    side = int(np.ceil(np.sqrt(n_features / max(mask_share, 1e-6))))
-    return side, side
+    share = max(float(draw((64, max(1, round(64 * aspect)))).mean()), 1e-3)
+    height = max(1, int((0.9 * n_features / share / aspect) ** 0.5))
+    while True:
+        mask = draw((height, max(1, round(height * aspect))))
+        if mask.sum() >= n_features:
+            return mask
+        height += 1
+
+
+def picture_aspect(data: bytes) -> float:
+    """Width / height of a picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        picture = Image.open(io.BytesIO(data))
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise LayoutError(f"The outline can't be read as a picture: {error}. Give a PNG file.") from error
+    return float(picture.width / picture.height)

@@ -11,6 +11,7 @@ from genomap_core.pfn.weights import (
     choose_weights,
     find_weights,
     inspect_weights,
+    shipped_card,
     survey_weights,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "expected_seconds",
     "find_weights",
     "inspect_weights",
+    "shipped_card",
     "survey_weights",
 ]

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from genomap_core.errors import InputError
-from genomap_core.pfn import limits
+from genomap_core.pfn import limits, package, tabicl
 from genomap_core.pfn.selection import STRATEGIES, FeatureReducer, Selection
 from genomap_core.pfn.strategies import Choice, candidates, choose
 from genomap_core.pfn.weights import Weights, choose_weights
@@ -152,6 +152,9 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "model_")
         from genomap_core.pfn.gradients import DifferentiableView
 
+        if self.weights_.family == "tabicl":
+            raise InputError(f"{self.label_} gives no gradients: explain it by Shapley values of map regions.")
+
         if not hasattr(self, "_view"):
             self._view = DifferentiableView(self)
         return self._view.answers(np.asarray(X, np.float32), index, log_odds)
@@ -205,28 +208,15 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         return FeatureReducer(way, kept, self.random_state)
 
     def _fit_package(self, X: np.ndarray, codes: np.ndarray, device: str) -> None:
-        from genomap_core.pfn.package import tabpfn_classifier
-
-        make = tabpfn_classifier()
-        import torch
-
-        self.model_ = make(
-            model_path=str(self.weights_.path),
-            n_estimators=int(self.n_estimators),
-            device=device,
-            random_state=self.random_state,
-            inference_precision=torch.float32,  # "auto" is bfloat16 on some processors: other numbers on other machines
-            ignore_pretraining_limits=True,  # checked above, by family; the package goes by the file's name
-            fit_mode="fit_with_cache" if self.keep_cache else "fit_preprocessors",
-            kv_cache_precision="auto",
-        )
+        options: dict[str, Any] = {"n_estimators": int(self.n_estimators), "device": device}
+        options |= {"random_state": self.random_state, "keep_cache": bool(self.keep_cache)}
+        self.model_ = (tabicl if self.weights_.family == "tabicl" else package).make(self.weights_, **options)
         with self._package():
             self.model_.fit(X, codes)
 
     @contextmanager
     def _package(self) -> Iterator[None]:
-        from genomap_core.pfn.package import translated
-
+        translated = (tabicl if self.weights_.family == "tabicl" else package).translated
         with translated(self.weights_.path), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
@@ -253,9 +243,7 @@ def _labels(y: Any) -> np.ndarray:
 def _device(name: str) -> str:
     if name == "cpu":
         return name
-    from genomap_core.pfn.package import tabpfn_classifier
-
-    tabpfn_classifier()  # the quiet import, which brings torch
+    package.tabpfn_classifier()  # the quiet import, which brings torch
     import torch
 
     at_hand = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genomap_core.pfn.package import tabpfn_classifier, translated
+from genomap_core.pfn.package import make, translated
 
 if TYPE_CHECKING:
     from genomap_core.pfn.classifier import PFNClassifier
@@ -22,7 +22,6 @@ class DifferentiableView:
     """
 
     def __init__(self, model: PFNClassifier) -> None:
-        make = tabpfn_classifier()
         import torch
 
         self.model = model
@@ -32,12 +31,11 @@ class DifferentiableView:
             self.median = np.nan_to_num(np.nanmedian(table, axis=0)).astype(np.float32)
         self.centre, self.scale = self._filled(table).mean(0), self._filled(table).std(0) + 1e-6
         self.package: Any = make(
-            model_path=str(model.weights_.path),
+            model.weights_,
             n_estimators=int(model.n_estimators),
             device="cpu",
             random_state=model.random_state,
-            inference_precision=torch.float32,
-            ignore_pretraining_limits=True,
+            keep_cache=False,
             differentiable_input=True,
         )
         with translated(model.weights_.path):

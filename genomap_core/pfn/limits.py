@@ -17,7 +17,7 @@ _COPIES = 9
 30-200 columns and widths of 48-192 need 7 to 8."""
 _BASE_BYTES = 0.45 * GIB
 """Memory that the package and torch take before any data."""
-_COLUMNS_PER_CELL = {"v2": 2, "v2_5": 3, "v2_6": 3, "v3": 1, "v3_5": 1}
+_COLUMNS_PER_CELL = {"v2": 2, "v2_5": 3, "v2_6": 3, "v3": 1, "v3_5": 1, "tabicl": 1}
 
 
 def check_labels_present(y: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Family = Literal["v2", "v2_5", "v2_6", "v3", "v3_5", "in-house"]
+Family = Literal["v2", "v2_5", "v2_6", "v3", "v3_5", "in-house", "tabicl"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from genomap_core.errors import GenomapError, InputError, ModelLimitError, OutOf
 if TYPE_CHECKING:
     from tabpfn import TabPFNClassifier
 
+    from genomap_core.pfn.weights import Weights
+
 QUIET = {
     "TABPFN_NO_BROWSER": "1",
     "TABPFN_DISABLE_TELEMETRY": "1",
@@ -46,6 +48,26 @@ def tabpfn_classifier() -> type[TabPFNClassifier]:
         except ImportError as error:
             raise GenomapError(f"The `tabpfn` package can't be imported ({error}): pip install tabpfn.") from error
     return TabPFNClassifier
+
+
+def make(
+    weights: Weights, *, n_estimators: int, device: str, random_state: int, keep_cache: bool, **more: Any
+) -> TabPFNClassifier:
+    """The package's unfitted classifier on these weights; ``more`` goes to it as it is."""
+    classifier = tabpfn_classifier()
+    import torch
+
+    return classifier(
+        model_path=str(weights.path),
+        n_estimators=n_estimators,
+        device=device,
+        random_state=random_state,
+        inference_precision=torch.float32,  # "auto" is bfloat16 on some processors: other numbers on other machines
+        ignore_pretraining_limits=True,  # checked by family before; the package goes by the file's name
+        fit_mode="fit_with_cache" if keep_cache else "fit_preprocessors",
+        kv_cache_precision="auto",
+        **more,
+    )
 
 
 @contextmanager

@@ -29,9 +29,9 @@ from genomap_core.pfn.checkpoint import Range, Size, save_checkpoint
 from genomap_core.pfn.pretrain_card import card_text
 from genomap_core.pfn.pretrain_loop import PretrainConfig, Pretraining
 from genomap_core.pfn.prior import Batch, PriorConfig
-from genomap_core.pfn.weights import Weights
+from genomap_core.pfn.weights import Weights, inspect_weights
 
-MEANT_FOR = Range(rows=5_000, features=100, features_per_estimator=60)
+_CURVE_POINTS = 8
 NAME = "in-house PFN"
 
 
@@ -120,11 +120,26 @@ def finish(
         "device": device,
         "config": asdict(state.config),
         **{name: round(value, 4) for name, value in figures.items()},
+        "curve": curve_summary(folder / "curve.jsonl"),
     }
+    prior = state.config.prior
+    meant_for = Range(
+        rows=5_000, features=min(100, 2 * prior.max_features), features_per_estimator=min(60, prior.max_features)
+    )
     network = loop.averaged_network(state).cpu()
-    weights = save_checkpoint(export, network, state.architecture_config, "v3", provenance, MEANT_FOR)
+    weights = save_checkpoint(export, network, state.architecture_config, "v3", provenance, meant_for)
     export.with_suffix(".md").write_text(card_text(weights))
     return weights
+
+
+def curve_summary(path: Path) -> list[dict[str, float]]:
+    """The learning curve at a few times, each about twice the one before, the last one included."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    if not lines:
+        return []
+    places = {round(len(lines) * 2.0**-k) - 1 for k in range(_CURVE_POINTS)}
+    names = ("minutes", "tables", "val_loss", "val_accuracy")
+    return [{name: lines[i][name] for name in names} for i in sorted(places) if i >= 0]
 
 
 def _batches(config: PretrainConfig, step: int, workers: int) -> Iterable[Batch]:
@@ -194,10 +209,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         _say(f"{weights.path}: {weights.label}, {weights.path.stat().st_size / 1e6:.1f} MB")
     else:
-        from genomap_core.pfn.pretrain_eval import compare, summary
+        from genomap_core.pfn.pretrain_eval import compare, summary, verdict
 
-        for line in summary(compare(options.file, n_estimators=options.estimators, report=_say)):
+        found = compare(options.file, n_estimators=options.estimators, n_seeds=options.seeds, report=_say)
+        for line in summary(found):
             _say(line)
+        if options.card:
+            how = f"Five folds with {options.seeds} seeds, and 40 training rows as often; ROC-AUC (accuracy)."
+            card = card_text(inspect_weights(options.file), [how, "", *summary(found), "", verdict(found)])
+            options.file.with_suffix(".md").write_text(card)
 
 
 def _say(line: str) -> None:
@@ -231,6 +251,8 @@ def _parser() -> argparse.ArgumentParser:
     ending.add_argument("--version", default="1.0")
     judging = commands.add_parser("evaluate", parents=[shared], help="beside logistic regression and random forest")
     judging.add_argument("file", type=Path)
+    judging.add_argument("--seeds", type=int, default=4)
+    judging.add_argument("--card", action="store_true", help="write the figures on the card beside the file")
     judging.add_argument("--estimators", type=int, default=4)
     return parser
 

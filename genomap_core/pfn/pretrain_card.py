@@ -11,9 +11,13 @@ def card_text(weights: Weights, comparison: Sequence[str] = ()) -> str:
     """Markdown: what the weights are, how they were made, what they are meant for, and how good they are."""
     made = weights.provenance
     limits = weights.limits
-    size = made["config"]["size"]
+    size, prior = made["config"]["size"], made["config"]["prior"]
     command = "python -m genomap_core.pfn.pretrain"
     figures = "\n".join(comparison) if comparison else f"Not evaluated yet: `{command} evaluate FILE`."
+    curve = "\n".join(
+        f"| {line['minutes']} | {line['tables']:,} | {line['val_loss']} | {line['val_accuracy']} |"
+        for line in made.get("curve", ())
+    )
     return f"""# {made["name"]} {made["version"]}
 
 Weights of a small prior-data fitted network for tables, in the format of the `tabpfn` package (architecture v3), and
@@ -23,11 +27,17 @@ run by that package. **Not weights of Prior Labs.** Licence: {made["licence"]}. 
 * **Size** {weights.path.stat().st_size / 1e6:.1f} MB: width {size["width"]}, {size["layers"]} layers.
 * **Compute** {made["minutes"]} minutes on `{made["device"]}`: {made["steps"]:,} steps, {made["tables"]:,} tables.
 * **Made by** `{command}`, seed {made["config"]["seed"]}.
-* **Meant for** up to 1,000 training rows, {limits.features} features and {limits.classes} classes. Of wider tables
-  {limits.selected} features are selected inside the fold. Up to {limits.rows:,} rows are accepted; beyond 1,000 it was
-  never trained.
+* **Meant for** up to {prior["max_rows"]:,} rows and {prior["max_features"]} features, which is what it was trained on,
+  and {limits.classes} classes. Tables of more than {limits.features} features are narrowed to {limits.selected} inputs
+  inside the fold; up to {limits.rows:,} rows are accepted, but more rows than it was trained on are of unknown quality.
 * **Validation** on tables of the prior never trained on: cross-entropy {made["val_loss"]} nats, accuracy
   {made["val_accuracy"]}.
+
+## Learning curve
+
+| minutes | tables | cross-entropy of the validation tables | accuracy |
+|---|---|---|---|
+{curve}
 
 ## Beside logistic regression and random forest
 

@@ -135,3 +135,18 @@ def summary(scores: tuple[Score, ...]) -> list[str]:
         means = [np.mean([found[name, k].auc for name in names]) for k in kinds]
         lines.append(f"| **mean ROC-AUC** | {rows} | " + " | ".join(f"**{m:.4f}**" for m in means) + " |")
     return lines
+
+
+def verdict(scores: tuple[Score, ...]) -> str:
+    """The goal in words: mean ROC-AUC no more than .005 below both rivals on all rows, above both on 40 rows."""
+    mean = {
+        (rows, model): float(np.mean([s.auc for s in scores if (s.train_rows, s.model) == (rows, model)]))
+        for rows in ("all", "40")
+        for model in ("pfn", "logistic", "forest")
+    }
+    gaps = {rows: mean[rows, "pfn"] - max(mean[rows, "logistic"], mean[rows, "forest"]) for rows in ("all", "40")}
+    words = []
+    for rows, least, title in (("all", -0.005, "Four fifths of the rows"), ("40", 0.0, "40 training rows")):
+        reached = "goal reached" if gaps[rows] >= least else f"goal ({least:+.3f} at least) missed"
+        words.append(f"{title}: mean ROC-AUC {gaps[rows]:+.4f} against the better of the two, {reached}.")
+    return " ".join(words)

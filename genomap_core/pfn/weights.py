@@ -44,7 +44,7 @@ class Weights:
     path: Path
     family: Family
     architecture: str
-    """The package's architecture: ``v2``, ``v2_5``, ``v2_6``, ``v3`` or ``v3_5``."""
+    """The package's architecture: ``v2``, ``v2_5``, ``v2_6``, ``v3`` or ``v3_5``; or ``tabicl``."""
     label: str
     """Named in every result: "TabPFN v2 (sha256 1a2b3c4d)" or "in-house PFN 1.0 (not Prior Labs)"."""
     licence: str
@@ -57,6 +57,12 @@ class Weights:
     megabytes: float
     """Size of the file."""
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+def shipped_card(weights: Weights) -> str:
+    """The card (Markdown) of weights that came with the program; empty for any others."""
+    card = weights.path.with_suffix(".md")
+    return card.read_text(encoding="utf-8") if weights.path.parent == SHIPPED.absolute() and card.is_file() else ""
 
 
 _V3_LIKE = ("v3", "v3_5")
@@ -75,6 +81,10 @@ def inspect_weights(path: str | Path) -> Weights:
     """
     path = Path(path)
     header = read_header(path)
+    from genomap_core.pfn import tabicl  # describes itself in terms of this module
+
+    if tabicl.recognises(header.config):
+        return tabicl.describe(path, header, file_sha256(path))
     if header.architecture not in _FAMILIES:
         raise InputError(
             f"{path.name}: the architecture `{header.architecture}` is unknown; known are {', '.join(_FAMILIES)}."

@@ -6,7 +6,7 @@ from genomap_core.plotting.features import (
     feature_distribution,
     probability_bars,
 )
-from genomap_core.plotting.layouts import displacement_map, layout_quality
+from genomap_core.plotting.layouts import displacement_map, feature_journey, layout_quality
 from genomap_core.plotting.performance import confusion, learning_curves, reliability, roc, score_intervals
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap, map_png, map_svg
@@ -20,6 +20,7 @@ __all__ = [
     "confusion",
     "displacement_map",
     "feature_distribution",
+    "feature_journey",
     "for_export",
     "layout_quality",
     "learning_curves",

@@ -107,3 +107,55 @@ def displacement_map(
     fig.update_xaxes(visible=False, constrain="domain")
     fig.update_yaxes(visible=False, autorange="reversed", scaleanchor="x", constrain="domain")
     return fig
+
+
+def feature_journey(
+    frames: np.ndarray, colours: np.ndarray, names: Sequence[str], shape: tuple[int, int], most: int = 500
+) -> Figure:
+    """Features travelling over the grid, with a Play button and a slider.
+
+    Parameters
+    ----------
+    frames
+        ``(k, p, 2)`` row and column of each feature in each arrangement.
+    colours
+        ``(p, 3)`` uint8.
+    names, shape
+        ``p`` feature names, and the grid.
+    most
+        Features drawn, evenly chosen; at most 16 arrangements are.
+    """
+    few = np.unique(np.linspace(0, frames.shape[1] - 1, min(most, frames.shape[1])).astype(int))
+    steps = np.unique(np.linspace(0, len(frames) - 1, min(16, len(frames))).astype(int))
+    fig = figure(560)
+    marker = {
+        "size": max(4, min(14, round(420 / max(shape)))),
+        "color": [f"rgb({r},{g},{b})" for r, g, b in colours[few].tolist()],
+        "line": {"width": 0.5, "color": "rgba(90,93,101,.6)"},
+    }
+    first = frames[steps[0], few]
+    fig.add_scatter(
+        x=first[:, 1].tolist(), y=first[:, 0].tolist(), mode="markers", marker=marker,
+        text=[plain(names[int(j)]) for j in few], hovertemplate="%{text}<extra></extra>", showlegend=False,
+    )  # fmt: skip
+    fig.frames = [
+        {"name": str(k), "data": [{"x": at[:, 1].tolist(), "y": at[:, 0].tolist()}]}
+        for k, at in enumerate(frames[steps][:, few])
+    ]
+    move = {"frame": {"duration": 500, "redraw": False}, "transition": {"duration": 450}, "fromcurrent": True}
+    jump = {"frame": {"duration": 0, "redraw": False}, "transition": {"duration": 200}, "mode": "immediate"}
+    fig.update_layout(
+        updatemenus=[{
+            "type": "buttons", "x": 0, "y": -0.04, "xanchor": "left", "yanchor": "top", "showactive": False,
+            "buttons": [{"label": "Play", "method": "animate", "args": [None, move]}],
+        }],
+        sliders=[{
+            "x": 0.14, "len": 0.86, "y": -0.02, "currentvalue": {"prefix": "Step "},
+            "steps": [
+                {"label": str(k), "method": "animate", "args": [[str(k)], jump]} for k in range(len(steps))
+            ],
+        }],
+    )  # fmt: skip
+    fig.update_xaxes(visible=False, range=[-1, shape[1]], constrain="domain")
+    fig.update_yaxes(visible=False, range=[shape[0], -1], scaleanchor="x", constrain="domain")
+    return fig

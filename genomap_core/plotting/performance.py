@@ -55,7 +55,6 @@ def roc(y: np.ndarray, probas: Mapping[str, np.ndarray], classes: Sequence[str])
         )  # fmt: skip
     fig.update_xaxes(range=[-0.01, 1.01], constrain="domain", dtick=0.2)
     fig.update_yaxes(range=[-0.01, 1.01], scaleanchor="x", constrain="domain", dtick=0.2)
-    fig.update_layout(legend={"orientation": "v", "y": 0.02, "yanchor": "bottom", "x": 0.99, "xanchor": "right"})
     return fig
 
 

@@ -1,12 +1,16 @@
 """What an image can tell of growth: parameters recovered from tumours that the solver itself has grown.
 
 One image fixes the length sqrt(D / rho), the blur of the front; how fast the front moves, 2 sqrt(D rho), needs a second
-date. The study trains the network on simulated gliomas and tests it on others, with one image and with two.
+date. The study trains the network on simulated gliomas and tests it on others, with one image and with two:
+``python -m genomap_core.workflows.growth_study``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,8 +24,6 @@ QUANTITIES: dict[str, str] = {
     "diffusion": "D",
     "rate": "rho",
 }
-
-
 HEAD = 128
 
 
@@ -147,3 +149,28 @@ def _quantities(diffusion: np.ndarray, rate: np.ndarray) -> dict[str, np.ndarray
         "diffusion": diffusion,
         "rate": rate,
     }
+
+
+def table(recoveries: dict[int, Recovery]) -> str:
+    """Rank correlation and typical factor of every quantity, by the number of images, as Markdown."""
+    names = [f"{n} image{'s' * (n > 1)}" for n in recoveries]
+    lines = [["Quantity", *names], ["---"] * (1 + len(names))]
+    for key, words in QUANTITIES.items():
+        cells = [f"{r.rank_correlation(key):.2f} (x {r.typical_factor(key):.2f})" for r in recoveries.values()]
+        lines.append([words, *cells])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study with one image and with two; print rank correlations and typical factors."""
+    parser = argparse.ArgumentParser(prog="python -m genomap_core.workflows.growth_study", description=__doc__)
+    default = StudyConfig()
+    for name in ("n_train", "n_test", "size", "width", "max_epochs", "seed"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(default, name))
+    config = StudyConfig(**vars(parser.parse_args(arguments)))
+    sys.stdout.write(table({n: recover(replace(config, n_images=n)) for n in (1, 2)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -31,14 +31,20 @@ def journey(result: GenomapResult, config: GenomapConfig, on_progress: OnProgres
     layout, frames = result.layout, [table_order(result.layout)]
 
     def keep(report: Progress) -> None:
-        if isinstance(report, Arrangement) and report.positions is not None:
-            frames.append(report.positions.astype(np.int16))
+        positions = positions_of(report)
+        if positions is not None:
+            frames.append(positions.astype(np.int16))
         on_progress(report)
 
     channels = layout.channel.astype(np.int64) if layout.n_channels > 1 else None
     final = place(result.z, config, config.solver, channels, config.constraints(result.kept), keep)
     frames.append(final.positions.astype(np.int16))
     return Journey(np.stack(frames), feature_colours(result.z))
+
+
+def positions_of(report: Progress) -> np.ndarray | None:
+    """The arrangement that a report of progress carries: ``(q, 2)``; None if it carries none."""
+    return report.positions if isinstance(report, Arrangement) else None
 
 
 def table_order(layout: Layout) -> np.ndarray:

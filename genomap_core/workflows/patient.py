@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.errors import Cancelled
+from genomap_core.progress import Progress, ignore
 from genomap_core.workflows.compare import NETWORKS, CompareResult, build, fit_on_rows
+
+_BATCH_ROWS = 128  # a stop is noticed between two batches
 
 Cache = MutableMapping[Any, Any]
 Arrays = dict[str, np.ndarray]
@@ -27,6 +31,8 @@ GRADIENT_METHODS = {
     "gradcam": "Layer Grad-CAM",
 }
 """Captum methods that need the network's inside."""
+TABULAR_METHODS = {"integrated_gradients": "Integrated Gradients (differentiable view)"}
+"""Methods that need the gradients of a tabular foundation model."""
 REGION_METHODS = {"shapley": "Shapley values of map regions", "ablation": "Ablation of map regions"}
 """Captum methods for any predictor."""
 
@@ -37,7 +43,8 @@ def predict(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
     Parameters
     ----------
     spec
-        ``run``: folder of the comparison; ``fold``: whose models answer; ``models``: their names.
+        ``run``: folder of the comparison; ``fold``: whose models answer; ``models``: their names; ``estimators`` of
+        the tabular model (those of the comparison where it is not given).
     arrays
         ``X (m, p)``: rows in the units of the cohort, NaN where a feature is missing.
 
@@ -46,7 +53,7 @@ def predict(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
     Nothing, and ``model -> (m, C)`` probabilities.
     """
     run, fold = Path(spec["run"]), int(spec["fold"])
-    return {}, {name: _proba(run, fold, name, arrays["X"], cache) for name in spec["models"]}
+    return {}, {name: _proba(run, fold, name, arrays["X"], cache, spec.get("estimators")) for name in spec["models"]}
 
 
 def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
@@ -56,7 +63,8 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     ----------
     spec
         ``run``, ``fold``, ``model``, ``target`` (class code), ``method`` (of `GRADIENT_METHODS` for networks, of
-        `REGION_METHODS` for any model), ``n_samples`` permutations for Shapley values.
+        `TABULAR_METHODS` for the tabular model, of `REGION_METHODS` for any), ``n_samples`` permutations for Shapley
+        values, ``estimators`` as above, ``desk``: a folder for :class:`Desk`.
     arrays
         ``x (p,)``: the row; ``groups (p,)``: map region of each feature, -1 outside the map.
 
@@ -68,7 +76,10 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
 
     run, fold = Path(spec["run"]), int(spec["fold"])
     dataset, result = _cohort(run, cache)
-    model = _fitted(run, fold, spec["model"], cache)
+    desk = Desk(Path(spec["desk"])) if spec.get("desk") else None
+    if desk is not None:
+        desk.check()
+    model = _fitted(run, fold, spec["model"], cache, spec.get("estimators"))
     train = np.flatnonzero(result.fold_of_row != fold)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -81,7 +92,9 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
             background=dataset.X[train],
             feature_names=dataset.feature_names,
             classes=dataset.classes,
-            n_samples=int(spec.get("n_samples", 12)),
+            n_samples=int(spec.get("n_samples", 12 if spec["method"] in REGION_METHODS else 32)),
+            batch_rows=_BATCH_ROWS,
+            on_progress=ignore if desk is None else desk.report,
         )
     about = {
         "output": float(found.output),
@@ -90,6 +103,36 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
         "method": found.method,
     }
     return about, {"values": np.asarray(found.values, np.float32)}
+
+
+class Desk:
+    """A folder over which a page follows and stops an explanation that runs in another process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def report(self, progress: Progress) -> None:
+        """Write how far it is; raises :class:`~genomap_core.errors.Cancelled` once it was stopped."""
+        self.check()
+        part = self.folder / "progress.part"
+        part.write_text(f"{progress.step} {progress.total}")
+        part.replace(self.folder / "progress")
+
+    def check(self) -> None:
+        """Raise :class:`~genomap_core.errors.Cancelled` if it was stopped."""
+        if not self.folder.is_dir() or (self.folder / "stop").is_file():
+            raise Cancelled("Stopped.")
+
+    def stop(self) -> None:
+        """Ask for the end; it comes with the next batch of rows."""
+        if self.folder.is_dir():  # otherwise it has just ended
+            (self.folder / "stop").touch()
+
+    def share(self) -> float:
+        """How much is done, 0 to 1."""
+        path = self.folder / "progress"
+        step, total = (int(v) for v in path.read_text().split()) if path.is_file() else (0, 0)
+        return min(1.0, step / total) if total else 0.0
 
 
 def agreement(a: np.ndarray, b: np.ndarray, k: int = 50) -> Any:
@@ -118,9 +161,9 @@ def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:
     return cache[key]
 
 
-def _fitted(run: Path, fold: int, name: str, cache: Cache) -> Any:
+def _fitted(run: Path, fold: int, name: str, cache: Cache, estimators: int | None = None) -> Any:
     """The model of this fold: read from its bundle, or fitted again on the fold's training rows."""
-    key = ("model", str(run), fold, name)
+    key = ("model", str(run), fold, name, estimators if name == "pfn" else None)
     if key not in cache:
         dataset, result = _cohort(run, cache)
         if name in NETWORKS:
@@ -129,13 +172,19 @@ def _fitted(run: Path, fold: int, name: str, cache: Cache) -> Any:
             cache[key] = load_bundle(run / f"{name}-fold{fold}.safetensors").pipeline
         else:
             rows = np.flatnonzero(result.fold_of_row != fold)
-            cache[key] = fit_on_rows(build(name, result.config, dataset), dataset, rows)
+            model = build(name, result.config, dataset)
+            if name == "pfn":
+                # The cache of keys and values makes every later prediction cheap; how the table is narrowed is known.
+                chosen = result.run(name).selections
+                model.set_params(keep_cache=True, **({"selection": chosen[fold]} if chosen else {}))
+                model.set_params(n_estimators=estimators or model.n_estimators)
+            cache[key] = fit_on_rows(model, dataset, rows)
     return cache[key]
 
 
-def _proba(run: Path, fold: int, name: str, X: np.ndarray, cache: Cache) -> np.ndarray:
+def _proba(run: Path, fold: int, name: str, X: np.ndarray, cache: Cache, estimators: int | None = None) -> np.ndarray:
     _, result = _cohort(run, cache)
-    model = _fitted(run, fold, name, cache)
+    model = _fitted(run, fold, name, cache, estimators)
     full = np.zeros((len(X), len(result.classes)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

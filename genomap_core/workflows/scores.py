@@ -106,8 +106,24 @@ def score_table(
     """
     rows = resample_patients(y, groups, n_resamples, seed)
     return {
-        model: {m: interval(partial(_on_rows, m, y, p), rows, len(y)) for m in metrics} for model, p in probas.items()
+        model: {m: _widened(m, y, p, interval(partial(_on_rows, m, y, p), rows, len(y)), seed) for m in metrics}
+        for model, p in probas.items()
     }
+
+
+def _widened(metric: str, y: np.ndarray, proba: np.ndarray, found: Score, seed: int) -> Score:
+    """Shares of right answers: also as wide as their Jeffreys interval, of all or of each class (Brown et al., 2001).
+
+    Without it a model that made no error in 36 patients would be given the interval 1 to 1.
+    """
+    if metric not in ("accuracy", "balanced_accuracy"):
+        return found
+    right = proba.argmax(1) == y
+    parts = [right] if metric == "accuracy" else [right[y == c] for c in np.unique(y)]
+    rng = np.random.default_rng(seed)
+    shares = [rng.beta(r.sum() + 0.5, (~r).sum() + 0.5, 4000) for r in parts]
+    low, high = np.percentile(np.mean(shares, axis=0), [2.5, 97.5])
+    return Score(found.value, min(found.low, float(low)), max(found.high, float(high)))
 
 
 def _on_rows(name: str, y: np.ndarray, proba: np.ndarray, rows: np.ndarray) -> float:

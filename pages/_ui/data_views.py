@@ -13,6 +13,7 @@ import scipy.sparse as sp
 import streamlit as st
 
 from genomap_core.data.message import Message, Severity, worst
+from genomap_core.data.personal import public_name
 from genomap_core.data.roles import ID_STEM, Roles
 from genomap_core.data.schema import to_dataset, validate
 from genomap_core.data.table import Table
@@ -20,13 +21,9 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.inspect import inspect, kind_of_upload
 from genomap_core.io.tables import read_table
 from genomap_core.workflows.samples import SAMPLES
-from pages._ui.session import Session, storage
+from pages._ui.session import Session, shared_sample, storage
 from pages._ui.shell import page_link, plain
 
-TYPES = ["csv", "tsv", "txt", "gz", "xlsx", "xlsm", "xls", "parquet", "h5ad"]
-OTHERS = ["png", "jpg", "jpeg", "gif", "tif", "tiff", "dcm", "nii", "zip", "tar", "safetensors"]
-OTHERS += ["pkl", "pt", "npy", "npz", "joblib"]
-"""What people drop here too: they are told what it is, and what is wrong with it."""
 BADGES = {
     "error": (":material/error:", "Must be mended"),
     "refuse": (":material/block:", "Refused"),
@@ -81,7 +78,7 @@ def samples(session: Session) -> None:
                     key=f"sample-{sample.key}",
                     disabled=chosen,
                     width="stretch",
-                    on_click=lambda sample=sample: session.use(sample.load(), sample.key),
+                    on_click=lambda sample=sample: session.use(shared_sample(sample.key), sample.key),
                 )
 
 
@@ -93,7 +90,7 @@ def upload(session: Session) -> None:
     )
     file = st.file_uploader(
         "Table",
-        type=TYPES + OTHERS,
+        type=None,  # whatever people drop here is told by its content
         max_upload_size=200,
         label_visibility="collapsed",
         key=f"table-{session.uploads}",
@@ -122,14 +119,14 @@ def upload(session: Session) -> None:
         report = session.remember(("report", key, table.source, roles), lambda: validate(table, roles))
     report_messages(report.messages)
     with st.expander("First rows", icon=":material/table_rows:"):
-        st.dataframe(table.preview(), hide_index=True)
+        st.dataframe(table.preview(hidden=report.roles.set_aside), hide_index=True)
     ready = worst(report.messages) not in ("error", "refuse")
     st.button(
         "Use this cohort",
         type="primary",
         disabled=not ready,
         icon=":material/check:",
-        on_click=lambda: session.attempt(lambda: session.use(to_dataset(table, report, name=file.name), None)),
+        on_click=lambda: session.attempt(lambda: session.use(to_dataset(table, report, public_name(file.name)), None)),
     )
     if not ready:
         st.markdown("The cohort in use stays as it is until the points marked *Must be mended* are solved.")

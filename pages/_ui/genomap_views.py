@@ -5,7 +5,7 @@ Tables are plain dicts: importing pandas takes half a second that the first map 
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.plotting import displacement_map, feature_distribution, layout_quality
 from genomap_core.plotting.colour import robust_range
 from genomap_core.workflows.genomap import GenomapResult
+from genomap_core.workflows.layout_study import named_regions
 from pages._ui import jobs as job_panel
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
 from pages._ui.map_exports import exports
@@ -102,6 +103,10 @@ def patient(session: Session, result: GenomapResult) -> None:
     chosen = _chosen(session, result)
     with left:
         data = map_data(session, result, [row], () if chosen is None else (chosen,), title=session.dataset.name)
+        if st.toggle("Name the regions", help="Outlines of groups of related features, or of your gene sets."):
+            key = ("named regions", session.dataset.digest, session.layout)
+            labels, names = session.remember(key, lambda: named_regions(result, session.layout))
+            data = replace(data, regions=labels, region_names=tuple(names))
         event = gene_map(data, key="patient_map", height=560, initial=session.perturbation)
         session.perturbation = event.perturbation
         if event.feature is not None and event.feature != chosen:

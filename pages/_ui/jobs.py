@@ -22,8 +22,10 @@ ENDINGS = {
 def submit(session: Session, task: str, spec: dict[str, Any], title: str) -> str:
     """Queue ``genomap_core.workflows.<task>`` on the tab's cohort; the job's id."""
     path = session.folder / f"dataset-{session.dataset.digest[:16]}.npz"
-    if not path.is_file():
-        session.dataset.save(path)
+    if not path.is_file():  # whole or not at all: a server may be killed while it writes
+        temporary = path.with_name("submitting.npz")
+        session.dataset.save(temporary)
+        temporary.replace(path)
     return jobs().submit(
         f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files={"dataset.npz": path}
     )
@@ -94,7 +96,7 @@ def learning_curves(events: list[JobEvent], stage: str) -> None:
         table: dict[str, dict[int, float]] = {}
         for r in reports:
             for name in names.keys() & r.keys():
-                line = names[name] + (f", network {int(r['member']) + 1}" if several else "")
+                line = names[name] + (f" {int(r['member']) + 1}" if several else "")
                 table.setdefault(line, {})[int(r["epoch"])] = r[name]
         if table:
             import pandas as pd  # takes half a second, which a page without curves need not wait for

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,18 @@ import streamlit as st
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation, perturb
+from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
 from genomap_core.workflows.compare import NETWORKS, CompareResult
 from genomap_core.workflows.genomap import GenomapResult, region_groups
-from genomap_core.workflows.models import MODELS
-from genomap_core.workflows.patient import GRADIENT_METHODS, REGION_METHODS, agreement
+from genomap_core.workflows.patient import GRADIENT_METHODS, REGION_METHODS, TABULAR_METHODS, agreement
+from pages._ui.explaining import Explanation, drop_others, explanation, follow
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.genomap_views import map_data, patient_picker
+from pages._ui.patient_report import in_words, report_card
 from pages._ui.session import Session, warm
 from pages._ui.shell import plain
+from pages._ui.weights_card import time_warning
 from pages._ui.widgets import caption
 
 DRAWS = 16
@@ -31,88 +36,134 @@ N_REGIONS = 64
 def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
     """Choose a patient; move the sliders; read what both models say and why."""
     models = [r.name for r in found.runs if r.status == "ok"]
+    names = {name: found.run(name).label for name in models}
     row = patient_picker(session)
-    fold = int(found.fold_of_row[row])
     first, second, third = st.columns(3)
-    left = first.selectbox("First model", models, format_func=MODELS.__getitem__)
+    left = first.selectbox("First model", models, format_func=names.__getitem__)
     others = [m for m in models if m != left] or models
     right = second.selectbox(
-        "Second model", others, index=others.index("pfn") if "pfn" in others else 0, format_func=MODELS.__getitem__
+        "Second model", others, index=others.index("pfn") if "pfn" in others else 0, format_func=names.__getitem__
     )
     target = third.selectbox(
         "Explain the probability of", range(len(found.classes)), index=int(found.y[row]),
         format_func=found.classes.__getitem__, key=f"target-{row}",
     )  # fmt: skip
-    genomap = session.genomap()
-    about = _ask_both(session, folder, found, row, fold, (left, right), target, genomap)
-    event = gene_map(
-        _two_maps(session, genomap, row, about), key="compare_map", height=420, columns=2, initial=session.perturbation
-    )
-    if event.perturbation != session.perturbation:
-        session.perturbation = event.perturbation
-        st.rerun(scope="fragment")
-    caption(
-        "Both models see exactly the values drawn here. They were fitted without this patient "
-        f"(fold {fold + 1} of {found.config.n_folds}). Colour of the overlay: share of the largest attribution."
-    )
+    pair = (left, right)
+    asked = Asked(folder, found, row, target, _estimators(session, found, pair))
+    keys = [asked.key(name, method, session.perturbation) for name, method in zip(pair, _methods(pair, names))]
+    drop_others(keys)
+    place = st.container()
+    X = rows_for_models(session, row, session.perturbation)
+    answers = [{"model": m, "label": names[m], "proba": p} for m, p in _probabilities(session, asked, pair, X)]
     said, why = st.container(key="wide-models").columns(2, gap="large")
     with said:
-        _predictions(found, row, about)
+        _predictions(found, row, target, answers)
+    genomap = session.genomap()
+    explanations = _explanations(session, asked, keys, X[0], _groups(session, genomap), names)
+    for answer, why_so in zip(answers, explanations):
+        if why_so.answer is not None:
+            about, arrays = why_so.answer
+            answer |= {"values": arrays["values"], **about}
     with why:
-        _attributions(session.dataset, about)
+        follow(explanations)
+        _attributions(session.dataset, answers)
+    with place:
+        shown = session.perturbation
+        maps = _two_maps(session, genomap, row, answers)
+        event = gene_map(maps, key="compare_map", height=420, columns=2, initial=shown)
+        caption(
+            "Both models see exactly the values drawn here. They were fitted without this patient "
+            f"(fold {asked.fold + 1} of {found.config.n_folds}). Colour of the overlay: share of the largest "
+            "attribution."
+        )
+    if event.perturbation != shown:
+        session.perturbation = event.perturbation
+        st.rerun(scope="fragment")
+    report_card(session, genomap, found, row, target, answers, maps)
 
 
-def _ask_both(
-    session: Session,
-    folder: Path,
-    found: CompareResult,
-    row: int,
-    fold: int,
-    models: tuple[str, ...],
-    target: int,
-    genomap: GenomapResult,
-) -> list[dict[str, Any]]:
-    shown = session.perturbation
-    X = rows_for_models(session, row, shown)
-    with st.spinner("Asking both models ..."):
-        key = ("predict", folder.name, row, shown, models)
-        probas = session.remember(
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What the panel asks about: one patient of one comparison."""
+
+    folder: Path
+    found: CompareResult
+    row: int
+    target: int
+    estimators: int
+
+    @property
+    def fold(self) -> int:
+        """The fold whose models never saw the patient."""
+        return int(self.found.fold_of_row[self.row])
+
+    def spec(self) -> dict[str, Any]:
+        """The part of the question that does not depend on the model."""
+        return {"run": str(self.folder), "fold": self.fold, "estimators": self.estimators}
+
+    def key(self, model: str, method: str, shown: Perturbation) -> tuple[Any, ...]:
+        """Names one explanation."""
+        return ("attribute", self.folder.name, self.row, shown, model, self.target, method, self.estimators)
+
+
+def _estimators(session: Session, found: CompareResult, models: tuple[str, ...]) -> int:
+    """How many estimators of the tabular model answer here; asked where its weights are slow on this machine."""
+    most = found.config.n_estimators
+    if "pfn" not in models or found.config.weights is None or not Path(found.config.weights).is_file():
+        return most
+    weights = inspect_weights(found.config.weights)
+    words = time_warning(weights, session.dataset.n_samples, session.dataset.n_features, most)
+    if not words:
+        return most
+    st.info(plain(words), icon=":material/hourglass_top:")
+    options = sorted({1, 2, 4, most} & set(range(1, most + 1)))
+    return st.segmented_control("Estimators for this patient", options, default=options[0], required=True)
+
+
+def _probabilities(
+    session: Session, asked: Asked, models: tuple[str, ...], X: np.ndarray
+) -> list[tuple[str, np.ndarray]]:
+    """``(1 + DRAWS, C)`` probabilities of every model: of what is drawn, then of other draws of the noise."""
+    key = ("predict", asked.folder.name, asked.row, session.perturbation, models, asked.estimators)
+    with st.spinner("Asking both models ...", show_time=True):
+        _, probas = session.remember(
             key,
             lambda: warm().call(
-                "genomap_core.workflows.patient:predict",
-                {"run": str(folder), "fold": fold, "models": list(models)},
-                {"X": X},
-                timeout=600,
-            )[1],
+                "genomap_core.workflows.patient:predict", asked.spec() | {"models": list(models)}, {"X": X}, timeout=600
+            ),
         )
-    methods = _methods(models)
-    groups = _groups(session, genomap)
-    answers = []
-    for name, method in zip(models, methods, strict=True):
-        with st.spinner(f"Explaining {MODELS[name]} ..."):
-            key = ("attribute", folder.name, row, shown, name, target, method)
-            about, arrays = session.remember(
-                key,
-                lambda name=name, method=method: warm().call(
-                    "genomap_core.workflows.patient:attribute",
-                    {"run": str(folder), "fold": fold, "model": name, "target": target, "method": method},
-                    {"x": X[0], "groups": groups},
-                    timeout=600,
-                ),
-            )
-        answers.append({"model": name, "label": found.run(name).label, "target": target, "proba": probas[name][0]})
-        answers[-1] |= {"draws": probas[name][1:], "values": arrays["values"], **about}
-    return answers
+    return [(name, probas[name]) for name in models]
 
 
-def _methods(models: tuple[str, ...]) -> list[str]:
+def _explanations(
+    session: Session,
+    asked: Asked,
+    keys: list[tuple[Any, ...]],
+    x: np.ndarray,
+    groups: np.ndarray,
+    names: dict[str, str],
+) -> list[Explanation]:
+    return [
+        explanation(
+            session,
+            key,
+            names[key[4]],
+            asked.spec() | {"model": key[4], "target": asked.target, "method": key[6]},
+            {"x": x, "groups": groups},
+        )
+        for key in keys
+    ]
+
+
+def _methods(models: tuple[str, ...], names: dict[str, str]) -> list[str]:
     columns = st.columns(len(models))
     chosen = []
     for column, name in zip(columns, models, strict=True):
         options = (GRADIENT_METHODS if name in NETWORKS else {}) | REGION_METHODS
+        options |= TABULAR_METHODS if name == "pfn" else {}
         chosen.append(
             column.selectbox(
-                f"Explain {MODELS[name]} by", list(options), format_func=options.__getitem__, key=f"method-{name}"
+                f"Explain {names[name]} by", list(options), format_func=options.__getitem__, key=f"method-{name}"
             )
         )
     return chosen
@@ -146,48 +197,44 @@ def _groups(session: Session, genomap: GenomapResult) -> np.ndarray:
 def _two_maps(session: Session, genomap: GenomapResult, row: int, about: list[dict[str, Any]]) -> MapData:
     """The patient twice, each time with one model's attribution on top; one pair of sliders moves both."""
     base = map_data(session, genomap, [row, row], title=session.dataset.name)
-    values = np.stack([a["values"][genomap.kept] for a in about])
-    largest = np.abs(values).max(axis=1, keepdims=True)
-    shares = values / np.where(largest > 0, largest, 1)
-    labels = tuple(f"{MODELS[a['model']]}" for a in about)
+    overlays = ()
+    if all("values" in a for a in about):
+        values = np.stack([a["values"][genomap.kept] for a in about])
+        largest = np.abs(values).max(axis=1, keepdims=True)
+        shares = values / np.where(largest > 0, largest, 1)
+        overlays = (Overlay("attribution, share of the largest", shares, limit=1.0),)
+    labels = tuple(str(a["label"]) for a in about)
     return MapData(
         places=base.places, values=base.values, names=base.names, labels=labels, channel_names=base.channel_names,
         noise=base.noise, rank=base.rank, seed=base.seed, missing=base.missing, value_range=base.value_range,
         unit=base.unit, title=base.title, noun=base.noun,
-        overlays=(Overlay("attribution, share of the largest", shares, limit=1.0),),
+        overlays=overlays,
         regions=_groups(session, genomap)[genomap.kept],
     )  # fmt: skip
 
 
-def _predictions(found: CompareResult, row: int, about: list[dict[str, Any]]) -> None:
-    bars = [(a["label"], a["proba"], a["draws"].min(axis=0), a["draws"].max(axis=0)) for a in about]
-    st.plotly_chart(
-        probability_bars([(n, p, lo, hi) for n, p, lo, hi in bars], found.classes), alt="Probabilities of both models"
-    )
+def _predictions(found: CompareResult, row: int, target: int, about: list[dict[str, Any]]) -> None:
+    bars = [(a["label"], a["proba"][0], a["proba"][1:].min(axis=0), a["proba"][1:].max(axis=0)) for a in about]
+    st.plotly_chart(probability_bars(bars, found.classes), alt="Probabilities of both models")
     caption(
         f"Lines: range over {DRAWS} fresh draws of the noise (at least 5 %). "
         f"Label in the cohort: {found.classes[found.y[row]]}."
     )
     for a in about:
-        words = in_words(found, a["model"], a["target"], float(a["proba"][a["target"]]))
-        st.markdown(f"**{plain(MODELS[a['model']])}**: {plain(words)}")
-
-
-def in_words(found: CompareResult, name: str, target: int, p: float) -> str:
-    """What such a probability has meant so far, as a count of held-out samples."""
-    proba = found.run(name).proba
-    assert proba is not None
-    near = np.abs(proba[:, target] - p) <= 0.1
-    if near.sum() < 5:
-        return "too few held-out samples had such a probability to say how often it was right."
-    hits = int((found.y[near] == target).sum())
-    return (
-        f"of {int(near.sum())} held-out samples given {p:.0%} (within 10 points), {hits} were {found.classes[target]}."
-    )
+        words = in_words(found, a["model"], target, float(a["proba"][0, target]))
+        st.markdown(f"**{plain(a['label'])}**: {plain(words)}")
 
 
 def _attributions(dataset: Dataset, about: list[dict[str, Any]]) -> None:
+    about = [a for a in about if "values" in a]
     names = dataset.feature_names
+    if len(about) == 2:
+        _agreement(about)
+    for a in about:
+        _top_features(names, a)
+
+
+def _agreement(about: list[dict[str, Any]]) -> None:
     pair = agreement(about[0]["values"], about[1]["values"], k=50)
     one, two = st.columns(2)
     one.metric(
@@ -195,18 +242,20 @@ def _attributions(dataset: Dataset, about: list[dict[str, Any]]) -> None:
     )
     two.metric("Shared top 50", f"{pair.top_k_overlap:.0%}", border=True)
     caption("Spearman correlation of both attributions, and the share of features in both top-50 lists.")
-    for a in about:
-        with st.expander(f"Top features of {plain(MODELS[a['model']])}"):
-            top = np.argsort(-np.abs(a["values"]))[:10]
-            st.plotly_chart(
-                attribution_bars([names[j] for j in top], a["values"][top]),
-                key=f"bars-{a['model']}",
-                alt=f"Attribution of the ten most important features, {MODELS[a['model']]}",
-            )
-            st.dataframe(
-                pd.DataFrame({"feature": [names[j] for j in top], "attribution": a["values"][top]}), hide_index=True
-            )
-            caption(
-                f"{a['method']}. Sum of the attributions + baseline = output up to {abs(a['completeness_gap']):.2g} "
-                f"(output {a['output']:.3f}, baseline {a['baseline_output']:.3f})."
-            )
+
+
+def _top_features(names: Sequence[str], a: dict[str, Any]) -> None:
+    with st.expander(f"Top features of {plain(a['label'])}"):
+        top = np.argsort(-np.abs(a["values"]))[:10]
+        st.plotly_chart(
+            attribution_bars([names[j] for j in top], a["values"][top]),
+            key=f"bars-{a['model']}",
+            alt=f"Attribution of the ten most important features, {a['label']}",
+        )
+        st.dataframe(
+            pd.DataFrame({"feature": [names[j] for j in top], "attribution": a["values"][top]}), hide_index=True
+        )
+        caption(
+            f"{a['method']}. Sum of the attributions + baseline = output up to {abs(a['completeness_gap']):.2g} "
+            f"(output {a['output']:.3f}, baseline {a['baseline_output']:.3f})."
+        )

@@ -71,6 +71,22 @@ def warm() -> WarmWorker:
     return WarmWorker()
 
 
+@st.cache_resource(show_spinner=False)
+def shared_sample(key: str) -> Dataset:
+    """A sample cohort, one for all sessions: nobody's data, and nobody can change its arrays."""
+    dataset = load_sample(key)
+    for array in (dataset.X, dataset.y):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    return dataset
+
+
+@st.cache_resource(show_spinner=False)
+def shared_genomap(key: str) -> GenomapResult:
+    """The default map of a sample cohort, one for all sessions."""
+    return fit_genomap(shared_sample(key), GenomapConfig())
+
+
 @dataclass
 class Session:
     """State of one tab."""
@@ -154,14 +170,18 @@ class Session:
         self.cache.clear()
         self.previous = None
         self.uploads += 1
-        self._show(load_sample(DEFAULT_SAMPLE), DEFAULT_SAMPLE)
+        self._show(shared_sample(DEFAULT_SAMPLE), DEFAULT_SAMPLE)
         return removed
 
     def genomap(self, on_progress: OnProgress = ignore) -> GenomapResult:
         """Layout and maps of the cohort with the tab's options; computed once."""
-        return self.remember(
-            ("genomap", self.dataset.digest, self.layout), lambda: fit_genomap(self.dataset, self.layout, on_progress)
-        )
+
+        def make() -> GenomapResult:
+            if self.sample is not None and self.layout == GenomapConfig():
+                return shared_genomap(self.sample)
+            return fit_genomap(self.dataset, self.layout, on_progress)
+
+        return self.remember(("genomap", self.dataset.digest, self.layout), make)
 
     def remember(self, key: tuple[Any, ...], make: Any) -> Any:
         """The value of ``key``, made when it is not there; at most 16 values are kept."""
@@ -188,6 +208,7 @@ def current() -> Session:
         st.session_state["session"] = session
     if not person and st.query_params.get(TOKEN) != session.token:
         st.query_params[TOKEN] = session.token
+    storage().touch(session.owner)
     if session.failure is not None:
         show_error(GenomapError(session.failure))
         session.failure = None
@@ -198,20 +219,20 @@ def _find(token: str, signed_in: bool) -> Session:
     if signed_in or (len(token) >= 22 and token.replace("-", "").replace("_", "").isalnum()):
         found = _restore(token)
         if found is not None or signed_in:
-            return found or Session(token, load_sample(DEFAULT_SAMPLE))
-    return Session(secrets.token_urlsafe(16), load_sample(DEFAULT_SAMPLE))
+            return found or Session(token, shared_sample(DEFAULT_SAMPLE))
+    return Session(secrets.token_urlsafe(16), shared_sample(DEFAULT_SAMPLE))
 
 
 def _restore(token: str) -> Session | None:
     folder = home() / "sessions" / _owner(token)
     if not (folder / "state.json").is_file():
-        return Session(token, load_sample(DEFAULT_SAMPLE)) if folder.is_dir() else None
+        return Session(token, shared_sample(DEFAULT_SAMPLE)) if folder.is_dir() else None
     try:
         sample = json.loads((folder / "state.json").read_text())["sample"]
-        dataset = Dataset.load(folder / "dataset.npz") if sample is None else load_sample(sample)
+        dataset = Dataset.load(folder / "dataset.npz") if sample is None else shared_sample(sample)
     except (OSError, ValueError, KeyError, TypeError, InputError):
         st.warning("The cohort of this tab could not be read again; the sample cohort is shown.")
-        return Session(token, load_sample(DEFAULT_SAMPLE))
+        return Session(token, shared_sample(DEFAULT_SAMPLE))
     return Session(token, dataset, sample)
 
 

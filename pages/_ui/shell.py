@@ -28,11 +28,14 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     "Imaging": [
         ("growth", "Growth", ":material/neurology:", "Class and growth of a brain tumour from one MRI slice"),
     ],
+    "Learn": [
+        ("learn", "Learn", ":material/school:", "Five demonstrations of what the methods do"),
+    ],
 }
 DEFAULT = "genomap"
 STYLE = """<style>
 [data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}
-[data-testid=stColumn] {min-width: min(100%, 8.5rem)}
+[data-testid=stColumn] {min-width: min(100%, 6rem)}
 [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) {flex-wrap: wrap}
 @media (max-width: 960px) {
   [class*=st-key-wide] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {
@@ -40,7 +43,7 @@ STYLE = """<style>
   }
 }
 @media (prefers-color-scheme: dark) {
-  button[data-testid=stBaseButton-segmented_controlActive] p, [role=tab][aria-selected=true] p {color: #e7eef2}
+  [data-variant=segmented_control][aria-checked=true] p, [role=tab][aria-selected=true] p {color: #e7eef2}
 }
 </style>"""
 """Less empty space above the page, columns that wrap before their text is cut (those in a container whose key begins

@@ -12,13 +12,14 @@ import streamlit as st
 from genomap_core.errors import InputError
 from genomap_core.io.export import csv_table
 from genomap_core.jobs import Job
+from genomap_core.jobs.files import write_atomically
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.workflows.folds import hold_out
 from genomap_core.workflows.scores import METRICS, Score
 from genomap_core.workflows.train import BUNDLE, TrainConfig, TrainResult, bundle_header
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
-from pages._ui.session import Session, jobs, warm
+from pages._ui.session import Session, jobs, storage, warm
 from pages._ui.shell import plain
 from pages._ui.widgets import NETWORKS, caption, file_stem
 
@@ -48,7 +49,8 @@ def score_metrics(scores: dict[str, Score]) -> None:
     """One metric a column, interval beneath."""
     for column, (name, s) in zip(st.columns(len(scores)), scores.items(), strict=True):
         column.metric(METRICS[name], f"{s.value:.3f}", border=True)
-        column.markdown(f"95 %: {s.low:.3f} to {s.high:.3f}")
+        some = f"95 %: {s.low:.3f} to {s.high:.3f}" if s.low < s.high else "95 %: too few errors to say"
+        column.markdown(some)
 
 
 def result(session: Session, job: Job) -> None:
@@ -80,7 +82,9 @@ def result(session: Session, job: Job) -> None:
 
 def load(session: Session) -> None:
     """A saved model, checked and applied to the cohort."""
-    upload = st.file_uploader("Saved model (.safetensors)", type=["safetensors"], max_upload_size=200)
+    upload = st.file_uploader(
+        "Saved model (.safetensors)", type=["safetensors"], max_upload_size=200, key=f"model-{session.uploads}"
+    )
     if upload is None:
         st.info("A model saved here or by `save_bundle` can be applied to any cohort with the same features.")
         return
@@ -91,7 +95,9 @@ def load(session: Session) -> None:
         score_metrics({k: Score(**v) for k, v in header.metrics.items() if k in METRICS})
         caption("Scores on the samples held out when the model was trained.")
     path = session.folder / f"bundle-{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
-    path.write_bytes(content)
+    if not path.is_file():
+        storage().make_room(session.owner, len(content))
+        write_atomically(path, content)
     if not st.button("Apply to this cohort", type="primary"):
         return
     dataset = session.dataset

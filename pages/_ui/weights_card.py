@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from genomap_core.errors import GenomapError
-from genomap_core.pfn import HOW_TO_GET, Weights, expected_seconds, inspect_weights, survey_weights
+from genomap_core.pfn import HOW_TO_GET, Weights, expected_seconds, inspect_weights, shipped_card, survey_weights
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
@@ -80,6 +80,9 @@ def _choice(found: list[Weights]) -> Weights | None:
         "Wider tables are narrowed inside each fold, in the way that does best on inner folds of the training rows "
         f"(to {chosen.limits.selected} inputs with these weights)."
     )
+    if text := shipped_card(chosen):
+        with st.popover("Card: how these weights were made, and how good they are"):
+            st.markdown(text)
     return chosen
 
 

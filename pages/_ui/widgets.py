@@ -18,7 +18,7 @@ SOLVER_TITLES = {
     "gromov": "Gromov-Wasserstein, POT (exact, slow)",
     "published": "As published (radial distance)",
     "embedding": "Embedding + assignment",
-    "sorted": "Sorted by two components",
+    "sorted": "Sorted by variance",
     "random": "Random (control)",
 }
 SOLVER_LIMITS = {"gromov": 2000, "published": 2000, "embedding": 6000}

@@ -46,7 +46,7 @@ def data_page(tmp_path_factory):
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize("row", expected())
-def test_the_page_gives_the_verdict_and_says_why(row, data_page):
+def test_the_page_gives_the_verdict_and_says_why(row, data_page, figure):
     in_use = data_page.session_state["session"].dataset.digest
     data_page.file_uploader[0].set_value((row["file"], (FOLDER / "files" / row["file"]).read_bytes(), ""))
     data_page.run()
@@ -60,6 +60,7 @@ def test_the_page_gives_the_verdict_and_says_why(row, data_page):
         assert secret not in said.lower().replace("does", "")
     usable = [b for b in data_page.button if b.label == "Use this cohort" and not b.disabled]
     assert bool(usable) <= (row["verdict"] in ("ok", "warn"))
+    figure("bad files through the page", 1)
 
 
 def verdict_of(app: AppTest) -> str:

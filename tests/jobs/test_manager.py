@@ -116,7 +116,7 @@ def test_an_owner_with_many_jobs_does_not_shut_others_out(manager: JobManager) -
 
 def test_one_owner_gets_no_more_than_its_share_of_the_slots(make_manager: Callable[..., JobManager]) -> None:
     manager = make_manager(slots=2, per_owner=1)
-    spec = {"steps": 10, "pause": 0.1}
+    spec = {"steps": 600, "pause": 0.1}
     ann = [manager.submit(COUNT, spec, "ann", "a") for _ in range(2)]
     bob = manager.submit(COUNT, spec, "bob", "b")
     until(lambda: manager.get(bob, "bob").status == "running")

@@ -90,6 +90,16 @@ def test_of_all_sessions_the_one_unused_for_longest_goes_first(make_storage) -> 
     assert recent.exists(), "a session in use is never removed for another"
 
 
+def test_being_looked_at_counts_as_use_and_stores_nothing(make_storage) -> None:
+    storage, _ = make_storage()
+    old = session(storage, "old", 10, 31 * 24)
+    storage.touch("old")
+    storage.touch("nobody")
+    assert storage.sweep() == 0
+    assert old.exists()
+    assert not (storage.home / "sessions" / "nobody").exists()
+
+
 def test_sessions_unused_for_a_month_are_removed_and_others_kept(make_storage) -> None:
     storage, _ = make_storage(keep_days=30)
     old, new = session(storage, "old", 10, 31 * 24), session(storage, "new", 10, 29 * 24)

@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
-from genomap_core.layout.benchmark import in_child, line, synthetic
+from genomap_core.layout.benchmark import growth, in_child, line, synthetic, verdict
 
 
 def test_the_command_prints_a_row_a_solver_and_writes_them_as_json(tmp_path):
@@ -30,3 +31,37 @@ def test_a_solver_that_fails_is_a_row_that_says_why(tmp_path):
     row = in_child(str(tmp_path / "X.npy"), "random", 1, 60)
     assert "NaN" in row["failed"]
     assert "NaN" in line(row, {})
+
+
+def test_memory_is_the_peak_of_what_runs_and_not_of_what_was_before_it():
+    """In a process of its own: 90 MB come and go, then 40 MB are the peak."""
+    code = (
+        "import numpy as np\n"
+        "from genomap_core.layout.benchmark import _forget_peak, _peak_mb\n"
+        "np.ones(90 * 2**17).sum()\n"
+        "before = _forget_peak()\n"
+        "np.ones(40 * 2**17).sum()\n"
+        "print(_peak_mb() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert float(done.stdout) == pytest.approx(40, abs=4)
+
+
+def test_growth_is_the_slope_of_time_on_size_from_five_thousand_features_on():
+    rows = [{"solver": "ot (default)", "p": p, "seconds": 3e-6 * p**1.1} for p in (100, 5000, 20_000, 100_000)]
+    rows[0]["seconds"] = 99
+    assert abs(growth(rows) - 1.1) < 1e-9
+    assert growth(rows[:2]) is None
+
+
+def test_a_peer_is_on_the_front_unless_one_setting_of_ours_beats_it_on_both():
+    rows = [
+        {"solver": name, "gw_distortion": gw, "neighbour_correlation": near}
+        for name, gw, near in (
+            ("ot (default)", 0.20, 0.4),
+            ("ot, local", 0.21, 0.5),
+            ("FLAS", 0.205, 0.45),
+            ("random", 0.24, 0),
+        )
+    ]
+    assert verdict(rows) == ["- FLAS: on the front", "- random: beaten on both by ot (default), ot, local"]

@@ -17,8 +17,10 @@ from genomap_core.layout import (
     bootstrap_stability,
     disc,
     displacement,
+    fitting_mask,
     make_layout,
     mask_from_image,
+    picture_aspect,
     read_gmt,
 )
 
@@ -49,6 +51,32 @@ def test_an_outline_becomes_a_mask_by_alpha_or_by_darkness():
         assert mask.sum() == 10 * 15
     with pytest.raises(LayoutError, match="PNG"):
         mask_from_image(b"not a picture", (4, 4))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3000), st.floats(0.3, 3))
+def test_a_fitting_disc_holds_every_feature_and_a_smaller_one_does_not(p, aspect):
+    mask = fitting_mask(disc, p, aspect)
+    assert mask.sum() >= p
+    assert mask.shape[1] == max(1, round(mask.shape[0] * aspect))
+    if mask.sum() > p + 3 * sum(mask.shape):
+        smaller = mask.shape[0] - 1
+        assert disc((smaller, max(1, round(smaller * aspect)))).sum() < p
+
+
+def test_a_pictures_shape_is_kept_and_what_is_no_picture_is_refused():
+    data = io.BytesIO()
+    Image.new("L", (90, 30)).save(data, "PNG")
+    assert picture_aspect(data.getvalue()) == 3
+    with pytest.raises(LayoutError, match="PNG"):
+        picture_aspect(b"GIF, says the file, but it is not")
+
+
+def test_a_set_without_connected_room_is_named():
+    X = factor_table(p=25)
+    wall = {j: (2, j) for j in range(5)}
+    with pytest.raises(LayoutError, match=r"'large'.*no connected room"):
+        make_layout(X, (5, 5), constraints=Constraints(pins=wall, sets={"large": list(range(5, 20))}))
 
 
 def test_pinned_features_stay_and_their_friends_come_to_them(table):

@@ -49,3 +49,11 @@ def test_many_samples_go_through_subspace_iteration_to_the_same_inner_products()
 def test_five_thousand_features_are_laid_out_without_a_p_by_p_matrix():
     X = factor_table(n=60, p=5000)
     assert peak_mb(lambda: make_layout(X, effort=0.2)) < 5000 * 5000 * 4 / 2**20
+
+
+def test_a_dense_tables_blocks_keep_to_the_budget():
+    X = factor_table(n=800, p=6000)
+    table = FeatureTable(X, memory_mb=8)
+    vectors = feature_vectors(table, most=24)
+    own = vectors.values.nbytes / 2**20 + 800 * 800 * 8 * 3 / 2**20  # the answer, and the samples' Gram matrix
+    assert peak_mb(lambda: feature_vectors(table, most=24)) < 8 + own

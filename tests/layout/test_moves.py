@@ -1,5 +1,8 @@
 """The optimiser's parts against brute force: fields, objective, and moves that never raise it."""
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from planted import factor_table
@@ -10,7 +13,7 @@ from genomap_core.layout.distances import FeatureTable
 from genomap_core.layout.field import CORNER, EDGE, NEAR_WEIGHT, Kernels
 from genomap_core.layout.geometry import Grid, cell_distance
 from genomap_core.layout.lowrank import feature_vectors
-from genomap_core.layout.moves import blur_sweep, lattice_sweep, swap_pass
+from genomap_core.layout.moves import best_swaps, blur_sweep, lattice_sweep, swap_pass
 
 
 def random_board(balance=0.5, distance="correlation", p=100, shape=(11, 10), layers=1, seed=0):
@@ -86,6 +89,31 @@ def test_swaps_lower_the_objective_until_none_is_left():
         board.seat[0, [a, b]] = board.seat[0, [b, a]]
         assert board.objective() >= before - 1e-7
         board.seat = seat
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_after_the_best_swaps_no_swap_of_any_two_cells_lowers_the_objective(balance):
+    _, board = random_board(balance, p=28, shape=(5, 6), seed=4)
+    board.zone[0, :3] = -1
+    held, before = board.seat[0, :3].copy(), board.objective()
+    assert best_swaps(board, 0) > 0
+    lowest = board.objective()
+    assert lowest < before
+    np.testing.assert_array_equal(board.seat[0, :3], held)
+    for a, b in itertools.combinations(range(3, 30), 2):
+        board.seat[0, [a, b]] = board.seat[0, [b, a]]
+        assert board.objective() >= lowest - 2e-5 * abs(lowest)
+        board.seat[0, [a, b]] = board.seat[0, [b, a]]
+
+
+def test_threads_change_nothing():
+    boards = [random_board()[1] for _ in range(2)]
+    with ThreadPoolExecutor(4) as threads:
+        for board, run in zip(boards, (map, threads.map), strict=True):
+            rng = np.random.default_rng(2)
+            blur_sweep(board, 3.0, 4, rng, 0.2, run)
+            lattice_sweep(board, Lattice.KNIGHT, 4, rng, 0.4, run)
+    np.testing.assert_array_equal(boards[0].seat, boards[1].seat)
 
 
 def test_every_move_keeps_each_feature_exactly_once_and_closed_cells_untouched():

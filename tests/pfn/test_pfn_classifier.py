@@ -27,7 +27,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def fitted(table, random_weights):
-    return PFNClassifier(random_weights.path, n_estimators=2).fit(*table)
+    return PFNClassifier(random_weights.path, selection="anova", n_estimators=2).fit(*table)
 
 
 @parametrize_with_checks(
@@ -90,7 +90,7 @@ def test_a_table_that_fits_is_left_whole(table, random_weights):
 
 def test_sparse_and_dense_tables_give_the_same_answer(table, random_weights):
     X = np.where(table[0] > 0.5, table[0], 0)
-    model = PFNClassifier(random_weights.path, n_estimators=1)
+    model = PFNClassifier(random_weights.path, selection="anova", n_estimators=1)
     dense = model.fit(X, table[1]).predict_proba(X)
     np.testing.assert_allclose(model.fit(sp.csr_matrix(X), table[1]).predict_proba(sp.csr_matrix(X)), dense, atol=1e-6)
 

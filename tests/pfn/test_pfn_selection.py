@@ -46,7 +46,62 @@ def test_sparse_and_dense_statistics_agree():
     np.testing.assert_allclose(variances(sp.csr_matrix(X)), X.var(0), rtol=1e-9)
 
 
-@pytest.mark.parametrize("method", ["anova", "variance", "pca"])
+def test_mutual_information_sees_what_the_means_do_not_and_takes_missing_values_as_an_answer():
+    g = np.random.default_rng(0)
+    codes = np.arange(200) % 2
+    X = g.normal(size=(200, 30)).astype(np.float32)
+    X[:, 7] *= np.where(codes == 1, 6, 0.3)  # same mean, other spread
+    X[codes == 1, 11] = np.nan
+    X[:, 3] = np.nan
+    X[:, 4] = 1.0
+    found = mutual_information(X, codes)
+    assert set(np.argsort(-found)[:2]) == {7, 11}
+    assert found[11] == pytest.approx(np.log(2), abs=1e-6), "who is missing there is of the second class"
+    assert found[3] == found[4] == 0
+    assert 7 not in np.argsort(-anova_f(X, codes))[:2]
+    assert (found >= -1e-9).all()
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_mutual_information_agrees_with_scikit_learn_on_the_same_parts(k):
+    from sklearn.metrics import mutual_info_score
+
+    g = np.random.default_rng(k)
+    codes = np.r_[np.arange(k), g.integers(0, k, 77)]
+    x = g.normal(size=(len(codes), 1)) + codes[:, None]
+    parts = np.searchsorted(np.quantile(x, [0.25, 0.5, 0.75]), x[:, 0])
+    assert mutual_information(x.astype(np.float32), codes)[0] == pytest.approx(mutual_info_score(parts, codes))
+
+
+def blocks(n=60, seed=0):
+    """Ten hidden signals, each in twelve noisy copies, in random order: table, signal of each column."""
+    g = np.random.default_rng(seed)
+    hidden = g.normal(size=(n, 10))
+    signal = g.permutation(np.repeat(np.arange(10), 12))
+    return (hidden[:, signal] + 0.3 * g.normal(size=(n, 120))).astype(np.float32), signal, hidden
+
+
+def test_map_regions_pool_the_copies_of_a_signal():
+    X, signal, hidden = blocks()
+    reducer = FeatureReducer("regions", 20).fit(X, np.arange(60) % 2)
+    means = reducer.transform(X)
+    assert means.shape == (60, reducer.n_features_out_)
+    r = np.abs(np.corrcoef(means.T, hidden.T)[: means.shape[1], means.shape[1] :])
+    assert (r.max(0) > 0.95).all(), "every hidden signal is met by some region more cleanly than a copy is"
+    pure = [np.bincount(signal[reducer.regions_ == k]).max() / (reducer.regions_ == k).sum() for k in range(10)]
+    assert np.mean(pure) > 0.8
+
+
+@pytest.mark.parametrize("method", ["anova", "pca", "regions", "none"])
+def test_the_slope_is_the_derivative(method):
+    X, _, _ = blocks()
+    reducer = FeatureReducer(method, 12).fit(X, np.arange(60) % 2)
+    step = np.random.default_rng(1).normal(size=X.shape[1]).astype(np.float32)
+    moved = reducer.transform(X[:1] + step) - reducer.transform(X[:1])
+    np.testing.assert_allclose(moved[0], step[reducer.kept_] @ reducer.slope(), atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["anova", "mutual_information", "variance", "pca"])
 def test_a_planted_feature_survives_the_reduction(method):
     g = np.random.default_rng(0)
     codes = np.arange(60) % 2
@@ -57,7 +112,7 @@ def test_a_planted_feature_survives_the_reduction(method):
     assert Z.shape == (60, 5)
     assert Z.dtype == np.float32
     if method == "pca":
-        assert reducer.kept_ is None
+        assert len(reducer.kept_) == 300
     else:
         assert 17 in reducer.kept_
         assert (np.diff(reducer.kept_) > 0).all()
@@ -74,10 +129,11 @@ def test_components_take_missing_values_and_repeat_for_a_seed():
     assert np.isfinite(a).all()
 
 
-def test_nothing_is_learned_from_the_rows_that_are_transformed():
+@pytest.mark.parametrize("method", ["pca", "regions"])
+def test_nothing_is_learned_from_the_rows_that_are_transformed(method):
     g = np.random.default_rng(0)
     X, codes = g.normal(size=(40, 50)), np.arange(40) % 2
-    reducer = FeatureReducer("pca", 4).fit(X, codes)
+    reducer = FeatureReducer(method, 4).fit(X, codes)
     np.testing.assert_allclose(reducer.transform(X[:1]), reducer.transform(np.r_[X[:1], X[1:] + 100])[:1], atol=1e-6)
 
 

@@ -96,11 +96,12 @@ def bombs() -> dict[str, bytes]:
         "text.png": _png(32, 32, (b"zTXt", b"Comment\0\0" + zlib.compress(zeros * 80))),
         "rows.parquet": _parquet_bomb(),
         "declared.h5ad": _hdf5_bomb(),
-        "array.npy": b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }".ljust(
-            128
-        ),
+        "array.npy": b"\x93NUMPY\x01\x00v\x00" + _NPY_HEADER.ljust(118),
         "array.npz": _zip_of({"x.npy": zeros * 256}),
     }
+
+
+_NPY_HEADER = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }"
 
 
 def _gzip_of(head: bytes, block: bytes, times: int) -> bytes:

@@ -6,11 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from genomap_core.data.image_cohort import ImageCohort
-from genomap_core.errors import InputError
+from genomap_core.errors import Cancelled, InputError
+from genomap_core.progress import Progress
 from genomap_core.workflows.growth import GrowthCompareConfig, compare_growth, conditions, image_folds, share_of
 from genomap_core.workflows.growth_scores import ENSEMBLE, GrowthResult, calibration_error, mask_dice
+from genomap_core.workflows.growth_table import main, report
 from genomap_core.workflows.growth_units import PhysicalScale, cell_size, growth_figures
 
 
@@ -86,6 +89,49 @@ def test_a_result_survives_the_disk(result: GrowthResult, tmp_path) -> None:
     for a, b in zip(again.runs, result.runs):
         np.testing.assert_array_equal(a.proba, b.proba)
         assert a.degraded.keys() == b.degraded.keys()
+
+
+def test_a_stopped_comparison_goes_on_and_other_options_are_refused(tmp_path) -> None:
+    config = dataclasses.replace(
+        CONFIG, networks=("resnet18", "mobilenet_v2"), shares=(1.0,), max_epochs=1, robustness=False
+    )
+    stages: list[str] = []
+
+    def stop(p: Progress) -> None:
+        stages.append(p.stage)
+        if p.stage.startswith("mobilenet"):
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        compare_growth(discs(24), config, stop, keep=tmp_path)
+    stages.clear()
+    result = compare_growth(discs(24), config, lambda p: stages.append(p.stage), keep=tmp_path)
+    assert {r.name for r in result.runs} == {"resnet18", "mobilenet_v2"}
+    assert all(stage.startswith("mobilenet") for stage in stages)
+    with pytest.raises(InputError, match="other images or options"):
+        compare_growth(discs(24), dataclasses.replace(config, max_epochs=2), keep=tmp_path)
+
+
+def test_the_report_names_every_network_lead_and_condition(result: GrowthResult) -> None:
+    text = report(result, ("A note.",))
+    assert text.startswith("A note.")
+    for words in ("PhysNet (ResNet-18)", "MobileNetV2", "Soft vote", "noise 0.5", "50%", "Dice of the 16 % contour"):
+        assert words in text
+    rows = [line for line in text.splitlines() if line.startswith("| PhysNet")]
+    assert all(line.count("(") >= 2 for line in rows)
+
+
+def test_the_command_makes_a_table_of_a_folder_of_images(tmp_path, capsys) -> None:
+    cohort = discs(24)
+    for k, (image, c) in enumerate(zip(cohort.images[:, 0], cohort.y)):
+        folder = tmp_path / "set" / cohort.classes[c]
+        folder.mkdir(parents=True, exist_ok=True)
+        grey = np.clip(60 * (image + 1.5), 0, 255).astype(np.uint8)
+        Image.fromarray(grey).save(folder / f"{k}.png")
+    words = f"{tmp_path / 'set'} --out {tmp_path / 'out'} --networks resnet18 --size 32 --width 8 --folds 2 --epochs 1"
+    assert main(words.split()) == 0
+    assert "| ResNet-18 |" in capsys.readouterr().out
+    assert "ResNet-18" in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_groups_never_part_and_classes_are_spread() -> None:

@@ -12,8 +12,8 @@ from PIL import Image
 
 from genomap_core.data.hygiene import normalise
 from genomap_core.errors import InputError
-from genomap_core.workflows.growth_data import describe, folder_cohort, simulated_cohort, zip_cohort
-from genomap_core.workflows.growth_samples import grow_arrays, read_samples, simulated
+from genomap_core.workflows.growth_data import describe, folder_cohort, indexed_cohort, simulated_cohort, zip_cohort
+from genomap_core.workflows.growth_samples import FOLDER, grow_arrays, read_samples, sample_lengths, simulated
 
 
 def png(image: np.ndarray) -> bytes:
@@ -28,12 +28,12 @@ def slices():
 
 
 def folders(slices) -> list[tuple[str, bytes]]:
-    """Gliomas are grey files, the others colour files: the class leaks by the mode."""
+    """One class lies in grey files, the other in colour files: the class leaks by the mode."""
     files = []
     for i, (image, c) in enumerate(zip(slices.images, slices.y)):
         grey = (image * 255).astype(np.uint8)
         colour = np.stack([grey] * 3, axis=2)
-        files.append((f"set/{'glioma' if c == 0 else 'no_tumour'}/{i}.png", png(grey if c == 0 else colour)))
+        files.append((f"set/{'glioma' if c < 2 else 'no_tumour'}/{i}.png", png(grey if c < 2 else colour)))
     return files
 
 
@@ -59,6 +59,21 @@ def test_a_simulated_cohort_knows_lengths_of_gliomas_only() -> None:
     assert np.isfinite(cohort.lengths[cohort.y == 0]).all()
     assert np.isnan(cohort.lengths[cohort.y != 0]).all()
     np.testing.assert_array_equal(cohort.tumour, cohort.y != 2)
+
+
+def test_a_slice_depends_on_its_own_number_only(slices) -> None:
+    np.testing.assert_array_equal(simulated(1, size=64, seed=3).images, slices.images[:4])
+
+
+def test_lengths_of_the_samples_are_known_for_gliomas() -> None:
+    _, _, y, _ = read_samples()
+    lengths = sample_lengths()
+    np.testing.assert_array_equal(np.isfinite(lengths), y == 0)
+    assert 0.5 < np.nanmin(lengths) < np.nanmax(lengths) < 4
+
+
+def test_the_sample_data_stay_small() -> None:
+    assert sum(f.stat().st_size for f in FOLDER.iterdir()) <= 5_000_000
 
 
 def test_the_sample_folder_is_what_the_simulation_gives_now() -> None:
@@ -109,3 +124,34 @@ def test_files_without_a_folder_and_single_classes_are_refused(slices) -> None:
         folder_cohort([(n, d) for n, d in files if "glioma" in n], 48, "mine")
     with pytest.raises(InputError, match="black"):
         folder_cohort([("a/x.png", png(np.zeros((64, 64), np.uint8)))], 48, "mine")
+
+
+def listed(folder, slices) -> None:
+    """A collection with an index: three colours as sequences, masks of some, two slices of each patient."""
+    rows = ["patient,slice,grade"]
+    for i, (image, mask) in enumerate(zip(slices.images, slices.masks)):
+        colours = (np.stack([image, image**2, 1 - image], axis=2) * 255).astype(np.uint8)
+        (folder / f"s{i}.png").write_bytes(png(colours))
+        if i % 2:
+            (folder / f"s{i}_mask.png").write_bytes(png((mask * 255).astype(np.uint8)))
+        rows.append(f"P{i // 2},s{i},{'' if i == 15 else f'{1 + i // 8}.0'}")
+    (folder / "index.csv").write_text("\n".join(rows))
+
+
+def test_an_index_gives_sequences_masks_and_patients(slices, tmp_path) -> None:
+    listed(tmp_path, slices)
+    cohort, _ = indexed_cohort(tmp_path, "grade", 48, "mine")
+    assert cohort.images.shape == (15, 3, 48, 48)
+    assert cohort.classes == cohort.infiltrating == ("grade 1", "grade 2")
+    np.testing.assert_array_equal(np.isnan(cohort.masks).all((1, 2)), np.arange(15) % 2 == 0)
+    assert cohort.groups[0] == cohort.groups[1] != cohort.groups[2]
+    assert 0 < np.nanmean(cohort.masks[1]) < 0.5
+
+
+def test_a_missing_column_or_picture_of_an_index_is_named(slices, tmp_path) -> None:
+    listed(tmp_path, slices)
+    with pytest.raises(InputError, match="no column stage"):
+        indexed_cohort(tmp_path, "stage", 48, "mine")
+    (tmp_path / "s3.png").unlink()
+    with pytest.raises(InputError, match="s3"):
+        indexed_cohort(tmp_path, "grade", 48, "mine")

@@ -71,3 +71,12 @@ def test_whole_groups_are_resampled():
     for rows in resample_patients(y, groups, 20, 0):
         counts = np.bincount(rows, minlength=20).reshape(5, 4)
         assert (counts == counts[:, :1]).all()
+
+
+@pytest.mark.parametrize(("metric", "least"), [("accuracy", 0.90), ("balanced_accuracy", 0.86)])
+def test_no_error_in_a_few_patients_is_not_certainty(metric, least):
+    y = np.repeat([0, 1, 2], 12)
+    found = score_table(y, {"m": np.eye(3)[y]}, metrics=(metric,))["m"][metric]
+    assert found.value == 1 >= found.high
+    assert least < found.low < 0.96  # the rule of three gives 1 - 3 / 36 = .917
+    assert score_table(np.tile(y, 50), {"m": np.eye(3)[np.tile(y, 50)]}, metrics=(metric,))["m"][metric].low > 0.99

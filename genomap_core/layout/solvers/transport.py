@@ -82,12 +82,17 @@ def schedule(shape: tuple[int, int], effort: float = 1.0) -> Schedule:
         radius *= 0.6
     return Schedule(
         radii=tuple(radii),
-        sweeps=max(1, round(effort * (18 if small else 10 if middle else 6))),
+        sweeps=max(1, round(effort * (15 if small else 10 if middle else 6))),
         side=12 if middle else 8,
         noise=0.4 if middle else 0.2,
         swap_passes=12 if small else 6,
         restarts=max(1, round(effort * min(16, 400 / m))),
     )
+
+
+def dimensions(n_cells: int) -> tuple[int, int]:
+    """Most and fewest dimensions of the features' vectors: where neighbours are many, small ones tell them apart."""
+    return 64 if n_cells > 15_000 else 128, 96 if 2500 < n_cells <= 15_000 else 24
 
 
 def transport(problem: Problem) -> np.ndarray:
@@ -99,7 +104,7 @@ def transport(problem: Problem) -> np.ndarray:
         threadpool_limits(limits=1, user_api="blas"),  # many small products: its threads would wait for each other
         ThreadPoolExecutor(min(PARTS, available_cores())) as threads,
     ):
-        vectors = feature_vectors(problem.table, 128 if problem.grid.n_cells <= 2500 else 64, seed=problem.seed)
+        vectors = feature_vectors(problem.table, *dimensions(problem.grid.n_cells), seed=problem.seed)
         kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
         best = _best_of(vectors, kernels, plan, problem, threads.map)
     return np.searchsorted(problem.grid.open_cells, best)

@@ -67,6 +67,7 @@ function receive(s, bytes) {
   const stops = Array.from({ length: 9 }, (_, k) => `rgb(${data.colours.subarray(3 * k * 31, 3 * k * 31 + 3).join(" ")})`);
   s.$(".gr-scale b").style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   reset(s);
+  s.root.dataset.digest = data.digest; // for tests: what is drawn
 }
 
 function reset(s) {

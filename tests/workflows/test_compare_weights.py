@@ -1,0 +1,115 @@
+"""Comparisons and explanations with a tabular model: the weights are named everywhere, the work can be followed."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.errors import Cancelled
+from genomap_core.pfn.checkpoint import build_random
+from genomap_core.progress import Progress
+from genomap_core.workflows import patient
+from genomap_core.workflows.compare import CompareConfig, CompareResult, compare
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished comparison of two models on a table too wide for the weights: folder, result, weights, cohort."""
+    folder = tmp_path_factory.mktemp("run")
+    weights = build_random(folder / "random-v3.safetensors")
+    g = np.random.default_rng(0)
+    y = np.arange(24) % 2
+    X = g.normal(size=(24, 130)).astype(np.float32)
+    X[:, :3] += 2 * y[:, None]
+    dataset = Dataset(
+        X=X,
+        feature_names=tuple(f"g{j}" for j in range(130)),
+        sample_ids=tuple(f"s{i}" for i in range(24)),
+        y=y,
+        classes=("no", "yes"),
+        name="wide",
+    )
+    dataset.save(folder / "dataset.npz")
+    config = CompareConfig(models=("pfn", "logistic"), n_folds=2, weights=str(weights.path), n_estimators=1)
+    return folder, compare(dataset, config, folder), weights, dataset
+
+
+def test_every_record_says_which_weights_answered(run):
+    folder, result, weights, _ = run
+    written = json.loads((folder / "compare.json").read_text())["runs"][0]
+    for found in (result.run("pfn"), CompareResult.load(folder).run("pfn")):
+        assert (found.label, found.weights_sha256, found.licence) == (weights.label, weights.sha256, "MIT")
+    assert (written["label"], written["weights_sha256"]) == (weights.label, weights.sha256)
+    assert result.run("logistic").weights_sha256 == ""
+
+
+def test_the_user_reads_how_the_table_was_narrowed(run):
+    _, result, _, _ = run
+    found = result.run("pfn")
+    assert len(found.selections) == 2, "one a fold"
+    assert "130 features" in found.note
+    assert "chosen of 6 ways on inner folds" in found.note
+    assert CompareResult.load(run[0]).run("pfn").selections == found.selections
+
+
+def test_a_patient_is_answered_by_the_model_of_the_fold(run):
+    folder, result, _, dataset = run
+    row = 5
+    cache = {}
+    spec = {"run": str(folder), "fold": int(result.fold_of_row[row]), "models": ["pfn", "logistic"]}
+    _, probas = patient.predict(spec, {"X": dataset.X[[row]]}, cache)
+    np.testing.assert_allclose(probas["pfn"][0], result.run("pfn").proba[row], atol=1e-4)
+    one = patient.predict(spec | {"estimators": 2}, {"X": dataset.X[[row]]}, cache)[1]["pfn"]
+    assert np.abs(one - probas["pfn"]).max() > 0, "another number of estimators is another model"
+
+
+@pytest.mark.parametrize("method", [*patient.REGION_METHODS, *patient.TABULAR_METHODS])
+def test_every_method_explains_the_tabular_model_over_the_desk(run, tmp_path, method):
+    folder, result, _, dataset = run
+    spec = {"run": str(folder), "fold": int(result.fold_of_row[5]), "model": "pfn", "target": 1, "method": method}
+    arrays = {"x": dataset.X[5], "groups": np.arange(130) // 13}
+    about, found = patient.attribute(spec | {"desk": str(tmp_path)}, arrays, {})
+    assert found["values"].shape == (130,)
+    assert np.isfinite(found["values"]).all()
+    if method != "ablation":
+        assert abs(about["completeness_gap"]) < 0.02, "of a sum over 32 points of the path; exact for Shapley values"
+    assert patient.Desk(tmp_path).share() > 0
+
+
+def test_a_stopped_explanation_ends_before_its_model_is_asked(run, tmp_path):
+    folder, _, _, dataset = run
+    patient.Desk(tmp_path).stop()
+    spec = {"run": str(folder), "fold": 0, "model": "pfn", "target": 1, "method": "shapley", "desk": str(tmp_path)}
+    cache = {}
+    with pytest.raises(Cancelled):
+        patient.attribute(spec, {"x": dataset.X[5], "groups": np.zeros(130, int)}, cache)
+    assert not any(key[0] == "model" for key in cache)
+
+
+def test_the_desk_tells_the_share_and_its_removal_is_a_stop(tmp_path):
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    desk = patient.Desk(folder)
+    assert desk.share() == 0
+    desk.report(Progress("explaining", 3, 12))
+    assert desk.share() == 0.25
+    folder.joinpath("progress").unlink()
+    folder.rmdir()
+    with pytest.raises(Cancelled):
+        desk.report(Progress("explaining", 4, 12))
+
+
+def test_records_of_before_are_read(run):
+    folder, result, _, _ = run
+    header = json.loads((folder / "compare.json").read_text())
+    for row in header["runs"]:
+        for name in ("weights_sha256", "licence", "selections"):
+            del row[name]
+    old = folder / "old"
+    old.mkdir()
+    (old / "compare.json").write_text(json.dumps(header))
+    (old / "compare.npz").write_bytes((folder / "compare.npz").read_bytes())
+    assert CompareResult.load(old).run("pfn").selections == ()
+    assert asdict(CompareResult.load(old).config) == asdict(result.config)
