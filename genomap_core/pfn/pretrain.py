@@ -94,20 +94,35 @@ def train(
 
 
 def finish(
-    folder: Path, export: Path, *, steps: int = 2_000, version: str = "1.0", device: str = "cpu", workers: int = 0
+    folder: Path,
+    export: Path,
+    *,
+    steps: int = 2_000,
+    minutes: float | None = None,
+    version: str = "1.0",
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Weights:
-    """Decay the learning rate over ``steps`` steps from a copy of the state, and write checkpoint and card."""
+    """Decay the learning rate from a copy of the state, and write checkpoint and card.
+
+    Over ``steps`` steps, or over ``minutes`` of wall clock where they are given (on a busy machine; how many steps that
+    makes is not repeatable). Of the last weights and their running average the better on the validation tables is kept.
+    """
     path = folder / "state.pt"
     if not path.is_file():
         raise InputError(f"{folder}: nothing has been trained here yet; run `train` first.")
     state = loop.load_state(path, device)
-    loop.run(
-        state,
-        lambda _: False,
-        batches=lambda step: _batches(state.config, step, workers),
-        decay_steps=steps,
-    )
-    figures = loop.validate(state, loop.validation_batches(state.config))
+    first, began = state.step, time.monotonic()
+
+    def decay(state: Pretraining) -> float:
+        if minutes is not None:
+            return 1 - (time.monotonic() - began) / (60 * minutes)
+        return 1 - (state.step - first) / steps if steps else 0.0
+
+    loop.run(state, lambda _: False, batches=lambda step: _batches(state.config, step, workers), decay=decay)
+    batches = loop.validation_batches(state.config)
+    ends = [(loop.validate(state, batches, n), n) for n in (loop.averaged_network(state), state.network.eval())]
+    figures, network = min(ends, key=lambda end: end[0]["val_loss"])
     provenance = {
         "name": NAME,
         "version": version,
@@ -115,6 +130,7 @@ def finish(
         "selected_features": 20,
         "trained_on": "synthetic tables of genomap_core.pfn.prior only",
         "steps": state.step,
+        "of_these_decaying": state.step - first,
         "tables": state.tables,
         "minutes": round(state.seconds / 60, 1),
         "device": device,
@@ -126,8 +142,8 @@ def finish(
     meant_for = Range(
         rows=5_000, features=min(100, 2 * prior.max_features), features_per_estimator=min(60, prior.max_features)
     )
-    network = loop.averaged_network(state).cpu()
-    weights = save_checkpoint(export, network, state.architecture_config, "v3", provenance, meant_for)
+    weights = save_checkpoint(export, network.cpu(), state.architecture_config, "v3", provenance, meant_for)
+    export.chmod(0o644)  # the package writes it for its owner alone
     export.with_suffix(".md").write_text(card_text(weights))
     return weights
 
@@ -203,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.folder,
             options.export,
             steps=options.steps,
+            minutes=options.minutes,
             version=options.version,
             device=options.device,
             workers=options.workers,
@@ -248,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     ending = commands.add_parser("finish", parents=[machine], help="decay the learning rate and write the checkpoint")
     ending.add_argument("--export", type=Path, required=True, help="*.safetensors, with v3 in its name")
     ending.add_argument("--steps", type=int, default=2_000)
+    ending.add_argument("--minutes", type=float, help="decay over so much wall clock instead")
     ending.add_argument("--version", default="1.0")
     judging = commands.add_parser("evaluate", parents=[shared], help="beside logistic regression and random forest")
     judging.add_argument("file", type=Path)

@@ -63,10 +63,18 @@ def _clinical(path: Path) -> Table:
     return frame.drop(columns="target").to_numpy(np.float32), np.unique(frame["target"], return_inverse=True)[1]
 
 
-def models(weights: str | Path, n_estimators: int, seed: int) -> dict[str, Any]:
-    """The checkpoint and its two rivals; the logistic regression chooses its penalty on inner folds."""
+def models(weights: str | Path, n_estimators: int, seed: int, smallest: int = 5) -> dict[str, Any]:
+    """The checkpoint and its two rivals; the logistic regression chooses its penalty on inner folds.
+
+    ``smallest``: training rows of the rarest class, which bounds the number of inner folds.
+    """
     logistic = LogisticRegressionCV(
-        Cs=np.logspace(-3, 3, 7), l1_ratios=(0,), max_iter=2000, scoring="neg_log_loss", use_legacy_attributes=False
+        Cs=np.logspace(-3, 3, 7),
+        l1_ratios=(0,),
+        cv=min(5, smallest),
+        max_iter=2000,
+        scoring="neg_log_loss",
+        use_legacy_attributes=False,
     )
     return {
         "pfn": PFNClassifier(weights, n_estimators=n_estimators, random_state=seed, beyond_limits=True),
@@ -90,7 +98,7 @@ def compare(
             splits = [split for seed in range(n_seeds) for split in _splits(X, y, rows, seed)]
             for model in ("logistic", "forest", "pfn"):
                 figures = [
-                    _figures(models(weights, n_estimators, seed)[model], X, y, train, test)
+                    _figures(models(weights, n_estimators, seed, _smallest(y[train]))[model], X, y, train, test)
                     for seed, train, test in splits
                 ]
                 scores.append(Score(name, model, rows, *(float(v) for v in np.mean(figures, axis=0))))
@@ -104,6 +112,11 @@ def _splits(X: np.ndarray, y: np.ndarray, rows: str, seed: int) -> Iterable[tupl
     else:
         parts = StratifiedShuffleSplit(2, train_size=40, random_state=seed).split(X, y)
     return ((seed, train, test) for train, test in parts)
+
+
+def _smallest(y: np.ndarray) -> int:
+    """Rows of the rarest class."""
+    return int(np.unique(y, return_counts=True)[1].min())
 
 
 def _figures(

@@ -100,7 +100,7 @@ def run(
     *,
     batches: Callable[[int], Iterable[Batch]] | None = None,
     report: Callable[[Pretraining, float], None] = lambda state, loss: None,
-    decay_steps: int | None = None,
+    decay: Callable[[Pretraining], float] | None = None,
 ) -> None:
     """Train in place until ``stop`` says so; ``report`` hears of every step with its loss.
 
@@ -108,15 +108,13 @@ def run(
     ----------
     batches
         From a step on, the batches of all later steps; None: drawn here, one by one.
-    decay_steps
-        Let the learning rate fall to zero over so many steps, and stop then.
+    decay
+        Factor on the learning rate, from 1 down; the training stops where it reaches 0.
     """
     clock = time.process_time if state.device.type == "cpu" else time.perf_counter
-    first = state.step
-    stream = iter((batches or (lambda step: table_stream(state.config, step)))(first))
-    while not stop(state) and (decay_steps is None or state.step - first < decay_steps):
+    stream = iter((batches or (lambda step: table_stream(state.config, step)))(state.step))
+    while not stop(state) and (share := 1.0 if decay is None else decay(state)) > 0:
         began = clock()
-        share = 1.0 if decay_steps is None else 1 - (state.step - first) / decay_steps
         loss = _step(state, next(stream), share)
         state.seconds += clock() - began
         report(state, loss)
@@ -186,9 +184,9 @@ def validation_batches(config: PretrainConfig, n: int = 24) -> list[Batch]:
     return [draw_batch(config.prior, config.cells, VALIDATION_SEED, i) for i in range(n)]
 
 
-def validate(state: Pretraining, batches: list[Batch]) -> dict[str, float]:
-    """Loss and accuracy of the averaged weights on tables never trained on."""
-    network = averaged_network(state)
+def validate(state: Pretraining, batches: list[Batch], network: nn.Module | None = None) -> dict[str, float]:
+    """Loss and accuracy of the averaged weights (or of ``network``) on tables never trained on."""
+    network = averaged_network(state) if network is None else network
     with torch.no_grad():
         figures = [[float(v) for v in table_loss(network, batch, state.device)] for batch in batches]
     loss, accuracy = np.mean(figures, axis=0)

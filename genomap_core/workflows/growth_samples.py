@@ -31,8 +31,8 @@ def _grown(u0: np.ndarray, spread: np.ndarray, growth: np.ndarray) -> np.ndarray
     n_steps = max(1, math.ceil(max(r / 0.4, d / 2.0)))
     scheme = GrowthScheme(n_steps=n_steps, dt=1 / n_steps, method="implicit", max_diffusion=d, max_rate=r)
     with torch.inference_mode():
-        fields = (torch.from_numpy(v[None].astype(np.float32)) for v in (u0, spread, growth))
-        last: np.ndarray = grow(*fields, scheme)[0, -1].numpy()
+        u, diffusion, rate = (torch.from_numpy(v[None].astype(np.float32)) for v in (u0, spread, growth))
+        last: np.ndarray = grow(u, diffusion, rate, scheme)[0, -1].numpy()
     return last
 
 

@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from genomap_core.data.image_networks import NETWORKS
@@ -131,20 +130,20 @@ def _table(session: Session, job: Job) -> None:
     folder = jobs().folder(job.id, session.owner)
     _hygiene(folder)
     result = GrowthResult.load(folder)
-    st.dataframe(pd.DataFrame(score_rows(result)), hide_index=True)
+    st.dataframe(score_rows(result), hide_index=True)
     caption("95 % intervals over groups of images; every image is tested by networks that never saw it or a copy.")
     for name, dice in result.dice.items():
         caption(f"{title(name)}: Dice of the 16 % contour against the masks {interval_text(dice)}.")
     if result.lead:
         st.markdown("**How far PhysNet leads**")
-        st.dataframe(pd.DataFrame(lead_rows(result)), hide_index=True)
+        st.dataframe(lead_rows(result), hide_index=True)
         caption("Paired on the same images; an interval off zero is a difference.")
     if result.robustness:
         st.markdown("**Macro F1 on degraded images**")
-        st.dataframe(pd.DataFrame(wide_rows(result.robustness)), hide_index=True)
+        st.dataframe(wide_rows(result.robustness), hide_index=True)
     if any(len(row) > 1 for row in result.few.values()):
         st.markdown("**Macro F1 by share of the training images**")
-        st.dataframe(pd.DataFrame(wide_rows(result.few)), hide_index=True)
+        st.dataframe(wide_rows(result.few), hide_index=True)
     st.download_button(
         "Download the report",
         lambda: report(result).encode(),

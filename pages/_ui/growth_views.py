@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from genomap_core.data.hygiene import check_image, head_box, head_region, normalise, to_grey
@@ -50,11 +49,11 @@ def one_image(session: Session) -> None:
     with st.spinner("Asking the networks ..."):
         about, seen = session.remember(
             ("growth", image.digest, model["key"]),
-            lambda: warm().call(f"{_VIEW}:analyse", model["spec"], {"image": clean}, timeout=120),
+            lambda: warm().call(f"{_VIEW}:analyse", model["spec"], {"image": clean}, timeout=300),
         )
     best = int(seen["proba"].mean(0).argmax())
     with st.container(key="wide-growth"):
-        left, right = st.columns([3, 2], gap="large")
+        left, right = st.columns([5, 4], gap="large")
     with left:
         st.subheader("Growth behind the image")
         growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
@@ -118,7 +117,7 @@ def _clean(pixels: np.ndarray, size: int) -> tuple[np.ndarray, tuple[int, int]]:
 
 def _view(image: ChosenImage, clean: np.ndarray, about: dict[str, Any], seen: dict[str, np.ndarray]) -> GrowthView:
     return GrowthView(
-        image=clean[0],
+        image=on_black(clean[0]),
         frames=seen["frames"],
         label=image.label,
         diffusion=float(np.exp(np.log(seen["diffusion"]).mean())),
@@ -131,24 +130,17 @@ def _view(image: ChosenImage, clean: np.ndarray, about: dict[str, Any], seen: di
 
 def _classes(classes: list[str], seen: dict[str, np.ndarray], truth: str | None) -> None:
     proba = seen["proba"]
-    table = pd.DataFrame(
-        {
-            "class": classes,
-            "PhysNet": proba.mean(0),
-            "lowest": proba.min(0),
-            "highest": proba.max(0),
-            **({"without physics": seen["plain"]} if "plain" in seen else {}),
-        }
-    )
-    bar = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
-    number = st.column_config.NumberColumn(format="percent")
-    st.dataframe(
-        table,
-        hide_index=True,
-        column_config={"PhysNet": bar, "lowest": number, "highest": number, "without physics": number},
-    )
-    text = f"Lowest and highest of {len(proba)} networks from different seeds."
-    caption(text + (f" The slice was simulated as: {truth}." if truth else ""))
+    table: dict[str, list[Any]] = {"class": list(classes), "PhysNet": (100 * proba.mean(0)).tolist()}
+    if len(proba) > 1:
+        table["seeds"] = [f"{100 * a:.0f} to {100 * b:.0f} %" for a, b in zip(proba.min(0), proba.max(0))]
+    if "plain" in seen:
+        table["no physics"] = (100 * seen["plain"]).tolist()
+    bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0.0, max_value=100.0)
+    number = st.column_config.NumberColumn(format="%.0f %%", help="The same ResNet without the growth model.")
+    st.dataframe(table, hide_index=True, column_config={"PhysNet": bar, "no physics": number})
+    text = f"Seeds: lowest and highest of {len(proba)} networks. " if len(proba) > 1 else ""
+    if truth or text:
+        caption(text + (f"The slice was simulated as: {truth}." if truth else ""))
 
 
 def _figures(
@@ -170,7 +162,7 @@ def _figures(
     }
     if any(f.plausible for f in figures):
         table["gliomas"] = [f"{f.plausible[0]:g} to {f.plausible[1]:g}" if f.plausible else "" for f in figures]
-    st.dataframe(pd.DataFrame(table), hide_index=True)
+    st.dataframe(table, hide_index=True)
     n = len(seen["rate"])
     spread = f"Lowest and highest of {n} networks from different seeds. " if n > 1 else "One network: no uncertainty. "
     if np.isfinite(image.length):
@@ -183,7 +175,7 @@ def _scale(image: ChosenImage, box: tuple[int, int], cells: int, steps: int) -> 
     known = image.spacing
     left, right = st.columns(2)
     spacing = left.number_input(
-        "Pixel spacing in mm" + ("" if known is None else ", from the file"),
+        "Pixel size (mm)" if known is None else "Pixel size (mm, file)",
         0.0,
         20.0,
         0.0 if known is None else float(np.mean(known)),
@@ -192,7 +184,7 @@ def _scale(image: ChosenImage, box: tuple[int, int], cells: int, steps: int) -> 
         help="0: not known. With it the infiltration length is given in millimetres.",
     )
     days = right.number_input(
-        "Age of the tumour in days",
+        "Age (days)",
         0.0,
         36_500.0,
         0.0,
@@ -223,8 +215,13 @@ def _attribution(
         )
     titles = {"physnet": "PhysNet (first seed)", "plain": "The same network without physics"}
     for column, (key, values) in zip(st.columns(2), found.items(), strict=False):
-        column.image(blend(clean[0], values), caption=titles[key], width="stretch")
+        column.image(blend(on_black(clean[0]), values), caption=titles[key], width="stretch")
     caption("Red speaks for the class, blue against it; each picture on its own scale, darker is stronger.")
+
+
+def on_black(clean: np.ndarray) -> np.ndarray:
+    """A cleaned image to look at: its outside, 0 for the network, as dark as its darkest pixel."""
+    return np.where(clean == 0, clean.min(), clean)
 
 
 def blend(image: np.ndarray, values: np.ndarray) -> np.ndarray:

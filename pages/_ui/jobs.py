@@ -56,7 +56,7 @@ def _live(owner: str, job_id: str, stage: str | None) -> None:
         if job.hung():
             st.warning(f"No sign of life for {job.silent_seconds:.0f} s. It can be cancelled.")
         if stage is not None:
-            learning_curves(jobs().events(job_id, owner), stage)
+            learning_curves(jobs().events(job_id, owner), stage, job_id)
 
 
 def _share(job: Job) -> float:
@@ -82,13 +82,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def learning_curves(events: list[JobEvent], stage: str) -> None:
-    """Loss and accuracy by epoch of every averaged network, training beside validation."""
+def learning_curves(events: list[JobEvent], stage: str, key: str) -> None:
+    """Loss and accuracy by epoch of every averaged network, training beside validation; ``key``: the job's id."""
     reports = [e.progress.values for e in events if e.progress.stage == stage and "val_loss" in e.progress.values]
     if not reports:
         return
     several = len({r["member"] for r in reports}) > 1
-    left, right = st.columns(2)
+    left, right = st.container(key=f"wide-curves-{key}").columns(2)
     for place, title, names in (
         (left, "Loss", {"loss": "training", "val_loss": "validation"}),
         (right, "Accuracy", {"accuracy": "training", "val_accuracy": "validation"}),

@@ -62,10 +62,10 @@ def result(session: Session, job: Job) -> None:
     st.subheader("On patients the network never saw")
     score_metrics(found.scores)
     caption(f"{len(found.test_rows)} held-out samples; trained in {found.seconds:.1f} s.")
-    job_panel.learning_curves(jobs().events(job.id, session.owner), "training")
+    job_panel.learning_curves(jobs().events(job.id, session.owner), "training", job.id)
     if header.provenance.get("dataset") == session.dataset.digest and session.dataset.y is not None:
         y = session.dataset.y[found.test_rows]
-        a, b, c = st.columns(3)
+        a, b, c = st.container(key="wide-scores").columns(3)
         a.plotly_chart(confusion(y, found.proba, classes), key=f"confusion-{job.id}", alt="Confusion matrix")
         b.plotly_chart(roc(y, {"model": found.proba}, classes), key=f"roc-{job.id}", alt="ROC curve")
         c.plotly_chart(reliability(y, {"model": found.proba}), key=f"reliability-{job.id}", alt="Calibration")

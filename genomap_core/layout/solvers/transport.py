@@ -95,18 +95,23 @@ def dimensions(n_cells: int) -> tuple[int, int]:
     return 64 if n_cells > 15_000 else 128, 96 if 2500 < n_cells <= 15_000 else 24
 
 
+THREADED_FROM = 30_000
+"""Cells; on smaller grids handing windows to threads costs more than it saves."""
+
+
 def transport(problem: Problem) -> np.ndarray:
     """Index of each feature's cell in the grid's usable cells: ``(p,)`` int."""
     plan = schedule(problem.grid.shape, problem.effort)
     if problem.constraints.stability > 0:
         plan = replace(plan, radii=(), noise=0.0, restarts=1)
+    workers = min(PARTS, available_cores()) if problem.grid.n_cells > THREADED_FROM else 1
     with (
         threadpool_limits(limits=1, user_api="blas"),  # many small products: its threads would wait for each other
-        ThreadPoolExecutor(min(PARTS, available_cores())) as threads,
+        ThreadPoolExecutor(workers) as threads,
     ):
         vectors = feature_vectors(problem.table, *dimensions(problem.grid.n_cells), seed=problem.seed)
         kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
-        best = _best_of(vectors, kernels, plan, problem, threads.map)
+        best = _best_of(vectors, kernels, plan, problem, threads.map if workers > 1 else map)
     return np.searchsorted(problem.grid.open_cells, best)
 
 
