@@ -41,7 +41,13 @@ def rebuilding(frames: Sequence[np.ndarray], truth: np.ndarray) -> Figure:
             f"yaxis{axis}": {**square, "autorange": "reversed", "scaleanchor": f"x{axis}", "anchor": f"x{axis}"},
         })  # fmt: skip
         fig.add_annotation(
-            text=titles[k], x=left + 0.155, y=1.0, xref="paper", yref="paper", xanchor="center", yanchor="bottom",
+            text=titles[k],
+            x=left + 0.155,
+            y=1.0,
+            xref="paper",
+            yref="paper",
+            xanchor="center",
+            yanchor="bottom",
             showarrow=False,
         )
     fig.frames = [go.Frame(name=str(k), traces=[1], data=[go.Heatmap(z=z)]) for k, z in enumerate(frames)]

@@ -115,7 +115,8 @@ def indexed_cohort(folder: Path, label: str, size: int, name: str) -> tuple[Imag
     table = pd.read_csv(folder / "index.csv")
     missing = [c for c in ("patient", "slice", label) if c not in table]
     if missing:
-        raise InputError(f"{folder / 'index.csv'} has no column {', '.join(missing)}; it has {', '.join(map(str, table))}.")
+        known = ", ".join(map(str, table))
+        raise InputError(f"{folder / 'index.csv'} has no column {', '.join(missing)}; it has {known}.")
     table = table[table[label].notna()]
     paths = [folder / f"{PurePosixPath(str(s)).name}.png" for s in table["slice"]]
     absent = [p.name for p in paths if not p.is_file()]

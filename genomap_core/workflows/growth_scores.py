@@ -41,7 +41,8 @@ class NetworkRun:
     def save(self, path: Path, about: Mapping[str, Any]) -> None:
         """Write as one ``.npz`` (no pickle); ``about``: what the run was made of."""
         header = {k: getattr(self, k) for k in _PLAIN} | {"degraded": list(self.degraded), "about": dict(about)}
-        arrays = {"proba": self.proba} | {f"degraded{k}": p for k, p in enumerate(self.degraded.values())}
+        arrays: dict[str, Any] = {"proba": self.proba}
+        arrays |= {f"degraded{k}": p for k, p in enumerate(self.degraded.values())}
         if self.dice is not None:
             arrays["dice"] = self.dice
         temporary = path.with_suffix(".writing.npz")
@@ -103,7 +104,8 @@ class GrowthResult:
         for run in self.runs:
             if not (folder / run_file(run.name, run.share)).exists():
                 run.save(folder / run_file(run.name, run.share), {"digest": self.digest})
-        np.savez(folder / "growth.npz", y=self.y, **({} if self.groups is None else {"groups": self.groups}))
+        groups: dict[str, Any] = {} if self.groups is None else {"groups": self.groups}
+        np.savez(folder / "growth.npz", y=self.y, **groups)
         (folder / "growth.json").write_text(json.dumps(header))
 
     @classmethod

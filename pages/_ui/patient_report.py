@@ -166,4 +166,3 @@ def _provenance(session: Session, found: CompareResult, fold: int) -> dict[str, 
         "Layout shown": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
         "Noise and features": f"{shown.level:.0%} noise, {shown.keep:.0%} of the features kept",
     }
-

@@ -33,7 +33,7 @@ SLOW = ("--models", "slow,prior", "--option", "slow.seconds=0.15", "--plugin", "
 
 @pytest.fixture(autouse=True)
 def _no_outbound_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dask names its in-process addresses by asking a socket for the outbound address, which the socket guard refuses."""
+    """Dask names its in-process addresses after the outbound address, which the socket guard refuses to look up."""
     monkeypatch.setattr("distributed.comm.inproc.get_ip", lambda: "127.0.0.1")
 
 

@@ -5,6 +5,7 @@ Every page of the suite is watched: a request that leaves this machine fails the
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 sys.path.append(str(Path(__file__).parents[1] / "trust"))
 
-from hostile import MARKUP, evil_table
+from hostile import evil_table
 
 OWNED = """() => document.title.includes('owned') || !!document.querySelector(
     'img[src*="evil.example"], a[href*="evil.example"], svg[onload], script[src*="evil.example"]')"""
@@ -30,9 +31,12 @@ def test_names_act_on_no_page(
     app_server: AppServer, make_page: Callable[..., Page], network: NetworkWatch, figure
 ) -> None:
     page = make_page()
-    page.goto(f"{app_server.url}/data")
+    page.goto(app_server.url)
+    expect(page.locator(".gm").first).to_have_attribute("data-digest", re.compile("."), timeout=180_000)
+    page.get_by_test_id("stSidebarNav").get_by_text("Data", exact=True).click()
+    expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
     page.get_by_role("tab", name="Your own table").click()
-    file = {"name": f"{MARKUP[1]} {MARKUP[7]}.csv".replace("/", "_"), "mimeType": "text/csv", "buffer": evil_table()}
+    file = {"name": "[click](https__evil.example) **bold** _it_.csv", "mimeType": "text/csv", "buffer": evil_table()}
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(files=[file])
     page.get_by_role("button", name="Use this cohort").click(timeout=180_000)
     expect(page.get_by_text("In use:").first).to_contain_text("click")
