@@ -18,6 +18,12 @@ def card_text(weights: Weights, comparison: Sequence[str] = ()) -> str:
         f"| {line['minutes']} | {line['tables']:,} | {line['val_loss']} | {line['val_accuracy']} |"
         for line in made.get("curve", ())
     )
+    config = made["config"]
+    options = (
+        f"--width {size['width']} --layers {size['layers']} --heads {size['heads']} --rows {prior['max_rows']} "
+        f"--features {prior['max_features']} --curriculum {config['curriculum']} --cells {config['cells']} "
+        f"--rate {config['learning_rate']} --seed {config['seed']}"
+    )
     return f"""# {made["name"]} {made["version"]}
 
 Weights of a small prior-data fitted network for tables, in the format of the `tabpfn` package (architecture v3), and
@@ -26,7 +32,8 @@ run by that package. **Not weights of Prior Labs.** Licence: {made["licence"]}. 
 * **Trained on** {made["trained_on"]}; no real table was used.
 * **Size** {weights.path.stat().st_size / 1e6:.1f} MB: width {size["width"]}, {size["layers"]} layers.
 * **Compute** {made["minutes"]} minutes on `{made["device"]}`: {made["steps"]:,} steps, {made["tables"]:,} tables.
-* **Made by** `{command}`, seed {made["config"]["seed"]}.
+* **Made by** `{command} train FOLDER {options}`, then `finish` ({made.get("of_these_decaying", 0):,} of the steps with
+  a falling learning rate).
 * **Meant for** up to {prior["max_rows"]:,} rows and {prior["max_features"]} features, which is what it was trained on,
   and {limits.classes} classes. Tables of more than {limits.features} features are narrowed to {limits.selected} inputs
   inside the fold; up to {limits.rows:,} rows are accepted, but more rows than it was trained on are of unknown quality.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,8 +131,15 @@ def show_error(error: Exception) -> None:
     st.error(plain(str(error)), icon=":material/error:")
 
 
+_ADDRESS = re.compile(r"(https?://|\bwww(?=\.)|@)", re.I)
+
+
 def plain(text: str) -> str:
-    """``text`` so that markdown shows it as it is: names from files must not become links, images or formulas."""
+    """``text`` so that markdown shows it as it is: names from files must not become links, images or formulas.
+
+    Addresses become links even where they are escaped: a word joiner, which nobody sees, keeps them apart.
+    """
+    text = _ADDRESS.sub("\\1\u2060", text)
     return "".join("\\" + c if c in "\\`*_{}[]()<>#+-.!|$~:^" else c for c in text).replace("\n", "  \n")
 
 

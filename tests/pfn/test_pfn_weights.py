@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 from genomap_core.errors import InputError, WeightsMissingError
-from genomap_core.pfn import HOW_TO_GET, PFNClassifier, choose_weights, find_weights, inspect_weights, survey_weights
+from genomap_core.pfn import (
+    HOW_TO_GET,
+    PFNClassifier,
+    choose_weights,
+    find_weights,
+    inspect_weights,
+    shipped_card,
+    survey_weights,
+)
 from genomap_core.pfn.header import OPAQUE, plain_data, read_header
 
 
@@ -174,3 +182,28 @@ def test_a_changed_file_gets_a_new_hash(tmp_path):
     first = choose_weights(path).sha256
     write_header(path, {"config": {"max_num_classes": 9}, "more": "x"})
     assert choose_weights(path).sha256 != first
+
+
+def test_the_program_comes_with_weights_their_card_and_their_licence(monkeypatch, tmp_path):
+    monkeypatch.setenv("TABPFN_MODEL_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("GENOMAP_PFN_WEIGHTS", raising=False)
+    weights = choose_weights()
+    assert weights.label == "in-house PFN 1.0 (not Prior Labs)"
+    assert (weights.licence, weights.commercial) == ("MIT", True)
+    assert weights.megabytes <= 20
+    card = shipped_card(weights)
+    assert weights.sha256 in card
+    assert "Not weights of Prior Labs" in card
+    copied = tmp_path / weights.path.name
+    copied.write_bytes(weights.path.read_bytes())
+    assert shipped_card(inspect_weights(copied)) == "", "a card is shown for our own file alone"
+
+
+def test_the_shipped_weights_answer_far_better_than_chance_offline(monkeypatch, tmp_path):
+    from sklearn.datasets import load_wine
+    from sklearn.model_selection import cross_val_score
+
+    monkeypatch.setenv("TABPFN_MODEL_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("GENOMAP_PFN_WEIGHTS", raising=False)
+    X, y = load_wine(return_X_y=True)
+    assert cross_val_score(PFNClassifier(n_estimators=2), X, y, cv=3).mean() > 0.85

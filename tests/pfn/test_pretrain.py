@@ -11,7 +11,7 @@ from genomap_core.errors import InputError
 from genomap_core.pfn import PFNClassifier, pretrain, pretrain_loop
 from genomap_core.pfn.checkpoint import Size
 from genomap_core.pfn.muon import Muon, orthogonalised
-from genomap_core.pfn.pretrain_eval import Score, compare, summary
+from genomap_core.pfn.pretrain_eval import Score, compare, models, summary, verdict
 from genomap_core.pfn.pretrain_loop import PretrainConfig
 from genomap_core.pfn.prior import Batch, PriorConfig
 
@@ -221,3 +221,38 @@ def test_all_models_are_scored_on_the_same_rows(random_weights):
 def test_the_summary_shows_means():
     scores = tuple(Score(t, "pfn", r, auc, 0.5, 1.0) for t, auc in (("a", 0.8), ("b", 0.9)) for r in ("all", "40"))
     assert "**0.8500**" in summary(scores)[-1]
+
+
+def test_the_goal_is_judged_by_the_better_rival():
+    def scores(pfn, rows):
+        values = {"pfn": pfn, "logistic": 0.90, "forest": 0.92}
+        return [Score("a", m, rows, auc, 0.5, 1.0) for m, auc in values.items()]
+
+    words = verdict((*scores(0.916, "all"), *scores(0.93, "40")))
+    assert "Four fifths of the rows: mean ROC-AUC -0.0040 against the better of the two, goal reached" in words
+    assert "40 training rows: mean ROC-AUC +0.0100 against the better of the two, goal reached" in words
+    assert verdict((*scores(0.914, "all"), *scores(0.919, "40"))).count("missed") == 2
+
+
+def test_the_logistic_rival_takes_a_class_of_two_rows(random_weights):
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 9
+    assert models(random_weights.path, 1, 0, smallest=2)["logistic"].fit(X, y).predict(X).shape == (20,)
+
+
+def test_the_learning_curve_is_shortened_to_doublings_and_keeps_its_end(tmp_path):
+    lines = [{"minutes": m, "tables": 10 * m, "val_loss": 1 / m, "val_accuracy": 0.5} for m in range(1, 41)]
+    path = tmp_path / "curve.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [line["minutes"] for line in pretrain.curve_summary(path)] == [1, 2, 5, 10, 20, 40]
+    assert pretrain.curve_summary(tmp_path / "none") == []
+
+
+def test_finishing_over_wall_clock_ends_with_the_clock(tmp_path):
+    import time
+
+    pretrain.train(tmp_path, TINY, minutes=0.01)
+    start = time.monotonic()
+    weights = pretrain.finish(tmp_path, tmp_path / "genomap-inhouse-v3-test.safetensors", minutes=0.05)
+    assert weights.provenance["of_these_decaying"] > 0
+    assert time.monotonic() - start < 120
+    assert "Learning curve" in weights.path.with_suffix(".md").read_text()

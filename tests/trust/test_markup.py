@@ -49,6 +49,18 @@ def test_a_name_is_shown_as_it_is(name: str) -> None:
     assert RENDER.render(plain(name)).count("<") == 2, "a paragraph and nothing else"
 
 
+LINKED = re.compile(r"(https?://|www(?=\.))[-.\w]+|[-.\w+]+@[-\w]+\.[-\w]", re.I)
+"""What the browser's Markdown links by itself in finished text (mdast-util-gfm-autolink-literal), escaped or not."""
+
+
+@pytest.mark.parametrize(
+    "name", ["https://evil.example/x", "see www.evil.example", "ann@evil.example", "HTTP://EVIL.x"]
+)
+def test_an_address_is_no_link(name: str) -> None:
+    assert LINKED.search(name)
+    assert not LINKED.search(plain(name).replace("\\", ""))
+
+
 def test_the_check_sees_what_acts() -> None:
     assert all(acting(name) for name in MARKUP[:4])
 
