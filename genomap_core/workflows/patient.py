@@ -135,11 +135,18 @@ class Desk:
         return min(1.0, step / total) if total else 0.0
 
 
-def agreement(a: np.ndarray, b: np.ndarray, k: int = 50) -> Any:
-    """How much two attributions ``(p,)`` of the same features agree: ``spearman`` and ``top_k_overlap``."""
+def top_of(n_features: int) -> int:
+    """How long the lists are whose overlap is told: 50, or a fifth of few features."""
+    return min(50, max(1, n_features // 5))
+
+
+def agreement(a: np.ndarray, b: np.ndarray) -> Any:
+    """How much two attributions ``(p,)`` of the same features agree: ``spearman``, and ``top_k_overlap`` of the
+    first :func:`top_of` ones.
+    """
     from genomap_core.explain.attribution import agreement_of
 
-    return agreement_of(a, b, k)
+    return agreement_of(a, b, top_of(len(a)))
 
 
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:

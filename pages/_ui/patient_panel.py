@@ -17,7 +17,7 @@ from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
 from genomap_core.workflows.compare import NETWORKS, CompareResult
 from genomap_core.workflows.genomap import GenomapResult, region_groups
-from genomap_core.workflows.patient import GRADIENT_METHODS, REGION_METHODS, TABULAR_METHODS, agreement
+from genomap_core.workflows.patient import GRADIENT_METHODS, REGION_METHODS, TABULAR_METHODS, agreement, top_of
 from pages._ui.explaining import Explanation, drop_others, explanation, follow
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.genomap_views import map_data, patient_picker
@@ -235,13 +235,14 @@ def _attributions(dataset: Dataset, about: list[dict[str, Any]]) -> None:
 
 
 def _agreement(about: list[dict[str, Any]]) -> None:
-    pair = agreement(about[0]["values"], about[1]["values"], k=50)
+    pair = agreement(about[0]["values"], about[1]["values"])
+    top = top_of(len(about[0]["values"]))
     one, two = st.columns(2)
     one.metric(
         "Rank agreement", f"{pair.spearman:+.2f}", help="Spearman correlation of both attributions.", border=True
     )
-    two.metric("Shared top 50", f"{pair.top_k_overlap:.0%}", border=True)
-    caption("Spearman correlation of both attributions, and the share of features in both top-50 lists.")
+    two.metric(f"Shared top {top}", f"{pair.top_k_overlap:.0%}", border=True)
+    caption(f"Spearman correlation of both attributions, and the share of features in both top-{top} lists.")
 
 
 def _top_features(names: Sequence[str], a: dict[str, Any]) -> None:

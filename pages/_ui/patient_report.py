@@ -12,7 +12,7 @@ from genomap_core import __version__
 from genomap_core.reports.patient import ModelAnswer, PatientReport, render_html, render_pdf
 from genomap_core.workflows.compare import CompareResult
 from genomap_core.workflows.genomap import GenomapResult
-from genomap_core.workflows.patient import agreement
+from genomap_core.workflows.patient import agreement, top_of
 from genomap_core.workflows.scores import METRICS, Score
 from genomap_core.workflows.unlike import Likeness, likeness
 from pages._ui.gene_map import MapData
@@ -142,8 +142,10 @@ def _words(score: Score) -> str:
 def _agreement(answers: list[dict[str, Any]]) -> str:
     if len(answers) < 2:
         return ""
-    pair = agreement(answers[0]["values"], answers[1]["values"], k=50)
-    return f"Rank correlation of both attributions {pair.spearman:+.2f}, {pair.top_k_overlap:.0%} of the top 50 shared."
+    pair, top = agreement(answers[0]["values"], answers[1]["values"]), top_of(len(answers[0]["values"]))
+    return (
+        f"Rank correlation of both attributions {pair.spearman:+.2f}, {pair.top_k_overlap:.0%} of the top {top} shared."
+    )
 
 
 def _layout(genomap: GenomapResult) -> tuple[tuple[str, str, str], ...]:
