@@ -74,7 +74,7 @@ def _navigation() -> Any:
 def run() -> None:
     """What ``app.py`` does: the frame, then the chosen page inside it."""
     page = _frame()
-    st.session_state["_shell"] = True
+    st.session_state["_shell"] = st.session_state["_framed"] = True
     page.run()
 
 
@@ -87,6 +87,9 @@ def page(title: str, purpose: str) -> Iterator[None]:
     """
     if not st.session_state.pop("_shell", False):
         _frame()
+        if not st.session_state.get("_framed"):  # once: in the older mode the first change of a widget would be lost
+            st.session_state["_framed"] = True
+            st.rerun()
     st.title(title)
     st.markdown(purpose)
     with errors_shown():
