@@ -1,27 +1,14 @@
 """Every file of the bad-input collection gets its verdict and says what it must; the command line reports it."""
 
-import csv
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from bad_inputs import FOLDER, expected
 
 from genomap_core.__main__ import main
 from genomap_core.io.inspect import inspect
-
-FOLDER = Path(os.environ.get("GENOMAP_BADINPUTS", Path(__file__).resolve().parents[2] / "shared" / "badinputs"))
-
-
-def expected():
-    """The rows of EXPECTED.csv; one that only says why there are none."""
-    table = FOLDER / "EXPECTED.csv"
-    if not table.exists():
-        return [pytest.param(None, marks=pytest.mark.skip(reason=f"no bad inputs at {FOLDER} (set GENOMAP_BADINPUTS)"))]
-    with table.open(encoding="utf-8", newline="") as file:
-        return [pytest.param(row, id=row["file"]) for row in csv.DictReader(file)]
 
 
 @pytest.mark.shared

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -166,16 +167,18 @@ def growth(rows: list[dict[str, Any]], clock: str = "seconds") -> float | None:
     return float(np.polyfit(p, seconds, 1)[0])
 
 
-def compare(source: str, solvers: list[str], repeats: int, timeout: float) -> list[dict[str, Any]]:
-    """Run and print all solvers on one data set."""
+def compare(
+    source: str, solvers: list[str], repeats: int, timeout: float, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Run all solvers on one data set; ``say`` gets each line of the table as it is measured."""
     rows: list[dict[str, Any]] = []
     default: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         X, file = load(source), Path(folder) / "X.npy"
         name = f"{source} features" if source.isdigit() else Path(source).stem
-        print(f"\n### {name} ({X.shape[0]} x {X.shape[1]})\n")
-        print("| layout | time | CPU | memory | process | GW | Spearman | nbr | knn | against the default |")
-        print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+        say(f"\n### {name} ({X.shape[0]} x {X.shape[1]})\n")
+        say("| layout | time | CPU | memory | process | GW | Spearman | nbr | knn | against the default |")
+        say("|---|---|---|---|---|---|---|---|---|---|")
         np.save(file, X)
         for solver in solvers:
             if solver in PEERS and X.shape[1] > PEERS[solver][1]:
@@ -183,9 +186,14 @@ def compare(source: str, solvers: list[str], repeats: int, timeout: float) -> li
             row = in_child(str(file), solver, repeats if solver in OURS else 1, timeout)
             default = row if solver == DEFAULT else default
             rows.append(row)
-            print(line(row, default), flush=True)
-    print("\n" + "\n".join(verdict(rows)), flush=True)
+            say(line(row, default))
+    say("\n" + "\n".join(verdict(rows)))
     return rows
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -201,17 +209,17 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         source, solver, repeats = options.one
-        print(json.dumps(run(source, solver, int(repeats))))
+        _say(json.dumps(run(source, solver, int(repeats))))
         return
     solvers = list(dict.fromkeys(options.solvers))
     rows = [
         {"source": source, **row}
         for source in [*options.sizes, *options.data]
-        for row in compare(source, solvers, options.repeats, options.timeout)
+        for row in compare(source, solvers, options.repeats, options.timeout, _say)
     ]
     slopes = [growth(rows, clock) for clock in ("seconds", "cpu_seconds")]
     if slopes[0] is not None:
-        print(f"\nFrom {GROWTH_FROM:,} features on, time grows as p^{slopes[0]:.2f}, CPU time as p^{slopes[1]:.2f}.")
+        _say(f"\nFrom {GROWTH_FROM:,} features on, time grows as p^{slopes[0]:.2f}, CPU time as p^{slopes[1]:.2f}.")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
 

@@ -71,6 +71,7 @@ def render_pdf(report: PatientReport) -> bytes:
     from reportlab.lib.pagesizes import A4
     from reportlab.lib.styles import getSampleStyleSheet
     from reportlab.lib.units import mm
+    from reportlab.lib.utils import ImageReader
     from reportlab.platypus import Flowable, Image, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
     styles = getSampleStyleSheet()
@@ -89,7 +90,8 @@ def render_pdf(report: PatientReport) -> bytes:
         return Table(cells, colWidths=[width / len(rows[0])] * len(rows[0]), style=look, repeatRows=1)
 
     png = map_png(report.picture, scale=2)
-    picture = Image(io.BytesIO(png), width=width, height=width * _height_over_width(png), kind="proportional")
+    columns, lines = ImageReader(io.BytesIO(png)).getSize()
+    picture = Image(io.BytesIO(png), width=width, height=width * lines / columns)
     story: list[Flowable] = [
         text(f"{report.patient}: genomap report", "Title"),
         text(RESEARCH_USE),
@@ -142,10 +144,3 @@ def _probability_rows(report: PatientReport) -> list[tuple[str, ...]]:
 def _score_rows(report: PatientReport) -> list[tuple[str, ...]]:
     titles = [title for title, _ in report.answers[0].scores]
     return [(title, *(dict(a.scores).get(title, "-") for a in report.answers)) for title in titles]
-
-
-def _height_over_width(png: bytes) -> float:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(png)) as image:
-        return image.height / image.width

@@ -14,6 +14,7 @@ STEPS = 24
 DIFFUSION = (0.02, 0.25)
 RATE = (0.05, 0.5)
 N_VALUES = 11
+_ALL = "growth lesson: every tumour"
 
 
 def values(limits: tuple[float, float]) -> np.ndarray:
@@ -40,12 +41,12 @@ def growth_lesson(
     d, r = (torch.tensor([spec[name]], dtype=torch.float32).view(-1, 1, 1) for name in ("diffusion", "rate"))
     with torch.no_grad():
         truth = grow(seed[None], d, r, scheme)[0]
-        if "all" not in cache:
+        if _ALL not in cache:
             grid = np.stack(np.meshgrid(values(DIFFUSION), values(RATE), indexing="ij"), -1).reshape(-1, 2)
             D, rho = (torch.from_numpy(grid[:, k].astype(np.float32)).view(-1, 1, 1) for k in (0, 1))
             longer = GrowthScheme(n_steps=2 * STEPS, max_diffusion=DIFFUSION[1], max_rate=RATE[1], checkpointing=False)
-            cache["all"] = grow(seed.expand(len(grid), -1, -1), D, rho, longer)
-        off = ((cache["all"] - truth[-1]) ** 2).mean((2, 3)).sqrt().reshape(N_VALUES, N_VALUES, -1)
+            cache[_ALL] = grow(seed.expand(len(grid), -1, -1), D, rho, longer)
+        off = ((cache[_ALL] - truth[-1]) ** 2).mean((2, 3)).sqrt().reshape(N_VALUES, N_VALUES, -1)
     return {}, {
         "frames": truth.numpy(),
         "same_time": off[..., STEPS].numpy(),

@@ -14,17 +14,11 @@ import numpy as np
 from genomap_core.data.perturb import Perturbation, perturb
 from genomap_core.data.synthetic import ExpressionConfig, expression_cohort
 from genomap_core.progress import OnProgress, Progress
+from genomap_core.workflows.patient import GRADIENT_METHODS
 
 LAYOUTS = ("ot", "published", "random")
 NOISE = (0.0, 0.5, 1.0, 1.5, 2.0)
-METHOD_TITLES = {
-    "integrated_gradients": "Integrated Gradients",
-    "deeplift": "DeepLift",
-    "gradient_shap": "GradientShap",
-    "occlusion": "Occlusion",
-    "gradcam": "Layer Grad-CAM",
-}
-METHODS = tuple(METHOD_TITLES)
+METHODS = tuple(GRADIENT_METHODS)
 N_EXPLAINED = 24
 """Test patients whose attributions are averaged."""
 
@@ -114,7 +108,7 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
     sizes: dict[str, Any] = {name: np.zeros((len(METHODS), lesson.X.shape[1]), np.float32) for name in networks}
     for k, method in enumerate(METHODS):
         for j, (name, network) in enumerate(networks.items()):
-            on_progress(Progress(METHOD_TITLES[method], 1 + 2 * k + j, 1 + 2 * len(METHODS)))
+            on_progress(Progress(GRADIENT_METHODS[method], 1 + 2 * k + j, 1 + 2 * len(METHODS)))
             found = explain(
                 network,
                 lesson.X[test[:N_EXPLAINED]],

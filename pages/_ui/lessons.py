@@ -7,7 +7,8 @@ import streamlit as st
 
 from genomap_core.plotting import lessons as figures
 from genomap_core.workflows.growth_lesson import DIFFUSION, RATE, values
-from genomap_core.workflows.lessons import METHOD_TITLES, NOISE
+from genomap_core.workflows.lessons import NOISE
+from genomap_core.workflows.patient import GRADIENT_METHODS
 from genomap_core.workflows.unscramble import KINDS, collection, unscramble
 from pages._ui import jobs as job_panel
 from pages._ui.growth_canvas import GrowthView, growth_canvas
@@ -66,10 +67,7 @@ def map_matters(session: Session) -> None:
         "average over neighbours: where neighbours vary together the noise averages out, **and only then the map "
         "matters.**"
     )
-    with st.form("map_matters"):
-        seed = st.number_input("Simulated cohort", 0, 99, 0, help="Another number: other genes, other patients.")
-        if st.form_submit_button("Train the three networks", icon=":material/play_arrow:", type="primary"):
-            job_panel.submit(session, MAP_TASK, {"seed": int(seed)}, f"Does the map matter? Cohort {seed}")
+    _start(session, MAP_TASK, "Train the three networks", "Does the map matter?")
 
     def draw(job: job_panel.Job) -> None:
         found = jobs().result(job.id, session.owner)
@@ -91,6 +89,14 @@ def map_matters(session: Session) -> None:
         )
 
     job_panel.history(session, MAP_TASK, draw)
+
+
+def _start(session: Session, task: str, button: str, title: str) -> None:
+    """Choose a simulated cohort and submit the lesson on it."""
+    with st.form(task):
+        seed = st.number_input("Simulated cohort", 0, 99, 0, help="Another number: other genes, other patients.")
+        if st.form_submit_button(button, icon=":material/play_arrow:", type="primary"):
+            job_panel.submit(session, task, {"seed": int(seed)}, f"{title} Cohort {seed}")
 
 
 def transport(session: Session) -> None:
@@ -135,32 +141,29 @@ def attributions(session: Session) -> None:
         "five Captum methods say what it looked at. **A method that draws the same picture for a network with shuffled "
         "weights shows the data, not the network.**"
     )
-    with st.form("attributions"):
-        seed = st.number_input("Simulated cohort", 0, 99, 0, help="Another number: other genes, other patients.")
-        if st.form_submit_button("Train and explain", icon=":material/play_arrow:", type="primary"):
-            job_panel.submit(session, ATTRIBUTION_TASK, {"seed": int(seed)}, f"Five attributions, cohort {seed}")
+    _start(session, ATTRIBUTION_TASK, "Train and explain", "Five attributions.")
 
     def draw(job: job_panel.Job) -> None:
         found = jobs().result(job.id, session.owner)
         methods = found["methods"]
         st.plotly_chart(
             figures.found_causes(
-                {METHOD_TITLES[m]: v["found"] for m, v in methods.items()},
-                {METHOD_TITLES[m]: v["found_shuffled"] for m, v in methods.items()},
+                {GRADIENT_METHODS[m]: v["found"] for m, v in methods.items()},
+                {GRADIENT_METHODS[m]: v["found_shuffled"] for m, v in methods.items()},
             ),
             alt="How well each method finds the planted genes",
         )
         best = max(methods, key=lambda m: methods[m]["found"] - methods[m]["found_shuffled"])
         alike = max(methods, key=lambda m: methods[m]["agreement"])
         st.markdown(
-            f"The network is right for {found['accuracy']:.0%} of the test patients. **{METHOD_TITLES[best]}** gains "
-            f"most over its control. **{METHOD_TITLES[alike]}** changes least when the weights are shuffled (rank "
-            f"correlation {methods[alike]['agreement']:+.2f}): part of what it shows comes from the map, not from what "
-            f"was learned."
+            f"The network is right for {found['accuracy']:.0%} of the test patients. **{GRADIENT_METHODS[best]}** "
+            f"gains most over its control. **{GRADIENT_METHODS[alike]}** changes least when the weights are shuffled "
+            f"(rank correlation {methods[alike]['agreement']:+.2f}): part of what it shows comes from the map, not "
+            f"from what was learned."
         )
         with np.load(jobs().folder(job.id, session.owner) / "attributions.npz", allow_pickle=False) as file:
             maps = _attribution_maps({k: file[k] for k in file.files}, list(methods))
-        names = ["planted genes (the truth)", *(METHOD_TITLES[m] for m in methods)]
+        names = ["planted genes (the truth)", *(GRADIENT_METHODS[m] for m in methods)]
         for row in (names[:3], names[3:]):
             for column, name in zip(st.columns(3), row, strict=True):
                 column.image(maps[name], caption=name, width="stretch")
@@ -180,7 +183,7 @@ def _attribution_maps(file: dict[str, np.ndarray], methods: list[str]) -> dict[s
     pictures = {}
     for name, sizes in {
         "planted genes (the truth)": file["planted"].astype(float),
-        **{METHOD_TITLES[m]: file["trained"][k] for k, m in enumerate(methods)},
+        **{GRADIENT_METHODS[m]: file["trained"][k] for k, m in enumerate(methods)},
     }.items():
         board = np.zeros((height, width))
         board[row, column] = np.clip(sizes / max(float(np.quantile(sizes, 0.98)), 1e-12), 0, 1)

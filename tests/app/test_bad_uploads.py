@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from pathlib import Path
 
 import pytest
 from app_harness import button, open_page, texts
+from bad_inputs import FOLDER, expected
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(os.environ.get("GENOMAP_BADINPUTS", ROOT.parent / "shared" / "badinputs"))
 SECRETS = ("doe", "mrn0000001", "1 main st")
-
-
-def expected():
-    """The rows of EXPECTED.csv; one that only says why there are none."""
-    table = FOLDER / "EXPECTED.csv"
-    if not table.exists():
-        return [pytest.param(None, marks=pytest.mark.skip(reason=f"no bad inputs at {FOLDER} (set GENOMAP_BADINPUTS)"))]
-    with table.open(encoding="utf-8", newline="") as file:
-        return [pytest.param(row, id=row["file"]) for row in csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module")

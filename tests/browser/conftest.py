@@ -108,3 +108,13 @@ def make_page(browser: Browser, network: NetworkWatch, request: pytest.FixtureRe
 def page(make_page: Callable[..., Page]) -> Page:
     """A page of 1280 x 800 in a fresh browser profile."""
     return make_page()
+
+
+@pytest.fixture(scope="module")
+def gene_maps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """One server for all tests of the gene map; each page is a session of its own."""
+    app = AppServer(ROOT / "tests/browser/apps/gene_map_app.py", tmp_path_factory.mktemp("home"))
+    try:
+        yield app.start()
+    finally:
+        app.close()

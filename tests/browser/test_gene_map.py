@@ -2,91 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from browser_harness import ROOT, AppServer, artifact
+from browser_harness import AppServer
 from gene_map_examples import example
-from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from gene_map_reader import READ, cell_colours, show, shown_values, slide
+from playwright.sync_api import Page, expect
 
 from genomap_core.data.perturb import Perturbation
 from genomap_core.plotting.colour import blend_overlay, cividis, normalise
-from pages._ui.gene_map import MapData
-
-READ = """root => {
-  const detail = {};
-  root.dispatchEvent(new CustomEvent('gene-map-read', {detail}));
-  const bytes = new Uint8Array(detail.values.buffer);
-  let text = '';
-  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-  return {values: btoa(text), place: detail.place, size: detail.size};
-}"""
-PIXELS = """canvas => {
-  const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  let text = '';
-  for (let i = 0; i < image.data.length; i += 8192) text += String.fromCharCode(...image.data.subarray(i, i + 8192));
-  return btoa(text);
-}"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    """One server for all tests of this file; each page is a session of its own."""
-    app = AppServer(ROOT / "tests/browser/apps/gene_map_app.py", tmp_path_factory.mktemp("home"))
-    try:
-        yield app.start()
-    finally:
-        app.close()
-
-
-def show(page: Page, server: AppServer, **asked: Any) -> Locator:
-    """Open the page on such maps; the component's root once it has drawn."""
-    query = "&".join(f"{name}={value}" for name, value in asked.items())
-    page.goto(f"{server.url}/?{query}")
-    root = page.locator(".gm")
-    expect(root).to_have_attribute("data-digest", re.compile("."), timeout=60_000)
-    return root
-
-
-def shown_values(root: Locator, data: MapData) -> np.ndarray:
-    """What the browser has on its screen: ``(k, q)`` float32, features with a cell."""
-    raw = base64.b64decode(root.evaluate(READ)["values"])
-    return np.frombuffer(raw, "<f4").reshape(data.n_maps, -1)
-
-
-def cell_colours(root: Locator, data: MapData, panel: int = 0) -> np.ndarray:
-    """``(H, W, 3)``: the pixel in the middle of every cell of a panel that is not zoomed."""
-    where = root.evaluate(READ)
-    height, width = where["size"]["height"], where["size"]["width"]
-    raw = base64.b64decode(root.locator("canvas[role=application]").nth(panel).evaluate(PIXELS))
-    image = np.frombuffer(raw, np.uint8).reshape(height, width, 4)[..., :3]
-    cell = where["place"]["cell"]
-    rows, columns = (np.floor((np.arange(n) + 0.5) * cell).astype(int) for n in data.places.shape)
-    return image[np.ix_(rows, columns)]
-
-
-def slide(root: Locator, name: str, to: int) -> None:
-    """Drag a slider to a stop and let go."""
-    root.locator(f"#gm-{name}").evaluate(
-        """(slider, to) => {
-          slider.value = to;
-          for (const kind of ['input', 'change']) slider.dispatchEvent(new Event(kind));
-        }""",
-        to,
-    )
 
 
 @pytest.mark.parametrize("shape", [(33, 33), (20, 57), (114, 114)])
-def test_what_the_slider_shows_is_what_python_computes_bit_for_bit(server: AppServer, page: Page, shape) -> None:
+def test_what_the_slider_shows_is_what_python_computes_bit_for_bit(gene_maps: AppServer, page: Page, shape) -> None:
     asked = {"h": shape[0], "w": shape[1]}
-    root, data = show(page, server, **asked), example(**asked)
+    root, data = show(page, gene_maps, **asked), example(**asked)
     np.testing.assert_array_equal(shown_values(root, data), data.shown()[:, data.placed])
     slide(root, "noise", 27)
     slide(root, "keep", 63)
@@ -101,8 +33,8 @@ def test_what_the_slider_shows_is_what_python_computes_bit_for_bit(server: AppSe
     np.testing.assert_array_equal(colours[measured], cividis()[normalise(board, *data.span)][measured])
 
 
-def test_the_slider_spans_the_study_levels_up_to_two_hundred_percent(server: AppServer, page: Page) -> None:
-    root = show(page, server)
+def test_the_slider_spans_the_study_levels_up_to_two_hundred_percent(gene_maps: AppServer, page: Page) -> None:
+    root = show(page, gene_maps)
     slider = root.locator("#gm-noise")
     for stop, level in ((10, "5 %"), (20, "10 %"), (30, "15 %"), (39, "19.5 %")):
         slide(root, "noise", stop)
@@ -119,9 +51,9 @@ def test_the_slider_spans_the_study_levels_up_to_two_hundred_percent(server: App
     expect(page.get_by_text("committed level=0.0 keep=1.0")).to_be_visible()
 
 
-def test_an_overlay_is_drawn_by_pythons_formula(server: AppServer, page: Page) -> None:
+def test_an_overlay_is_drawn_by_pythons_formula(gene_maps: AppServer, page: Page) -> None:
     asked = {"overlays": 2, "missing": 0}
-    root, data = show(page, server, **asked), example(**asked)
+    root, data = show(page, gene_maps, **asked), example(**asked)
     slide(root, "opacity", 55)
     static = data.static()
     base = cividis()[normalise(static.maps[0, 0], *data.span)]
@@ -138,8 +70,8 @@ def test_an_overlay_is_drawn_by_pythons_formula(server: AppServer, page: Page) -
 
 @pytest.mark.parametrize("side", [114, 320])
 @pytest.mark.parametrize("overlays", [0, 1])
-def test_a_slider_step_is_drawn_within_one_frame(server: AppServer, page: Page, side: int, overlays: int) -> None:
-    root = show(page, server, h=side, w=side, overlays=overlays, keep=0.9)
+def test_a_slider_step_is_drawn_within_one_frame(gene_maps: AppServer, page: Page, side: int, overlays: int) -> None:
+    root = show(page, gene_maps, h=side, w=side, overlays=overlays, keep=0.9)
     times = root.evaluate("""async root => {
       const slider = root.querySelector('#gm-noise');
       const times = [];
@@ -158,8 +90,8 @@ def test_a_slider_step_is_drawn_within_one_frame(server: AppServer, page: Page, 
     assert min(times) < 16.7, "even an undisturbed step takes longer than a frame"
 
 
-def test_a_click_and_the_keyboard_choose_a_gene(server: AppServer, page: Page) -> None:
-    root, data = show(page, server), example()
+def test_a_click_and_the_keyboard_choose_a_gene(gene_maps: AppServer, page: Page) -> None:
+    root, data = show(page, gene_maps), example()
     canvas = root.locator("canvas[role=application]")
     box = canvas.bounding_box()
     cell = box["width"] / 33
@@ -175,9 +107,9 @@ def test_a_click_and_the_keyboard_choose_a_gene(server: AppServer, page: Page) -
     expect(page.get_by_text("clicked None on map None")).to_be_visible()
 
 
-def test_the_tool_tip_reads_value_unit_and_attribution(server: AppServer, page: Page) -> None:
+def test_the_tool_tip_reads_value_unit_and_attribution(gene_maps: AppServer, page: Page) -> None:
     asked = {"overlays": 1, "missing": 0, "level": 0.5}
-    root, data = show(page, server, **asked), example(overlays=1, missing=0)
+    root, data = show(page, gene_maps, **asked), example(overlays=1, missing=0)
     canvas = root.locator("canvas[role=application]")
     cell = canvas.bounding_box()["width"] / 33
     canvas.hover(position={"x": 10.5 * cell, "y": 0.5 * cell})
@@ -193,9 +125,9 @@ def test_the_tool_tip_reads_value_unit_and_attribution(server: AppServer, page: 
     )
 
 
-def test_what_is_missing_or_dropped_is_hatched_grey_and_said(server: AppServer, page: Page) -> None:
+def test_what_is_missing_or_dropped_is_hatched_grey_and_said(gene_maps: AppServer, page: Page) -> None:
     asked = {"missing": 40, "keep": 0.7}
-    root, data = show(page, server, **asked), example(missing=40)
+    root, data = show(page, gene_maps, **asked), example(missing=40)
     board = data.static(Perturbation(keep=0.7))
     hatched = board.panel(0)[2]
     assert hatched.sum() > 300
@@ -212,10 +144,10 @@ def test_what_is_missing_or_dropped_is_hatched_grey_and_said(server: AppServer, 
     expect(root.locator(".gm-tip")).to_contain_text("dropped by the slider")
 
 
-def test_a_rerun_keeps_sliders_and_zoom_and_sends_nothing_again(server: AppServer, page: Page) -> None:
+def test_a_rerun_keeps_sliders_and_zoom_and_sends_nothing_again(gene_maps: AppServer, page: Page) -> None:
     frames: list[int] = []
     page.on("websocket", lambda ws: ws.on("framereceived", lambda data: frames.append(len(data))))
-    root = show(page, server, h=114, w=114)
+    root = show(page, gene_maps, h=114, w=114)
     first = sum(frames)
     assert first > 2 * 4 * 114 * 114, "values and noise crossed once"
     slide(root, "noise", 20)
@@ -230,8 +162,8 @@ def test_a_rerun_keeps_sliders_and_zoom_and_sends_nothing_again(server: AppServe
     expect(root.locator(".gm-whole")).to_have_text("1.5×")
 
 
-def test_new_data_are_drawn_under_the_sliders_as_they_stand(server: AppServer, page: Page) -> None:
-    root = show(page, server)
+def test_new_data_are_drawn_under_the_sliders_as_they_stand(gene_maps: AppServer, page: Page) -> None:
+    root = show(page, gene_maps)
     slide(root, "noise", 20)
     expect(page.get_by_text("committed level=0.1 keep=1.0")).to_be_visible()
     digest = root.get_attribute("data-digest")
@@ -243,8 +175,8 @@ def test_new_data_are_drawn_under_the_sliders_as_they_stand(server: AppServer, p
     expect(page.get_by_text("committed level=0.1 keep=1.0")).to_be_visible()
 
 
-def test_python_can_move_the_sliders(server: AppServer, page: Page) -> None:
-    root, data = show(page, server), example()
+def test_python_can_move_the_sliders(gene_maps: AppServer, page: Page) -> None:
+    root, data = show(page, gene_maps), example()
     slide(root, "noise", 20)
     expect(page.get_by_text("committed level=0.1 keep=1.0")).to_be_visible()
     page.get_by_text("Quarter").click()
@@ -253,8 +185,8 @@ def test_python_can_move_the_sliders(server: AppServer, page: Page) -> None:
     np.testing.assert_array_equal(shown_values(root, data), data.shown(Perturbation(0.25, 0.75))[:, data.placed])
 
 
-def test_wheel_keys_and_drag_zoom_and_move_a_focused_map_only(server: AppServer, page: Page) -> None:
-    root = show(page, server, h=114, w=114)
+def test_wheel_keys_and_drag_zoom_and_move_a_focused_map_only(gene_maps: AppServer, page: Page) -> None:
+    root = show(page, gene_maps, h=114, w=114)
     canvas, whole = root.locator("canvas[role=application]"), root.locator(".gm-whole")
     canvas.hover(position={"x": 100, "y": 100})
     page.mouse.wheel(0, -480)
@@ -280,8 +212,8 @@ def test_wheel_keys_and_drag_zoom_and_move_a_focused_map_only(server: AppServer,
     expect(whole).to_have_text("1×")
 
 
-def test_two_dozen_maps_share_a_scale_and_answer_to_page_keys(server: AppServer, page: Page) -> None:
-    root, data = show(page, server, maps=24, h=60, w=60), example(maps=24, h=60, w=60)
+def test_two_dozen_maps_share_a_scale_and_answer_to_page_keys(gene_maps: AppServer, page: Page) -> None:
+    root, data = show(page, gene_maps, maps=24, h=60, w=60), example(maps=24, h=60, w=60)
     canvases = root.locator("canvas[role=application]")
     expect(canvases).to_have_count(24)
     assert canvases.evaluate_all("all => all.filter(c => c.tabIndex === 0).length") == 1, "one stop for the Tab key"
@@ -297,9 +229,9 @@ def test_two_dozen_maps_share_a_scale_and_answer_to_page_keys(server: AppServer,
     np.testing.assert_array_equal(shown, data.shown()[:, data.placed])
 
 
-def test_each_omics_type_has_its_panel(server: AppServer, page: Page) -> None:
+def test_each_omics_type_has_its_panel(gene_maps: AppServer, page: Page) -> None:
     asked = {"c": 3, "h": 12, "w": 18}
-    root, data = show(page, server, **asked), example(**asked)
+    root, data = show(page, gene_maps, **asked), example(**asked)
     captions = root.locator("figcaption").all_text_contents()
     assert captions == [f"Patient 001{t}" for t in ("expression", "methylation", "proteins")]
     for channel in range(3):
@@ -307,70 +239,3 @@ def test_each_omics_type_has_its_panel(server: AppServer, page: Page) -> None:
         measured = np.isfinite(board)
         expected = cividis()[normalise(board, *data.span)][measured]
         np.testing.assert_array_equal(cell_colours(root, data, channel)[measured], expected)
-
-
-@pytest.mark.parametrize("width", [800, 1280])
-@pytest.mark.parametrize(
-    "asked", [{"maps": 24, "h": 114, "w": 114}, {"overlays": 2}, {"h": 4, "w": 30}, {"h": 320, "w": 320}]
-)
-def test_nothing_sticks_out_at_any_width(server: AppServer, make_page: Callable[..., Page], width: int, asked) -> None:
-    page = make_page(width=width)
-    root = show(page, server, **asked)
-    inside = root.evaluate("""root => {
-      const edge = root.getBoundingClientRect();
-      return [...root.querySelectorAll('canvas, button, input, select, .gm-scale')].every(e => {
-        const box = e.getBoundingClientRect();
-        return box.width === 0 || box.left >= edge.left - 1 && box.right <= edge.right + 1;
-      });
-    }""")
-    assert inside
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_cells_are_whole_device_pixels_in_both_themes(
-    server: AppServer, make_page: Callable[..., Page], dark: bool
-) -> None:
-    page = make_page(dark=dark)
-    root = show(page, server, overlays=2, level=0.1, keep=0.9)
-    where = root.evaluate(READ)
-    assert where["place"]["cell"] == int(where["place"]["cell"]) >= 8
-    empty = cell_colours(root, example(overlays=2))[32, 32]
-    assert (empty.mean() < 80) == dark, "an empty cell takes the page's ground"
-    page.screenshot(path=artifact(f"gene-map-{'dark' if dark else 'light'}.png"))
-
-
-def test_a_saved_picture_is_four_times_as_large_and_carries_the_notice(server: AppServer, page: Page) -> None:
-    root = show(page, server, overlays=1)
-    width = root.locator("canvas[role=application]").bounding_box()["width"]
-    with page.expect_download() as download:
-        root.get_by_role("button", name="PNG").click()
-    assert download.value.suggested_filename == "gene-map.png"
-    image = Image.open(io.BytesIO(Path(download.value.path()).read_bytes())).convert("L")
-    assert image.width == pytest.approx(4 * (width + 48), abs=4)
-    pixels = np.asarray(image)
-    assert (pixels[:60] > 250).all(), "a white margin"
-    line = pixels[-130:, 4 * 24 : 4 * 420]
-    assert 0.02 < (line < 100).mean() < 0.3, "the research-use line is burned in"
-
-
-def test_text_from_data_is_never_markup(server: AppServer, page: Page) -> None:
-    root = show(page, server, hostile=1, h=5, w=5)
-    title = page.title()
-    canvas = root.locator("canvas[role=application]")
-    canvas.hover(position={"x": 20, "y": 20})
-    expect(root.locator(".gm-tip")).to_contain_text("<img src=x onerror=")
-    expect(root.locator("figcaption").first).to_contain_text("<b onmouseover=")
-    canvas.click(position={"x": 20, "y": 20})
-    expect(page.get_by_text("clicked <img src=x")).to_be_visible()
-    assert root.locator("img").count() == 0
-    assert page.title() == title
-
-
-def test_reduced_motion_is_respected(server: AppServer, page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce")
-    root = show(page, server)
-    durations = root.evaluate("""root => [...root.querySelectorAll('*')].map(e => getComputedStyle(e))
-      .flatMap(s => [s.transitionDuration, s.animationDuration].join(',').split(',').map(parseFloat))""")
-    assert max(durations) == 0

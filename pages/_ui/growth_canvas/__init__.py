@@ -39,7 +39,7 @@ class GrowthView:
 _mount = st.components.v2.component(
     "genomap_growth",
     html=(_HERE / "growth.html").read_text("utf-8"),
-    css=(_HERE / "growth.css").read_text("utf-8"),
+    css=(_HERE.parent / "canvas.css").read_text("utf-8") + (_HERE / "growth.css").read_text("utf-8"),
     js="\n".join((_HERE / name).read_text("utf-8") for name in ("physics.js", "growth.js")),
 )
 

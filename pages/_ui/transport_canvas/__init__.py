@@ -18,7 +18,7 @@ Points = Sequence[tuple[float, float]]
 _mount = st.components.v2.component(
     "genomap_transport",
     html=(_HERE / "transport.html").read_text("utf-8"),
-    css=(_HERE / "transport.css").read_text("utf-8"),
+    css=(_HERE.parent / "canvas.css").read_text("utf-8") + (_HERE / "transport.css").read_text("utf-8"),
     js=(_HERE / "transport.js").read_text("utf-8"),
 )
 
