@@ -39,7 +39,7 @@ PRIVATE = {
         "toolbarMode": "minimal",
         "disableDataExport": True,
     },
-    "runner": {"magicEnabled": False},
+    "runner": {"magicEnabled": False, "postScriptGC": False},
 }
 
 

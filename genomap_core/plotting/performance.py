@@ -17,7 +17,6 @@ from genomap_core.plotting.template import (
     figure,
     plain,
     symbol_of,
-    translucent,
 )
 
 if TYPE_CHECKING:
@@ -182,43 +181,26 @@ def score_intervals(
     return fig
 
 
-def learning_curves(history: Sequence[Mapping[str, float]], best_epoch: int | None = None) -> Figure:
-    """Loss (left) and scores (right) of each epoch, for a report; live curves are drawn by the page itself.
+def learning_curves(epochs: Sequence[Mapping[str, float]], measure: str) -> Figure:
+    """One measure by epoch, training as a line, validation dashed; a colour for each averaged network.
 
     Parameters
     ----------
-    history
-        One mapping an epoch; keys with "loss" in them go to the left panel.
-    best_epoch
-        The epoch (from 1) that was kept, as a dotted line.
+    epochs
+        One mapping an epoch of a network: ``epoch``, ``member`` (from 0), the measure, and ``val_`` + the measure.
+    measure
+        ``loss`` or ``accuracy``; what an epoch lacks is left out.
     """
-    keys = list(dict.fromkeys(key for epoch in history for key in epoch))
-    losses, scores = [k for k in keys if "loss" in k], [k for k in keys if "loss" not in k]
-    both = bool(losses) and bool(scores)
-    fig = figure(320, x="epoch", y="loss" if losses else "score")
-    epochs = np.arange(1, len(history) + 1)
-    for i, key in enumerate([*losses, *scores]):
-        right = both and key in scores
-        fig.add_scatter(
-            x=epochs, y=[epoch.get(key) for epoch in history], mode="lines", name=plain(key.replace("_", " ")),
-            line={"color": CATEGORICAL[i % len(CATEGORICAL)], "dash": dash_of(i), "width": 2},
-            xaxis="x2" if right else "x", yaxis="y2" if right else "y",
-        )  # fmt: skip
-    if both:
-        grid = {
-            "gridcolor": fig.layout.xaxis.gridcolor,
-            "zerolinecolor": fig.layout.xaxis.gridcolor,
-            "automargin": True,
-        }
-        fig.update_layout(
-            xaxis_domain=[0, 0.45],
-            xaxis2={"domain": [0.55, 1], "anchor": "y2", "title_text": "epoch", **grid},
-            yaxis2={"anchor": "x2", "title_text": "score", **grid},
-        )
-    if best_epoch is not None:
-        for axis in ("x", "x2") if both else ("x",):
-            fig.add_shape(
-                type="line", x0=best_epoch, x1=best_epoch, y0=0, y1=1, xref=axis, yref="paper",
-                line={"color": translucent(GREY, 0.9), "dash": "dot", "width": 1.5},
-            )  # fmt: skip
+    members = sorted({int(e["member"]) for e in epochs})
+    fig = figure(300, x="epoch", y=measure)
+    for m in members:
+        own = [e for e in epochs if e["member"] == m]
+        for key, name, dash in ((measure, "training", "solid"), (f"val_{measure}", "validation", "dash")):
+            known = [e for e in own if key in e]
+            if known:
+                fig.add_scatter(
+                    x=[e["epoch"] for e in known], y=[e[key] for e in known], mode="lines",
+                    name=name + (f", network {m + 1}" if len(members) > 1 else ""),
+                    line={"color": CATEGORICAL[m % len(CATEGORICAL)], "dash": dash, "width": 2},
+                )  # fmt: skip
     return fig

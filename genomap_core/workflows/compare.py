@@ -134,6 +134,24 @@ def _read_run(header: dict[str, Any], proba: np.ndarray | None) -> ModelRun:
     return ModelRun(**{**header, "selections": tuple(header.get("selections", ()))}, proba=proba)
 
 
+def verdict(found: CompareResult) -> str:
+    """In words: does the map beat its control and the linear baseline? Empty where neither was compared."""
+    lines = []
+    for other, title in (("genomap_random", "a random layout"), ("logistic", "logistic regression")):
+        difference = found.differences.get(("genomap", other))
+        if difference is None:
+            continue
+        sure = difference.low > 0 or difference.high < 0
+        better = "ahead of" if difference.value > 0 else "behind"
+        lines.append(
+            f"GenoMap is {better} {title} by {abs(difference.value):.3f} balanced accuracy"
+            if sure
+            else f"no difference between GenoMap and {title} can be claimed"
+            f" ({difference.low:+.3f} to {difference.high:+.3f})"
+        )
+    return f"{'; '.join(lines)}." if lines else ""
+
+
 def build(name: str, config: CompareConfig, dataset: Dataset, on_epoch: OnProgress = ignore) -> Any:
     """The unfitted classifier ``name`` as the comparison uses it on ``dataset``."""
     if name in NETWORKS:

@@ -12,7 +12,10 @@ from genomap_core.io.export import csv_table
 from genomap_core.jobs import Job
 from genomap_core.pfn import Weights
 from genomap_core.plotting import confusion, reliability, roc, score_intervals
-from genomap_core.workflows.compare import CompareConfig, CompareResult
+from genomap_core.reports.cohort import cohort_document
+from genomap_core.reports.parts import share_words
+from genomap_core.workflows import sets
+from genomap_core.workflows.compare import CompareConfig, CompareResult, verdict
 from genomap_core.workflows.folds import largest_fold_count
 from genomap_core.workflows.models import MODELS
 from genomap_core.workflows.scores import METRICS
@@ -22,7 +25,7 @@ from pages._ui.patient_panel import patient_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.weights_card import time_warning, weights_card
-from pages._ui.widgets import caption, file_stem
+from pages._ui.widgets import bound, caption, file_stem, report_downloads
 
 __all__ = ["TASK", "cohort_line", "compare_form", "result", "submit", "weights_card"]
 
@@ -107,7 +110,10 @@ def result(session: Session, job: Job) -> None:
             column.plotly_chart(
                 confusion(found.y, proba, found.classes), key=f"confusion-{job.id}-{name}", alt=f"Confusion of {name}"
             )
+    _sets(session, found)
     _downloads(session, found)
+    if found.digest == session.dataset.digest:
+        _cohort_report(session, found)
     st.subheader("One patient")
     if found.digest != session.dataset.digest:
         st.info("This comparison belongs to another cohort: go back to it on the Data page, or compare again.")
@@ -138,25 +144,48 @@ def _table(found: CompareResult) -> None:
     for run in found.runs:
         if run.status != "ok":
             st.warning(f"{plain(run.label)}: {plain(run.message)}", icon=":material/report:")
-    st.markdown(_verdict(found))
+    if words := verdict(found):
+        st.markdown(f"**In words:** {words}")
 
 
-def _verdict(found: CompareResult) -> str:
-    """In words: does the map beat its control and the linear baseline?"""
-    lines = []
-    for other, title in (("genomap_random", "a random layout"), ("logistic", "logistic regression")):
-        difference = found.differences.get(("genomap", other))
-        if difference is None:
+def _sets(session: Session, found: CompareResult) -> None:
+    """How often prediction sets held the truth, model by model."""
+    st.markdown("**Prediction sets**: the classes that can't be ruled out, and how often they held the truth.")
+    st.segmented_control(
+        "Confidence", sets.CONFIDENCES, required=True, format_func=lambda c: f"{c:.0%}", **bound(session, "confidence")
+    )
+    rows = []
+    for run in found.runs:
+        if run.proba is None:
             continue
-        sure = difference.low > 0 or difference.high < 0
-        better = "ahead of" if difference.value > 0 else "behind"
-        lines.append(
-            f"GenoMap is {better} {title} by {abs(difference.value):.3f} balanced accuracy"
-            if sure
-            else f"no difference between GenoMap and {title} can be claimed"
-            f" ({difference.low:+.3f} to {difference.high:+.3f})"
+        did = sets.coverage(found.y, sets.held_out_sets(found, run.name, session.confidence))
+        rows.append(
+            {
+                "model": run.label,
+                "sets that held the truth": share_words(did.overall),
+                "in the worst class": f"{found.classes[did.worst]}: {share_words(did.by_class[did.worst])}",
+                "classes in a set": round(did.mean_size, 2),
+                "one class named": f"{did.single:.0%}",
+                "right, where one is named": share_words(did.single_right),
+                "no class fits": f"{did.empty:.0%}",
+            }
         )
-    return "**In words:** " + "; ".join(lines) + "." if lines else ""
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    caption(
+        "Measured on held-out samples, calibrated on each class of the other folds (conformal prediction); in brackets "
+        "95 % intervals."
+    )
+
+
+def _cohort_report(session: Session, found: CompareResult) -> None:
+    """The whole comparison as a document that names no patient."""
+    with st.container(border=True):
+        st.markdown("**Report of this cohort**: classes, scores with controls, prediction sets, map, origin.")
+        name = st.text_input("Name on the cohort's report", "Cohort", max_chars=60)
+        report_downloads(
+            lambda: cohort_document(name.strip() or "Cohort", session.dataset, found, session.genomap()),
+            "genomap-cohort-report",
+        )
 
 
 def _downloads(session: Session, found: CompareResult) -> None:

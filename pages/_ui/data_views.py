@@ -41,11 +41,10 @@ def in_use(session: Session) -> None:
     """The cohort in use, in figures."""
     d = session.dataset
     with st.container(border=True):
-        title, undo, go = st.columns([4, 2, 2], vertical_alignment="center")
-        title.markdown(f"**In use: {plain(d.name)}**")
-        if session.previous is not None:
-            undo.button("Back to the cohort before", icon=":material/undo:", width="stretch", on_click=session.undo)
-        with go:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**In use: {plain(d.name)}**")
+            if session.previous is not None:
+                st.button("Back to the cohort before", icon=":material/undo:", on_click=session.undo)
             page_link("genomap", "See the maps", ":material/grid_on:")
         a, b, c, e = st.columns(4)
         a.metric("Samples", f"{d.n_samples:,}")

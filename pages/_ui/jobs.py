@@ -87,22 +87,10 @@ def learning_curves(events: list[JobEvent], stage: str, key: str) -> None:
     reports = [e.progress.values for e in events if e.progress.stage == stage and "val_loss" in e.progress.values]
     if not reports:
         return
-    several = len({r["member"] for r in reports}) > 1
-    left, right = st.container(key=f"wide-curves-{key}").columns(2)
-    for place, title, names in (
-        (left, "Loss", {"loss": "training", "val_loss": "validation"}),
-        (right, "Accuracy", {"accuracy": "training", "val_accuracy": "validation"}),
-    ):
-        table: dict[str, dict[int, float]] = {}
-        for r in reports:
-            for name in names.keys() & r.keys():
-                line = names[name] + (f" {int(r['member']) + 1}" if several else "")
-                table.setdefault(line, {})[int(r["epoch"])] = r[name]
-        if table:
-            import pandas as pd  # takes half a second, which a page without curves need not wait for
+    from genomap_core.plotting import learning_curves as curves  # plotly, which a page without curves need not wait for
 
-            frame = pd.DataFrame({line: pd.Series(points) for line, points in sorted(table.items())})
-            place.line_chart(frame, x_label="epoch", y_label=title, height=240, alt=f"{title} by epoch")
+    for place, measure in zip(st.container(key=f"wide-curves-{key}").columns(2), ("loss", "accuracy"), strict=True):
+        place.plotly_chart(curves(reports, measure), key=f"{measure}-{key}", alt=f"{measure.capitalize()} by epoch")
 
 
 def ended(session: Session, job: Job, draw: Callable[[Job], None]) -> None:

@@ -15,6 +15,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation, perturb
 from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
+from genomap_core.workflows import sets
 from genomap_core.workflows.compare import NETWORKS, CompareResult
 from genomap_core.workflows.genomap import GenomapResult, region_groups
 from genomap_core.workflows.patient import GRADIENT_METHODS, REGION_METHODS, TABULAR_METHODS, agreement, top_of
@@ -57,7 +58,7 @@ def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
     answers = [{"model": m, "label": names[m], "proba": p} for m, p in _probabilities(session, asked, pair, X)]
     said, why = st.container(key="wide-models").columns(2, gap="large")
     with said:
-        _predictions(found, row, target, answers)
+        _predictions(found, row, target, answers, session.confidence)
     genomap = session.genomap()
     explanations = _explanations(session, asked, keys, X[0], _groups(session, genomap), names)
     for answer, why_so in zip(answers, explanations):
@@ -213,7 +214,7 @@ def _two_maps(session: Session, genomap: GenomapResult, row: int, about: list[di
     )  # fmt: skip
 
 
-def _predictions(found: CompareResult, row: int, target: int, about: list[dict[str, Any]]) -> None:
+def _predictions(found: CompareResult, row: int, target: int, about: list[dict[str, Any]], confidence: float) -> None:
     bars = [(a["label"], a["proba"][0], a["proba"][1:].min(axis=0), a["proba"][1:].max(axis=0)) for a in about]
     st.plotly_chart(probability_bars(bars, found.classes), alt="Probabilities of both models")
     caption(
@@ -222,7 +223,8 @@ def _predictions(found: CompareResult, row: int, target: int, about: list[dict[s
     )
     for a in about:
         words = in_words(found, a["model"], target, float(a["proba"][0, target]))
-        st.markdown(f"**{plain(a['label'])}**: {plain(words)}")
+        stays = sets.in_words(found, a["model"], int(found.fold_of_row[row]), a["proba"][0], confidence)
+        st.markdown(f"**{plain(a['label'])}**: {plain(words)} {plain(stays)}")
 
 
 def _attributions(dataset: Dataset, about: list[dict[str, Any]]) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from genomap_core import __version__
-from genomap_core.reports.patient import ModelAnswer, PatientReport, render_html, render_pdf
+from genomap_core.reports.parts import layout_rows, origin, score_words
+from genomap_core.reports.patient import ModelAnswer, PatientReport, patient_document
+from genomap_core.workflows import sets
 from genomap_core.workflows.compare import CompareResult
 from genomap_core.workflows.genomap import GenomapResult
 from genomap_core.workflows.patient import agreement, top_of
-from genomap_core.workflows.scores import METRICS, Score
+from genomap_core.workflows.scores import METRICS
 from genomap_core.workflows.unlike import Likeness, likeness
 from pages._ui.gene_map import MapData
 from pages._ui.session import Session
 from pages._ui.shell import plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, report_downloads
 
 LITTLE_AGREEMENT = 0.2
 N_TOP = 10
@@ -63,18 +63,11 @@ def report_card(
             answers=tuple(_answer(session, found, row, a) for a in answers),
             picture=maps.static(session.perturbation, overlay=0),
             agreement=_agreement(answers),
-            layout=_layout(genomap),
+            layout=layout_rows(genomap),
             warnings=tuple(warnings),
             provenance=_provenance(session, found, fold),
         )
-        with st.container(horizontal=True):
-            for title, make, kind, mime in (
-                ("HTML", lambda: render_html(report), "html", "text/html"),
-                ("PDF", lambda: render_pdf(report), "pdf", "application/pdf"),
-            ):
-                st.download_button(
-                    title, make, f"genomap-report-{row + 1}.{kind}", mime, on_click="ignore", icon=":material/download:"
-                )
+        report_downloads(lambda: patient_document(report), f"genomap-report-{row + 1}")
 
 
 def warnings_of(session: Session, row: int, like: Likeness, answers: list[dict[str, Any]]) -> list[str]:
@@ -128,15 +121,12 @@ def _answer(session: Session, found: CompareResult, row: int, a: dict[str, Any])
         low=tuple(float(v) for v in a["proba"][1:].min(axis=0)),
         high=tuple(float(v) for v in a["proba"][1:].max(axis=0)),
         in_words=in_words(found, a["model"], guess, float(a["proba"][0, guess])),
-        scores=tuple((METRICS[m], _words(s)) for m, s in found.scores[a["model"]].items()),
+        stays_possible=sets.in_words(found, a["model"], int(found.fold_of_row[row]), a["proba"][0], session.confidence),
+        scores=tuple((METRICS[m], score_words(s)) for m, s in found.scores[a["model"]].items()),
         method=str(a["method"]),
         top=tuple((session.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
         completeness_gap=float(a["completeness_gap"]),
     )
-
-
-def _words(score: Score) -> str:
-    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
 
 
 def _agreement(answers: list[dict[str, Any]]) -> str:
@@ -148,23 +138,13 @@ def _agreement(answers: list[dict[str, Any]]) -> str:
     )
 
 
-def _layout(genomap: GenomapResult) -> tuple[tuple[str, str, str], ...]:
-    own, random = genomap.layout.quality, genomap.control
-    return (
-        ("Distortion (lower is better)", f"{own.gw_distortion:.3f}", f"{random.gw_distortion:.3f}"),
-        ("Distances agree", f"{own.spearman:.3f}", f"{random.spearman:.3f}"),
-        ("Neighbours agree", f"{own.neighbour_correlation:.3f}", f"{random.neighbour_correlation:.3f}"),
-        ("Nearest kept", f"{own.knn_recall:.3f}", f"{random.knn_recall:.3f}"),
-    )
-
-
 def _provenance(session: Session, found: CompareResult, fold: int) -> dict[str, str]:
     shown, options = session.perturbation, session.layout
-    return {
-        "Program": f"GenoMap Studio {__version__}",
-        "Written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "Cohort (SHA-256)": session.dataset.digest,
-        "Comparison": f"{found.config.n_folds} folds, seed {found.config.seed}; this patient: test fold {fold + 1}",
-        "Layout shown": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
-        "Noise and features": f"{shown.level:.0%} noise, {shown.keep:.0%} of the features kept",
-    }
+    return origin(
+        found,
+        **{
+            "This patient": f"test fold {fold + 1}: no model that answers here was fitted on it",
+            "Layout shown": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
+            "Noise and features": f"{shown.level:.0%} noise, {shown.keep:.0%} of the features kept",
+        },
+    )

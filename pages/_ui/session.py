@@ -100,6 +100,8 @@ class Session:
     feature: int | None = None
     """Column of the feature looked at."""
     perturbation: Perturbation = field(default_factory=Perturbation)
+    confidence: float = 0.9
+    """Asked of prediction sets."""
     previous: tuple[Dataset, str | None] | None = None
     """The cohort before the present one, for undo."""
     uploads: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -94,6 +95,13 @@ def page(title: str, purpose: str) -> Iterator[None]:
     st.markdown(purpose)
     with errors_shown():
         yield
+    _collect_garbage()
+
+
+@st.cache_resource(ttl=30, show_spinner=False)
+def _collect_garbage() -> int:
+    """Every half minute, for what ended sessions leave. Streamlit's own, after each run, took most of a run's time."""
+    return gc.collect()
 
 
 @contextmanager

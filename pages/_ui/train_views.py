@@ -14,6 +14,7 @@ from genomap_core.io.export import csv_table
 from genomap_core.jobs import Job
 from genomap_core.jobs.files import write_atomically
 from genomap_core.plotting import confusion, reliability, roc
+from genomap_core.reports.model_card import model_card
 from genomap_core.workflows.folds import hold_out
 from genomap_core.workflows.scores import METRICS, Score
 from genomap_core.workflows.train import BUNDLE, TrainConfig, TrainResult, bundle_header
@@ -21,7 +22,7 @@ from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
 from pages._ui.session import Session, jobs, storage, warm
 from pages._ui.shell import plain
-from pages._ui.widgets import NETWORKS, caption, file_stem
+from pages._ui.widgets import NETWORKS, caption, file_stem, report_downloads
 
 __all__ = ["TASK", "cohort_line", "hold_out_line", "load", "result", "submit"]
 
@@ -78,6 +79,9 @@ def result(session: Session, job: Job) -> None:
         icon=":material/download:",
         help="One file: network, layout, preprocessing, feature names and these scores. No code inside.",
     )
+    with st.container(border=True):
+        st.markdown("**Model card**: what it is, what it was trained and tested on, what it is not for.")
+        report_downloads(lambda: model_card(header), "model-card")
 
 
 def load(session: Session) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.reports.document import Document, render_html, render_pdf
 from genomap_core.workflows.genomap import SOLVER_NAMES, GenomapConfig
 from genomap_core.workflows.train import TrainConfig
 from pages._ui.shell import plain
@@ -98,6 +100,16 @@ def training_form(dataset: Dataset) -> TrainConfig | None:
         device=device,
         seed=int(seed),
     )
+
+
+def report_downloads(make: Callable[[], Document], stem: str, what: str = "") -> None:
+    """A report as HTML and as PDF, made when it is asked for."""
+    with st.container(horizontal=True):
+        for kind, mime, render in (("html", "text/html", render_html), ("pdf", "application/pdf", render_pdf)):
+            st.download_button(
+                f"{what} {kind.upper()}".strip(), lambda render=render: render(make()), f"{stem}.{kind}", mime,
+                on_click="ignore", icon=":material/download:",
+            )  # fmt: skip
 
 
 def file_stem(name: str) -> str:

@@ -100,13 +100,17 @@ def test_scores_keep_their_intervals_and_failed_models_their_row():
     assert [a.text for a in fig.layout.annotations] == ["0.800  (0.700 to 0.850)", "no result"]
 
 
-def test_learning_curves_part_losses_from_scores():
-    history = [{"loss": 1.0, "val_loss": 1.2, "accuracy": 0.5}, {"loss": 0.5, "val_loss": 0.9, "accuracy": 0.7}]
-    fig = plotting.learning_curves(history, best_epoch=2)
-    axis = {t.name: t.yaxis for t in fig.data}
-    assert axis == {"loss": "y", "val loss": "y", "accuracy": "y2"}
-    assert list(fig.data[1].y) == [1.2, 0.9]
-    assert plotting.learning_curves([{"loss": 1.0}]).data[0].yaxis == "y"
+def test_learning_curves_tell_networks_and_validation_apart():
+    epochs = [{"epoch": k, "member": m, "loss": 1.0 / k, "val_loss": 2.0 / k + m} for m in (0, 1) for k in (1, 2, 3)]
+    fig = plotting.learning_curves(epochs, "loss")
+    assert [t.name for t in fig.data] == [
+        "training, network 1", "validation, network 1", "training, network 2", "validation, network 2",
+    ]  # fmt: skip
+    assert [t.line.dash for t in fig.data] == ["solid", "dash"] * 2
+    assert fig.data[0].line.color == fig.data[1].line.color != fig.data[2].line.color
+    assert list(fig.data[3].y) == [3.0, 2.0, pytest.approx(5 / 3)]
+    assert not plotting.learning_curves(epochs, "accuracy").data
+    assert plotting.learning_curves(epochs[:3], "loss").data[0].name == "training"
 
 
 def test_layout_quality_shows_the_random_control_beside():

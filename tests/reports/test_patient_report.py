@@ -12,7 +12,8 @@ import pytest
 import genomap_core
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap
-from genomap_core.reports.patient import ModelAnswer, PatientReport, render_html, render_pdf
+from genomap_core.reports import document
+from genomap_core.reports.patient import ModelAnswer, PatientReport, patient_document
 
 HOSTILE = '<script src="https://evil.example/x.js"></script>&amp;'
 
@@ -24,6 +25,7 @@ def answer(label: str, p: float) -> ModelAnswer:
         low=(p - 0.1, 0.9 - p),
         high=(p + 0.1, 1.1 - p),
         in_words="of 20 held-out samples given 70%, 14 were tumour.",
+        stays_possible="At 90% confidence: tumour; the rest is ruled out.",
         scores=(("Accuracy", "0.912 (0.850 to 0.954)"), ("Brier score", "0.140 (0.100 to 0.200)")),
         method="shapley",
         top=tuple((f"{HOSTILE}{k}" if k == 0 else f"GENE{k}", 0.5 - 0.1 * k, 7.25 + k) for k in range(10)),
@@ -52,7 +54,7 @@ def report() -> PatientReport:
 
 
 def test_the_html_is_whole_and_asks_for_nothing(report: PatientReport) -> None:
-    page = render_html(report)
+    page = document.render_html(patient_document(report))
     assert page.count("<svg") == 1
     assert "<script" not in page
     assert "&lt;script src=" in page
@@ -61,12 +63,13 @@ def test_the_html_is_whole_and_asks_for_nothing(report: PatientReport) -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     for words in (
         RESEARCH_USE,
-        "70 % (60 to 80)",
-        "60 % (50 to 70)",
+        "70% (60% to 80%)",
+        "60% (50% to 70%)",
         "The models disagree",
         "in-house PFN 1.0 (not Prior Labs)",
         "0.912 (0.850 to 0.954)",
         "14 were tumour",
+        "At 90% confidence: tumour",
         "GENE9",
         "ab" * 32,
         "0.414",
@@ -75,7 +78,7 @@ def test_the_html_is_whole_and_asks_for_nothing(report: PatientReport) -> None:
 
 
 def test_the_pdf_has_two_to_four_pages(report: PatientReport) -> None:
-    pdf = render_pdf(report)
+    pdf = document.render_pdf(patient_document(report))
     assert pdf.startswith(b"%PDF-")
     pages = int(re.findall(rb"/Count (\d+)", pdf)[0])
     assert 2 <= pages <= 4
@@ -86,8 +89,8 @@ def test_a_report_with_one_model_and_many_classes_is_written(report: PatientRepo
     from dataclasses import replace
 
     one = replace(report, answers=report.answers[:1], agreement="", warnings=())
-    assert render_html(one).count("<h3>") == 1
-    assert render_pdf(one).startswith(b"%PDF-")
+    assert document.render_html(patient_document(one)).count("<h3>") == 1
+    assert document.render_pdf(patient_document(one)).startswith(b"%PDF-")
 
 
 def test_the_version_is_the_projects() -> None:

@@ -1,0 +1,49 @@
+"""Tables that several reports share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from genomap_core import __version__
+from genomap_core.reports.document import Table
+from genomap_core.workflows.compare import CompareResult
+from genomap_core.workflows.genomap import GenomapResult
+from genomap_core.workflows.scores import Score
+
+
+def score_words(score: Score, digits: int = 3) -> str:
+    """A figure with its interval."""
+    return f"{score.value:.{digits}f} ({score.low:.{digits}f} to {score.high:.{digits}f})"
+
+
+def share_words(score: Score) -> str:
+    """A share with its interval, in percent; "-" where nothing was counted."""
+    return "-" if score.value != score.value else f"{score.value:.0%} ({score.low:.0%} to {score.high:.0%})"
+
+
+def layout_rows(genomap: GenomapResult) -> tuple[tuple[str, str, str], ...]:
+    """Measure, this layout, random layout."""
+    own, random = genomap.layout.quality, genomap.control
+    return (
+        ("Distortion (lower is better)", f"{own.gw_distortion:.3f}", f"{random.gw_distortion:.3f}"),
+        ("Distances agree", f"{own.spearman:.3f}", f"{random.spearman:.3f}"),
+        ("Neighbours agree", f"{own.neighbour_correlation:.3f}", f"{random.neighbour_correlation:.3f}"),
+        ("Nearest kept", f"{own.knn_recall:.3f}", f"{random.knn_recall:.3f}"),
+    )
+
+
+def origin(found: CompareResult | None = None, **more: str) -> dict[str, str]:
+    """Where a report comes from: program, time, comparison, cohort, weights; then ``more``."""
+    facts = {"Program": f"GenoMap Studio {__version__}", "Written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
+    if found is not None:
+        facts["Cohort (SHA-256)"] = found.digest
+        facts["Comparison"] = f"{found.config.n_folds} folds, seed {found.config.seed}"
+        for run in found.runs:
+            if run.weights_sha256:
+                facts[f"Weights of {run.label} (SHA-256)"] = f"{run.weights_sha256}; licence {run.licence}"
+    return facts | more
+
+
+def facts_table(facts: dict[str, str]) -> Table:
+    """What, and its value."""
+    return Table(("what", "value"), tuple(facts.items()))

@@ -1,0 +1,123 @@
+"""A cohort's report and a model's card: whole, named by nobody's identifier, true to what they are made from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.errors import BundleError
+from genomap_core.reports.cohort import cohort_document
+from genomap_core.reports.document import Document, Heading, Picture, Table, Text, render_html, render_pdf
+from genomap_core.reports.model_card import model_card
+from genomap_core.training.bundle_header import read_header
+from genomap_core.workflows.compare import CompareConfig, compare
+from genomap_core.workflows.genomap import fit_genomap
+from genomap_core.workflows.samples import load_sample
+from genomap_core.workflows.train import BUNDLE, TrainConfig, train
+
+
+@pytest.fixture(scope="module")
+def wine() -> Dataset:
+    sample = load_sample("wine")
+    return replace(sample, sample_ids=tuple(f"SECRET-{i}" for i in range(sample.n_samples)))
+
+
+@pytest.fixture(scope="module")
+def report(wine: Dataset) -> Document:
+    found = compare(wine, CompareConfig(models=("logistic", "forest"), n_folds=3))
+    return cohort_document("My <cohort>", wine, found, fit_genomap(wine))
+
+
+def texts(document: Document) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", render_html(document)))
+
+
+def pages(pdf: bytes) -> int:
+    return int(re.findall(rb"/Count (\d+)", pdf)[0])
+
+
+def test_the_cohort_report_is_whole_and_names_no_patient(report: Document, wine: Dataset) -> None:
+    page = render_html(report)
+    assert page.count("<svg") == 2  # class maps, ROC
+    assert "SECRET" not in page
+    assert "My &lt;cohort&gt;" in page
+    assert not re.search(r"<(script|link|img|iframe|object|form)\b", page)
+    words = texts(report)
+    for needed in (
+        "178 samples, 13 features",
+        "Logistic regression",
+        "Random forest",
+        "Prediction sets",
+        "90%",
+        "Distortion",
+        wine.digest,
+        "3 folds, seed 0",
+        "no verdict",  # neither network was compared
+    ):
+        assert needed in words, needed
+
+
+def test_the_cohort_report_prints(report: Document) -> None:
+    pdf = render_pdf(report)
+    assert pdf.startswith(b"%PDF-")
+    assert 2 <= pages(pdf) <= 6
+    assert b"/URI" not in pdf
+
+
+def test_a_model_that_failed_is_a_warning(wine: Dataset) -> None:
+    found = compare(wine, CompareConfig(models=("logistic",), n_folds=2))
+    failed = replace(found.runs[0], name="pfn", label="TabPFN", status="oom", message="Needs 90 GB.", proba=None)
+    document = cohort_document("x", wine, replace(found, runs=(*found.runs, failed)), fit_genomap(wine))
+    assert "Warning: TabPFN gave no result: Needs 90 GB." in texts(document)
+
+
+@pytest.fixture(scope="module")
+def trained(wine: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    train(wine, TrainConfig(max_epochs=2, n_seeds=1), folder)
+    return folder / BUNDLE
+
+
+def test_the_model_card_says_what_the_file_holds(trained: Path, wine: Dataset) -> None:
+    header = read_header(trained.read_bytes())
+    words = texts(model_card(header))
+    accuracy = header.metrics["accuracy"]["value"]
+    for needed in (
+        "map CNN",
+        "13 features",
+        wine.digest,
+        "at most 2 epochs",
+        f"{accuracy:.3f} (",
+        "Tested on 36 patients only",
+        str(header.fields["sha256"]),
+        "torch",
+    ):
+        assert needed in words, needed
+    assert 1 <= pages(render_pdf(model_card(header))) <= 3
+
+
+def test_a_card_of_a_model_without_scores_says_so_and_a_header_without_fields_is_refused(trained: Path) -> None:
+    header = read_header(trained.read_bytes())
+    assert "nothing is known of how good this model is" in texts(model_card(replace(header, metrics={})))
+    with pytest.raises(BundleError, match="lacks what a model card needs"):
+        model_card(replace(header, fields={**header.fields, "layout": {}}))
+
+
+def test_blocks_are_drawn_the_same_in_both_formats() -> None:
+    from genomap_core.plotting import roc
+
+    figure = roc(
+        np.array([0, 1, 0, 1]), {"one": np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])}, ("a", "b")
+    )
+    document = Document(
+        "T & <T>",
+        (Heading("H"), Text("words", lead="Lead:"), Table(("a", "b"), (("<c>", "d"),)), Picture(figure, "Fig")),
+    )
+    html = render_html(document)
+    assert "<h2>H</h2>" in html and "&lt;c&gt;" in html and "<strong>Lead:</strong> words" in html  # noqa: PT018
+    assert render_pdf(document).startswith(b"%PDF-")
