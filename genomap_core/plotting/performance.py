@@ -203,4 +203,6 @@ def learning_curves(epochs: Sequence[Mapping[str, float]], measure: str) -> Figu
                     name=name + (f", network {m + 1}" if len(members) > 1 else ""),
                     line={"color": CATEGORICAL[m % len(CATEGORICAL)], "dash": dash, "width": 2},
                 )  # fmt: skip
+    if measure == "accuracy":
+        fig.update_yaxes(range=[0, 1.05])
     return fig

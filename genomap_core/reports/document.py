@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _TEMPLATE = Path(__file__).with_name("document.html")
+_SHORT = 12
+"""Rows of a table that is not torn apart by the end of a page."""
+_TALLEST = 0.4
+"""Share of a page's height that a picture may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,8 @@ def _styles() -> Any:
     styles = getSampleStyleSheet()
     styles.add(ParagraphStyle("about", styles["BodyText"], textColor=colors.HexColor("#53565e")))
     styles.add(ParagraphStyle("warning", styles["BodyText"], backColor=colors.HexColor("#fdf1e8"), borderPadding=3))
+    for level in (2, 3):
+        styles[f"Heading{level}"].keepWithNext = 1
     styles.add(ParagraphStyle("cell", styles["BodyText"], fontSize=9, leading=11.5))
     return styles
 
@@ -149,7 +155,8 @@ def _flowables(blocks: Sequence[Block], styles: Any, width: float) -> Iterator[A
             lead = f"<b>{escape(block.lead)}</b> " if block.lead else ""
             yield Paragraph(lead + escape(block.words), styles[block.kind or "BodyText"])
         elif isinstance(block, Table):
-            yield _table(block, styles, width)
+            table = _table(block, styles, width)
+            yield KeepTogether([table]) if len(block.rows) <= _SHORT else table
         elif isinstance(block, Picture):
             yield _picture(block, width)
         else:
@@ -167,22 +174,27 @@ def _table(table: Table, styles: Any, width: float) -> Any:
         ("BACKGROUND", (0, 0), (-1, 0), colors.HexColor("#eff4f6")),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
     ]
-    return Grid(cells, colWidths=[width / len(table.header)] * len(table.header), style=look, repeatRows=1)
+    n = len(table.header)
+    widths = [0.3 * width, 0.7 * width] if n == 2 else [width / n] * n
+    return Grid(cells, colWidths=widths, style=look, repeatRows=1)
 
 
 def _picture(picture: Picture, width: float) -> Any:
     """Maps as pixels, since a PDF of ten thousand cells as shapes is slow to open; figures as vectors."""
+    from reportlab.lib.pagesizes import A4
     from reportlab.lib.utils import ImageReader
     from reportlab.platypus import Image
 
+    tallest = _TALLEST * A4[1]
     if isinstance(picture.content, StaticMap):
         png = map_png(picture.content, scale=2)
         columns, lines = ImageReader(io.BytesIO(png)).getSize()
-        return Image(io.BytesIO(png), width=width, height=width * lines / columns)
+        factor = min(width / columns, tallest / lines)
+        return Image(io.BytesIO(png), width=columns * factor, height=lines * factor)
     from svglib.svglib import svg2rlg
 
     drawing: Any = svg2rlg(io.BytesIO(picture.svg().encode()))
-    factor = min(1.0, width / drawing.width)
+    factor = min(1.0, width / drawing.width, tallest / drawing.height)
     drawing.scale(factor, factor)
     drawing.width, drawing.height = drawing.width * factor, drawing.height * factor
     return drawing

@@ -68,7 +68,7 @@ def layout_form(dataset: Dataset, config: GenomapConfig) -> GenomapConfig:
 
 
 NETWORKS = {
-    "genomap": "GenoMap network (map CNN + linear path)",
+    "genomap": "GenoMap network",
     "genomap_random": "The same on a random layout (control)",
     "genonet": "genoNet as published",
 }

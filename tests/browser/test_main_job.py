@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from app_steps import LONG, choose_view, compare_quickly, go, map_drawn, upload, use_sample
 from browser_harness import ROOT, AppServer, artifact
 from playwright.sync_api import Page, expect
 
 DATA = Path(os.environ.get("GENOMAP_DATA", ROOT.parent / "shared" / "data"))
-LONG = 180_000
 
 
 @pytest.fixture(scope="module")
@@ -29,40 +29,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
         yield app.start()
     finally:
         app.close()
-
-
-def map_drawn(page: Page) -> None:
-    """Wait until a gene map shows its numbers."""
-    expect(page.locator(".gm").first).to_have_attribute("data-digest", re.compile("."), timeout=LONG)
-
-
-def go(page: Page, name: str) -> None:
-    """Follow the menu."""
-    page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
-    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """Pick an option of a selectbox."""
-    page.get_by_label(label).first.click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-def use_sample(page: Page, title: str) -> None:
-    """Take a sample cohort on the Data page."""
-    go(page, "Data")
-    card = page.locator("[data-testid=stVerticalBlock]", has=page.get_by_text(title, exact=True)).last
-    card.get_by_role("button", name="Use this").click()
-    expect(page.get_by_text(f"In use: {title}")).to_be_visible()
-
-
-def upload(page: Page, path: Path) -> None:
-    """Upload a table and take it."""
-    go(page, "Data")
-    page.get_by_role("tab", name="Your own table").click()
-    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(path)
-    page.get_by_role("button", name="Use this cohort").click(timeout=LONG)
-    expect(page.get_by_text(f"In use: {path.name}")).to_be_visible(timeout=LONG)
 
 
 def test_the_sample_is_on_the_screen_without_a_click(server: AppServer, page: Page) -> None:
@@ -132,13 +98,7 @@ def test_both_models_answer_the_slider_together(server: AppServer, make_page: Ca
     page.goto(server.url)
     map_drawn(page)
     use_sample(page, "Wine")
-    go(page, "Compare")
-    page.get_by_label("Folds").fill("2")
-    page.get_by_label("Folds").press("Tab")
-    page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.get_by_text("All models on the same folds")).to_be_visible(timeout=2 * LONG)
-    map_drawn(page)
-    expect(page.get_by_text("Rank agreement")).to_be_visible(timeout=LONG)
+    compare_quickly(page)
     root = page.locator(".gm").first
     before = root.get_attribute("data-digest")
     noise = root.get_by_role("slider").first
@@ -152,7 +112,9 @@ def test_both_models_answer_the_slider_together(server: AppServer, make_page: Ca
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["leukemia_golub", "prostate_singh"])
-def test_a_real_cohort_is_uploaded_and_mapped(server: AppServer, page: Page, tmp_path: Path, name: str) -> None:
+def test_a_real_cohort_is_mapped_trained_compared_and_explained(
+    server: AppServer, page: Page, tmp_path: Path, name: str
+) -> None:
     source = DATA / "tabular" / f"{name}.parquet"
     if not source.is_file():
         pytest.skip("the optional data folder is absent (GENOMAP_DATA)")
@@ -163,4 +125,18 @@ def test_a_real_cohort_is_uploaded_and_mapped(server: AppServer, page: Page, tmp
     upload(page, path)
     go(page, "Genomap")
     map_drawn(page)
+    page.get_by_role("button", name="Next").click()
+    noise = page.locator(".gm").first.get_by_role("slider").first
+    noise.focus()
+    noise.press("ArrowRight")
+    choose_view(page, "Layout quality")
+    expect(page.get_by_text("Distances agree").first).to_be_visible()
+    go(page, "Train")
+    page.get_by_label("Features on the map").fill("400")
+    page.get_by_label("Features on the map").press("Tab")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("button", name="Download the model")).to_be_visible(timeout=LONG)
+    compare_quickly(page, leave_out=("Random forest",), features=400)
+    expect(page.get_by_text("sets held the truth for").first).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Report of this patient")).to_be_visible(timeout=LONG)
     page.screenshot(path=artifact(f"{name}.png"), full_page=True)
