@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
-import numpy as np
 import streamlit as st
 
-from genomap_core import __version__
-from genomap_core.reports.patient import ModelAnswer, PatientReport, render_html, render_pdf
-from genomap_core.workflows.compare import CompareResult
-from genomap_core.workflows.genomap import GenomapResult
-from genomap_core.workflows.patient import agreement, top_of
-from genomap_core.workflows.scores import METRICS, Score
-from genomap_core.workflows.unlike import Likeness, likeness
+from genomap_core.reports.patient import render_html, render_pdf
+from genomap_core.reports.patient_case import PatientCase, patient_likeness, patient_report, warnings_of
 from pages._ui.gene_map import MapData
 from pages._ui.session import Session
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
-LITTLE_AGREEMENT = 0.2
-N_TOP = 10
 
-
-def report_card(
-    session: Session,
-    genomap: GenomapResult,
-    found: CompareResult,
-    row: int,
-    target: int,
-    answers: list[dict[str, Any]],
-    maps: MapData,
-) -> None:
+def report_card(session: Session, case: PatientCase, maps: MapData) -> None:
     """Warnings about this patient, and the report as HTML and PDF once both explanations are there."""
-    fold = int(found.fold_of_row[row])
-    train = genomap.z[found.fold_of_row != fold]
+    row = case.row
     like = session.remember(
-        ("likeness", session.dataset.digest, session.layout, row), lambda: likeness(train, genomap.z[row])
+        ("likeness", session.dataset.digest, session.layout, row),
+        lambda: patient_likeness(case.genomap, case.found, row),
     )
-    complete = all("values" in a for a in answers)
-    warnings = warnings_of(session, row, like, answers)
+    warnings = warnings_of(session.dataset, row, like, case.answers)
     for words in warnings:
         st.warning(plain(words), icon=":material/warning:")
     with st.container(border=True):
@@ -51,22 +30,11 @@ def report_card(
             max_chars=60,
             help="The report holds no identifier but the one you write here.",
         )
-        if not complete:
+        if not all("values" in a for a in case.answers):
             caption("The report can be downloaded once both explanations are done.")
             return
-        report = PatientReport(
-            patient=name.strip() or f"Patient {row + 1}",
-            cohort=f"{session.dataset.n_samples:,} samples, {session.dataset.n_features:,} features",
-            unit=session.dataset.unit,
-            classes=found.classes,
-            explained=found.classes[target],
-            answers=tuple(_answer(session, found, row, a) for a in answers),
-            picture=maps.static(session.perturbation, overlay=0),
-            agreement=_agreement(answers),
-            layout=_layout(genomap),
-            warnings=tuple(warnings),
-            provenance=_provenance(session, found, fold),
-        )
+        picture = maps.static(case.shown, overlay=0)
+        report = patient_report(case, name.strip() or f"Patient {row + 1}", picture, warnings)
         with st.container(horizontal=True):
             for title, make, kind, mime in (
                 ("HTML", lambda: render_html(report), "html", "text/html"),
@@ -75,96 +43,3 @@ def report_card(
                 st.download_button(
                     title, make, f"genomap-report-{row + 1}.{kind}", mime, on_click="ignore", icon=":material/download:"
                 )
-
-
-def warnings_of(session: Session, row: int, like: Likeness, answers: list[dict[str, Any]]) -> list[str]:
-    """What a reader must know before believing the models about this patient."""
-    words = []
-    if like.unlike:
-        words.append(
-            "Unlike the training patients: this patient lies further from them on the map than 95 % of them lie from "
-            "each other (a false alarm for one in twenty)."
-        )
-    guesses = {int(np.argmax(a["proba"][0])) for a in answers}
-    if len(guesses) > 1:
-        words.append("The models disagree on the class.")
-    if all("values" in a for a in answers) and len(answers) == 2:
-        rho = agreement(answers[0]["values"], answers[1]["values"]).spearman
-        if not rho >= LITTLE_AGREEMENT:
-            words.append(
-                f"The attributions hardly agree (rank correlation {rho:+.2f}): neither should be believed alone."
-            )
-    missing = float(np.isnan(np.asarray(session.dataset.X[row], float)).mean()) if _dense(session) else 0.0
-    if missing > 0.1:
-        words.append(f"{missing:.0%} of this patient's values are missing.")
-    return words
-
-
-def _dense(session: Session) -> bool:
-    return isinstance(session.dataset.X, np.ndarray)
-
-
-def in_words(found: CompareResult, name: str, target: int, p: float) -> str:
-    """What such a probability has meant so far, as a count of held-out samples."""
-    proba = found.run(name).proba
-    assert proba is not None
-    near = np.abs(proba[:, target] - p) <= 0.1
-    if near.sum() < 5:
-        return "too few held-out samples had such a probability to say how often it was right."
-    hits = int((found.y[near] == target).sum())
-    return (
-        f"of {int(near.sum())} held-out samples given {p:.0%} (within 10 points), {hits} were {found.classes[target]}."
-    )
-
-
-def _answer(session: Session, found: CompareResult, row: int, a: dict[str, Any]) -> ModelAnswer:
-    guess = int(np.argmax(a["proba"][0]))
-    top = np.argsort(-np.abs(a["values"]))[:N_TOP]
-    x = session.dataset.X[[row]]
-    x = (x if isinstance(x, np.ndarray) else x.toarray())[0]
-    return ModelAnswer(
-        label=str(a["label"]),
-        proba=tuple(float(v) for v in a["proba"][0]),
-        low=tuple(float(v) for v in a["proba"][1:].min(axis=0)),
-        high=tuple(float(v) for v in a["proba"][1:].max(axis=0)),
-        in_words=in_words(found, a["model"], guess, float(a["proba"][0, guess])),
-        scores=tuple((METRICS[m], _words(s)) for m, s in found.scores[a["model"]].items()),
-        method=str(a["method"]),
-        top=tuple((session.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
-        completeness_gap=float(a["completeness_gap"]),
-    )
-
-
-def _words(score: Score) -> str:
-    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
-
-
-def _agreement(answers: list[dict[str, Any]]) -> str:
-    if len(answers) < 2:
-        return ""
-    pair, top = agreement(answers[0]["values"], answers[1]["values"]), top_of(len(answers[0]["values"]))
-    return (
-        f"Rank correlation of both attributions {pair.spearman:+.2f}, {pair.top_k_overlap:.0%} of the top {top} shared."
-    )
-
-
-def _layout(genomap: GenomapResult) -> tuple[tuple[str, str, str], ...]:
-    own, random = genomap.layout.quality, genomap.control
-    return (
-        ("Distortion (lower is better)", f"{own.gw_distortion:.3f}", f"{random.gw_distortion:.3f}"),
-        ("Distances agree", f"{own.spearman:.3f}", f"{random.spearman:.3f}"),
-        ("Neighbours agree", f"{own.neighbour_correlation:.3f}", f"{random.neighbour_correlation:.3f}"),
-        ("Nearest kept", f"{own.knn_recall:.3f}", f"{random.knn_recall:.3f}"),
-    )
-
-
-def _provenance(session: Session, found: CompareResult, fold: int) -> dict[str, str]:
-    shown, options = session.perturbation, session.layout
-    return {
-        "Program": f"GenoMap Studio {__version__}",
-        "Written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "Cohort (SHA-256)": session.dataset.digest,
-        "Comparison": f"{found.config.n_folds} folds, seed {found.config.seed}; this patient: test fold {fold + 1}",
-        "Layout shown": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
-        "Noise and features": f"{shown.level:.0%} noise, {shown.keep:.0%} of the features kept",
-    }
