@@ -64,7 +64,7 @@ class Source:
     """How the file was read."""
 
     kind: str
-    """"csv", "excel", "parquet" or "h5ad"."""
+    """"csv", "excel", "parquet", "h5ad" or "anndata" (in memory)."""
     encoding: str = ""
     delimiter: str = ""
     decimal: str = "."

@@ -7,6 +7,7 @@ specification, 0.1 (before 2019) to 0.2.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,8 +15,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from genomap_core.data.message import Message, some
-from genomap_core.data.table import OddCell, Source, Table, TextColumn
+from genomap_core.data.table import Source, Table, TextColumn
 from genomap_core.errors import InputError
+from genomap_core.io.annotated import annotated_table, as_plain, as_text, coded
 from genomap_core.io.hdf5 import check_hdf5, open_hdf5
 from genomap_core.io.limits import DEFAULT, Limits, check_size
 
@@ -38,20 +40,9 @@ def read_h5ad(path: Path, *, name: str, layer: str | None = None, limits: Limits
             f"The file is damaged: its matrix has {X.shape[0]} x {X.shape[1]} values for {len(samples)} samples (obs) "
             f"and {len(genes)} genes (var)."
         )
-    odd, X = _take_infinite(X, 1 + len(described))
-    titles = [title for title, _ in described]
-    return Table(
-        name=name,
-        columns=("sample_id", *titles, *genes),
-        numbers=X,
-        number_at=np.arange(1 + len(described), 1 + len(described) + len(genes)),
-        texts={0: TextColumn.of(samples)} | {j: column for j, (_, column) in enumerate(described, 1)},
-        rows=np.arange(1, len(samples) + 1, dtype=np.int32),
-        odd=odd,
-        annotations=frozenset(range(1, 1 + len(described))),
-        messages=(*_said_on_layers(X, layer, layers), *_said_on_version(legacy)),
-        source=Source("h5ad", layer=layer or "X", layers=tuple(layers)),
-    )
+    source = Source("h5ad", layer=layer or "X", layers=tuple(layers))
+    table = annotated_table(name, X, samples, described, genes, source, chosen=layer is not None)
+    return replace(table, messages=(*table.messages, *_said_on_version(legacy)))
 
 
 def _required(file: h5py.File, part: str) -> h5py.Group | h5py.Dataset:
@@ -85,7 +76,9 @@ def _read_matrix(matrix: h5py.Group | h5py.Dataset, limits: Limits) -> np.ndarra
 
 def _read_sparse(group: h5py.Group, limits: Limits) -> sp.csr_matrix:
     """Compressed rows or columns, every index checked: scipy itself writes outside its memory for bad ones."""
-    kind = str(_plain(group.attrs.get("encoding-type", group.attrs.get("h5sparse_format", "")))).removesuffix("_matrix")
+    kind = str(as_plain(group.attrs.get("encoding-type", group.attrs.get("h5sparse_format", "")))).removesuffix(
+        "_matrix"
+    )
     shape = tuple(int(v) for v in group.attrs.get("shape", group.attrs.get("h5sparse_shape", ())))
     if kind not in ("csr", "csc") or len(shape) != 2 or not {"data", "indices", "indptr"} <= set(group):
         raise InputError(f"{group.name} is neither a dense matrix nor a sparse one (csr or csc).")
@@ -109,8 +102,8 @@ def _read_sparse(group: h5py.Group, limits: Limits) -> sp.csr_matrix:
 def _read_names(frame: h5py.Group | h5py.Dataset) -> list[str]:
     if isinstance(frame, h5py.Dataset):
         field = "index" if "index" in (frame.dtype.names or ()) else (frame.dtype.names or ("",))[0]
-        return [str(_plain(value)) for value in frame[field]]
-    index = str(_plain(frame.attrs.get("_index", "index" if "index" in frame else "_index")))
+        return [str(as_plain(value)) for value in frame[field]]
+    index = str(as_plain(frame.attrs.get("_index", "index" if "index" in frame else "_index")))
     if index not in frame:
         raise InputError(f"{frame.name} has no index {index!r}: the file is damaged.")
     values = _read_column(frame, index).values()
@@ -122,8 +115,8 @@ def _read_obs(obs: h5py.Group | h5py.Dataset) -> tuple[list[str], list[tuple[str
     samples = _read_names(obs)
     if isinstance(obs, h5py.Dataset):
         fields = [name for name in obs.dtype.names or () if name != "index"]
-        return samples, [(name, TextColumn.of(_text(v) for v in obs[name])) for name in fields]
-    order = [str(_plain(name)) for name in obs.attrs.get("column-order", ())]
+        return samples, [(name, TextColumn.of(as_text(v) for v in obs[name])) for name in fields]
+    order = [str(as_plain(name)) for name in obs.attrs.get("column-order", ())]
     return samples, [(name, _read_column(obs, name)) for name in order if name in obs]
 
 
@@ -133,62 +126,15 @@ def _read_column(frame: h5py.Group, name: str) -> TextColumn:
     if isinstance(element, h5py.Dataset):
         old = frame.get("__categories")
         if isinstance(old, h5py.Group) and name in old:
-            return _categorical(element[:], [_text(v) or "" for v in old[name][:]])
-        return TextColumn.of(_text(v) for v in element[:])
+            return coded(element[:], [as_text(v) or "" for v in old[name][:]])
+        return TextColumn.of(as_text(v) for v in element[:])
     if {"codes", "categories"} <= set(element):
         categories = element["categories"]
         words = categories[:] if isinstance(categories, h5py.Dataset) else categories["values"][:]
-        return _categorical(element["codes"][:], [_text(v) or "" for v in words])
+        return coded(element["codes"][:], [as_text(v) or "" for v in words])
     if {"values", "mask"} <= set(element):
-        return TextColumn.of(None if m else _text(v) for v, m in zip(element["values"][:], element["mask"][:]))
+        return TextColumn.of(None if m else as_text(v) for v, m in zip(element["values"][:], element["mask"][:]))
     raise InputError(f"{element.name} is a column of unknown kind: save the file with a current anndata.")
-
-
-def _categorical(codes: np.ndarray, words: list[str]) -> TextColumn:
-    if len(codes) and not -1 <= int(codes.min()) <= int(codes.max()) < len(words):
-        raise InputError("Codes of a categorical column in obs go beyond its categories: the file is damaged.")
-    return TextColumn(codes.astype(np.int32), tuple(words)).recoded(words)
-
-
-def _plain(value: object) -> object:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _text(value: object) -> str | None:
-    value = _plain(value)
-    if isinstance(value, (float, np.floating)):
-        return None if np.isnan(value) else f"{value:.9g}"
-    return str(value) or None
-
-
-def _take_infinite(X: np.ndarray | sp.csr_matrix, first: int) -> tuple[tuple[OddCell, ...], np.ndarray | sp.csr_matrix]:
-    """Infinite values become odd cells and NaN."""
-    data = X if isinstance(X, np.ndarray) else X.data
-    infinite = np.isinf(data)
-    if not infinite.any():
-        return (), X
-    if isinstance(X, np.ndarray):
-        rows, columns = np.nonzero(infinite)
-    else:
-        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[infinite]
-        columns = X.indices[infinite]
-    odd = tuple(
-        OddCell(int(r), first + int(c), f"{v:g}") for r, c, v in zip(rows[:100_000], columns, data[infinite].tolist())
-    )
-    data[infinite] = np.nan
-    return odd, X
-
-
-def _said_on_layers(X: np.ndarray | sp.csr_matrix, layer: str | None, layers: list[str]) -> tuple[Message, ...]:
-    if not layers or layer is not None:
-        return ()
-    data = X if isinstance(X, np.ndarray) else X.data
-    scaled = bool(len(data)) and bool(np.nanmin(data) < 0)
-    text = f"X is read; the file also has the layers {some(layers, 10)}."
-    if not scaled:
-        return (Message("ok", "layers", text),)
-    text = f"X has values below 0 (it looks scaled) and is read; the file also has the layers {some(layers, 10)}."
-    return (Message("warn", "layers", text, remedy="Choose the layer with the values to map (counts, logcounts)."),)
 
 
 def _said_on_version(legacy: bool) -> tuple[Message, ...]:

@@ -151,6 +151,11 @@ def place(
     )
 
 
+def map_unit(dataset: Dataset) -> str:
+    """Unit of the values on a map."""
+    return "z-score" if dataset.unit in ("value", "z-score") else f"z-score of {dataset.unit}"
+
+
 def region_groups(result: GenomapResult, n_features: int, n_regions: int = 64) -> np.ndarray:
     """``(n_features,)`` int64: map region of every feature of the cohort, -1 for those not on the map."""
     groups = np.full(n_features, -1, np.int64)

@@ -14,11 +14,16 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.perturb import Perturbation, perturb
 from genomap_core.errors import Cancelled
 from genomap_core.progress import Progress, ignore
 from genomap_core.workflows.compare import NETWORKS, CompareResult, build, fit_on_rows
 
 _BATCH_ROWS = 128  # a stop is noticed between two batches
+
+DRAWS = 16
+LEAST_NOISE = 0.05
+"""Of the draws whose range is shown, in standard deviations of each feature, where the slider stands lower."""
 
 Cache = MutableMapping[Any, Any]
 Arrays = dict[str, np.ndarray]
@@ -35,6 +40,30 @@ TABULAR_METHODS = {"integrated_gradients": "Integrated Gradients (differentiable
 """Methods that need the gradients of a tabular foundation model."""
 REGION_METHODS = {"shapley": "Shapley values of map regions", "ablation": "Ablation of map regions"}
 """Captum methods for any predictor."""
+
+
+def methods_for(model: str) -> dict[str, str]:
+    """Methods that can explain a model of a comparison, with their titles; the first is the default."""
+    own = GRADIENT_METHODS if model in NETWORKS else {}
+    return own | REGION_METHODS | (TABULAR_METHODS if model == "pfn" else {})
+
+
+def noisy_rows(dataset: Dataset, row: int, shown: Perturbation, scale: np.ndarray) -> np.ndarray:
+    """``(1 + DRAWS, p)`` raw rows: the one that is shown, then other draws of the noise for the interval.
+
+    ``scale (p,)``: of :func:`spread_of`.
+    """
+    x = dataset.X[[row]]
+    again = Perturbation(max(shown.level, LEAST_NOISE), shown.keep, shown.seed)
+    drawn = [perturb(x, np.array([dataset.n_samples * (k + 1) + row]), scale, again) for k in range(DRAWS)]
+    return np.vstack([perturb(x, np.array([row]), scale, shown), *drawn])
+
+
+def spread_of(dataset: Dataset) -> np.ndarray:
+    """``(p,)`` float32 standard deviation of every feature in the cohort, missing values left out."""
+    X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
+    count = (~np.isnan(X)).sum(0)
+    return np.where(count > 0, np.nanstd(np.where(count > 0, X, 0), axis=0), 0).astype(np.float32)
 
 
 def predict(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:

@@ -14,7 +14,7 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.plotting import displacement_map, feature_distribution, layout_quality
 from genomap_core.plotting.colour import robust_range
-from genomap_core.workflows.genomap import GenomapResult
+from genomap_core.workflows.genomap import GenomapResult, map_unit
 from genomap_core.workflows.layout_study import named_regions
 from pages._ui import jobs as job_panel
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
@@ -38,11 +38,6 @@ def cohort_line(session: Session) -> None:
         page_link("data", "Change cohort", ":material/swap_horiz:")
 
 
-def unit(dataset: Dataset) -> str:
-    """Unit of the values on a map."""
-    return "z-score" if dataset.unit in ("value", "z-score") else f"z-score of {dataset.unit}"
-
-
 def map_data(
     session: Session, result: GenomapResult, rows: list[int], highlighted: tuple[int, ...] = (), title: str = ""
 ) -> MapData:
@@ -61,7 +56,7 @@ def map_data(
         seed=session.perturbation.seed,
         missing=result.missing[rows],
         value_range=span,
-        unit=unit(dataset),
+        unit=map_unit(dataset),
         highlighted=highlighted,
         title=title,
         noun="feature",
@@ -195,7 +190,7 @@ def classes(session: Session, result: GenomapResult) -> None:
         "places": result.layout,
         "names": result.feature_names,
         "channel_names": channel_names(dataset, result),
-        "unit": unit(dataset),
+        "unit": map_unit(dataset),
         "noun": "feature",
         "diverging": True,
     }

@@ -12,24 +12,23 @@ import pandas as pd
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.perturb import Perturbation, perturb
+from genomap_core.data.perturb import Perturbation
 from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
+from genomap_core.reports.patient_case import OVERLAY, PatientCase, in_words, shares
 from genomap_core.workflows import sets
-from genomap_core.workflows.compare import NETWORKS, CompareResult
+from genomap_core.workflows.compare import CompareResult
 from genomap_core.workflows.genomap import GenomapResult, region_groups
-from genomap_core.workflows.patient import GRADIENT_METHODS, REGION_METHODS, TABULAR_METHODS, agreement, top_of
+from genomap_core.workflows.patient import DRAWS, agreement, methods_for, noisy_rows, spread_of, top_of
 from pages._ui.explaining import Explanation, drop_others, explanation, follow
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.genomap_views import map_data, patient_picker
-from pages._ui.patient_report import in_words, report_card
+from pages._ui.patient_report import report_card
 from pages._ui.session import Session, warm
 from pages._ui.shell import plain
 from pages._ui.weights_card import time_warning
 from pages._ui.widgets import caption
 
-DRAWS = 16
-LEAST_NOISE = 0.05
 N_REGIONS = 64
 
 
@@ -80,7 +79,10 @@ def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
     if event.perturbation != shown:
         session.perturbation = event.perturbation
         st.rerun(scope="fragment")
-    report_card(session, genomap, found, row, target, answers, maps)
+    case = PatientCase(
+        session.dataset, genomap, session.layout, found, row, target, answers, session.perturbation, session.confidence
+    )
+    report_card(session, case, maps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +162,7 @@ def _methods(models: tuple[str, ...], names: dict[str, str]) -> list[str]:
     columns = st.columns(len(models))
     chosen = []
     for column, name in zip(columns, models, strict=True):
-        options = (GRADIENT_METHODS if name in NETWORKS else {}) | REGION_METHODS
-        options |= TABULAR_METHODS if name == "pfn" else {}
+        options = methods_for(name)
         chosen.append(
             column.selectbox(
                 f"Explain {names[name]} by", list(options), format_func=options.__getitem__, key=f"method-{name}"
@@ -173,19 +174,8 @@ def _methods(models: tuple[str, ...], names: dict[str, str]) -> list[str]:
 def rows_for_models(session: Session, row: int, shown: Perturbation) -> np.ndarray:
     """``(1 + DRAWS, p)`` raw rows: what is drawn on the map, then other draws of the noise for the interval."""
     dataset = session.dataset
-    scale = session.remember(("scale", dataset.digest), lambda: _spread(dataset))
-    x = dataset.X[[row]]
-    level = max(shown.level, LEAST_NOISE)
-    draws = [Perturbation(level, shown.keep, shown.seed)] * DRAWS
-    again = [perturb(x, np.array([dataset.n_samples * (k + 1) + row]), scale, d) for k, d in enumerate(draws)]
-    return np.vstack([perturb(x, np.array([row]), scale, shown), *again])
-
-
-def _spread(dataset: Dataset) -> np.ndarray:
-    """``(p,)`` standard deviation of every feature in the cohort, missing values left out."""
-    X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
-    count = (~np.isnan(X)).sum(0)
-    return np.where(count > 0, np.nanstd(np.where(count > 0, X, 0), axis=0), 0).astype(np.float32)
+    scale = session.remember(("scale", dataset.digest), lambda: spread_of(dataset))
+    return noisy_rows(dataset, row, shown, scale)
 
 
 def _groups(session: Session, genomap: GenomapResult) -> np.ndarray:
@@ -200,10 +190,7 @@ def _two_maps(session: Session, genomap: GenomapResult, row: int, about: list[di
     base = map_data(session, genomap, [row, row], title=session.dataset.name)
     overlays = ()
     if all("values" in a for a in about):
-        values = np.stack([a["values"][genomap.kept] for a in about])
-        largest = np.abs(values).max(axis=1, keepdims=True)
-        shares = values / np.where(largest > 0, largest, 1)
-        overlays = (Overlay("attribution, share of the largest", shares, limit=1.0),)
+        overlays = (Overlay(f"attribution, {OVERLAY}", shares(about, genomap.kept), limit=1.0),)
     labels = tuple(str(a["label"]) for a in about)
     return MapData(
         places=base.places, values=base.values, names=base.names, labels=labels, channel_names=base.channel_names,

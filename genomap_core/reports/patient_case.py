@@ -1,0 +1,174 @@
+"""A patient's report gathered from a comparison: what the models say, why, and what a reader must know before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.perturb import Perturbation
+from genomap_core.plotting.colour import robust_range
+from genomap_core.plotting.static_map import StaticMap
+from genomap_core.reports.parts import layout_rows, origin, score_words
+from genomap_core.reports.patient import ModelAnswer, PatientReport
+from genomap_core.workflows import sets
+from genomap_core.workflows.compare import CompareResult
+from genomap_core.workflows.genomap import GenomapConfig, GenomapResult, map_unit
+from genomap_core.workflows.patient import agreement, top_of
+from genomap_core.workflows.scores import METRICS
+from genomap_core.workflows.unlike import Likeness, likeness
+
+LITTLE_AGREEMENT = 0.2
+N_TOP = 10
+OVERLAY = "share of the largest"
+
+Answers = Sequence[Mapping[str, Any]]
+"""One model each: ``model``, ``label``, ``proba (1 + draws, C)``; with an explanation also ``values (p,)``, ``method``
+and ``completeness_gap``."""
+
+
+@dataclass(frozen=True, eq=False)
+class PatientCase:
+    """One patient of a comparison, explained."""
+
+    dataset: Dataset
+    genomap: GenomapResult
+    options: GenomapConfig
+    """Of the layout"""
+    found: CompareResult
+    row: int
+    target: int
+    """The class that is explained"""
+    answers: Answers
+    shown: Perturbation = field(default_factory=Perturbation)
+    confidence: float = 0.9
+    """Asked of the prediction sets"""
+
+    @property
+    def fold(self) -> int:
+        """The fold whose models never saw the patient."""
+        return int(self.found.fold_of_row[self.row])
+
+
+def patient_report(case: PatientCase, name: str, picture: StaticMap, warnings: Sequence[str]) -> PatientReport:
+    """The report, with no name in it but ``name``; every answer must have its explanation."""
+    return PatientReport(
+        patient=name,
+        cohort=f"{case.dataset.n_samples:,} samples, {case.dataset.n_features:,} features",
+        unit=case.dataset.unit,
+        classes=case.found.classes,
+        explained=case.found.classes[case.target],
+        answers=tuple(_answer(case, a) for a in case.answers),
+        picture=picture,
+        agreement=_agreement(case.answers),
+        layout=layout_rows(case.genomap),
+        warnings=tuple(warnings),
+        provenance=_provenance(case),
+    )
+
+
+def patient_likeness(genomap: GenomapResult, found: CompareResult, row: int) -> Likeness:
+    """How far a patient lies from those that the models which answer for him were trained on."""
+    return likeness(genomap.z[found.fold_of_row != found.fold_of_row[row]], genomap.z[row])
+
+
+def warnings_of(dataset: Dataset, row: int, like: Likeness, answers: Answers) -> list[str]:
+    """What a reader must know before believing the models about this patient."""
+    words = []
+    if like.unlike:
+        words.append(
+            "Unlike the training patients: this patient lies further from them on the map than 95 % of them lie from "
+            "each other (a false alarm for one in twenty)."
+        )
+    guesses = {int(np.argmax(a["proba"][0])) for a in answers}
+    if len(guesses) > 1:
+        words.append("The models disagree on the class.")
+    if all("values" in a for a in answers) and len(answers) == 2:
+        rho = agreement(answers[0]["values"], answers[1]["values"]).spearman
+        if not rho >= LITTLE_AGREEMENT:
+            words.append(
+                f"The attributions hardly agree (rank correlation {rho:+.2f}): neither should be believed alone."
+            )
+    missing = float(np.isnan(dataset.X[row]).mean()) if isinstance(dataset.X, np.ndarray) else 0.0
+    if missing > 0.1:
+        words.append(f"{missing:.0%} of this patient's values are missing.")
+    return words
+
+
+def in_words(found: CompareResult, name: str, target: int, p: float) -> str:
+    """What such a probability has meant so far, as a count of held-out samples."""
+    proba = found.run(name).proba
+    assert proba is not None
+    near = np.abs(proba[:, target] - p) <= 0.1
+    if near.sum() < 5:
+        return "too few held-out samples had such a probability to say how often it was right."
+    hits = int((found.y[near] == target).sum())
+    return (
+        f"of {int(near.sum())} held-out samples given {p:.0%} (within 10 points), {hits} were {found.classes[target]}."
+    )
+
+
+def shares(answers: Answers, kept: np.ndarray) -> np.ndarray:
+    """``(k, q)`` attributions of the kept features, each model's in shares of its largest."""
+    values = np.stack([a["values"][kept] for a in answers])
+    largest = np.abs(values).max(axis=1, keepdims=True)
+    return values / np.where(largest > 0, largest, 1)
+
+
+def case_picture(case: PatientCase) -> StaticMap:
+    """The patient without noise, once for each model, with that model's attribution on top."""
+    layout, genomap, k = case.genomap.layout, case.genomap, len(case.answers)
+    values = np.where(genomap.missing[case.row], np.float32(np.nan), genomap.z[case.row])
+    return StaticMap(
+        maps=layout.to_maps(np.repeat(values[None], k, axis=0), fill=np.nan),
+        occupied=layout.feature_of_cell >= 0,
+        labels=tuple(str(a["label"]) for a in case.answers),
+        channel_names=case.dataset.omics_names if layout.n_channels > 1 else ("",),
+        value_range=robust_range(genomap.z),
+        unit=map_unit(case.dataset),
+        overlay=layout.to_maps(shares(case.answers, genomap.kept).astype(np.float32), fill=np.nan),
+        overlay_label=f"attribution, {OVERLAY}",
+    )
+
+
+def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
+    guess = int(np.argmax(a["proba"][0]))
+    top = np.argsort(-np.abs(a["values"]))[:N_TOP]
+    x = case.dataset.X[[case.row]]
+    x = (x if isinstance(x, np.ndarray) else x.toarray())[0]
+    return ModelAnswer(
+        label=str(a["label"]),
+        proba=tuple(float(v) for v in a["proba"][0]),
+        low=tuple(float(v) for v in a["proba"][1:].min(axis=0)),
+        high=tuple(float(v) for v in a["proba"][1:].max(axis=0)),
+        in_words=in_words(case.found, a["model"], guess, float(a["proba"][0, guess])),
+        stays_possible=sets.in_words(case.found, a["model"], case.fold, a["proba"][0], case.confidence),
+        scores=tuple((METRICS[m], score_words(s)) for m, s in case.found.scores[a["model"]].items()),
+        method=str(a["method"]),
+        top=tuple((case.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
+        completeness_gap=float(a["completeness_gap"]),
+    )
+
+
+def _agreement(answers: Answers) -> str:
+    if len(answers) < 2:
+        return ""
+    pair, top = agreement(answers[0]["values"], answers[1]["values"]), top_of(len(answers[0]["values"]))
+    return (
+        f"Rank correlation of both attributions {pair.spearman:+.2f}, {pair.top_k_overlap:.0%} of the top {top} shared."
+    )
+
+
+def _provenance(case: PatientCase) -> dict[str, str]:
+    shown, options = case.shown, case.options
+    return origin(
+        case.found,
+        **{
+            "This patient": f"test fold {case.fold + 1}: no model that answers here was fitted on it",
+            "Layout shown": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
+            "Noise and features": f"{shown.level:.0%} noise, {shown.keep:.0%} of the features kept",
+        },
+    )
