@@ -2,6 +2,7 @@
 # make test         everything that is checked: unit, property, app and browser tests, contracts, lint, types
 # make lint         ruff, mypy and the import contracts alone
 # make trust        every test that proves a promise or answers a threat (README), and its figures
+# make bench-ui     how fast the app feels, measured in a real browser (an otherwise idle machine)
 # make audit        known vulnerabilities of every pinned package (asks pypi.org), and the list of licences
 # make sample-data  write sample_data/ again, byte for byte
 # make clean        remove the environment and all caches
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --disable-socket --allow-unix-socket --allow-hosts=127.0.0.1,::1,localhost
 
-.PHONY: app test trust audit lint sample-data clean environment chromium
+.PHONY: app test trust bench-ui audit lint sample-data clean environment chromium
 
 app: $(VENV)/.requirements
 	@case "$$(uname)$$DISPLAY$$WAYLAND_DISPLAY" in Linux) headless=true ;; *) headless=false ;; esac; \
@@ -34,6 +35,9 @@ test: $(VENV)/.test-requirements chromium
 
 trust: $(VENV)/.test-requirements chromium
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/trust/report.py
+
+bench-ui: $(VENV)/.test-requirements chromium
+	@PYTHONPATH=. $(BIN)/python tests/browser/bench_ui.py
 
 audit: $(VENV)/.requirements
 	@$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit
