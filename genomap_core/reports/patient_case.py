@@ -16,14 +16,16 @@ from genomap_core.reports.parts import layout_rows, origin, score_words
 from genomap_core.reports.patient import ModelAnswer, PatientReport
 from genomap_core.workflows import sets
 from genomap_core.workflows.compare import CompareResult
-from genomap_core.workflows.genomap import GenomapConfig, GenomapResult, map_unit
+from genomap_core.workflows.genomap import GenomapConfig, GenomapResult, map_unit, region_groups
 from genomap_core.workflows.patient import agreement, top_of
 from genomap_core.workflows.scores import METRICS
 from genomap_core.workflows.unlike import Likeness, likeness
 
 LITTLE_AGREEMENT = 0.2
 N_TOP = 10
-OVERLAY = "share of the largest"
+MANY = 1000
+"""Features on the map from which attributions are first shown as sums over regions: single cells are hard to see."""
+N_REGIONS = 64
 
 Answers = Sequence[Mapping[str, Any]]
 """One model each: ``model``, ``label``, ``proba (1 + draws, C)``; with an explanation also ``values (p,)``, ``method``
@@ -111,17 +113,32 @@ def in_words(found: CompareResult, name: str, target: int, p: float) -> str:
     )
 
 
-def shares(answers: Answers, kept: np.ndarray) -> np.ndarray:
-    """``(k, q)`` attributions of the kept features, each model's in shares of its largest."""
-    values = np.stack([a["values"][kept] for a in answers])
+def overlays(answers: Answers, kept: np.ndarray, regions: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
+    """What to draw over the map: ``(label, (k, q) values)`` of features and of regions, what reads best first.
+
+    ``regions (q,)``: map region of each kept feature, -1 for none. Each model's values are shares of its largest, in
+    [-1, 1]; a region's value is the sum over its features, painted on all of them.
+    """
+    values = np.stack([np.asarray(a["values"], np.float64)[kept] for a in answers])
+    placed = regions >= 0
+    sums = np.stack([np.bincount(regions[placed], v[placed], minlength=1) for v in values])
+    painted = np.where(placed, sums[:, np.maximum(regions, 0)], 0.0)
+    of_features = ("features, share of the largest", _shares(values))
+    of_regions = ("sums over regions, share of the largest", _shares(painted))
+    return (of_regions, of_features) if len(kept) > MANY else (of_features, of_regions)
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
     largest = np.abs(values).max(axis=1, keepdims=True)
-    return values / np.where(largest > 0, largest, 1)
+    return (values / np.where(largest > 0, largest, 1)).astype(np.float32)
 
 
 def case_picture(case: PatientCase) -> StaticMap:
     """The patient without noise, once for each model, with that model's attribution on top."""
     layout, genomap, k = case.genomap.layout, case.genomap, len(case.answers)
     values = np.where(genomap.missing[case.row], np.float32(np.nan), genomap.z[case.row])
+    regions = region_groups(genomap, case.dataset.n_features, N_REGIONS)[genomap.kept]
+    title, shares = overlays(case.answers, genomap.kept, regions)[0]
     return StaticMap(
         maps=layout.to_maps(np.repeat(values[None], k, axis=0), fill=np.nan),
         occupied=layout.feature_of_cell >= 0,
@@ -129,8 +146,8 @@ def case_picture(case: PatientCase) -> StaticMap:
         channel_names=case.dataset.omics_names if layout.n_channels > 1 else ("",),
         value_range=robust_range(genomap.z),
         unit=map_unit(case.dataset),
-        overlay=layout.to_maps(shares(case.answers, genomap.kept).astype(np.float32), fill=np.nan),
-        overlay_label=f"attribution, {OVERLAY}",
+        overlay=layout.to_maps(shares, fill=np.nan),
+        overlay_label=title,
     )
 
 

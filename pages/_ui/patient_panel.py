@@ -15,7 +15,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
 from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
-from genomap_core.reports.patient_case import OVERLAY, PatientCase, in_words, shares
+from genomap_core.reports.patient_case import N_REGIONS, PatientCase, in_words, overlays
 from genomap_core.workflows import sets
 from genomap_core.workflows.compare import CompareResult
 from genomap_core.workflows.genomap import GenomapResult, region_groups
@@ -28,8 +28,6 @@ from pages._ui.session import Session, warm
 from pages._ui.shell import plain
 from pages._ui.weights_card import time_warning
 from pages._ui.widgets import caption
-
-N_REGIONS = 64
 
 
 @st.fragment
@@ -73,8 +71,8 @@ def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
         event = gene_map(maps, key="compare_map", height=420, columns=2, initial=shown)
         caption(
             "Both models see exactly the values drawn here. They were fitted without this patient "
-            f"(fold {asked.fold + 1} of {found.config.n_folds}). Colour of the overlay: share of the largest "
-            "attribution."
+            f"(fold {asked.fold + 1} of {found.config.n_folds}). Colour: attribution of regions (the sum over "
+            "their features) or of single features, as you choose; each model's in shares of its largest."
         )
     if event.perturbation != shown:
         session.perturbation = event.perturbation
@@ -188,16 +186,15 @@ def _groups(session: Session, genomap: GenomapResult) -> np.ndarray:
 def _two_maps(session: Session, genomap: GenomapResult, row: int, about: list[dict[str, Any]]) -> MapData:
     """The patient twice, each time with one model's attribution on top; one pair of sliders moves both."""
     base = map_data(session, genomap, [row, row], title=session.dataset.name)
-    overlays = ()
-    if all("values" in a for a in about):
-        overlays = (Overlay(f"attribution, {OVERLAY}", shares(about, genomap.kept), limit=1.0),)
+    regions = _groups(session, genomap)[genomap.kept]
+    shown = overlays(about, genomap.kept, regions) if all("values" in a for a in about) else ()
     labels = tuple(str(a["label"]) for a in about)
     return MapData(
         places=base.places, values=base.values, names=base.names, labels=labels, channel_names=base.channel_names,
         noise=base.noise, rank=base.rank, seed=base.seed, missing=base.missing, value_range=base.value_range,
         unit=base.unit, title=base.title, noun=base.noun,
-        overlays=overlays,
-        regions=_groups(session, genomap)[genomap.kept],
+        overlays=tuple(Overlay(label, values, limit=1.0) for label, values in shown),
+        regions=regions,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports import document
 from genomap_core.reports.patient import ModelAnswer, PatientReport, patient_document
+from genomap_core.reports.patient_case import MANY, overlays
 
 HOSTILE = '<script src="https://evil.example/x.js"></script>&amp;'
 
@@ -96,3 +97,15 @@ def test_a_report_with_one_model_and_many_classes_is_written(report: PatientRepo
 def test_the_version_is_the_projects() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert genomap_core.__version__ == project["version"]
+
+
+def test_large_maps_show_regions_first_and_both_overlays_are_shares() -> None:
+    values = np.array([0.5, -2.0, 1.0, 0.25, 9.0])
+    kept, regions = np.arange(4), np.array([0, 1, 1, -1])
+    (features, of_features), (sums, of_regions) = overlays([{"values": values}], kept, regions)
+    assert (features.split(",")[0], sums.split(",")[0]) == ("features", "sums over regions")
+    assert of_features[0] == pytest.approx([0.25, -1.0, 0.5, 0.125])
+    assert of_regions[0] == pytest.approx([0.5, -1.0, -1.0, 0.0])  # 0.5, -2 + 1 twice, none; in shares of 1
+    many = np.arange(MANY + 1)
+    first, _ = overlays([{"values": np.zeros(MANY + 1)}], many, np.zeros(MANY + 1, int))[0]
+    assert first == sums
