@@ -45,11 +45,12 @@ STYLE = """<style>
   }
 }
 @media (prefers-color-scheme: dark) {
-  [data-variant=segmented_control][aria-checked=true] p, [role=tab][aria-selected=true] p {color: #e7eef2}
+  [data-variant=segmented_control][aria-checked=true] p, [role=tab][aria-selected=true] p,
+  [data-testid=stSliderThumbValue] p {color: #e7eef2}
 }
 </style>"""
 """Less empty space above the page, columns that wrap before their text is cut (those in a container whose key begins
-with ``wide`` early), chosen tabs with enough contrast in the dark; fixed text, no data in it."""
+with ``wide`` early), chosen tabs and sliders' values with enough contrast in the dark; fixed text, no data in it."""
 
 
 def _navigation() -> Any:
