@@ -40,7 +40,7 @@ def before_after(X: np.ndarray, solvers: tuple[str, ...] = ("published", "ot")) 
     font = ImageFont.load_default(14)
     for k, (title, positions) in enumerate(panels):
         pixels = Image.fromarray(arrangement_picture(positions, colours, layouts[0].shape, SIDE))
-        image.paste(pixels, (k * (SIDE + GAP), TOP))
+        image.paste(pixels, (k * (SIDE + GAP), TOP), pixels)
         draw.text((k * (SIDE + GAP), 4), title, fill=INK, font=font)
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)

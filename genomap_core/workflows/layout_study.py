@@ -68,10 +68,11 @@ def feature_colours(z: np.ndarray) -> np.ndarray:
 def arrangement_picture(
     positions: np.ndarray, colours: np.ndarray, shape: tuple[int, int], side: int = 480
 ) -> np.ndarray:
-    """An arrangement as pixels: ``(q, 2)``, ``(q, 3)`` -> about ``(side, side, 3)`` uint8; cells of none are light."""
-    picture = np.full((*shape, 3), 240, np.uint8)
+    """An arrangement as pixels: ``(q, 2)``, ``(q, 3)`` -> about ``(side, side, 4)`` uint8; cells of none are clear."""
+    picture = np.zeros((*shape, 4), np.uint8)
     placed = positions[:, 0] >= 0
-    picture[tuple(positions[placed].T.astype(int))] = colours[placed]
+    cells = tuple(positions[placed].T.astype(int))
+    picture[(*cells, slice(3))], picture[(*cells, 3)] = colours[placed], 255
     cell = max(1, side // max(shape))
     return picture.repeat(cell, axis=0).repeat(cell, axis=1)
 

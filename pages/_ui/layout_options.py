@@ -18,7 +18,7 @@ from genomap_core.workflows.layout_wishes import (
     outline_rows,
 )
 from pages._ui.session import Session
-from pages._ui.shell import plain, show_error
+from pages._ui.shell import show_error
 
 MAX_BYTES = 20_000_000
 
@@ -86,7 +86,7 @@ def _gene_sets(session: Session, config: GenomapConfig) -> GenomapConfig:
         "Draw as regions",
         list(found),
         list(found)[:5],
-        format_func=lambda name: f"{plain(name)} ({len(found[name])})",
+        format_func=lambda name: f"{name} ({len(found[name])})",
         max_selections=30,
         help="A gene in several sets belongs to the first.",
     )
@@ -124,7 +124,7 @@ def _pins(session: Session, config: GenomapConfig) -> GenomapConfig:
     st.multiselect(
         "Held in place",
         list(config.pins),
-        format_func=lambda pin: f"{plain(dataset.feature_names[pin[0]])} at row {pin[1]}, column {pin[2]}",
+        format_func=lambda pin: f"{dataset.feature_names[pin[0]]} at row {pin[1]}, column {pin[2]}",
         key="pins",
         on_change=unpin,
     )
