@@ -107,7 +107,7 @@ class Storage:
         return removed
 
     def sweep(self) -> int:
-        """Remove sessions unused for `keep_days`, and half-written files that killed servers left; how many sessions."""
+        """Remove sessions unused for `keep_days`, and what killed servers left half-written; how many sessions."""
         for path in (self.home / "sessions").glob(f"*/{WRITING}*"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > IN_USE_S:
