@@ -19,7 +19,7 @@ PROMISES: dict[str, tuple[str, tuple[str, ...]]] = {
             "workflows/test_compare_resume.py",
             "training/test_checkpoint.py",
             "training/test_growth_training.py",
-            "browser/test_kills.py",
+            "browser/test_killed.py",
         ),
     ),
     "P5": (
