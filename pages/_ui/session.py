@@ -110,8 +110,9 @@ class Session:
     perturbation: Perturbation = field(default_factory=Perturbation)
     previous: tuple[Dataset, str | None] | None = None
     """The cohort before the present one, for undo."""
-    uploads: int = 0
-    """Part of the uploaders' keys: another number, and what they hold in memory is dropped."""
+    uploads: int = field(default_factory=lambda: secrets.randbelow(10**9))
+    """Part of the uploaders' keys: another number, and what they hold in memory is dropped. It differs from server to
+    server, so that after a restart no uploader shows a file that the new server was never given."""
     failure: str | None = None
     """What went wrong in a callback, for the page to show once."""
     cache: dict[tuple[Any, ...], Any] = field(default_factory=dict)
@@ -252,7 +253,10 @@ def _find(token: str, signed_in: bool) -> Session:
         found = _restore(token)
         if found is not None or signed_in:
             return found or Session(token, shared_sample(DEFAULT_SAMPLE))
-    return Session(secrets.token_urlsafe(16), shared_sample(DEFAULT_SAMPLE))
+    fresh = Session(secrets.token_urlsafe(16), shared_sample(DEFAULT_SAMPLE))
+    with suppress(OSError, StorageError):  # an empty folder, so that the link outlives a restart of the server
+        storage().folder(fresh.owner)
+    return fresh
 
 
 def _restore(token: str) -> Session | None:

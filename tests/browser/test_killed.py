@@ -63,8 +63,14 @@ def visit(browser: Browser, network: NetworkWatch) -> Iterator[Callable[[str], V
 
 
 def go(page: Page, name: str) -> None:
-    page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
-    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=LONG)
+    """Follow the menu; a click that met a dead server is made again, as people do."""
+    heading = page.get_by_role("heading", name=name, exact=True)
+    for _ in range(12):
+        page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
+        with contextlib.suppress(AssertionError):
+            expect(heading).to_be_visible(timeout=15_000)
+            return
+    expect(heading).to_be_visible()
 
 
 def give(page: Page, path: Path) -> None:
@@ -104,9 +110,15 @@ def test_nothing_finished_is_lost_whoever_is_killed_at_whatever_stage(
     def strike() -> None:
         if victim == "browser":
             here.kill()
-        else:
-            server.kill()
-            server.start()
+            return
+        link = here.page.url
+        server.kill()
+        server.start()
+        here.page.reload()
+        expect(here.page.get_by_test_id("stApp")).to_have_attribute(
+            "data-test-script-state", "notRunning", timeout=LONG
+        )
+        assert link.partition("session=")[2] in here.page.url, "the link outlives the server"
 
     in_use(here.page, "Simulated expression cohort")
     path = table(tmp_path / "mine.csv", 60, 1500)
@@ -121,10 +133,9 @@ def test_nothing_finished_is_lost_whoever_is_killed_at_whatever_stage(
     if victim == "server":
         wire.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": -1})
     in_use(here.page, "Simulated expression cohort")
+    expect(here.page.get_by_text("mine.csv")).to_have_count(0)
     assert bytes_of(server.home, b"gene1499") == []
 
-    if victim == "server":
-        here.page.reload()
     give(here.page, path)
     here.page.get_by_role("button", name="Use this cohort").click(timeout=LONG)
     strike()  # while it is stored
