@@ -3,7 +3,7 @@
 # make lint         ruff, mypy and the import contracts alone
 # make trust        every test that proves a promise or answers a threat (README), and its figures
 # make bench-ui     how fast the app feels, measured in a real browser (an otherwise idle machine)
-# make audit        known vulnerabilities of every pinned package (asks pypi.org), and the list of licences
+# make audit        known vulnerabilities of every pinned package (asks the package index), and the list of licences
 # make sample-data  write sample_data/ again, byte for byte
 # make clean        remove the environment and all caches
 #
@@ -39,10 +39,11 @@ trust: $(VENV)/.test-requirements chromium
 bench-ui: $(VENV)/.test-requirements chromium
 	@PYTHONPATH=. $(BIN)/python tests/browser/bench_ui.py
 
+# Strict: a package that the advisory service does not know (a mirror without advisories) is no clean one.
 audit: $(VENV)/.requirements
 	@$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit
 	@$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//' > $(VENV)/audit/pins.txt
-	$(VENV)/audit/bin/pip-audit --no-deps --disable-pip --requirement $(VENV)/audit/pins.txt
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audit/pins.txt
 	@$(BIN)/python -m genomap_core licences
 
 lint: $(VENV)/.test-requirements

@@ -30,6 +30,6 @@ with shell.page(
         )
         with st.popover("Layout", icon=":material/tune:"):
             chosen = layout_wishes(session, layout_form(session.dataset, session.layout))
-    session.layout = chosen
+    session.choose(chosen)
     result = layout_views.placed(session)
     VIEWS[choice](session, result)

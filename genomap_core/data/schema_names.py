@@ -63,9 +63,10 @@ def check_header(table: Table) -> list[Message]:
     numbers = [float(t) for t in titles if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", t)]
     if table.flipped or not titles or len(numbers) < 0.5 * len(titles):
         return []
-    steps = np.diff(numbers)
+    with np.errstate(invalid="ignore"):  # two names of 1e999 are both infinite
+        steps = np.diff(numbers)
     axis = len(numbers) > 2 and (bool((steps > 0).all()) or bool((steps < 0).all()))
-    codes = np.mean([value == int(value) for value in numbers]) > 0.8 and len(set(titles)) == len(titles)
+    codes = np.mean([value.is_integer() for value in numbers]) > 0.8 and len(set(titles)) == len(titles)
     repeated = any(table.columns[at] in column.words for at, column in table.texts.items() if at)
     if repeated or not (axis or codes):
         text = f"The header looks like data: {plural(len(numbers), 'column name')} are numbers ({some(titles, 3)})."

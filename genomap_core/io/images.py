@@ -59,12 +59,16 @@ def check_image(data: bytes, name: str, limits: Limits = DEFAULT) -> ImageFacts:
         raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
     if kind == "tiff" and data[2:4] in (b"*\0", b"\0*"):
         _check_tiff_chain(data)
-    Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and counted before pixels are read
+    Image.MAX_IMAGE_PIXELS = None  # of the first picture we count the pixels ourselves, before they are read
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as image:
             return _look(image, data, kind, name, limits)
     except InputError:
         raise
+    except Image.DecompressionBombError as error:
+        raise RefusedError(
+            f"A frame of the image has over {limits.pixels:,} pixels: give the first one only."
+        ) from error
     except _UNREADABLE as error:
         raise _translated(error) from error
 
@@ -76,6 +80,7 @@ def _look(image: Image.Image, data: bytes, kind: str, name: str, limits: Limits)
             f"The image has {width:,} x {height:,} pixels, over the limit of {limits.pixels:,}: "
             "scale it down or cut it into tiles."
         )
+    Image.MAX_IMAGE_PIXELS = limits.pixels // 2  # Pillow refuses twice as much: a later frame may enlarge the picture
     said = _said_on_form(image, data, kind, name, _count_pages(image))
     image.load()
     values = np.asarray(image)

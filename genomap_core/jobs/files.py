@@ -8,7 +8,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,31 @@ RESULT = "result.json"
 ERROR_LOG = "error.log"
 WORKER_LOG = "worker.log"
 FAULT_LOG = "fault.log"
+WRITING = ".writing-"
+"""How names of files begin that a killed process may leave: never read, removed by the next server."""
 RESERVED = frozenset({RESULT, ERROR_LOG, WORKER_LOG, FAULT_LOG})
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}", re.ASCII)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file, fsync, rename: after a crash there is the old content or the new, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """After a crash there is the old content or the new, never half of one."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to write to; at the end it is flushed to the disk and takes its name, or is removed."""
+    beside = path.with_name(f"{WRITING}{uuid.uuid4().hex[:12]}-{path.name}")
+    beside.touch(mode=0o600)
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

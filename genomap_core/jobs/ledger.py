@@ -61,6 +61,7 @@ class Ledger:
         self._connection.execute("PRAGMA journal_mode=WAL")
         # A power cut may take the last transactions, never the file's consistency; results are fsynced files beside it.
         self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute("PRAGMA secure_delete=ON")  # what a user deletes is overwritten, not only unlinked
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, VERSION):
@@ -128,6 +129,10 @@ class Ledger:
         """Ended rows whose processes have not been checked to be gone."""
         sql = f"SELECT {_COLUMNS} FROM job WHERE {_ENDED} AND token IS NOT NULL AND swept=0"
         return [_entry(row) for row in self._read(sql)]
+
+    def ids(self) -> set[str]:
+        """Every job there is."""
+        return {row["id"] for row in self._read("SELECT id FROM job")}
 
     def ended_before(self, moment: float) -> list[str]:
         """Ids of jobs that ended before ``moment`` (seconds since the epoch) and have no process left."""

@@ -16,6 +16,7 @@ from genomap_core.errors import JobError, StorageError
 from genomap_core.jobs.entry import check_entry_point
 from genomap_core.jobs.files import LEDGER, damaged_files, make_private, put_inputs, read_result, size_of, to_json
 from genomap_core.jobs.ledger import Entry, Ledger
+from genomap_core.jobs.process import abandoned, sign
 from genomap_core.jobs.records import Job, JobEvent, Limits
 from genomap_core.jobs.runner import LocalRunner, Runner
 from genomap_core.jobs.supervisor import Supervisor
@@ -75,7 +76,7 @@ class JobManager:
         self.root = make_private(Path(root).resolve())
         self._limits = limits or Limits()
         self._max_waiting, self._min_free_bytes, self._owner_bytes = max_waiting, min_free_bytes, owner_bytes
-        self._keep_days, self._pruned = keep_days, 0.0
+        self._keep_days, self._tidied = keep_days, 0.0
         self._make_room, self._sound = make_room, set[str]()
         self._ledger = Ledger(self.root / LEDGER)
         self._supervisor = Supervisor(
@@ -113,6 +114,7 @@ class JobManager:
         job = Job(uuid.uuid4().hex[:16], owner, title, task, "queued", time.time())
         folder = make_private(self.root / job.id)
         try:
+            sign(folder)
             put_inputs(folder, files or {})
             self._ledger.add(job, spec_text, limits or self._limits, self._max_waiting)
         except BaseException as error:
@@ -221,20 +223,24 @@ class JobManager:
                 allowed = f"{self._owner_bytes / 1e9:.1f} GB are allowed"
                 raise JobError(f"Your jobs hold {used / 1e9:.1f} GB; {allowed}. Remove some first.")
 
-    def _prune(self) -> None:
-        """At most once an hour: forget what ended longer ago than `keep_days`."""
-        if self._keep_days is None or time.time() - self._pruned < 3600:
+    def _tidy(self) -> None:
+        """At most once an hour: forget what ended longer ago than `keep_days`, and what killed servers left behind."""
+        if time.time() - self._tidied < 3600:
             return
-        self._pruned = time.time()
-        for job_id in self._ledger.ended_before(self._pruned - self._keep_days * 86400):
-            if self._ledger.remove(job_id):
-                shutil.rmtree(self.root / job_id, ignore_errors=True)
+        self._tidied = time.time()
+        if self._keep_days is not None:
+            for job_id in self._ledger.ended_before(self._tidied - self._keep_days * 86400):
+                if self._ledger.remove(job_id):
+                    shutil.rmtree(self.root / job_id, ignore_errors=True)
+        folders = abandoned(self.root)
+        for name in folders.keys() - self._ledger.ids():
+            shutil.rmtree(folders[name], ignore_errors=True)
 
     def _supervise(self, poll_s: float) -> None:
         while not self._stop.is_set():
             try:
                 self._supervisor.tick()
-                self._prune()
+                self._tidy()
             except (sqlite3.Error, OSError):  # a full disk or a locked file must not end the supervision
                 _log.exception("jobs: a round failed, trying again")
             self._wake.wait(poll_s)

@@ -18,6 +18,8 @@ TOKEN_VARIABLE = "GENOMAP_JOB_TOKEN"
 """Environment variable that marks a worker and everything it starts."""
 GRACE_VARIABLE = "GENOMAP_JOB_GRACE"
 """Environment variable: seconds a worker's task has to answer a cancel."""
+SIGNATURE = ".server"
+"""File in a job's folder: the handle of the server that made it."""
 
 
 def handle_of(pid: int) -> str | None:
@@ -88,6 +90,21 @@ def kill_marked(token: str) -> list[int]:
                 process.kill()
                 ended.append(process.pid)
     return ended
+
+
+def sign(folder: Path) -> None:
+    """Note in a job's folder which server made it, before any data are in it."""
+    (folder / SIGNATURE).write_text(handle_of(os.getpid()) or "")
+
+
+def abandoned(root: Path) -> dict[str, Path]:
+    """Folders of jobs whose server is gone, by the job's id; those that no ledger knows were never submitted."""
+    found = {}
+    for signature in root.glob(f"*/{SIGNATURE}"):
+        with contextlib.suppress(OSError, ValueError):
+            if not is_alive(signature.read_text()):
+                found[signature.parent.name] = signature.parent
+    return found
 
 
 def describe_exit(code: int | None) -> str | None:

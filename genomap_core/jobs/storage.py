@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from genomap_core.errors import InputError, StorageError
-from genomap_core.jobs.files import make_private, size_of
+from genomap_core.jobs.files import WRITING, make_private, size_of
 from genomap_core.jobs.manager import JobManager
 
 IN_USE_S = 3600.0
@@ -107,7 +107,11 @@ class Storage:
         return removed
 
     def sweep(self) -> int:
-        """Remove sessions unused for `keep_days`; how many."""
+        """Remove sessions unused for `keep_days`, and what killed servers left half-written; how many sessions."""
+        for path in (self.home / "sessions").glob(f"*/{WRITING}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > IN_USE_S:
+                    path.unlink()
         limit = time.time() - self.limits.keep_days * 86400
         old = [name for name, used in self._sessions() if used < limit and not self._is_busy(name)]
         for owner in old:

@@ -79,6 +79,7 @@ def _to_bytes(state: TrainState, fingerprint: str) -> bytes:
     optimiser = state.optimiser.state_dict()
     tensors = {f"module/{k}": v for k, v in state.module.state_dict().items()}
     tensors |= {f"best/{k}": v for k, v in state.best.items()}
+    tensors |= {f"generators/{k}": v for k, v in state.generators.items()}
     for index, values in optimiser["state"].items():
         tensors |= {f"optimiser/{index}/{k}": v for k, v in values.items()}
     plain: dict[str, Any] = {"epoch": state.epoch, "curve": state.curve, "best_epoch": state.best_epoch}
@@ -94,6 +95,7 @@ def _from_tensors(state: TrainState, tensors: dict[str, Tensor], plain: dict[str
     state.module.load_state_dict(part("module/"))
     device = next(state.module.parameters()).device
     state.best = {k: v.to(device) for k, v in part("best/").items()}
+    state.generators = part("generators/")
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in part("optimiser/").items():
         index, name = key.split("/")

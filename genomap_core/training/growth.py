@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,8 +19,10 @@ from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
 from genomap_core.models.physnet import PhysicsConfig, PhysNet
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.device import autocast, choose_device, memory_errors_named, private_randomness
 from genomap_core.training.growth_losses import LossWeights, Targets, growth_losses
+from genomap_core.training.loop import TrainState
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +100,16 @@ class GrowthClassifier:
         A dict for each epoch of each seed: ``seed``, ``epoch``, ``loss`` and every term of the loss.
     """
 
-    def __init__(self, config: GrowthTraining = GrowthTraining(), on_progress: OnProgress = ignore) -> None:
+    def __init__(
+        self,
+        config: GrowthTraining = GrowthTraining(),
+        on_progress: OnProgress = ignore,
+        checkpoint_dir: Path | None = None,
+    ) -> None:
         self.config = config
         self.on_progress = on_progress
+        self.checkpoint_dir = checkpoint_dir
+        """Where the state after each epoch is kept, for a training that is stopped to go on from."""
 
     def fit(
         self, images: np.ndarray, y: np.ndarray, n_classes: int | None = None, knowledge: Knowledge = Knowledge()
@@ -118,29 +130,45 @@ class GrowthClassifier:
         self.in_channels_ = images.shape[1]
         self.modules_: tuple[nn.Module, ...] = ()
         self.history_: tuple[dict[str, float], ...] = ()
+        saved = self._checkpoints(images, y, knowledge)
         device = choose_device(self.config.device)
         remedy = "choose a smaller `batch_size`, `width` or image size"
         with memory_errors_named("Training", device, remedy), private_randomness(device):
             x = torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(device)
             targets = _targets(y, self.n_classes_, knowledge).to(device)
             for k in range(self.config.n_seeds):
-                module = self._train(x, targets, np.bincount(y, minlength=self.n_classes_), k)
+                module = self._train(x, targets, np.bincount(y, minlength=self.n_classes_), k, saved)
                 self.modules_ += (module.to("cpu").eval(),)
         return self
 
-    def _train(self, x: Tensor, targets: Targets, counts: np.ndarray, k: int) -> nn.Module:
+    def _checkpoints(self, images: np.ndarray, y: np.ndarray, knowledge: Knowledge) -> Checkpoints | None:
+        """Where states go, marked with the options and the images they belong to."""
+        if self.checkpoint_dir is None:
+            return None
+        digest = hashlib.sha256(repr(replace(self.config, device="")).encode())
+        for array in (images, y, knowledge.masks, knowledge.tumour, knowledge.log_ratio, knowledge.log_product):
+            digest.update(b"-" if array is None else repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return Checkpoints(self.checkpoint_dir, digest.hexdigest())
+
+    def _train(self, x: Tensor, targets: Targets, counts: np.ndarray, k: int, saved: Checkpoints | None) -> nn.Module:
         config, n = self.config, len(x)
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence([config.seed, k]).generate_state(1)[0]))
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
         module = self.build().to(device=x.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+        state = TrainState(module, optimiser)
         n_batches = math.ceil(n / config.batch_size)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, config.learning_rate, total_steps=config.max_epochs * n_batches, pct_start=0.2
         )
+        save: Callable[[TrainState], None] = lambda state: None  # noqa: E731
+        if saved is not None:
+            saved.restore(str(k), state)
+            _go_on(state, schedule, state.epoch * n_batches, generator)
+            save = saved.saver(str(k))
         class_weights = torch.from_numpy(counts.sum() / np.maximum(counts, 1) / max(1, (counts > 0).sum())).to(x)
         total = config.n_seeds * config.max_epochs
-        for epoch in range(config.max_epochs):
+        for epoch in range(state.epoch, config.max_epochs):
             module.train()
             sums: dict[str, float] = {}
             order = torch.randperm(n, generator=generator).to(x.device)
@@ -161,8 +189,12 @@ class GrowthClassifier:
                 self.on_progress(Progress("training", k * config.max_epochs + epoch, total))
             if not math.isfinite(sums["loss"]):
                 raise InputError(f"The loss became {sums['loss']} in epoch {epoch + 1}: lower `learning_rate`.")
-            self.history_ += ({"seed": float(k), "epoch": epoch + 1.0, **sums},)
+            state.epoch = epoch + 1
+            state.curve.append({"seed": float(k), "epoch": epoch + 1.0, **sums})
+            state.generators = {"own": generator.get_state(), "shared": torch.get_rng_state()}
+            save(state)
             self.on_progress(Progress("training", k * config.max_epochs + epoch + 1, total, sums))
+        self.history_ += tuple(state.curve)
         return module
 
     def build(self) -> nn.Module:
@@ -206,6 +238,19 @@ class GrowthClassifier:
         if images.shape[1] != self.in_channels_:
             raise InputError(f"The network was trained on {self.in_channels_} channels, these have {images.shape[1]}.")
         yield from torch.from_numpy(np.ascontiguousarray(images, np.float32)).split(32)
+
+
+def _go_on(
+    state: TrainState, schedule: torch.optim.lr_scheduler.OneCycleLR, n_steps: int, generator: torch.Generator
+) -> None:
+    """Bring rates and randomness to where a restored state stopped."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the schedule misses the optimiser's steps, which were made before
+        for _ in range(n_steps):
+            schedule.step()
+    if state.generators:
+        generator.set_state(state.generators["own"])
+        torch.set_rng_state(state.generators["shared"])
 
 
 def _check_images(images: np.ndarray) -> None:

@@ -45,6 +45,8 @@ class TrainState:
     """Validation loss before the first epoch."""
     best_loss: float = math.inf
     best_epoch: int = 0
+    generators: dict[str, Tensor] = field(default_factory=dict)
+    """States of random generators that run through all epochs; empty where each epoch is seeded by its number."""
 
 
 def new_state(module: nn.Module, config: TrainConfig) -> TrainState:

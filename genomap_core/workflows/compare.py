@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,6 +16,7 @@ import numpy as np
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import Cancelled, GenomapError, InputError, ModelLimitError, OutOfMemoryError
+from genomap_core.jobs.files import replacing
 from genomap_core.pfn import STRATEGIES
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.workflows.folds import make_folds
@@ -104,7 +106,7 @@ class CompareResult:
             "config": asdict(self.config),
             "classes": self.classes,
             "digest": self.digest,
-            "runs": [{f.name: getattr(r, f.name) for f in fields(r) if f.name != "proba"} for r in self.runs],
+            "runs": [_header(r) for r in self.runs],
             "scores": {m: {k: asdict(s) for k, s in row.items()} for m, row in self.scores.items()},
             "differences": [[*pair, asdict(s)] for pair, s in self.differences.items()],
         }
@@ -128,6 +130,29 @@ class CompareResult:
             differences={(a, b): Score(**s) for a, b, s in header["differences"]},
             digest=header["digest"],
         )
+
+
+def _header(run: ModelRun) -> dict[str, Any]:
+    return {f.name: getattr(run, f.name) for f in fields(run) if f.name != "proba"}
+
+
+def _keep_run(path: Path, run: ModelRun, about: dict[str, Any]) -> None:
+    """Write what a model answered: whole, or not at all. A failure is tried again."""
+    if run.proba is None:
+        return
+    header = json.dumps({"about": about, "run": _header(run)})
+    with replacing(path) as beside:
+        np.savez(beside, header=np.frombuffer(header.encode(), np.uint8), proba=run.proba)
+
+
+def _kept_run(path: Path, about: dict[str, Any]) -> ModelRun | None:
+    """What the model answered before the work was stopped; None where it had not come so far, or to other questions."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header, proba = json.loads(file["header"].tobytes()), file["proba"]
+        return _read_run(header["run"], proba) if header["about"] == about else None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None
 
 
 def _read_run(header: dict[str, Any], proba: np.ndarray | None) -> ModelRun:
@@ -182,7 +207,8 @@ def compare(
     """Fit and test every model on the same folds; selection, scaling and layout are learned inside each fold.
 
     Networks of each fold are saved in ``folder`` (when given), so that a patient can be explained by the very
-    model that never saw him.
+    model that never saw him. So is what each model answered: when the work is stopped and run again in the folder, a
+    model that was finished is not fitted again.
     """
     folds = make_folds(dataset, config.n_folds, config.seed)
     fold_of_row = np.empty(dataset.n_samples, np.int64)
@@ -190,13 +216,20 @@ def compare(
         fold_of_row[test] = k
     runs = []
     total = len(config.models) * len(folds)
+    about = json.loads(json.dumps({"digest": dataset.digest, "config": asdict(config)}))
     for m, name in enumerate(config.models):
         step = m * len(folds)
 
         def tell(k: int, step: int = step, name: str = name) -> None:
             on_progress(Progress(f"{MODELS[name]}: fold {min(k + 1, len(folds))} of {len(folds)}", step + k, total))
 
-        runs.append(_run(name, dataset, config, folds, folder, tell))
+        kept = None if folder is None else folder / f"run-{name}.npz"
+        run = None if kept is None else _kept_run(kept, about)
+        if run is None:
+            run = _run(name, dataset, config, folds, folder, tell)
+            if kept is not None:
+                _keep_run(kept, run, about)
+        runs.append(run)
     assert dataset.y is not None
     probas = {r.name: r.proba for r in runs if r.proba is not None}
     on_progress(Progress("intervals", total, total))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from genomap_core.workflows.growth_samples import FOLDER, write_samples
 from genomap_core.workflows.growth_view import PHYSNET, PLAIN
 
 SIZE = 96
+CHECKPOINTS = "checkpoints"
 SAMPLE = GrowthCompareConfig(width=8, upscale=4, max_epochs=14, batch_size=32, learning_rate=4e-3)
 """Of the models in ``sample_data/growth``: small, so that they stay small on disk."""
 
@@ -50,13 +52,16 @@ def compare_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) ->
 def train_pair(
     cohort: ImageCohort, config: GrowthCompareConfig, folder: Path, n_seeds: int, on_progress: OnProgress = ignore
 ) -> None:
-    """Train PhysNet and the same ResNet without growth on all of ``cohort``; write ``physnet`` and ``resnet``."""
+    """Train PhysNet and the same ResNet without growth on all of ``cohort``; write ``physnet`` and ``resnet``.
+
+    The state after each epoch lies in ``folder`` until both are written: a training that was stopped goes on from it.
+    """
     from genomap_core.training.growth import GrowthClassifier
     from genomap_core.training.growth_bundle import save_growth
 
     for network, name, seeds in (("physnet18", PHYSNET, n_seeds), ("resnet18", PLAIN, 1)):
         training = replace(training_of(config, network), n_seeds=seeds)
-        model = GrowthClassifier(training, on_progress)
+        model = GrowthClassifier(training, on_progress, folder / CHECKPOINTS / network)
         model.fit(cohort.images, cohort.y, len(cohort.classes), knowledge_of(cohort, training))
         save_growth(
             folder / name,
@@ -72,6 +77,7 @@ def train_pair(
             },
             half=True,
         )
+    shutil.rmtree(folder / CHECKPOINTS)
 
 
 def write_sample_models(folder: Path = FOLDER, n_per_class: int = 150) -> None:

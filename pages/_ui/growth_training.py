@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
@@ -99,16 +98,13 @@ def panel(session: Session) -> None:
 
 
 def _submit(session: Session, task: str, spec: dict[str, Any], title: str, files: Any) -> None:
-    given: dict[str, Path] = {}
+    given: dict[str, bytes] = {}
     if files:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             for file in files:
                 archive.writestr(file.name, file.getvalue())
-        data = packed.getvalue()
-        path = session.folder / f"images-{hashlib.sha256(data).hexdigest()[:16]}.zip"
-        path.write_bytes(data)
-        given["images.zip"] = path
+        given["images.zip"] = packed.getvalue()
     jobs().submit(f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files=given)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from genomap_core.jobs import Job, JobEvent
+from genomap_core.jobs.files import replacing
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 
@@ -23,9 +24,8 @@ def submit(session: Session, task: str, spec: dict[str, Any], title: str) -> str
     """Queue ``genomap_core.workflows.<task>`` on the tab's cohort; the job's id."""
     path = session.folder / f"dataset-{session.dataset.digest[:16]}.npz"
     if not path.is_file():  # whole or not at all: a server may be killed while it writes
-        temporary = path.with_name("submitting.npz")
-        session.dataset.save(temporary)
-        temporary.replace(path)
+        with replacing(path) as beside:
+            session.dataset.save(beside)
     return jobs().submit(
         f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files={"dataset.npz": path}
     )
@@ -103,7 +103,8 @@ def ended(session: Session, job: Job, draw: Callable[[Job], None]) -> None:
         "Resume",
         key=f"resume-{job.id}",
         icon=":material/restart_alt:",
-        help="Runs it again on the same data; a training goes on from its last finished epoch.",
+        help="Runs it again on the same data: a training goes on from its last finished epoch, a comparison from its "
+        "last finished model, other work starts anew.",
         on_click=lambda: session.attempt(lambda: jobs().resume(job.id, session.owner)),
     )
 

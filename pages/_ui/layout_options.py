@@ -111,14 +111,14 @@ def _pins(session: Session, config: GenomapConfig) -> GenomapConfig:
     def pin() -> None:
         wanted = tuple(int(st.session_state[key]) for key in ("pin_feature", "pin_row", "pin_column"))
         others = tuple(p for p in session.layout.pins if p[0] != wanted[0] and p[1:] != wanted[1:])
-        session.layout = replace(session.layout, pins=(*others, wanted))
+        session.choose(replace(session.layout, pins=(*others, wanted)))
 
     st.button("Pin", icon=":material/push_pin:", on_click=pin, disabled=feature is None)
     if not config.pins:
         return config
 
     def unpin() -> None:
-        session.layout = replace(session.layout, pins=tuple(st.session_state["pins"]))
+        session.choose(replace(session.layout, pins=tuple(st.session_state["pins"])))
 
     st.session_state["pins"] = list(config.pins)
     st.multiselect(

@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from genomap_core.data.perturb import Perturbation
 from genomap_core.errors import GenomapError, InputError, StorageError
 from genomap_core.io.sandbox import sweep_leftovers
 from genomap_core.jobs import JobManager
-from genomap_core.jobs.files import make_private, write_atomically
+from genomap_core.jobs.files import make_private, replacing, to_json, write_atomically
+from genomap_core.jobs.process import handle_of, is_alive
 from genomap_core.jobs.storage import Removed, Storage
 from genomap_core.jobs.warm import WarmWorker
 from genomap_core.progress import OnProgress, ignore
@@ -33,6 +35,12 @@ from pages._ui.shell import show_error
 from pages._ui.sign_in import identity
 
 TOKEN = "session"
+STATE = "state.json"
+AT_WORK = "at-work.json"
+"""What the server is doing for a session; found after its end, it was interrupted."""
+USUAL = GenomapConfig()
+STORING = "The server stopped while it stored a cohort. If another one than yours is in use, upload yours again."
+PLACING = "The server stopped while it placed the features of this cohort; they are placed again now."
 
 
 def home() -> Path:
@@ -104,8 +112,9 @@ class Session:
     """Asked of prediction sets."""
     previous: tuple[Dataset, str | None] | None = None
     """The cohort before the present one, for undo."""
-    uploads: int = 0
-    """Part of the uploaders' keys: another number, and what they hold in memory is dropped."""
+    uploads: int = field(default_factory=lambda: secrets.randbelow(10**9))
+    """Part of the uploaders' keys: another number, and what they hold in memory is dropped. It differs from server to
+    server, so that after a restart no uploader shows a file that the new server was never given."""
     failure: str | None = None
     """What went wrong in a callback, for the page to show once."""
     cache: dict[tuple[Any, ...], Any] = field(default_factory=dict)
@@ -154,17 +163,40 @@ class Session:
     def save(self) -> None:
         """Write what a refresh needs: whole, or not at all."""
         path = self.folder / "dataset.npz"
-        if self.sample is None:
-            temporary = path.with_name("dataset.writing.npz")
-            try:
+        with self.at_work(STORING):
+            if self.sample is None:
                 storage().make_room(self.owner, _size(self.dataset))
-                self.dataset.save(temporary)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        write_atomically(self.folder / "state.json", json.dumps({"sample": self.sample}).encode())
-        if self.sample is not None:
-            path.unlink(missing_ok=True)
+                with replacing(path) as beside:
+                    self.dataset.save(beside)
+            self._save_state()
+            if self.sample is not None:
+                path.unlink(missing_ok=True)
+
+    def _save_state(self) -> None:
+        layout = None if self._usual else asdict(self.layout)
+        state = to_json({"sample": self.sample, "layout": layout}, "state of the session")
+        write_atomically(self.folder / STATE, state.encode())
+
+    def choose(self, layout: GenomapConfig) -> None:
+        """These options for the layout from now on; a refresh finds them. The usual ones of a sample are not stored."""
+        before, self.layout = self.layout, layout
+        if before != layout and not (_is_usual(before, self.dataset) and self._usual):
+            self._save_state()
+
+    @property
+    def _usual(self) -> bool:
+        return _is_usual(self.layout, self.dataset)
+
+    @contextmanager
+    def at_work(self, told: str) -> Iterator[None]:
+        """What takes a while: if the server is killed meanwhile, the next one says so with the words ``told``."""
+        with suppress(OSError):
+            (self.folder / AT_WORK).write_text(json.dumps({"by": handle_of(os.getpid()), "told": told}))
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                (self.folder / AT_WORK).unlink(missing_ok=True)
 
     def delete_data(self) -> Removed:
         """Remove all that is stored of this tab and go back to the sample; what there was."""
@@ -179,9 +211,10 @@ class Session:
         """Layout and maps of the cohort with the tab's options; computed once."""
 
         def make() -> GenomapResult:
-            if self.sample is not None and self.layout == GenomapConfig():
+            if self.sample is not None and self._usual:
                 return shared_genomap(self.sample)
-            return fit_genomap(self.dataset, self.layout, on_progress)
+            with self.at_work(PLACING):
+                return fit_genomap(self.dataset, self.layout, on_progress)
 
         return self.remember(("genomap", self.dataset.digest, self.layout), make)
 
@@ -222,20 +255,40 @@ def _find(token: str, signed_in: bool) -> Session:
         found = _restore(token)
         if found is not None or signed_in:
             return found or Session(token, shared_sample(DEFAULT_SAMPLE))
-    return Session(secrets.token_urlsafe(16), shared_sample(DEFAULT_SAMPLE))
+    fresh = Session(secrets.token_urlsafe(16), shared_sample(DEFAULT_SAMPLE))
+    with suppress(OSError, StorageError):  # an empty folder, so that the link outlives a restart of the server
+        storage().folder(fresh.owner)
+    return fresh
 
 
 def _restore(token: str) -> Session | None:
     folder = home() / "sessions" / _owner(token)
-    if not (folder / "state.json").is_file():
+    _tell_interrupted(folder / AT_WORK)
+    if not (folder / STATE).is_file():
         return Session(token, shared_sample(DEFAULT_SAMPLE)) if folder.is_dir() else None
     try:
-        sample = json.loads((folder / "state.json").read_text())["sample"]
+        state = json.loads((folder / STATE).read_text())
+        sample, layout = state["sample"], state.get("layout")
         dataset = Dataset.load(folder / "dataset.npz") if sample is None else shared_sample(sample)
-    except (OSError, ValueError, KeyError, TypeError, InputError):
+        return Session(token, dataset, sample, GenomapConfig.from_spec(layout) if layout else USUAL)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
         st.warning("The cohort of this tab could not be read again; the sample cohort is shown.")
         return Session(token, shared_sample(DEFAULT_SAMPLE))
-    return Session(token, dataset, sample)
+
+
+def _tell_interrupted(note: Path) -> None:
+    """Say what a killed server was doing; once."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = json.loads(note.read_text())
+        if not is_alive(found["by"]):
+            note.unlink()
+            st.warning(found["told"], icon=":material/restart_alt:")
+
+
+def _is_usual(layout: GenomapConfig, dataset: Dataset) -> bool:
+    """Whether these are the options that everybody begins with, however the number of features is written."""
+    most = min(USUAL.max_features, dataset.n_features)
+    return layout.max_features >= most and replace(layout, max_features=USUAL.max_features) == USUAL
 
 
 def _owner(token: str) -> str:

@@ -167,6 +167,12 @@ def test_a_header_of_numbers_is_data_unless_it_is_an_axis_or_codes():
     assert not found({str(x): features()["g0"] for x in (21652, 25725, 144, 21)} | LABEL, "header-is-data")
 
 
+@pytest.mark.parametrize("text", ["1e999", "1e999,g\n1,2\n3,4\n", "1e999,-1e999,2\n1,2,3\n4,5,6\n"])
+def test_a_header_of_numbers_beyond_all_numbers_is_answered(text):
+    """Found by fuzzing: no whole number is as large as the first name."""
+    assert validate(read_table(text.encode(), "t.csv")).messages
+
+
 @pytest.mark.parametrize(
     ("name", "identifies"),
     [

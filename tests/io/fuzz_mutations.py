@@ -47,7 +47,7 @@ def _inside(rng: random.Random, data: bytes, corpus: list[bytes], kind: str) -> 
             return gzip.compress(_damage(rng, gzip.decompress(data), corpus[:1], kind), 1)
         if data[:4] == b"\x89PNG":
             return _inside_png(rng, data, corpus, kind)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError):
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError):  # or encrypted
         return None
     return None
 

@@ -80,6 +80,16 @@ def test_declared_pixels_are_limited_before_any_is_read():
         check_image(saved(), "a.png", Limits(pixels=255))
 
 
+def test_a_later_frame_that_enlarges_the_picture_is_limited_too():
+    """Found by fuzzing: the second frame of a GIF claimed 40,000 x 40,000 pixels, and memory was filled with them."""
+    frames = [Image.fromarray(np.full((64, 64), k, np.uint8)) for k in (0, 200)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    second = data.rindex(b",\0\0\0\0\x40\0\x40\0")
+    wide = data[: second + 5] + struct.pack("<2H", 40_000, 40_000) + data[second + 9 :]
+    with pytest.raises(RefusedError, match="frame"):
+        check_image(wide, "a.gif")
+
+
 def test_a_bomb_of_text_is_refused():
     text = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(80 << 20)))
     data = saved()

@@ -160,6 +160,43 @@ def test_training_is_the_same_for_a_seed_and_leaves_the_global_randomness_alone(
     assert not np.allclose(other, probas[0])
 
 
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_a_training_that_was_killed_goes_on_from_its_last_epoch_to_the_same_network(after: int, tmp_path) -> None:
+    x, y, masks = blobs(16)
+    known = Knowledge(masks=masks, tumour=y.astype(np.float32))
+    config = dataclasses.replace(TINY, max_epochs=3, n_seeds=2)
+    whole = GrowthClassifier(config).fit(x, y, 2, known)
+    epochs: list[int] = []
+
+    def note(progress: Progress) -> None:
+        if progress.values:
+            epochs.append(progress.step)
+            if len(epochs) == after:
+                raise Killed
+
+    with pytest.raises(Killed):
+        GrowthClassifier(config, note, tmp_path).fit(x, y, 2, known)
+    torch.manual_seed(99)
+    again = GrowthClassifier(config, note, tmp_path).fit(x, y, 2, known)
+    assert epochs == [1, 2, 3, 4, 5, 6], "each epoch once"
+    assert again.history_ == whole.history_
+    for one, other in zip(whole.modules_, again.modules_):
+        for name, tensor in one.state_dict().items():
+            np.testing.assert_array_equal(tensor, other.state_dict()[name], err_msg=name)
+
+
+def test_a_saved_training_of_other_images_is_not_gone_on_with(tmp_path) -> None:
+    x, y, _ = blobs(8)
+    config = dataclasses.replace(TINY, max_epochs=1)
+    GrowthClassifier(config, checkpoint_dir=tmp_path).fit(x, y)
+    with pytest.raises(InputError, match="other data or options"):
+        GrowthClassifier(config, checkpoint_dir=tmp_path).fit(x + 1, y)
+
+
 @pytest.mark.parametrize("network", ["resnet18", "mobilenet_v2"])
 def test_baselines_train_by_the_same_code_and_hold_no_growth(network: str) -> None:
     x, y, _ = blobs(24)

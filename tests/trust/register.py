@@ -11,7 +11,16 @@ PROMISES: dict[str, tuple[str, tuple[str, ...]]] = {
     "P3": ("Every refusal names file, column and row.", ("test_inspect.py", "app/test_bad_uploads.py")),
     "P4": (
         "A result once shown as done survives kill -9.",
-        ("jobs/test_restart.py", "jobs/test_resume.py", "trust/test_faults.py"),
+        (
+            "jobs/test_restart.py",
+            "jobs/test_resume.py",
+            "trust/test_faults.py",
+            "trust/test_kills.py",
+            "workflows/test_compare_resume.py",
+            "training/test_checkpoint.py",
+            "training/test_growth_training.py",
+            "browser/test_killed.py",
+        ),
     ),
     "P5": (
         "A benchmark grid of n cells gives n rows, whatever happens.",
