@@ -9,32 +9,60 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Dataset": "genomap_core.data.dataset",
-    "read_table": "genomap_core.io.tables",
-    "GenomapTransformer": "genomap_core.layout",
-    "MapClassifier": "genomap_core.training",
-    "make_classifier": "genomap_core.workflows.models",
-    "explain": "genomap_core.explain",
-    "save_bundle": "genomap_core.training",
-    "load_bundle": "genomap_core.training",
+    "CompareConfig": "workflows.compare",
+    "Dataset": "data.dataset",
+    "GenomapConfig": "workflows.genomap",
+    "GenomapTransformer": "layout",
+    "MapClassifier": "training",
+    "annotate": "workflows.annotated",
+    "compare": "workflows.compare",
+    "explain": "explain",
+    "fit_genomap": "workflows.genomap",
+    "from_anndata": "workflows.annotated",
+    "load_bundle": "training",
+    "load_growth": "training.growth_bundle",
+    "load_sample": "workflows.samples",
+    "make_classifier": "workflows.models",
+    "prepare_slices": "data.hygiene:prepare",
+    "read_table": "io.tables",
+    "sample_slices": "workflows.growth_samples:read_samples",
+    "save_bundle": "training",
+    "to_anndata": "workflows.annotated",
+    "to_dataset": "data.schema",
+    "validate": "data.schema",
 }
+"""Stable name -> its module, and behind a colon what it is called there."""
 
 __all__ = [
+    "CompareConfig",
     "Dataset",
+    "GenomapConfig",
     "GenomapTransformer",
     "MapClassifier",
+    "annotate",
+    "compare",
     "explain",
+    "fit_genomap",
+    "from_anndata",
     "load_bundle",
+    "load_growth",
+    "load_sample",
     "make_classifier",
+    "prepare_slices",
     "read_table",
+    "sample_slices",
     "save_bundle",
+    "to_anndata",
+    "to_dataset",
+    "validate",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'genomap_core' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    module, _, other = _HOME[name].partition(":")
+    return getattr(import_module(f"genomap_core.{module}"), other or name)
 
 
 def __dir__() -> list[str]:

@@ -16,6 +16,32 @@ ID_STEM = "(id before its last _)"
 
 
 @dataclass(frozen=True, slots=True)
+class WordCodes:
+    """How the words of one column became features, so that another table's words become the same ones.
+
+    Parameters
+    ----------
+    column
+        Name of the column.
+    features
+        Names of the ``k`` features made of it.
+    words
+        In lower case, without blanks around them.
+    values
+        ``k`` numbers for each word.
+    """
+
+    column: str
+    features: tuple[str, ...]
+    words: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.words) != len(self.values) or any(len(row) != len(self.features) for row in self.values):
+            raise ValueError(f"{self.column}: every word needs a number for each of {len(self.features)} features.")
+
+
+@dataclass(frozen=True, slots=True)
 class Roles:
     """Names are those of :meth:`Table.title`.
 
@@ -41,6 +67,10 @@ class Roles:
         Numbers that stand for a missing value, such as -999.
     labels
         Whether labels that differ only in case, blanks, ``-`` and ``_`` are one class.
+    codes
+        How columns of words become features where another table has decided it; the program decides on the others.
+    needed
+        Features of a model that is trained already: they stay where they have no value, and one sample is enough.
     """
 
     id: str | None = None
@@ -53,6 +83,8 @@ class Roles:
     not_numbers: NotNumbers = "error"
     missing_values: tuple[float, ...] = ()
     labels: Labels = "merge variants"
+    codes: tuple[WordCodes, ...] = ()
+    needed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():

@@ -33,7 +33,7 @@ from genomap_core.errors import InputError
 if TYPE_CHECKING:
     from genomap_core.data.dataset import Dataset
 
-__all__ = ["ID_STEM", "Message", "Roles", "SchemaReport", "to_dataset", "validate"]
+__all__ = ["ID_STEM", "Message", "Roles", "SchemaReport", "settled_roles", "to_dataset", "validate"]
 
 
 @dataclass(frozen=True)
@@ -139,16 +139,22 @@ def to_dataset(table: Table, roles: SchemaReport | Roles, name: str) -> Dataset:
     )
 
 
+def settled_roles(table: Table, report: SchemaReport) -> Roles:
+    """The report's roles with the codes that the words of this table got, for other tables to be read alike."""
+    encoded = split(table, report.roles).encoded
+    return replace(report.roles, codes=tuple(made.codes for made in encoded if made.codes is not None))
+
+
 def _check_shape(parts: Parts) -> list[Message]:
     n, q = parts.cohort.values.shape
     said: list[Message] = []
     if n == 0:
         said.append(Message("error", "no-rows", "The table has no rows below its header: there are no samples."))
-    elif n == 1:
+    elif n == 1 and not parts.cohort.roles.needed:
         said.append(
             Message("error", "one-sample", "The table has 1 sample; at least 2 are needed.", remedy="Add samples.")
         )
-    elif n < 10:
+    elif n < 10 and not parts.cohort.roles.needed:
         said.append(
             Message("warn", "few-samples", f"The table has {n} samples only: no model can be judged on so few.")
         )

@@ -43,13 +43,15 @@ def split(table: Table, roles: Roles) -> Parts:
 
 
 def feature_names(parts: Parts, filled: np.ndarray) -> tuple[str, ...]:
-    """All features' names in the file's order; number features only where ``filled`` (``(q,)`` bool)."""
+    """All features' names in the file's order; number features only where ``filled`` (``(q,)`` bool) or needed."""
     return tuple(name for _, name, _ in _plan(parts, filled))
 
 
 def _plan(parts: Parts, filled: np.ndarray) -> list[tuple[tuple[int, int], str, tuple[int, int]]]:
     """Every feature: its place in the file, its name, and ``(-1, number column)`` or ``(encoded, its column)``."""
     cohort = parts.cohort
+    needed = frozenset(cohort.roles.needed)
+    filled = filled | np.array([name in needed for name in cohort.names], bool)
     numbers = [((int(cohort.origin[k]), 0), cohort.names[k], (-1, k)) for k in np.flatnonzero(filled).tolist()]
     words = [
         ((made.position, c), name, (e, c)) for e, made in enumerate(parts.encoded) for c, name in enumerate(made.names)

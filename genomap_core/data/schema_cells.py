@@ -42,8 +42,13 @@ def check_missing(cohort: Cohort, stats: ColumnStats) -> list[Message]:
     if empty := np.flatnonzero(stats.empty).tolist():
         text = f"{plural(len(empty), 'sample')} without a single value left out: {some(cohort.row(i) for i in empty)}."
         said.append(Message("warn", "empty-sample", text, None, cohort.row_number(empty[0]), None, "Delete the rows."))
-    names = [cohort.names[k] for k in np.flatnonzero(missing == n).tolist()]
-    if names:
+    absent = [cohort.names[k] for k in np.flatnonzero(missing == n).tolist()]
+    needed = frozenset(cohort.roles.needed)
+    if kept := [name for name in absent if name in needed]:
+        text = f"{plural(len(kept), 'feature')} that the model needs without a single value: {some(map(shown, kept))}."
+        remedy = "It answers as for the median of its training samples."
+        said.append(Message("warn", "needed-feature", text, kept[0], remedy=remedy))
+    if names := [name for name in absent if name not in needed]:
         text = f"{plural(len(names), 'feature')} without a single value left out: {some(map(shown, names))}."
         said.append(Message("warn", "empty-feature", text, names[0], remedy="Remove the columns from the file."))
     half = [cohort.names[k] for k in np.flatnonzero((missing > 0.5 * n) & (missing < n)).tolist()]

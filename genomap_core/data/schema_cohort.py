@@ -20,8 +20,8 @@ class Cohort:
     """``n`` samples with ``q`` number features.
 
     ``values``: ``(n, q)`` float32 with NaN for missing, or CSR. ``origin``: ``(q,)`` the table's position of each.
-    ``words``: positions of text columns that are neither id, target nor group, nor set aside. ``table``: with samples
-    in rows.
+    ``words``: positions of text columns, and of those that the roles have codes for, that are neither id, target nor
+    group, nor set aside. ``table``: with samples in rows.
     """
 
     table: Table
@@ -59,10 +59,10 @@ def arrange(table: Table, roles: Roles) -> Cohort:
     group_at = None if stem else _position(table, roles.group, "group", said)
     aside = {at for name in roles.set_aside for at in range(table.n_columns) if table.title(at) == name}
     parts = {at for at in (id_at, target_at, group_at) if at is not None}
-    numbers = np.array(
-        [k for k, at in enumerate(table.number_at.tolist()) if at not in parts | aside | table.annotations], int
-    )
-    words = tuple(at for at in sorted(table.texts) if at not in parts | aside | table.annotations)
+    coded = {at for codes in roles.codes if (at := table.find(codes.column)) is not None}
+    taken = parts | aside | table.annotations
+    numbers = np.array([k for k, at in enumerate(table.number_at.tolist()) if at not in taken | coded], int)
+    words = tuple(at for at in sorted({*table.texts, *coded}) if at not in taken)
     values, names, origin = _features(table, roles, numbers, said)
     id_column = None if id_at is None else table.text_column(id_at)
     group = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from genomap_core.data.message import Message, plural, shown, some
+from genomap_core.data.roles import WordCodes
 from genomap_core.data.schema_cohort import Cohort
 from genomap_core.data.schema_words import FALSE_WORDS, LIKELY_MISSING_WORDS, ORDERED_WORDS, TRUE_WORDS
 from genomap_core.data.table import TextColumn
@@ -21,24 +22,32 @@ class Encoded:
     position: int
     names: tuple[str, ...]
     values: np.ndarray
+    codes: WordCodes | None = None
+    """None where the words are numbers: these mean the same in every table."""
 
 
 def encode_words(cohort: Cohort) -> tuple[list[Encoded], list[Message]]:
     """Every text column that is to be a feature, and what was made of it; those no use can be made of are set aside."""
     made: list[Encoded] = []
     said: list[Message] = []
+    known = {codes.column: codes for codes in cohort.roles.codes}
     for at in cohort.words:
-        title, column = cohort.table.title(at), cohort.table.texts[at]
-        features, message = encode(title, column)
+        title, column = cohort.table.title(at), cohort.table.text_column(at)
+        if title in known:
+            features, message = recode(known[title], column)
+        elif not column.words and title in cohort.roles.needed:
+            features, message = ((title,), np.full((len(column), 1), np.nan, np.float32)), None
+        else:
+            features, message = encode(title, column)
         if features is not None:
-            made.append(Encoded(at, features[0], features[1]))
+            made.append(Encoded(at, *features, known.get(title) or _codes_of(title, column, *features)))
         if message is not None:
             said.append(replace(message, row=_row_of(cohort, at, message.value)) if message.value else message)
     return made, said
 
 
 def _row_of(cohort: Cohort, at: int, word: str) -> int:
-    column = cohort.table.texts[at]
+    column = cohort.table.text_column(at)
     return int(cohort.table.rows[np.flatnonzero(column.codes == column.words.index(word))[0]])
 
 
@@ -76,6 +85,31 @@ def encode(title: str, column: TextColumn) -> tuple[Features | None, Message | N
         text = f"Column {title} holds free text ({words_in_rows}): set aside."
         return None, Message("warn", "free-text", text, column=title)
     return _categories(title, column, words, kinds)
+
+
+def recode(codes: WordCodes, column: TextColumn) -> tuple[Features | None, Message | None]:
+    """One text column as the features that another table made of it, or an error for a word that it did not have."""
+    words = [word.strip().lower() for word in column.words]
+    missing = (np.nan,) * len(codes.features)
+    values = dict.fromkeys(LIKELY_MISSING_WORDS, missing) | dict(zip(codes.words, codes.values))
+    for word, low in zip(column.words, words):
+        if low not in values:
+            text = f"Column {codes.column} holds {shown(word)!r}, which the table before it did not have: "
+            text += f"it had {some(map(shown, codes.words), 10)}."
+            remedy = "Write it as there, or leave the cell empty."
+            return None, Message("error", "unknown-word", text, column=codes.column, value=word, remedy=remedy)
+    looked_up = [_lookup(column, [values[low][k] for low in words]) for k in range(len(codes.features))]
+    return (codes.features, np.column_stack(looked_up)), None
+
+
+def _codes_of(title: str, column: TextColumn, names: tuple[str, ...], values: np.ndarray) -> WordCodes | None:
+    """What :func:`encode` made of each word; None where it read the words as numbers."""
+    words = [word.strip().lower() for word in column.words]
+    if _numbers(words) is not None:
+        return None
+    used = [(words[code], values[row]) for code, row in zip(*np.unique(column.codes, return_index=True)) if code >= 0]
+    found = {low: tuple(float(v) for v in row) for low, row in used}
+    return WordCodes(title, names, tuple(found), tuple(found.values()))
 
 
 def _categories(title: str, column: TextColumn, words: list[str], kinds: list[str]) -> tuple[Features, Message]:

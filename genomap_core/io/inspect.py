@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from genomap_core.data.message import Message, Severity, plural, worst
+from genomap_core.data.message import SEVERITIES, Message, Severity, plural, worst
 from genomap_core.data.schema import validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
@@ -41,14 +42,17 @@ class Inspection:
     def as_text(self) -> str:
         """Several lines for people."""
         lines = [f"{self.verdict.upper():7}{self.file}" + (f": {self.summary}" if self.summary else "")]
-        for message in sorted(self.messages, key=lambda m: -_ORDER.index(m.severity)):
-            lines.append(f"  {message.severity:7}{message.text}")
-            if message.remedy:
-                lines.append(f"         -> {message.remedy}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *listed(self.messages)])
 
 
-_ORDER = ("ok", "warn", "error", "refuse")
+def listed(messages: Sequence[Message]) -> list[str]:
+    """Lines for people: the worst first, below each its remedy."""
+    lines = []
+    for message in sorted(messages, key=lambda m: -SEVERITIES.index(m.severity)):
+        lines.append(f"  {message.severity:7}{message.text}")
+        if message.remedy:
+            lines.append(f"         -> {message.remedy}")
+    return lines
 
 
 def inspect(source: str | Path | bytes, name: str | None = None, limits: Limits = DEFAULT) -> Inspection:

@@ -68,7 +68,7 @@ def save_growth(
     write_atomically(path, save_tensors(tensors, metadata={"genomap": json.dumps(header)}))
 
 
-def load_growth(source: Path | bytes, device: str = "cpu") -> GrowthBundle:
+def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle:
     """Read what :func:`save_growth` wrote.
 
     Raises
@@ -76,7 +76,7 @@ def load_growth(source: Path | bytes, device: str = "cpu") -> GrowthBundle:
     BundleError
         The file is damaged, of another kind, of a newer version, or its weights don't fit its network.
     """
-    data = source.read_bytes() if isinstance(source, Path) else source
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
     header = _header(data)
     try:
         tensors = load_tensors(data)

@@ -9,7 +9,7 @@ from typing import Any
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import some
 from genomap_core.data.personal import public_name
-from genomap_core.data.roles import Log, Roles
+from genomap_core.data.roles import Log, Roles, WordCodes
 from genomap_core.data.schema import SchemaReport, to_dataset, validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
@@ -50,16 +50,17 @@ def cohort_of(table: Table, report: SchemaReport) -> Dataset:
 def for_model(table: Table, features: Sequence[str], provenance: Mapping[str, Any], wishes: Wishes) -> SchemaReport:
     """The report on ``table`` under the roles that a saved model needs.
 
-    Labels play no part, so that a sample without one is answered too. Where the model's ``provenance`` holds the roles
-    of its training table, label and group column, scale and marks of missing values are those; else the label column
-    that is proposed is left out, unless the model was trained on it.
+    Labels play no part, so that a sample without one is answered too; features without a value stay. Where the model's
+    ``provenance`` holds the roles of its training table, label and group column, scale, marks of missing values and the
+    numbers that words stand for are those; else the label column that is proposed is left out, unless the model was
+    trained on it.
 
     Parameters
     ----------
     features
         The model's, in its order.
     """
-    proposed = describe(table, wishes).roles
+    proposed = replace(describe(table, wishes).roles, needed=tuple(features))
     trained = _roles(provenance)
     if trained is None:
         left_out = validate(table, _unlabelled(proposed, proposed.target, wishes))
@@ -78,6 +79,7 @@ def for_model(table: Table, features: Sequence[str], provenance: Mapping[str, An
         log=wishes.log or trained.log,
         missing_values=trained.missing_values,
         not_numbers=trained.not_numbers,
+        codes=trained.codes,
         duplicates=trained.duplicates,
         set_aside=tuple(dict.fromkeys((*proposed.set_aside, *trained.set_aside))),
     )
@@ -120,9 +122,15 @@ def _roles(provenance: Mapping[str, Any]) -> Roles | None:
         return None
     try:
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-        return Roles(**fields)
+        codes = tuple(_codes(**code) for code in stored.get("codes", ()))
+        return Roles(**fields | {"codes": codes})
     except (TypeError, ValueError) as error:
         raise InputError(f"The model's note on its training table can't be read ({error}): train it again.") from error
+
+
+def _codes(column: str, features: list[str], words: list[str], values: list[list[float]]) -> WordCodes:
+    """From JSON, where tuples came back as lists."""
+    return WordCodes(str(column), tuple(map(str, features)), tuple(map(str, words)), tuple(map(tuple, values)))
 
 
 def _names(table: Table, report: SchemaReport) -> tuple[str, ...]:

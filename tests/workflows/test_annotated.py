@@ -89,6 +89,12 @@ def test_infinite_values_are_told_and_not_written_into_the_object():
     assert np.isinf(adata.X[3, 5])
 
 
+def test_what_is_done_to_the_object_does_not_reach_the_cohort(cohort):
+    made = to_anndata(cohort)
+    made.X[:] = 7.0
+    np.testing.assert_array_equal(cohort.X, values())
+
+
 def test_columns_that_may_identify_persons_leave_with_nothing():
     dataset = from_anndata(annotated())
     again = to_anndata(dataset)

@@ -1,0 +1,59 @@
+"""Files that a command writes: checked before the long work, whole or not at all, the old one kept until then."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genomap_core.errors import InputError
+
+
+def check_out(path: Path | None, *inputs: Path | None) -> None:
+    """Raise :class:`InputError` where a file can't be written: no folder, a closed one, or one of the command's inputs.
+
+    None is a file that was not asked for.
+    """
+    if path is not None:
+        if any(other is not None and other.exists() and path.exists() and path.samefile(other) for other in inputs):
+            raise InputError(f"{path} is read by this command: give another name, so that it stays as it is.")
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: give the name of a file.")
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"There is no folder {path.parent} to write {path.name} into: make it first.")
+        if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+            raise InputError(
+                f"The folder {path.absolute().parent} can't be written to: choose another for {path.name}."
+            )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new file beside ``path`` to write into; it takes the place of ``path`` when all went well, else it goes."""
+    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        beside.chmod(0o666 & ~_umask())
+        yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_files(contents: dict[Path, Callable[[], bytes]]) -> None:
+    """Write every file; each is made only when it is its turn."""
+    for path, make in contents.items():
+        with replacing(path) as beside:
+            beside.write_bytes(make())
+
+
+def _umask() -> int:
+    """What the system takes from the rights of new files; to ask is to set it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

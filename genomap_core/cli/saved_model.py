@@ -1,0 +1,50 @@
+"""A model file and a table read as the model was trained, for the commands that use both."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genomap_core.cli.tables import checked, read, wishes
+from genomap_core.data.dataset import Dataset
+from genomap_core.errors import BundleError, RefusedError
+from genomap_core.workflows.cohort import for_model
+from genomap_core.workflows.saved import open_model
+
+if TYPE_CHECKING:
+    from genomap_core.training import Bundle
+
+
+def open_bundle(path: Path) -> Bundle:
+    """The model in a file; the errors name the file."""
+    try:
+        return open_model(path)
+    except RefusedError as error:
+        raise RefusedError(f"{path.name}: {error}") from error
+    except BundleError as error:
+        raise BundleError(f"{path.name}: {error}") from error
+
+
+def table_for(bundle: Bundle, path: Path, options: argparse.Namespace) -> tuple[Dataset, tuple[str, ...]]:
+    """The rows of a table as the model takes them, and what to look at in it.
+
+    Raises
+    ------
+    BundleError
+        Its features are not the model's; the message lists the difference of names.
+    """
+    table = read(path, options)
+    report = for_model(table, bundle.feature_names, bundle.header.provenance, wishes(options))
+    dataset = checked(table, report)
+    try:
+        bundle.check_features(dataset.feature_names)
+    except BundleError as error:
+        aside = report.roles.set_aside
+        hint = f"\nSet aside in the table: {', '.join(aside)}." if aside else ""
+        raise BundleError(f"{path.name} does not fit the model. {error}{hint}") from error
+    trained = str(bundle.header.provenance.get("unit", dataset.unit))
+    if trained.startswith("log") == dataset.unit.startswith("log"):
+        return dataset, dataset.notes
+    note = f"The model was trained on values in {trained!r}, these look like {dataset.unit!r}: see --scale."
+    return dataset, (*dataset.notes, note)

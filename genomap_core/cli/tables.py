@@ -1,0 +1,70 @@
+"""The table of a command: read, checked as ``inspect`` checks it, every problem told at once."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
+from genomap_core.data.roles import Log
+from genomap_core.data.schema import SchemaReport, settled_roles
+from genomap_core.data.table import Table
+from genomap_core.errors import InputError
+from genomap_core.io.inspect import listed
+from genomap_core.io.tables import read_table
+from genomap_core.workflows.cohort import Wishes, cohort_of, describe
+
+SCALES: dict[str, Log] = {"as-is": "as is", "log2": "log2(1+x)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command says in the end: to people, as JSON, and what to look at in its table."""
+
+    text: str
+    facts: dict[str, object]
+    notes: tuple[str, ...] = ()
+
+
+def read(path: Path, options: argparse.Namespace) -> Table:
+    """The table in a file; :class:`InputError` where there is none."""
+    if not path.is_file():
+        raise InputError(f"There is no file {path}: check the path.")
+    return read_table(path, sheet=options.sheet, layer=options.layer)
+
+
+def wishes(options: argparse.Namespace) -> Wishes:
+    """Roles given on the command line."""
+    return Wishes(
+        target=options.target,
+        id=options.id,
+        group=options.group,
+        set_aside=tuple(options.set_aside),
+        log=None if options.scale is None else SCALES[options.scale],
+    )
+
+
+def cohort(path: Path, options: argparse.Namespace) -> tuple[Dataset, SchemaReport]:
+    """The data set in a file, and the report that says how its columns were read, down to the words."""
+    table = read(path, options)
+    report = describe(table, wishes(options))
+    dataset = checked(table, report)
+    return dataset, replace(report, roles=settled_roles(table, report))
+
+
+def checked(table: Table, report: SchemaReport) -> Dataset:
+    """The data set under these roles; :class:`InputError` with every problem, listed as ``inspect`` lists them."""
+    if report.errors:
+        lines = "\n".join(listed(report.errors))
+        raise InputError(f"{table.name} can't be used, {plural(len(report.errors), 'problem')}:\n{lines}")
+    return cohort_of(table, report)
+
+
+def need_labels(dataset: Dataset, report: SchemaReport) -> None:
+    """Raise :class:`InputError` for a cohort without labels, naming the columns that could hold them."""
+    if dataset.y is None:
+        options = ", ".join(report.options[:12])
+        could = f" Columns that could be it: {options}." if options else ""
+        raise InputError(f"{dataset.name} has no column with the classes: name one with --target.{could}")

@@ -1,0 +1,193 @@
+"""Each command end to end: what it writes is what the library says, and what it says is true."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genomap_core.__main__ import main
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.schema import to_dataset, validate
+from genomap_core.io.tables import read_table
+from genomap_core.training import load_bundle
+from genomap_core.workflows.genomap import GenomapConfig, fit_genomap
+
+ROOT = Path(__file__).parents[2]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("# For research use only")
+    return list(csv.DictReader(lines[1:]))
+
+
+def cohort(path: Path) -> Dataset:
+    table = read_table(path)
+    return to_dataset(table, validate(table), path.name)
+
+
+def test_layout_writes_the_places_that_the_library_finds(given, tmp_path, capsys):
+    out, maps = tmp_path / "layout.csv", tmp_path / "maps.npz"
+    asked = ["--grid", "3x5", "--balance", "0.2", "--seed", "4", "--json", "--maps", str(maps)]
+    assert main(["layout", str(given.table), "--out", str(out), *asked]) == 0
+    dataset = cohort(given.table)
+    result = fit_genomap(dataset, GenomapConfig(grid=(3, 5), balance=0.2, seed=4))
+    written = [(row["feature"], [int(row["row"]), int(row["column"])]) for row in rows_of(out)]
+    assert written == list(zip(result.feature_names, result.layout.positions.tolist(), strict=True))
+    with np.load(maps, allow_pickle=False) as stored:
+        np.testing.assert_array_equal(stored["maps"], result.maps)
+        assert stored["sample_ids"].tolist() == list(dataset.sample_ids)
+    told = json.loads(capsys.readouterr().out)
+    assert told["grid"] == [3, 5]
+    assert told["quality"]["gw_distortion"] == pytest.approx(result.layout.quality.gw_distortion)
+    assert told["random_quality"]["knn_recall"] == pytest.approx(result.control.knn_recall)
+
+
+def test_layout_of_an_h5ad_file_comes_back_as_one(given, tmp_path, capsys):
+    anndata = pytest.importorskip("anndata", reason="AnnData files are written by the package anndata")
+    first, second = tmp_path / "first.h5ad", tmp_path / "second.h5ad"
+    assert main(["layout", str(given.table), "--out", str(first), "--quiet"]) == 0
+    assert main(["layout", str(first), "--out", str(second), "--quiet"]) == 0
+    adata = anndata.read_h5ad(second)
+    dataset = cohort(given.table)
+    result = fit_genomap(dataset)
+    np.testing.assert_array_equal(adata.varm["genomap"], result.layout.positions)
+    np.testing.assert_allclose(adata.obsm["X_genomap"].reshape(result.maps.shape), result.maps, atol=1e-6)
+    assert list(adata.obs_names) == list(dataset.sample_ids)
+    assert list(adata.obs["label"]) == [dataset.classes[k] for k in dataset.y]
+    assert not [c for c in adata.obs if "Doe1" in adata.obs[c].astype(str).tolist()]
+
+
+def test_names_that_look_like_formulas_leave_as_text(given, tmp_path):
+    table = tmp_path / "formulas.csv"
+    table.write_text(given.table.read_text().replace(",G0,", ",=G0,", 1))
+    out = tmp_path / "layout.csv"
+    assert main(["layout", str(table), "--out", str(out), "--quiet"]) == 0
+    assert rows_of(out)[0]["feature"] == "'=G0"
+
+
+def test_train_leaves_a_model_that_knows_its_table_and_its_scores(given, tmp_path, capsys):
+    out = tmp_path / "model.safetensors"
+    asked = ["--model", "genonet", "--epochs", "2", "--seed", "3", "--device", "cpu", "--json"]
+    assert main(["train", str(given.table), "--out", str(out), *asked]) == 0
+    said = capsys.readouterr()
+    told, bundle = json.loads(said.out), load_bundle(out)
+    assert bundle.classes == ("good", "poor")
+    assert bundle.feature_names == cohort(given.table).feature_names
+    assert bundle.header.metrics["accuracy"]["value"] == told["scores"]["accuracy"]["value"]
+    assert bundle.header.provenance["roles"]["target"] == told["target"] == "response"
+    assert bundle.header.provenance["config"]["seed"] == 3
+    assert told["training_rows"] + told["test_rows"] == 48
+    assert re.search(r"training: \d+ of \d+", said.err)
+    assert "surname" in said.err
+    assert "Doe" not in said.err + said.out
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_predict_says_what_the_model_says_with_and_without_labels(given, tmp_path, capsys):
+    dataset = cohort(given.table)
+    wanted = load_bundle(given.model).pipeline.predict_proba(dataset.X)
+    for name in ("table", "unlabelled"):
+        out = tmp_path / f"{name}.csv"
+        assert main(["predict", str(given.model), str(getattr(given, name)), "--out", str(out), "--quiet"]) == 0
+        rows = rows_of(out)
+        assert [row["sample_id"] for row in rows] == list(dataset.sample_ids)
+        got = [[float(row["probability_good"]), float(row["probability_poor"])] for row in rows]
+        np.testing.assert_allclose(got, wanted, rtol=1e-4)
+        assert [row["predicted"] for row in rows] == [("good", "poor")[k] for k in wanted.argmax(axis=1)]
+    assert f"({len(rows)}" not in capsys.readouterr().err
+
+
+def test_predict_answers_one_patient_with_a_gap(given, tmp_path):
+    header, first = given.unlabelled.read_text().splitlines()[:2]
+    cells = first.split(",")
+    cells[4] = ""
+    one, out = tmp_path / "one.csv", tmp_path / "out.csv"
+    one.write_text(f"{header}\n{','.join(cells)}\n")
+    assert main(["predict", str(given.model), str(one), "--out", str(out), "--quiet"]) == 0
+    x = cohort(given.table).X[[0]].copy()
+    x[0, 2] = np.nan
+    wanted = load_bundle(given.model).pipeline.predict_proba(x)[0, 0]
+    assert float(rows_of(out)[0]["probability_good"]) == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("method", ["auto", "shapley"])
+def test_explain_adds_up_to_the_models_log_odds(given, tmp_path, capsys, method):
+    out = tmp_path / "why.csv"
+    asked = ["--sample", "P001", "--sample", "P002", "--class", "poor", "--method", method, "--quiet", "--json"]
+    assert main(["explain", str(given.model), str(given.table), "--out", str(out), *asked]) == 0
+    told = json.loads(capsys.readouterr().out)
+    rows, dataset = rows_of(out), cohort(given.table)
+    assert [row["sample_id"] for row in rows] == ["P001", "P002"]
+    p = load_bundle(given.model).pipeline.predict_proba(dataset.X[1:3])[:, 1]
+    for row, probability in zip(rows, p, strict=True):
+        assert row["explained_class"] == "poor"
+        assert float(row["log_odds"]) == pytest.approx(np.log(probability / (1 - probability)), abs=1e-3)
+        total = sum(float(row[name]) for name in dataset.feature_names)
+        change = float(row["log_odds"]) - float(row["baseline_log_odds"])
+        assert change - total == pytest.approx(float(row["completeness_gap"]), abs=1e-3)
+        assert abs(change - total) < 0.02
+    assert told["complete"]
+    assert told["largest_gap"] < 0.02
+
+
+def test_explain_of_all_takes_each_samples_own_class(given, tmp_path, capsys):
+    out, predicted = tmp_path / "why.csv", tmp_path / "p.csv"
+    assert main(["explain", str(given.model), str(given.unlabelled), "--out", str(out)]) == 0
+    assert "Completeness: attributions sum" in capsys.readouterr().out
+    assert main(["predict", str(given.model), str(given.unlabelled), "--out", str(predicted)]) == 0
+    pairs = list(zip(rows_of(out), rows_of(predicted), strict=True))
+    assert len({a["explained_class"] for a, _ in pairs}) == 2
+    assert all(a["explained_class"] == b["predicted"] for a, b in pairs)
+
+
+def test_a_report_is_written_once_as_html_and_from_the_kept_comparison_as_pdf(given, tmp_path, capsys):
+    run, page, paper = tmp_path / "run", tmp_path / "r.html", tmp_path / "r.pdf"
+    asked = ["--models", "genomap", "logistic", "--folds", "2", "--epochs", "1", "--device", "cpu", "--run", str(run)]
+    assert main(["report", str(given.table), "--sample", "P004", "--out", str(page), *asked]) == 0
+    kept = {path: path.stat().st_mtime_ns for path in run.iterdir()}
+    assert main(["report", str(given.table), "--sample", "P007", "--out", str(paper), *asked, "--json"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in run.iterdir()} == kept, "the comparison was made again"
+    text = page.read_text()
+    assert text.count("<svg") == 1
+    assert "Patient 5" in text
+    assert "Logistic regression" in text
+    assert "P004" not in text
+    assert "Doe" not in text
+    assert paper.read_bytes().startswith(b"%PDF-")
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["name"] == "Patient 8"
+    for answer in told["answers"]:
+        assert sum(answer["proba"].values()) == pytest.approx(1, abs=1e-5)
+    other = ["report", str(given.table), "--sample", "P004", "--out", str(page), *asked, "--seed", "1"]
+    assert main(other) == 1
+    assert "comparison of other options" in capsys.readouterr().err
+
+
+def test_help_is_there_at_once_and_names_every_command():
+    code = (
+        "import sys; from genomap_core.__main__ import main\n"
+        "try: main(['--help'])\nexcept SystemExit as end: print('status', end.code)\n"
+        "print(sorted({'torch', 'numpy', 'pandas', 'sklearn', 'scipy', 'streamlit'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    for command in ("inspect", "layout", "train", "predict", "explain", "report", "licences"):
+        assert f"    {command} " in done.stdout
+    assert done.stdout.splitlines()[-2:] == ["status 0", "[]"]
+
+
+def test_a_layout_needs_no_torch(given, tmp_path):
+    code = (
+        "import sys; from genomap_core.__main__ import main; print(main(sys.argv[1:]));"
+        "print(sorted({'torch', 'streamlit', 'sklearn'} & set(sys.modules)))"
+    )
+    asked = ["layout", str(given.table), "--out", str(tmp_path / "l.csv")]
+    done = subprocess.run([sys.executable, "-c", code, *asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["0", "[]"]

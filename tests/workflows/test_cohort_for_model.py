@@ -1,0 +1,111 @@
+"""Another table is read as the model's training table was: its words, its scale, its label column, its gaps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from genomap_core.data.schema import settled_roles
+from genomap_core.errors import InputError
+from genomap_core.io.tables import read_table
+from genomap_core.workflows.cohort import Wishes, cohort_of, describe, for_model
+
+STAGES = ("I", "II", "III", "IV")
+HEADER = "id,age,stage,arm,seen,response\n"
+TRAINING = HEADER + "".join(
+    f"P{i:02d},{40 + i},{STAGES[i % 4]},{'ab'[i % 2]},{('yes', 'no')[i % 3 == 0]},{('good', 'bad')[i % 5 == 0]}\n"
+    for i in range(24)
+)
+FEATURES = ("age", "stage", "arm=b", "seen")
+
+
+def table(text: str):
+    return read_table(text.encode(), "t.csv")
+
+
+@pytest.fixture(scope="module")
+def provenance():
+    training = table(TRAINING)
+    roles = settled_roles(training, describe(training, Wishes(target="response")))
+    return json.loads(json.dumps({"roles": asdict(roles)}))
+
+
+def read(text: str, provenance, wishes=Wishes()):
+    new = table(text)
+    return cohort_of(new, for_model(new, FEATURES, provenance, wishes))
+
+
+def test_words_become_the_numbers_they_were_in_training(provenance):
+    new = HEADER + "Q1,50,IV,b,yes,good\nQ2,51,III,b,yes,\nQ3,52,ii,b,yes,bad\n"
+    dataset = read(new, provenance)
+    assert dataset.feature_names == FEATURES
+    np.testing.assert_array_equal(dataset.X, [[50, 3, 1, 1], [51, 2, 1, 1], [52, 1, 1, 1]])
+    assert dataset.y is None
+    assert dataset.sample_ids == ("Q1", "Q2", "Q3")
+
+
+def test_rows_of_the_training_table_are_read_as_they_were(provenance):
+    training = table(TRAINING)
+    known = cohort_of(training, describe(training, Wishes(target="response")))
+    for rows in ((0,), (3, 7), (1, 5, 9, 13)):
+        lines = TRAINING.splitlines()
+        part = "\n".join([lines[0], *(lines[1 + i] for i in rows)]) + "\n"
+        np.testing.assert_array_equal(read(part, provenance).X, known.X[list(rows)])
+
+
+def test_one_patient_with_gaps_is_enough(provenance):
+    dataset = read(HEADER + "Q1,,III,,no,\n", provenance)
+    np.testing.assert_array_equal(dataset.X, [[np.nan, 2, np.nan, 0]])
+
+
+def test_a_word_that_training_did_not_have_is_named(provenance):
+    with pytest.raises(InputError, match=r"Column stage holds 'V'.*it had i, ii, iii, iv"):
+        read(HEADER + "Q1,50,V,a,yes,\nQ2,51,I,b,no,\n", provenance)
+
+
+def test_numbers_where_training_had_words_are_not_taken_for_them(provenance):
+    with pytest.raises(InputError, match="Column stage holds '1'"):
+        read(HEADER + "Q1,50,1,a,yes,\nQ2,51,2,b,no,\n", provenance)
+
+
+def test_a_note_that_cannot_be_read_is_an_error_of_the_model(provenance):
+    broken = {"roles": provenance["roles"] | {"codes": [{"column": "stage"}]}}
+    with pytest.raises(InputError, match="train it again"):
+        read(HEADER + "Q1,50,I,a,yes,\nQ2,51,II,b,no,\n", broken)
+
+
+def test_without_a_note_the_label_is_left_out_unless_the_model_knows_it():
+    training = table(TRAINING)
+    assert cohort_of(training, for_model(training, FEATURES, {}, Wishes())).feature_names == FEATURES
+    with_label = (*FEATURES, "response=good")
+    assert cohort_of(training, for_model(training, with_label, {}, Wishes())).feature_names == with_label
+
+
+def test_the_scale_is_that_of_training():
+    rng = np.random.default_rng(0)
+    genes = ",".join(f"G{j}" for j in range(60))
+
+    def text(counts):
+        rows = (f"s{i}," + ",".join(map(str, row)) for i, row in enumerate(counts))
+        return f"id,{genes}\n" + "\n".join(rows) + "\n"
+
+    training = table(text(np.exp(rng.normal(3, 2, (12, 60))).astype(int)))
+    report = describe(training)
+    assert report.roles.log == "log2(1+x)"
+    noted = {"roles": asdict(settled_roles(training, report))}
+    few = table(text(np.full((2, 60), 7)))
+    assert describe(few).roles.log == "as is"
+    features = tuple(f"G{j}" for j in range(60))
+    np.testing.assert_allclose(cohort_of(few, for_model(few, features, noted, Wishes())).X, 3.0)
+    np.testing.assert_allclose(cohort_of(few, for_model(few, features, noted, Wishes(log="as is"))).X, 7.0)
+
+
+def test_a_column_set_aside_can_be_asked_for_and_another_left_out():
+    text = TRAINING.replace("age", "mrn", 1)
+    proposed = describe(table(text)).roles
+    assert "mrn" in proposed.set_aside
+    assert describe(table(text), Wishes(group="mrn")).roles.set_aside == ()
+    assert describe(table(text), Wishes(set_aside=("response",))).roles.target is None
