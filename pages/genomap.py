@@ -7,6 +7,7 @@ import streamlit as st
 from pages._ui import genomap_views as views
 from pages._ui import layout_views, shell
 from pages._ui.layout_options import layout_wishes
+from pages._ui.links import follow_link, link_card
 from pages._ui.session import current
 from pages._ui.widgets import layout_form
 
@@ -23,11 +24,20 @@ with shell.page(
     "Genomap", "Every patient as one picture: each feature has a fixed place, related features lie side by side."
 ):
     session = current()
+    follow_link(session)
     views.cohort_line(session)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         choice = st.segmented_control(
-            "View", list(VIEWS), default="Patient", required=True, key="genomap_view", label_visibility="collapsed"
+            "View",
+            list(VIEWS),
+            default="Patient",
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
         )
+        with st.popover("Link", icon=":material/link:"):
+            link_card(session, choice)
         with st.popover("Layout", icon=":material/tune:"):
             chosen = layout_wishes(session, layout_form(session.dataset, session.layout))
     session.choose(chosen)

@@ -16,7 +16,8 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import some
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress
-from genomap_core.reports.patient import render_html, render_pdf
+from genomap_core.reports.document import render_html, render_pdf
+from genomap_core.reports.patient import patient_document
 from genomap_core.reports.patient_case import (
     PatientCase,
     case_picture,
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
     case = PatientCase(dataset, genomap, layout, found, row, target, answers)
     warnings = warnings_of(dataset, row, patient_likeness(genomap, found, row), answers)
     name = (options.name or "").strip() or f"Patient {row + 1}"
-    made = patient_report(case, name, case_picture(case), warnings)
+    made = patient_document(patient_report(case, name, case_picture(case), warnings))
     render = render_pdf if options.out.suffix.lower() == ".pdf" else lambda it: render_html(it).encode()
     write_files({options.out: lambda: render(made)})
     lines = [f"{options.out}: {name}, fold {case.fold + 1} of {config.n_folds}."]

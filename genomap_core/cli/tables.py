@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import plural
 from genomap_core.data.roles import Log
-from genomap_core.data.schema import SchemaReport, settled_roles
+from genomap_core.data.schema import SchemaReport
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
 from genomap_core.io.inspect import listed
@@ -47,11 +47,11 @@ def wishes(options: argparse.Namespace) -> Wishes:
 
 
 def cohort(path: Path, options: argparse.Namespace) -> tuple[Dataset, SchemaReport]:
-    """The data set in a file, and the report that says how its columns were read, down to the words."""
+    """The data set in a file, and the report on it."""
     table = read(path, options)
     report = describe(table, wishes(options))
     dataset = checked(table, report)
-    return dataset, replace(report, roles=settled_roles(table, report))
+    return dataset, report
 
 
 def checked(table: Table, report: SchemaReport) -> Dataset:

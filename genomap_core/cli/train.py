@@ -31,7 +31,7 @@ def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
         seed=options.seed,
     )
     with tempfile.TemporaryDirectory(prefix="genomap-train-") as work:
-        result = train(dataset, config, Path(work), on_progress, report.roles)
+        result = train(dataset, config, Path(work), on_progress)
         with replacing(options.out) as beside:
             beside.write_bytes((Path(work) / BUNDLE).read_bytes())
     scores = {name: asdict(score) for name, score in result.scores.items()}

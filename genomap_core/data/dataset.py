@@ -7,7 +7,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import scipy.sparse as sp
 
+from genomap_core.data.roles import Roles
 from genomap_core.errors import InputError
 
 
@@ -40,6 +41,10 @@ class Dataset:
         Of the values: "log2(1 + count)", "z-score", "value".
     planted
         Names of the features that truly carry the classes, where a simulation knows them.
+    notes
+        What to look at in the table it was read from.
+    roles
+        How the columns of its table were read, down to the words; None for data that never were a table.
     """
 
     name: str
@@ -54,6 +59,7 @@ class Dataset:
     unit: str = "value"
     planted: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    roles: Roles | None = None
 
     def __post_init__(self) -> None:
         n, p = self.X.shape
@@ -114,6 +120,7 @@ class Dataset:
             k: getattr(self, k)
             for k in ("name", "feature_names", "sample_ids", "classes", "omics_names", "unit", "planted", "notes")
         }
+        header["roles"] = None if self.roles is None else asdict(self.roles)
         arrays = {k: a for k in ("y", "groups", "omics") if (a := getattr(self, k)) is not None}
         if sp.issparse(self.X):
             header["sparse_shape"] = [int(v) for v in self.X.shape]
@@ -129,14 +136,14 @@ class Dataset:
         try:
             with np.load(path, allow_pickle=False) as f:
                 header = json.loads(f["header"].tobytes())
-                shape = header.pop("sparse_shape", None)
+                shape, roles = header.pop("sparse_shape", None), header.pop("roles", None)
                 sparse = None if shape is None else (f["data"], f["indices"], f["indptr"])
                 X = f["X"] if sparse is None else sp.csr_matrix(sparse, shape=tuple(shape))
                 arrays = {k: f[k] for k in ("y", "groups", "omics") if k in f.files}
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError) as error:
             raise InputError("The stored cohort is damaged: load its file again.") from error
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
-        return cls(X=X, **arrays, **fields)
+        return cls(X=X, **arrays, **fields, roles=None if roles is None else Roles.from_json(roles))
 
 
 def _parts(X: Any) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ from genomap_core.errors import InputError
 if TYPE_CHECKING:
     from genomap_core.data.dataset import Dataset
 
-__all__ = ["ID_STEM", "Message", "Roles", "SchemaReport", "settled_roles", "to_dataset", "validate"]
+__all__ = ["ID_STEM", "Message", "Roles", "SchemaReport", "to_dataset", "validate"]
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,6 @@ def to_dataset(table: Table, roles: SchemaReport | Roles, name: str) -> Dataset:
     return build(
         split(table, report.roles), name, report.unit, tuple(str(m) for m in report.messages if m.severity == "warn")
     )
-
-
-def settled_roles(table: Table, report: SchemaReport) -> Roles:
-    """The report's roles with the codes that the words of this table got, for other tables to be read alike."""
-    encoded = split(table, report.roles).encoded
-    return replace(report.roles, codes=tuple(made.codes for made in encoded if made.codes is not None))
 
 
 def _check_shape(parts: Parts) -> list[Message]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,6 +86,7 @@ def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...]) -> Dataset
         omics_names=omics or ("features",),
         unit=unit,
         notes=notes,
+        roles=replace(cohort.roles, codes=tuple(made.codes for made in parts.encoded if made.codes is not None)),
     )
 
 

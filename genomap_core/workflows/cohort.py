@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import some
 from genomap_core.data.personal import public_name
-from genomap_core.data.roles import Log, Roles, WordCodes
+from genomap_core.data.roles import Log, Roles
 from genomap_core.data.schema import SchemaReport, to_dataset, validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
@@ -116,22 +118,47 @@ def _unlabelled(roles: Roles, label: str | None, wishes: Wishes) -> Roles:
 
 
 def _roles(provenance: Mapping[str, Any]) -> Roles | None:
-    """Those that training left; None for models of the app, or of other programs."""
+    """Those that training left; None where the training data were no table."""
     stored = provenance.get("roles")
     if not isinstance(stored, Mapping):
         return None
     try:
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-        codes = tuple(_codes(**code) for code in stored.get("codes", ()))
-        return Roles(**fields | {"codes": codes})
+        return Roles.from_json(stored)
     except (TypeError, ValueError) as error:
         raise InputError(f"The model's note on its training table can't be read ({error}): train it again.") from error
 
 
-def _codes(column: str, features: list[str], words: list[str], values: list[list[float]]) -> WordCodes:
-    """From JSON, where tuples came back as lists."""
-    return WordCodes(str(column), tuple(map(str, features)), tuple(map(str, words)), tuple(map(tuple, values)))
-
-
 def _names(table: Table, report: SchemaReport) -> tuple[str, ...]:
     return () if report.errors else to_dataset(table, report, table.name).feature_names
+
+
+def recoded(dataset: Dataset, provenance: Mapping[str, Any]) -> Dataset:
+    """A cohort that is read already, its words as the numbers that a saved model learned for them.
+
+    Raises
+    ------
+    InputError
+        A column holds words that the model never saw.
+    """
+    trained = _roles(provenance)
+    if trained is None or dataset.roles is None or trained.codes == dataset.roles.codes:
+        return dataset
+    X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
+    X, at = X.copy(), {name: j for j, name in enumerate(dataset.feature_names)}
+    learned = {codes.column: codes for codes in trained.codes}
+    for own in dataset.roles.codes:
+        codes = learned.get(own.column)
+        if codes is None or codes.features != own.features or not set(own.features) <= at.keys():
+            continue  # features of other names: the model refuses them, and says which
+        columns = [at[name] for name in own.features]
+        unknown = [word for word in own.words if word not in codes.words]
+        if unknown:
+            raise InputError(
+                f"Column {own.column} holds {some(unknown)}, which the model's training table did not have: it had "
+                f"{some(codes.words, 10)}. Write it as there, or leave the cell empty."
+            )
+        before = X[:, columns].copy()
+        for word, value in zip(own.words, own.values, strict=True):
+            rows = (before == np.array(value, np.float32)).all(axis=1)
+            X[np.ix_(rows, columns)] = codes.values[codes.words.index(word)]
+    return replace(dataset, X=X)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.roles import Roles
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.workflows.compare import fit_on_rows, omics_channels
@@ -100,17 +99,11 @@ def build_network(
     return make_classifier(config.network, **options)
 
 
-def train(
-    dataset: Dataset,
-    config: TrainConfig,
-    folder: Path,
-    on_progress: OnProgress = ignore,
-    roles: Roles | None = None,
-) -> TrainResult:
+def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnProgress = ignore) -> TrainResult:
     """Fit on four fifths of the rows (groups whole), test on the rest; writes ``model.safetensors`` into ``folder``.
 
-    The state after each epoch lies in ``folder`` too: a training that was stopped goes on from it. ``roles`` are those
-    of the table's columns; the bundle keeps them, so that other tables are read as this one was.
+    The state after each epoch lies in ``folder`` too: a training that was stopped goes on from it. The bundle keeps the
+    roles of the table's columns, so that other tables are read as this one was.
     """
     from genomap_core.training import save_bundle
 
@@ -136,7 +129,7 @@ def train(
             "test_rows": len(test),
             "config": asdict(config),
             "unit": dataset.unit,
-            **({} if roles is None else {"roles": asdict(roles)}),
+            **({} if dataset.roles is None else {"roles": asdict(dataset.roles)}),
         },
     )
     np.savez(folder / "train.npz", test_rows=test, proba=proba)

@@ -15,6 +15,7 @@ from genomap_core.jobs import Job
 from genomap_core.jobs.files import write_atomically
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.reports.model_card import model_card
+from genomap_core.workflows.cohort import recoded
 from genomap_core.workflows.folds import hold_out
 from genomap_core.workflows.scores import METRICS, Score
 from genomap_core.workflows.train import BUNDLE, TrainConfig, TrainResult, bundle_header
@@ -104,7 +105,7 @@ def load(session: Session) -> None:
         write_atomically(path, content)
     if not st.button("Apply to this cohort", type="primary"):
         return
-    dataset = session.dataset
+    dataset = recoded(session.dataset, header.provenance)
     X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
     with st.spinner("Loading the model ..."):
         about, arrays = warm().call(

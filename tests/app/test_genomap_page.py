@@ -42,14 +42,14 @@ def test_every_view_draws(app):
         "Fewer samples": "look the same with fewer patients",
         "Patient": "units of each feature",
     }.items():
-        app.segmented_control(key="genomap_view").set_value(view).run()
+        app.segmented_control(key="view").set_value(view).run()
         assert not app.exception, view
         assert words in texts(app), view
 
 
 def test_the_layout_is_better_than_the_random_control_beside_it(app):
     open_page(app, "genomap")
-    app.segmented_control(key="genomap_view").set_value("Layout quality").run()
+    app.segmented_control(key="view").set_value("Layout quality").run()
     value = {m.label: float(m.value) for m in app.metric if m.label in ("Neighbours agree", "Distortion")}
     words = texts(app)
     assert value["Neighbours agree"] > 0.15
@@ -59,7 +59,7 @@ def test_the_layout_is_better_than_the_random_control_beside_it(app):
 def test_the_random_layout_is_one_choice_away(app):
     open_page(app, "genomap")
     select(app, "Placement").select("random").run()
-    app.segmented_control(key="genomap_view").set_value("Layout quality").run()
+    app.segmented_control(key="view").set_value("Layout quality").run()
     correlation = next(float(m.value) for m in app.metric if m.label == "Neighbours agree")
     control = float(re.findall(r"random: \*\*(\d\.\d+)", texts(app))[2])
     assert correlation == pytest.approx(control, abs=0.03)

@@ -82,7 +82,7 @@ def test_a_pinned_feature_lies_at_its_pin_and_can_be_let_go(page):
 
 
 def test_features_can_be_watched_on_their_way(page):
-    page.segmented_control(key="genomap_view").set_value("Placement").run()
+    page.segmented_control(key="view").set_value("Placement").run()
     button(page, "Place the features again").click().run()
     assert not page.exception
     session, result = layout(page)
@@ -92,7 +92,7 @@ def test_features_can_be_watched_on_their_way(page):
 
 
 def test_stability_is_measured_by_a_job_and_reported(page):
-    page.segmented_control(key="genomap_view").set_value("Fewer samples").run()
+    page.segmented_control(key="view").set_value("Fewer samples").run()
     next(s for s in page.slider if s.label == "Draws").set_value(3)
     button(page, "Measure stability").click().run()
     deadline = time.monotonic() + 90

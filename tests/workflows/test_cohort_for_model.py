@@ -8,10 +8,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from genomap_core.data.schema import settled_roles
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.schema import to_dataset
 from genomap_core.errors import InputError
 from genomap_core.io.tables import read_table
-from genomap_core.workflows.cohort import Wishes, cohort_of, describe, for_model
+from genomap_core.workflows.cohort import Wishes, cohort_of, describe, for_model, recoded
 
 STAGES = ("I", "II", "III", "IV")
 HEADER = "id,age,stage,arm,seen,response\n"
@@ -29,7 +30,7 @@ def table(text: str):
 @pytest.fixture(scope="module")
 def provenance():
     training = table(TRAINING)
-    roles = settled_roles(training, describe(training, Wishes(target="response")))
+    roles = to_dataset(training, describe(training, Wishes(target="response")), "training").roles
     return json.loads(json.dumps({"roles": asdict(roles)}))
 
 
@@ -95,7 +96,7 @@ def test_the_scale_is_that_of_training():
     training = table(text(np.exp(rng.normal(3, 2, (12, 60))).astype(int)))
     report = describe(training)
     assert report.roles.log == "log2(1+x)"
-    noted = {"roles": asdict(settled_roles(training, report))}
+    noted = {"roles": asdict(to_dataset(training, report, "training").roles)}
     few = table(text(np.full((2, 60), 7)))
     assert describe(few).roles.log == "as is"
     features = tuple(f"G{j}" for j in range(60))
@@ -109,3 +110,41 @@ def test_a_column_set_aside_can_be_asked_for_and_another_left_out():
     assert "mrn" in proposed.set_aside
     assert describe(table(text), Wishes(group="mrn")).roles.set_aside == ()
     assert describe(table(text), Wishes(set_aside=("response",))).roles.target is None
+
+
+def own_way(lines: str):
+    """A table as the app reads it: without knowing any model."""
+    new = table(HEADER + lines)
+    return cohort_of(new, describe(new, Wishes(target="response")))
+
+
+LATER = "".join(
+    f"Q{i:02d},{50 + i},{STAGES[1 + i % 3]},{'ab'[i % 2]},{('yes', 'no')[i % 3 == 0]},{('good', 'bad')[i % 4 == 0]}\n"
+    for i in range(12)
+)
+
+
+def test_a_cohort_read_without_the_model_gets_the_models_numbers(provenance):
+    dataset = own_way(LATER)
+    stage = dataset.feature_names.index("stage")
+    assert sorted(set(dataset.X[:, stage])) == [0, 1, 2], "II to IV are all it knows"
+    known = recoded(dataset, provenance)
+    assert sorted(set(known.X[:, stage])) == [1, 2, 3]
+    assert (known.X[:, stage] == dataset.X[:, stage] + 1).all()
+    others = [j for j in range(dataset.n_features) if j != stage]
+    np.testing.assert_array_equal(known.X[:, others], dataset.X[:, others])
+    assert sorted(set(dataset.X[:, stage])) == [0, 1, 2], "the cohort itself is not touched"
+
+
+def test_a_cohort_with_a_word_that_the_model_never_saw_is_refused(provenance):
+    with pytest.raises(InputError, match="Column stage holds v, which the model's training table did not have"):
+        recoded(own_way(LATER.replace(",IV,", ",V,")), provenance)
+
+
+def test_how_a_table_was_read_is_stored_with_the_cohort(provenance, tmp_path):
+    dataset = own_way(LATER)
+    dataset.save(tmp_path / "d.npz")
+    again = Dataset.load(tmp_path / "d.npz")
+    assert again.roles == dataset.roles
+    assert again.roles.codes
+    assert recoded(again, {}) is again
