@@ -94,7 +94,9 @@ def kill_marked(token: str) -> list[int]:
 
 def sign(folder: Path) -> None:
     """Note in a job's folder which server made it, before any data are in it."""
-    (folder / SIGNATURE).write_text(handle_of(os.getpid()) or "")
+    signature = folder / SIGNATURE
+    signature.touch(mode=0o600)
+    signature.write_text(handle_of(os.getpid()) or "")
 
 
 def abandoned(root: Path) -> dict[str, Path]:

@@ -28,14 +28,15 @@ MAX_POINTS = 20_000
 
 
 def thin_out(reports: list[tuple[float, Progress]], keep_points: bool = True) -> list[tuple[float, Progress]]:
-    """Drop what nobody will miss: of one (stage, step) the last report stays; without figures, only the newest of all.
+    """Drop what nobody will miss: of one (stage, step) the last figures stay; without figures, only the newest of all.
 
-    So every epoch's figures survive, however fast the epochs come.
+    So every epoch's figures survive, however fast the epochs come, and whatever signs of life come after them.
     """
-    latest: dict[tuple[str, int], tuple[float, Progress]] = {}
+    latest: dict[tuple[str, int, bool], tuple[float, Progress]] = {}
     for at, progress in reports:
-        latest.pop((progress.stage, progress.step), None)
-        latest[progress.stage, progress.step] = (at, progress)
+        key = (progress.stage, progress.step, bool(progress.values))
+        latest.pop(key, None)
+        latest[key] = (at, progress)
     kept = list(latest.values())
     return [item for item in kept[:-1] if keep_points and item[1].values] + kept[-1:]
 

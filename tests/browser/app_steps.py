@@ -57,8 +57,8 @@ def compare_quickly(page: Page, leave_out: tuple[str, ...] = (), features: int |
         page.get_by_role("button", name=f"Remove {model}", exact=True).click()
     for label, value in (("Folds", 2), ("Features on the map", features)):
         if value is not None:
-            page.get_by_label(label).fill(str(value))
-            page.get_by_label(label).press("Tab")
+            page.get_by_role("spinbutton", name=label).fill(str(value))
+            page.get_by_role("spinbutton", name=label).press("Tab")
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text("All models on the same folds")).to_be_visible(timeout=2 * LONG)
     map_drawn(page)

@@ -23,11 +23,16 @@ REPORTS = st.lists(
 @given(REPORTS)
 def test_thinning_keeps_the_last_figures_of_every_step_and_the_newest_report(reports: list[Progress]) -> None:
     kept = [progress for _, progress in thin_out([(float(k), p) for k, p in enumerate(reports)])]
-    last = {(p.stage, p.step): p for p in reports}
-    assert {k: p for k, p in last.items() if p.values}.items() <= {(p.stage, p.step): p for p in kept}.items()
+    figures = {(p.stage, p.step): p for p in reports if p.values}
+    assert figures == {(p.stage, p.step): p for p in kept if p.values}
     assert kept[-1:] == reports[-1:]
     assert sum(not p.values for p in kept) <= 1
-    assert len({(p.stage, p.step) for p in kept}) == len(kept)
+    assert len(figures) + (not kept[-1].values if kept else 0) == len(kept)
+
+
+def test_a_sign_of_life_after_an_epoch_does_not_cost_its_figures() -> None:
+    epoch, alive = Progress("training", 2, 9, {"loss": 0.1}), Progress("training", 2, 9)
+    assert thin_out([(0.0, epoch), (0.1, alive), (0.2, alive)]) == [(0.0, epoch), (0.2, alive)]
 
 
 @given(REPORTS)
