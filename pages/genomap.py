@@ -7,7 +7,7 @@ import streamlit as st
 from pages._ui import genomap_views as views
 from pages._ui import layout_views, shell
 from pages._ui.layout_options import layout_wishes
-from pages._ui.links import follow_link, link_card
+from pages._ui.links import follow_link
 from pages._ui.session import current
 from pages._ui.widgets import layout_form
 
@@ -36,8 +36,6 @@ with shell.page(
             bind="query-params",
             label_visibility="collapsed",
         )
-        with st.popover("Link", icon=":material/link:"):
-            link_card(session, choice)
         with st.popover("Layout", icon=":material/tune:"):
             chosen = layout_wishes(session, layout_form(session.dataset, session.layout))
     session.choose(chosen)

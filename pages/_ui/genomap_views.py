@@ -6,18 +6,19 @@ Tables are plain dicts: importing pandas takes half a second that the first map 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.plotting import displacement_map, feature_distribution, layout_quality
+from genomap_core.plotting import displacement_map, layout_quality
 from genomap_core.plotting.colour import robust_range
 from genomap_core.workflows.genomap import GenomapResult, map_unit
 from genomap_core.workflows.layout_study import named_regions
 from pages._ui import jobs as job_panel
+from pages._ui.feature_card import chosen_feature, feature_card
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
+from pages._ui.links import link_card
 from pages._ui.map_exports import exports
 from pages._ui.session import Session, jobs
 from pages._ui.shell import page_link, plain
@@ -89,13 +90,14 @@ def patient_picker(session: Session) -> int:
     return session.patient
 
 
+@st.fragment
 def patient(session: Session, result: GenomapResult) -> None:
     """One patient's map with its sliders, and the feature that was clicked or searched."""
     left, right = st.container(key="wide-patient").columns([3, 2], gap="large")
     with right:
         row = patient_picker(session)
-        _feature_card(session, result, row)
-    chosen = _chosen(session, result)
+        feature_card(session, result, row)
+    chosen = chosen_feature(session, result)
     with left:
         data = map_data(session, result, [row], () if chosen is None else (chosen,), title=session.dataset.name)
         if st.toggle("Name the regions", help="Outlines of groups of related features, or of your gene sets."):
@@ -112,69 +114,8 @@ def patient(session: Session, result: GenomapResult) -> None:
             "and 20 %."
         )
         exports(session, result, data)
-
-
-def _chosen(session: Session, result: GenomapResult) -> int | None:
-    """The looked-at feature as an index into the map's features; none if it is not on the map."""
-    found = [] if session.feature is None else np.flatnonzero(result.kept == session.feature)
-    if len(found) == 0:
-        session.feature = None
-        return None
-    return int(found[0])
-
-
-def _feature_card(session: Session, result: GenomapResult, row: int) -> None:
-    dataset = session.dataset
-    names = result.feature_names
-    st.selectbox(
-        "Find a feature",
-        result.kept.tolist(),
-        format_func=dataset.feature_names.__getitem__,
-        index=None,
-        placeholder="Type a name",
-        **bound(session, "feature"),
-    )
-    picked = _chosen(session, result)
-    if picked is None:
-        st.info(
-            "Click a cell of the map, or type a name, to see where this patient stands.", icon=":material/ads_click:"
-        )
-        return
-    z = result.z[:, picked]
-    missing = result.missing[:, picked]
-    shown = np.where(missing, np.nan, z * result.standardisation.scale[picked] + result.standardisation.mean[picked])
-    first, second, third = st.columns(3)
-    value = "missing" if missing[row] else f"{shown[row]:.4g}"
-    first.metric("Value", value, help=f"In {plain(dataset.unit)}.")
-    second.metric("z-score", "-" if missing[row] else f"{z[row]:+.2f}")
-    rank = float((z[~missing] <= z[row]).mean())
-    third.metric("Percentile", "-" if missing[row] else f"{100 * rank:.0f}")
-    figure = feature_distribution(
-        shown,
-        None if dataset.y is None else dataset.y,
-        dataset.classes,
-        highlight=row,
-        feature=names[picked],
-        unit=dataset.unit,
-    )
-    st.plotly_chart(figure, key="feature_distribution", alt=f"{names[picked]} across the cohort")
-    if names[picked] in set(dataset.planted):
-        st.badge("planted cause of the classes (simulation)", icon=":material/eco:", color="blue")
-    st.markdown("**Neighbours on the map**")
-    st.dataframe(_neighbours(result, picked), hide_index=True, height=230)
-
-
-def _neighbours(result: GenomapResult, feature: int) -> dict[str, list[Any]]:
-    """Features on the eight cells around, with their correlation over the cohort."""
-    row, column = result.layout.positions[feature]
-    board = result.layout.feature_of_cell[result.layout.channel[feature]]
-    around = board[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].ravel()
-    around = around[(around >= 0) & (around != feature)]
-    n = len(result.z)
-    with np.errstate(invalid="ignore"):
-        r = result.z[:, around].T @ result.z[:, feature] / n
-    order = np.argsort(-r)
-    return {"feature": [result.feature_names[j] for j in around[order]], "correlation": r[order].round(3).tolist()}
+        with st.popover("Link to this view", icon=":material/link:"):
+            link_card(session, "Patient")
 
 
 def classes(session: Session, result: GenomapResult) -> None:

@@ -17,6 +17,7 @@ from genomap_core.workflows.layout_wishes import (
     grid_of,
     outline_rows,
 )
+from pages._ui.feature_card import MOST_LISTED
 from pages._ui.session import Session
 from pages._ui.shell import show_error
 
@@ -96,13 +97,14 @@ def _gene_sets(session: Session, config: GenomapConfig) -> GenomapConfig:
 def _pins(session: Session, config: GenomapConfig) -> GenomapConfig:
     dataset = session.dataset
     height, width = grid_of(dataset, config)
+    few = dataset.n_features <= MOST_LISTED
     a, b, c = st.columns([3, 1, 1])
     feature = a.selectbox(
         "Pin a feature",
-        range(dataset.n_features),
-        index=session.feature,
+        range(dataset.n_features) if few else [session.feature] if session.feature is not None else [],
+        index=session.feature if few else None if session.feature is None else 0,
         format_func=dataset.feature_names.__getitem__,
-        placeholder="Type a name",
+        placeholder="Type a name" if few else "Choose it on the map first",
         key="pin_feature",
     )
     b.number_input("Row", 0, height - 1, height // 2, key="pin_row")

@@ -1,7 +1,10 @@
 import re
 
+import numpy as np
 import pytest
 from app_harness import open_page, select, texts
+
+from genomap_core.data.dataset import Dataset
 
 
 def test_the_app_opens_on_the_sample_cohorts_map(app):
@@ -68,3 +71,23 @@ def test_the_random_layout_is_one_choice_away(app):
 def test_a_page_opened_first_is_framed_all_the_same(app):
     open_page(app, "genomap")
     assert any("research use only" in i.value for i in app.sidebar.info)
+
+
+def test_of_many_features_those_are_listed_whose_name_is_typed(app):
+    open_page(app, "genomap")
+    rng = np.random.default_rng(0)
+    names = tuple(f"G{j:05d}" for j in range(2500))
+    session = app.session_state["session"]
+    session.use(
+        Dataset("wide", rng.normal(size=(20, 2500)).astype(np.float32), names, tuple(f"S{i}" for i in range(20))), None
+    )
+    app.run()
+    assert select(app, "Find a feature").options == []
+    app.text_input(key="feature_part").set_value("g0123").run()
+    assert select(app, "Find a feature").options == [f"G0123{k}" for k in range(10)]
+    select(app, "Find a feature").select(1234).run()
+    assert not app.exception
+    assert {"Value", "z-score", "Percentile"} <= {m.label for m in app.metric}
+    app.text_input(key="feature_part").set_value("nobody").run()
+    assert "No feature on the map has this in its name." in texts(app)
+    assert select(app, "Find a feature").value == 1234, "the chosen one stays"

@@ -1,0 +1,96 @@
+"""One feature of one patient: found by name or by a click, with its value, its rank and its neighbours on the map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from genomap_core.plotting import feature_distribution
+from genomap_core.workflows.genomap import GenomapResult
+from pages._ui.session import Session
+from pages._ui.shell import plain
+from pages._ui.widgets import bound
+
+MOST_LISTED = 2000
+"""Features of a list: a browser takes half a second for one of 20,000, at every change of the page."""
+MOST_FOUND = 50
+
+
+def chosen_feature(session: Session, result: GenomapResult) -> int | None:
+    """The looked-at feature as an index into the map's features; none if it is not on the map."""
+    found = [] if session.feature is None else np.flatnonzero(result.kept == session.feature)
+    if len(found) == 0:
+        session.feature = None
+        return None
+    return int(found[0])
+
+
+def listed_features(session: Session, kept: np.ndarray) -> list[int]:
+    """Columns to choose from: all of few features; of many, which a browser lists slowly, those whose name is typed."""
+    if len(kept) <= MOST_LISTED:
+        return [int(j) for j in kept]
+    part = st.text_input("Part of a feature's name", placeholder="Type a name", key="feature_part").strip().lower()
+    names = session.dataset.feature_names
+    found = [int(j) for j in kept if part and part in names[j].lower()]
+    found.sort(key=lambda j: (names[j].lower() != part, len(names[j])))
+    if part and not found:
+        st.markdown("No feature on the map has this in its name.")
+    chosen = [session.feature] if session.feature is not None and session.feature not in found[:MOST_FOUND] else []
+    return [*chosen, *found[:MOST_FOUND]]
+
+
+def feature_card(session: Session, result: GenomapResult, row: int) -> None:
+    """Find a feature; its value in this patient, where he stands in the cohort, its neighbours on the map."""
+    dataset = session.dataset
+    names = result.feature_names
+    st.selectbox(
+        "Find a feature",
+        listed_features(session, result.kept),
+        format_func=dataset.feature_names.__getitem__,
+        index=None,
+        placeholder="Type a name",
+        **bound(session, "feature"),
+    )
+    picked = chosen_feature(session, result)
+    if picked is None:
+        st.info(
+            "Click a cell of the map, or type a name, to see where this patient stands.", icon=":material/ads_click:"
+        )
+        return
+    z = result.z[:, picked]
+    missing = result.missing[:, picked]
+    shown = np.where(missing, np.nan, z * result.standardisation.scale[picked] + result.standardisation.mean[picked])
+    first, second, third = st.columns(3)
+    value = "missing" if missing[row] else f"{shown[row]:.4g}"
+    first.metric("Value", value, help=f"In {plain(dataset.unit)}.")
+    second.metric("z-score", "-" if missing[row] else f"{z[row]:+.2f}")
+    rank = float((z[~missing] <= z[row]).mean())
+    third.metric("Percentile", "-" if missing[row] else f"{100 * rank:.0f}")
+    figure = feature_distribution(
+        shown,
+        None if dataset.y is None else dataset.y,
+        dataset.classes,
+        highlight=row,
+        feature=names[picked],
+        unit=dataset.unit,
+    )
+    st.plotly_chart(figure, key="feature_distribution", alt=f"{names[picked]} across the cohort")
+    if names[picked] in set(dataset.planted):
+        st.badge("planted cause of the classes (simulation)", icon=":material/eco:", color="blue")
+    st.markdown("**Neighbours on the map**")
+    st.dataframe(_neighbours(result, picked), hide_index=True, height=230)
+
+
+def _neighbours(result: GenomapResult, feature: int) -> dict[str, list[Any]]:
+    """Features on the eight cells around, with their correlation over the cohort."""
+    row, column = result.layout.positions[feature]
+    board = result.layout.feature_of_cell[result.layout.channel[feature]]
+    around = board[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].ravel()
+    around = around[(around >= 0) & (around != feature)]
+    n = len(result.z)
+    with np.errstate(invalid="ignore"):
+        r = result.z[:, around].T @ result.z[:, feature] / n
+    order = np.argsort(-r)
+    return {"feature": [result.feature_names[j] for j in around[order]], "correlation": r[order].round(3).tolist()}
