@@ -74,8 +74,7 @@ def go(page: Page, name: str) -> None:
 
 
 def give(page: Page, path: Path) -> None:
-    """Hand a table to the uploader of the Data page."""
-    go(page, "Data")
+    """Hand a table to the uploader of the Data page, which is open."""
     page.get_by_role("tab", name="Your own table").click()
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(path)
 
