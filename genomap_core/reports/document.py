@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _TEMPLATE = Path(__file__).with_name("document.html")
-_SHORT = 12
-"""Rows of a table that is not torn apart by the end of a page."""
+_DASHES = {"dash": (5, 3), "dot": (1, 2), "dashdot": (5, 2, 1, 2)}
 _TALLEST = 0.4
 """Share of a page's height that a picture may take."""
 
@@ -55,7 +54,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Picture:
-    """Gene maps, or a plotly figure of lines, marks and text."""
+    """Gene maps, or a plotly figure of lines."""
 
     content: StaticMap | Figure
     title: str
@@ -139,8 +138,6 @@ def _styles() -> Any:
     styles = getSampleStyleSheet()
     styles.add(ParagraphStyle("about", styles["BodyText"], textColor=colors.HexColor("#53565e")))
     styles.add(ParagraphStyle("warning", styles["BodyText"], backColor=colors.HexColor("#fdf1e8"), borderPadding=3))
-    for level in (2, 3):
-        styles[f"Heading{level}"].keepWithNext = 1
     styles.add(ParagraphStyle("cell", styles["BodyText"], fontSize=9, leading=11.5))
     return styles
 
@@ -148,19 +145,23 @@ def _styles() -> Any:
 def _flowables(blocks: Sequence[Block], styles: Any, width: float) -> Iterator[Any]:
     from reportlab.platypus import KeepTogether, Paragraph
 
+    waiting: list[Any] = []  # headings, for what they head
     for block in blocks:
         if isinstance(block, Heading):
-            yield Paragraph(escape(block.words), styles[f"Heading{block.level}"])
-        elif isinstance(block, Text):
+            waiting.append(Paragraph(escape(block.words), styles[f"Heading{block.level}"]))
+            continue
+        if isinstance(block, Text):
             lead = f"<b>{escape(block.lead)}</b> " if block.lead else ""
-            yield Paragraph(lead + escape(block.words), styles[block.kind or "BodyText"])
+            drawn = [Paragraph(lead + escape(block.words), styles[block.kind or "BodyText"])]
         elif isinstance(block, Table):
-            table = _table(block, styles, width)
-            yield KeepTogether([table]) if len(block.rows) <= _SHORT else table
+            drawn = [_table(block, styles, width)]
         elif isinstance(block, Picture):
-            yield _picture(block, width)
+            drawn = [_picture(block, width)]
         else:
-            yield from (KeepTogether(list(_flowables(column, styles, width))) for column in block.columns)
+            drawn = [KeepTogether(list(_flowables(column, styles, width))) for column in block.columns]
+        yield KeepTogether([*waiting, drawn[0]])
+        yield from drawn[1:]
+        waiting = []
 
 
 def _table(table: Table, styles: Any, width: float) -> Any:
@@ -191,10 +192,28 @@ def _picture(picture: Picture, width: float) -> Any:
         columns, lines = ImageReader(io.BytesIO(png)).getSize()
         factor = min(width / columns, tallest / lines)
         return Image(io.BytesIO(png), width=columns * factor, height=lines * factor)
-    from svglib.svglib import svg2rlg
+    return _figure(picture.content, width, min(tallest, 0.6 * width))
 
-    drawing: Any = svg2rlg(io.BytesIO(picture.svg().encode()))
-    factor = min(1.0, width / drawing.width, tallest / drawing.height)
-    drawing.scale(factor, factor)
-    drawing.width, drawing.height = drawing.width * factor, drawing.height * factor
+
+def _figure(figure: Figure, width: float, height: float) -> Any:
+    """The lines of a plotly figure, drawn by reportlab."""
+    from reportlab.graphics.charts.legends import Legend
+    from reportlab.graphics.charts.lineplots import LinePlot
+    from reportlab.graphics.shapes import Drawing, String
+    from reportlab.lib.colors import toColor
+
+    lines = [t for t in figure.data if t.mode == "lines"]
+    plot, legend, drawing = LinePlot(), Legend(), Drawing(width, height)
+    plot.x, plot.y, plot.width, plot.height = 50, 36, width - 70, height - 60 - 12 * len(lines)
+    plot.data = [[(float(x), float(y)) for x, y in zip(t.x, t.y, strict=True)] for t in lines]
+    for k, t in enumerate(lines):
+        plot.lines[k].strokeColor, plot.lines[k].strokeWidth = toColor(t.line.color), t.line.width
+        plot.lines[k].strokeDashArray = None if t.line.dash in (None, "solid") else _DASHES[t.line.dash]
+    legend.x, legend.y, legend.fontSize, legend.dxTextSpace = 50, height, 8, 6
+    legend.columnMaximum, legend.deltay, legend.dx, legend.dy = len(lines), 12, 14, 3
+    legend.alignment, legend.colorNamePairs = "right", [(toColor(t.line.color), t.name) for t in lines]
+    drawing.add(plot)
+    drawing.add(legend)
+    for axis, x, y in ((figure.layout.xaxis, width / 2, 4), (figure.layout.yaxis, 50, plot.y + plot.height + 8)):
+        drawing.add(String(x, y, axis.title.text or "", fontSize=8, textAnchor="middle"))
     return drawing

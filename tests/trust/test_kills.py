@@ -270,7 +270,7 @@ def test_an_interrupted_layout_job_is_told_on_its_page_and_resumed(home: Path, f
     until(lambda: tabs.jobs().events(job_id, session.owner))
     os.kill(tabs.jobs().get(job_id, session.owner).pid or 0, signal.SIGKILL)
     assert tabs.jobs().wait(job_id, session.owner, 60).status == "lost"
-    app.segmented_control(key="genomap_view").set_value("Fewer samples").run()
+    app.segmented_control(key="view").set_value("Fewer samples").run()
     assert any("The work was lost" in str(e.value) for e in app.error)
     until(lambda: _pressed(app))
     assert tabs.jobs().get(job_id, session.owner).status != "lost"
