@@ -146,6 +146,7 @@ def test_nothing_finished_is_lost_whoever_is_killed_at_whatever_stage(
         in_use(here.page, "mine.csv")
 
     here.page.get_by_test_id("stSidebarNav").get_by_text("Genomap", exact=True).click()
+    here.page.wait_for_url(re.compile(r"//[^/]+/\?.*session="))  # the new page's address, not the old one's
     strike()  # while its features are placed
     go(here.page, "Genomap")
     expect(here.page.locator(".gm").first).to_have_attribute("data-digest", re.compile("."), timeout=LONG)
