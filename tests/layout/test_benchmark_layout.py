@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from genomap_core.layout.benchmark import growth, in_child, line, synthetic, verdict
+from genomap_core.layout.benchmark import compare, growth, in_child, line, synthetic, verdict
 
 
 def test_the_command_prints_a_row_a_solver_and_writes_them_as_json(tmp_path):
@@ -31,6 +31,13 @@ def test_a_solver_that_fails_is_a_row_that_says_why(tmp_path):
     row = in_child(str(tmp_path / "X.npy"), "random", 1, 60)
     assert "NaN" in row["failed"]
     assert "NaN" in line(row, {})
+
+
+def test_a_peer_that_is_not_tried_on_a_large_table_is_a_row_that_says_so():
+    said = []
+    (row,) = compare("1101", ["POT entropic proximal"], 1, 60, said.append)
+    assert row["failed"] == "not tried above 1,100 features"
+    assert row["failed"] in said[-2]
 
 
 def test_memory_is_the_peak_of_what_runs_and_not_of_what_was_before_it():
