@@ -1,0 +1,135 @@
+"""Images and omics of the same patients: what a fusion network, or one from image to expression, is given."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class ImagingCohort:
+    """``n`` patients (or spots of a tissue), each with an image and a row of a table.
+
+    Parameters
+    ----------
+    images
+        ``(n, c, H, W)`` float32, normalised (about zero mean and unit variance); ``c`` may be 0: omics alone.
+    table
+        The same ``n`` rows: features with their omics types, ids, labels, groups. A row whose values of one type are
+        all NaN lacks that type.
+    channels
+        ``c`` names of the image's channels: sequences, stains, slices.
+    spacing
+        ``(n, 2)`` float32, height and width of a pixel in mm, NaN where unknown; None: unknown everywhere.
+    regions
+        ``(n, H, W)`` uint8, where a simulation or a mask knows what lies where: 0 is outside, ``k`` is
+        ``region_names[k - 1]``.
+    notes
+        What to look at in the images.
+    """
+
+    images: np.ndarray
+    table: Dataset
+    channels: tuple[str, ...]
+    spacing: np.ndarray | None = None
+    regions: np.ndarray | None = None
+    region_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = self.table.n_samples
+        if self.images.ndim != 4:
+            raise InputError(f"{self.name}: images must be (n, channels, height, width), got {self.images.shape}.")
+        if self.images.shape[1] != len(self.channels):
+            raise InputError(f"{self.name}: {len(self.channels)} names for {self.images.shape[1]} channels.")
+        for what, values in (("images", self.images), ("spacings", self.spacing), ("region maps", self.regions)):
+            if values is not None and len(values) != n:
+                raise InputError(f"{self.name}: {len(values)} {what} for {n} patients.")
+
+    @property
+    def name(self) -> str:
+        return self.table.name
+
+    @property
+    def n_samples(self) -> int:
+        return self.table.n_samples
+
+    @property
+    def omics(self) -> np.ndarray:
+        """``(p,)`` int64: the type of each feature, a code into ``table.omics_names``."""
+        return np.zeros(self.table.n_features, np.int64) if self.table.omics is None else self.table.omics
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """``(n, t)`` bool: whether a patient has any value of an omics type."""
+        known = ~np.isnan(np.asarray(self.table.X))
+        types = range(len(self.table.omics_names))
+        return np.stack([known[:, self.omics == t].any(axis=1) for t in types], axis=1)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of images, table and labels: the key of every cache and record."""
+        h = hashlib.sha256(self.table.digest.encode())
+        for a in (self.images, self.spacing, self.regions):
+            h.update(b"-" if a is None else repr(a.shape).encode() + np.ascontiguousarray(a).tobytes())
+        h.update(json.dumps([self.channels, self.region_names]).encode())
+        return h.hexdigest()
+
+    def take(self, rows: np.ndarray | Sequence[int]) -> ImagingCohort:
+        """The same cohort with these patients only, in this order."""
+        rows = np.asarray(rows)
+
+        def part(a: np.ndarray | None) -> np.ndarray | None:
+            return None if a is None else a[rows]
+
+        return replace(
+            self,
+            images=self.images[rows],
+            table=self.table.take(rows),
+            spacing=part(self.spacing),
+            regions=part(self.regions),
+        )
+
+    def save(self, path: str | Path | BinaryIO) -> None:
+        """Write as one ``.npz`` (no pickle), images in half precision."""
+        table = io.BytesIO()
+        self.table.save(table)
+        header = {"channels": self.channels, "region_names": self.region_names, "notes": self.notes}
+        arrays = {k: a for k in ("spacing", "regions") if (a := getattr(self, k)) is not None}
+        np.savez(
+            path,
+            header=np.frombuffer(json.dumps(header).encode(), np.uint8),
+            table=np.frombuffer(table.getvalue(), np.uint8),
+            images=self.images.astype(np.float16),
+            **arrays,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path | BinaryIO) -> ImagingCohort:
+        """Read what :meth:`save` wrote; every array is held against its check sum.
+
+        Raises :class:`InputError` for a damaged file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as f:
+                header = json.loads(f["header"].tobytes())
+                table = Dataset.load(io.BytesIO(f["table"].tobytes()))
+                arrays = {k: f[k] for k in ("spacing", "regions") if k in f.files}
+                images = f["images"].astype(np.float32)
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError) as error:
+            raise InputError("The stored cohort is damaged: load its files again.") from error
+        fields: dict[str, Any] = {k: tuple(v) for k, v in header.items()}
+        return cls(images=images, table=table, **arrays, **fields)
