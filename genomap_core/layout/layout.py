@@ -114,6 +114,17 @@ class Layout:
         features = np.asarray(features)
         return replace(self, positions=self.positions[features], channel=self.channel[features])
 
+    def spread(self, kept: np.ndarray, channel: np.ndarray) -> Layout:
+        """This layout of the columns ``kept`` as one of all columns, whose types are ``channel (p,)``.
+
+        The others have no cell.
+        """
+        if len(kept) == len(channel):
+            return self
+        positions = np.full((len(channel), 2), -1, np.int32)
+        positions[kept] = self.positions
+        return replace(self, positions=positions, channel=channel.astype(np.int32))
+
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and a JSON-able header, for a bundle."""
         header = {

@@ -15,7 +15,6 @@ from genomap_core.layout.build import channel_codes, grid_shape, make_layout
 from genomap_core.layout.constraints import Constraints
 from genomap_core.layout.distances import FeatureTable, check_features
 from genomap_core.layout.geometry import Grid
-from genomap_core.layout.layout import Layout
 from genomap_core.progress import OnProgress, ignore
 
 
@@ -111,7 +110,7 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
             memory_mb=self.memory_mb,
             feature_names=names,
         )
-        self.layout_ = _spread(layout, kept, codes)
+        self.layout_ = layout.spread(kept, codes)
         return self
 
     def _kept(self, X: np.ndarray | sp.spmatrix, codes: np.ndarray) -> np.ndarray:
@@ -143,17 +142,6 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _spread(layout: Layout, kept: np.ndarray, codes: np.ndarray) -> Layout:
-    """The layout of the kept columns as a layout of all columns."""
-    if len(kept) == len(codes):
-        return layout
-    positions = np.full((len(codes), 2), -1, np.int32)
-    positions[kept] = layout.positions
-    return Layout(
-        layout.shape, positions, codes.astype(np.int32), layout.n_channels, layout.quality, layout.solver, layout.notes
-    )
 
 
 def _seed(random_state: int | np.random.RandomState | None) -> int:

@@ -1,4 +1,4 @@
-"""Noise and mixup: what a batch of maps may look like on another day."""
+"""Noise, mixup, mirrors and shifts: what a batch of maps or images may look like on another day."""
 
 from __future__ import annotations
 
@@ -31,6 +31,33 @@ def mixup(x: Tensor, target: Tensor, alpha: float, generator: torch.Generator) -
     partner = torch.randperm(len(x), generator=generator, device=x.device)
     w = weight.view(-1, 1, 1, 1)
     return w * x + (1 - w) * x[partner], weight.view(-1, 1) * target + (1 - weight.view(-1, 1)) * target[partner]
+
+
+def vary_images(x: Tensor, noise: float, mirror: bool, shift: float, generator: torch.Generator) -> Tensor:
+    """Images ``(B, c, H, W)`` mirrored left to right, moved, scaled in contrast and noisy, each by its own chance.
+
+    ``noise`` is its highest standard deviation, ``shift`` the largest move as a share of the side. The generator is of
+    the CPU, wherever the images lie.
+    """
+    n, _, height, width = x.shape
+    if not x.numel():
+        return x
+    rows, columns = (_moved(n, side, shift, generator) for side in (height, width))
+    if mirror:
+        turned = torch.rand((n, 1), generator=generator) < 0.5
+        columns = torch.where(turned, columns.flip(1), columns)
+    each = torch.arange(n)[:, None, None]
+    moved = x[each.to(x.device), :, rows[:, :, None].to(x.device), columns[:, None].to(x.device)].permute(0, 3, 1, 2)
+    contrast = 1 + 0.2 * (torch.rand((n, 1, 1, 1), generator=generator) - 0.5)
+    level = noise * torch.rand((n, 1, 1, 1), generator=generator)
+    return moved * contrast.to(x.device) + (level * torch.randn(x.shape, generator=generator)).to(x.device)
+
+
+def _moved(n: int, side: int, shift: float, generator: torch.Generator) -> Tensor:
+    """``(n, side)`` pixel numbers of moved images; the border's pixel is repeated beyond it."""
+    most = round(shift * side)
+    by = torch.randint(-most, most + 1, (n, 1), generator=generator)
+    return (torch.arange(side)[None] + by).clamp(0, side - 1)
 
 
 def _cpu_twin(generator: torch.Generator) -> torch.Generator:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,11 +16,11 @@ from genomap_core.data.image_networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
 from genomap_core.models.physnet import PhysicsConfig, PhysNet
-from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.progress import OnProgress, ignore
 from genomap_core.training.checkpoint import Checkpoints
+from genomap_core.training.cycle import Cycle, balanced_weights, seeded_generator, train_cycle
 from genomap_core.training.device import autocast, choose_device, memory_errors_named, private_randomness
 from genomap_core.training.growth_losses import LossWeights, Targets, growth_losses
-from genomap_core.training.loop import TrainState
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,50 +149,20 @@ class GrowthClassifier:
         return Checkpoints(self.checkpoint_dir, digest.hexdigest())
 
     def _train(self, x: Tensor, targets: Targets, counts: np.ndarray, k: int, saved: Checkpoints | None) -> nn.Module:
-        config, n = self.config, len(x)
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence([config.seed, k]).generate_state(1)[0]))
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        config = self.config
+        generator = seeded_generator(config.seed, k)
         module = self.build().to(device=x.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-        state = TrainState(module, optimiser)
-        n_batches = math.ceil(n / config.batch_size)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, config.learning_rate, total_steps=config.max_epochs * n_batches, pct_start=0.2
-        )
-        save: Callable[[TrainState], None] = lambda state: None  # noqa: E731
-        if saved is not None:
-            saved.restore(str(k), state)
-            _go_on(state, schedule, state.epoch * n_batches, generator)
-            save = saved.saver(str(k))
-        class_weights = torch.from_numpy(counts.sum() / np.maximum(counts, 1) / max(1, (counts > 0).sum())).to(x)
-        total = config.n_seeds * config.max_epochs
-        for epoch in range(state.epoch, config.max_epochs):
-            module.train()
-            sums: dict[str, float] = {}
-            order = torch.randperm(n, generator=generator).to(x.device)
-            for rows in torch.tensor_split(order, n_batches):
-                batch, known = _augment(x[rows], targets.rows(rows), config, generator)
-                with autocast(x.device):
-                    observed = module.observe(batch) if isinstance(module, PhysNet) else (module(batch), None)
-                loss, terms = growth_losses(
-                    observed[0].float(), observed[1], known, class_weights, config.losses, config.physics
-                )
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                nn.utils.clip_grad_norm_(module.parameters(), 5.0)
-                optimiser.step()
-                schedule.step()
-                for name, value in {"loss": float(loss.detach()), **terms}.items():
-                    sums[name] = sums.get(name, 0.0) + value * len(rows) / n
-                self.on_progress(Progress("training", k * config.max_epochs + epoch, total))
-            if not math.isfinite(sums["loss"]):
-                raise InputError(f"The loss became {sums['loss']} in epoch {epoch + 1}: lower `learning_rate`.")
-            state.epoch = epoch + 1
-            state.curve.append({"seed": float(k), "epoch": epoch + 1.0, **sums})
-            state.generators = {"own": generator.get_state(), "shared": torch.get_rng_state()}
-            save(state)
-            self.on_progress(Progress("training", k * config.max_epochs + epoch + 1, total, sums))
-        self.history_ += tuple(state.curve)
+        class_weights = torch.from_numpy(balanced_weights(counts)).to(x)
+
+        def loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+            batch, known = _augment(x[rows], targets.rows(rows), config, generator)
+            with autocast(x.device):
+                observed = module.observe(batch) if isinstance(module, PhysNet) else (module(batch), None)
+            return growth_losses(observed[0].float(), observed[1], known, class_weights, config.losses, config.physics)
+
+        cycle = Cycle(len(x), config.max_epochs, config.batch_size, config.n_seeds, x.device, self.on_progress, saved)
+        self.history_ += tuple(train_cycle(cycle, k, module, optimiser, generator, loss))
         return module
 
     def build(self) -> nn.Module:
@@ -238,19 +206,6 @@ class GrowthClassifier:
         if images.shape[1] != self.in_channels_:
             raise InputError(f"The network was trained on {self.in_channels_} channels, these have {images.shape[1]}.")
         yield from torch.from_numpy(np.ascontiguousarray(images, np.float32)).split(32)
-
-
-def _go_on(
-    state: TrainState, schedule: torch.optim.lr_scheduler.OneCycleLR, n_steps: int, generator: torch.Generator
-) -> None:
-    """Bring rates and randomness to where a restored state stopped."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the schedule misses the optimiser's steps, which were made before
-        for _ in range(n_steps):
-            schedule.step()
-    if state.generators:
-        generator.set_state(state.generators["own"])
-        torch.set_rng_state(state.generators["shared"])
 
 
 def _check_images(images: np.ndarray) -> None:

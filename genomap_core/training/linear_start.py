@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 _BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells; the first is none
+_MAX_ROWS = 1000  # the closed form grows with the cube of the rows
 _MARGIN = 0.98  # a blur must be better than none by more than chance
 _PENALTIES = 10.0 ** np.arange(-3.0, 2.5, 0.5)  # relative to the kernel's mean diagonal
 
@@ -57,6 +58,11 @@ def linear_start(
     bias = best.bias - scene.mean.reshape(-1) @ weight
     shaped = weight.T.reshape(len(class_weights), *maps.shape[1:])
     return LinearStart(shaped.astype(np.float32), bias.astype(np.float32), best.blur, best.penalty, best.cross_entropy)
+
+
+def start_rows(n: int, seed: int) -> np.ndarray:
+    """The rows of ``n`` to start from, ascending: all, or some drawn by chance where there are too many."""
+    return np.sort(np.random.default_rng(seed).permutation(n)[:_MAX_ROWS]) if n > _MAX_ROWS else np.arange(n)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,12 +14,11 @@ from genomap_core.models.ensemble import MeanLogits
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.config import TrainConfig
-from genomap_core.training.linear_start import LinearStart, linear_start
+from genomap_core.training.linear_start import LinearStart, linear_start, start_rows
 from genomap_core.training.loop import MapData, Report, TrainState, new_state, train
 from genomap_core.training.networks import NetworkSpec, has_linear_path, started_network
 from genomap_core.training.split import Fold, inner_folds, usable
 
-_MAX_START_ROWS = 1000  # the closed form grows with the cube of the rows
 _MIN_FOLDS = 3  # fewer judge the number of epochs by chance
 _MIN_EPOCHS = 5  # so that the convolutions have something to say, and to be explained
 _MIN_EPOCHS_FROM_SCRATCH = 20  # without a linear start a few epochs are no training at all
@@ -125,9 +124,7 @@ class Trainer:
     def _start(self, cohort: Cohort, seed: int) -> LinearStart | None:
         if not has_linear_path(self.spec):
             return None
-        if len(cohort.y) > _MAX_START_ROWS:
-            rows = np.random.default_rng(seed).permutation(len(cohort.y))[:_MAX_START_ROWS]
-            cohort = cohort.take(np.sort(rows))
+        cohort = cohort.take(start_rows(len(cohort.y), seed))
         squashed = np.arcsinh(cohort.maps * self.mask)
         return linear_start(squashed, cohort.y, cohort.class_weights, cohort.groups, self._tick)
 

@@ -1,0 +1,142 @@
+"""What the fusion networks are put together from: convolutional trunks, heads, cross-attention, a linear path."""
+
+from __future__ import annotations
+
+import importlib
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genomap_core.errors import GenomapError
+from genomap_core.models.resnet import ResNet
+
+COARSE = 4
+"""Side of the grid that features are pooled to: on omics maps a place carries meaning, a mean over all loses it."""
+
+
+class SmallTrunk(nn.Sequential):
+    """Three 3 x 3 convolutions of stride 2, no normalisation: for cohorts of tens to hundreds.
+
+    **Shape**: ``(B, in_channels, H, W)`` -> ``(B, 4 width, ceil(H / 8), ceil(W / 8))``.
+    """
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        layers: list[nn.Module] = []
+        for k, c_in in enumerate((in_channels, width, 2 * width)):
+            layers += [nn.Conv2d(c_in, width * 2**k, 3, 2, 1), nn.ReLU()]
+        super().__init__(*layers)
+        self.out_channels = 4 * width
+
+
+class ResNetTrunk(nn.Module):
+    """The stages of :class:`genomap_core.models.resnet.ResNet` of depth 18, stem of stride 2.
+
+    **Shape**: ``(B, in_channels, H, W)`` -> ``(B, 8 width, ceil(H / 16), ceil(W / 16))``.
+    """
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.network = ResNet(in_channels, 1, depth=18, width=width, stem_stride=2)
+        self.network.out = nn.Identity()  # type: ignore[assignment]
+        self.out_channels = self.network.channels(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network.until(x, 4)
+
+
+class DenseNetTrunk(nn.Module):
+    """The features of MONAI's DenseNet-121; ``width`` 64 is the published network, its growth is half the width.
+
+    **Shape**: ``(B, in_channels, H, W)`` -> ``(B, f, about H / 32, about W / 32)``, sides of 32 pixels at least.
+    """
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        network = _monai_networks().DenseNet121(
+            spatial_dims=2,
+            in_channels=in_channels,
+            out_channels=1,
+            init_features=width,
+            growth_rate=max(1, width // 2),
+        )
+        self.features: nn.Module = network.features
+        self.out_channels = int(network.class_layers.out.in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.features(x).relu()
+
+
+def _monai_networks():  # type: ignore[no-untyped-def]
+    try:
+        return importlib.import_module("monai.networks.nets")
+    except ImportError as error:
+        raise GenomapError(
+            f"The backbone densenet121 needs the `monai` package ({error}): pip install monai, or choose resnet18."
+        ) from error
+
+
+TRUNKS: dict[str, type[nn.Module]] = {"small": SmallTrunk, "resnet18": ResNetTrunk, "densenet121": DenseNetTrunk}
+
+
+class Encoder(nn.Module):
+    """A trunk, pooled to a coarse grid and flattened into one dense layer.
+
+    **Shape**: ``(B, in_channels, H, W)`` -> ``(B, hidden)``; any height and width that the trunk takes.
+    """
+
+    def __init__(self, backbone: str, in_channels: int, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.trunk = TRUNKS[backbone](in_channels, width)
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear(self.trunk.out_channels * COARSE**2, hidden)  # type: ignore[operator, arg-type]
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        coarse = F.adaptive_avg_pool2d(self.trunk(x), COARSE).flatten(1)
+        return self.relu(self.hidden(self.dropout(coarse)))
+
+
+class Tokens(nn.Module):
+    """A trunk whose coarse grid becomes tokens, each with a learned mark of its place.
+
+    **Shape**: ``(B, in_channels, H, W)`` -> ``(B, 16, size)``.
+    """
+
+    def __init__(self, backbone: str, in_channels: int, width: int, size: int) -> None:
+        super().__init__()
+        self.trunk = TRUNKS[backbone](in_channels, width)
+        self.project = nn.Linear(self.trunk.out_channels, size)  # type: ignore[arg-type]
+        self.place = nn.Parameter(0.02 * torch.randn(COARSE**2, size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        coarse = F.adaptive_avg_pool2d(self.trunk(x), COARSE).flatten(2).mT
+        return self.project(coarse) + self.place
+
+
+class CrossAttention(nn.Module):
+    """Tokens of one kind ask those of the other, beside a shortcut (Vaswani et al., NeurIPS 2017).
+
+    **Shape**: ``(B, k, size)``, ``(B, l, size)`` -> ``(B, k, size)``.
+    """
+
+    def __init__(self, size: int, n_heads: int = 4) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(size, n_heads, batch_first=True)
+        self.norm = nn.LayerNorm(size)
+
+    def forward(self, own: Tensor, other: Tensor) -> Tensor:
+        return self.norm(own + self.attention(own, other, other, need_weights=False)[0])
+
+
+def block_means(maps: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Mean of every cell's block of pixels: ``(B, t, H, W)`` -> ``(B, t, *grid)``; pixel ``i`` lies in ``i g // H``."""
+    rows, columns = (_averages(side, cells, maps) for side, cells in zip(maps.shape[2:], grid))
+    return rows @ maps @ columns.mT
+
+
+def _averages(side: int, cells: int, like: Tensor) -> Tensor:
+    """``(cells, side)``: each row averages the pixels of its cell."""
+    cell = torch.arange(side, device=like.device) * cells // side
+    member = (cell[None] == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)
+    return member / member.sum(1, keepdim=True).clamp_min(1)

@@ -1,0 +1,245 @@
+"""Train a fusion network on images and omics of the same patients: a cohort in, class probabilities out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.errors import InputError
+from genomap_core.models.fusion import FusionNet, FusionSpec, build_fusion
+from genomap_core.models.fusion_parts import block_means
+from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.training.bundle_header import check_features
+from genomap_core.training.checkpoint import Checkpoints
+from genomap_core.training.config import TrainConfig
+from genomap_core.training.cycle import Cycle, balanced_weights, seeded_generator, train_cycle
+from genomap_core.training.device import choose_device, memory_errors_named, private_randomness, threads
+from genomap_core.training.fusion_config import FusionConfig
+from genomap_core.training.fusion_inputs import (
+    FusionInputs,
+    canvas_size,
+    cell_values,
+    fit_layout,
+    fit_scaling,
+    make_canvas,
+)
+from genomap_core.training.fusion_work import FusionWork, Spreading
+from genomap_core.training.linear_start import LinearStart, linear_start, start_rows
+from genomap_core.training.loop import optimiser_for
+
+__all__ = ["FusionClassifier", "FusionConfig", "FusionInputs"]
+
+_BATCH = 64  # of a prediction
+
+
+class FusionClassifier:
+    """Fusion networks of one kind, one a seed.
+
+    Attributes
+    ----------
+    modules_
+        The trained networks, on the CPU: ``(images, maps, present)`` -> logits.
+    layout_
+        :class:`Layout` of all features of the table, one channel a type, on the engine's compact grid; features that
+        were not selected have no cell.
+    scaling_, canvas_
+        Standardisation of the training rows, and how cells cover pixels.
+    feature_names_, classes_, channels_, omics_names_
+        Names: ``p`` features, ``C`` classes, ``c`` image channels, ``t`` omics types.
+    history_
+        A dict for each epoch of each seed: ``seed``, ``epoch``, ``loss``.
+    """
+
+    def __init__(
+        self,
+        config: FusionConfig = FusionConfig(),
+        on_progress: OnProgress = ignore,
+        checkpoint_dir: Path | None = None,
+    ) -> None:
+        self.config = config
+        self.on_progress = on_progress
+        self.checkpoint_dir = checkpoint_dir
+        """Where the state after each epoch is kept, for a training that is stopped to go on from."""
+
+    def fit(self, cohort: ImagingCohort) -> FusionClassifier:
+        """Train on every patient of the cohort.
+
+        Raises
+        ------
+        InputError
+            No labels, one class, no images for a variant that needs them, pixels that are not finite, features that do
+            not fit on the image.
+        OutOfMemoryError
+            When the device's memory is too small.
+        """
+        y = _check_training(cohort, self.config)
+        self._learn(cohort)
+        self.modules_: tuple[FusionNet, ...] = ()
+        self.history_: tuple[dict[str, float], ...] = ()
+        device = choose_device(self.config.device)
+        remedy = "choose a smaller `batch_size`, `width`, `max_features` or image size"
+        with memory_errors_named("Training", device, remedy), private_randomness(device), threads():
+            start = self._linear_start(cohort, y)
+            work = self._work(cohort, y, device)
+            cycle = self._cycle(cohort, device)
+            for k in range(self.config.n_seeds):
+                self._train(work, cycle, start, k)
+        return self
+
+    def _learn(self, cohort: ImagingCohort) -> None:
+        """Standardisation, layout and canvas from the training rows."""
+        config, table = self.config, cohort.table
+        self.on_progress(Progress("placing features", 0, 1))
+        self.scaling_ = fit_scaling(cohort, config.max_features)
+        self.layout_ = fit_layout(cohort, self.scaling_, config.solver, config.seed)
+        self.canvas_ = make_canvas(canvas_size(cohort, self.layout_.shape), self.layout_.shape, config.spread)
+        self.feature_names_, self.classes_ = table.feature_names, table.classes
+        self.channels_, self.omics_names_ = cohort.channels, table.omics_names
+
+    def _linear_start(self, cohort: ImagingCohort, y: np.ndarray) -> LinearStart | None:
+        if not self.config.linear or self.config.variant == "image":
+            return None
+        rows = start_rows(len(y), self.config.seed)
+        part = cohort.take(rows)
+        maps = torch.from_numpy(self.canvas_.spread(self._cells(part)))
+        cells = block_means(torch.asinh(maps), self.layout_.shape).numpy()
+        groups = part.table.groups
+        if groups is not None and len(np.unique(groups)) < 2:
+            groups = None
+        tick = lambda: self.on_progress(Progress("linear start", 0, 1))  # noqa: E731
+        return linear_start(cells, y[rows], self._class_weights(y), groups, tick)
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray:
+        return balanced_weights(np.bincount(y, minlength=len(self.classes_))).astype(np.float32)
+
+    def _work(self, cohort: ImagingCohort, y: np.ndarray, device: torch.device) -> FusionWork:
+        """The training rows on the device."""
+
+        def tensor(a: np.ndarray) -> Tensor:
+            return torch.from_numpy(a).to(device)
+
+        return FusionWork(
+            images=tensor(self.scaling_.images(cohort)),
+            cells=tensor(self._cells(cohort)),
+            present=tensor(cohort.present.astype(np.float32)),
+            y=tensor(y),
+            class_weights=tensor(self._class_weights(y)),
+            spreading=Spreading(self.canvas_, self.layout_.feature_of_cell >= 0, device),
+            config=self.config,
+        )
+
+    def _train(self, work: FusionWork, cycle: Cycle, start: LinearStart | None, k: int) -> None:
+        config = self.config
+        generator = seeded_generator(config.seed, k)
+        module = build_fusion(self.spec).to(cycle.device)
+        if start is not None and module.linear is not None:
+            with torch.no_grad():
+                module.linear.weight.copy_(torch.from_numpy(start.weight.reshape(len(self.classes_), -1)))
+                module.linear.bias.copy_(torch.from_numpy(start.bias))
+        rates = TrainConfig(learning_rate=config.learning_rate, weight_decay=config.weight_decay)
+        optimiser = optimiser_for(module, rates)
+
+        def loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+            return work.loss(module, rows, generator), {}
+
+        self.history_ += tuple(train_cycle(cycle, k, module, optimiser, generator, loss))
+        self.modules_ += (module.to("cpu").eval(),)
+
+    def _cycle(self, cohort: ImagingCohort, device: torch.device) -> Cycle:
+        config, saved = self.config, None
+        if self.checkpoint_dir is not None:
+            marked = f"{replace(config, device='')!r} {cohort.digest}"
+            saved = Checkpoints(self.checkpoint_dir, hashlib.sha256(marked.encode()).hexdigest())
+        sizes = (cohort.n_samples, config.epochs, config.batch_size, config.n_seeds)
+        return Cycle(*sizes, device, self.on_progress, saved)
+
+    @property
+    def spec(self) -> FusionSpec:
+        """Of the networks: what :func:`genomap_core.models.fusion.build_fusion` makes them from."""
+        c, types = self.config, len(self.omics_names_)
+        sizes = (len(self.channels_), types, self.layout_.shape, len(self.classes_))
+        return FusionSpec(c.variant, *sizes, c.backbone, c.width, c.hidden, c.dropout, c.linear)
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that one network learned."""
+        return sum(p.numel() for p in self.modules_[0].parameters())
+
+    def inputs(self, cohort: ImagingCohort) -> FusionInputs:
+        """Exactly what the networks get.
+
+        Raises
+        ------
+        InputError
+            Features, omics types, image channels or sizes are not those of the training.
+        """
+        self._check_same(cohort)
+        maps = self.canvas_.spread(self._cells(cohort))
+        return FusionInputs(self.scaling_.images(cohort), maps, cohort.present.astype(np.float32))
+
+    def logits(self, inputs: FusionInputs) -> np.ndarray:
+        """``(n, C)`` float64, mean over the seeds."""
+        n, found = len(inputs.present), []
+        with torch.inference_mode():
+            for rows in np.array_split(np.arange(n), max(1, -(-n // _BATCH))):
+                part = inputs.take(rows)
+                given = [torch.from_numpy(np.ascontiguousarray(a)) for a in (part.images, part.maps, part.present)]
+                found.append(torch.stack([module(*given) for module in self.modules_]).double().mean(0))
+        return torch.cat(found).numpy()
+
+    def predict_proba(self, cohort: ImagingCohort) -> np.ndarray:
+        """``(n, C)`` float64."""
+        return F.softmax(torch.from_numpy(self.logits(self.inputs(cohort))), dim=1).numpy()
+
+    def features_of_map(self, values: np.ndarray) -> np.ndarray:
+        """An attribution over the omics maps, summed over every feature's block: ``(t, H, W)`` -> ``(p,)``.
+
+        0 for features that were not selected: the networks never saw them.
+        """
+        expected = (self.layout_.n_channels, *self.canvas_.size)
+        if values.shape != expected:
+            raise InputError(f"Expected values over the omics maps, {expected}, got {values.shape}.")
+        return np.nan_to_num(self.layout_.to_features(self.canvas_.gather(values)[None])[0])
+
+    def _cells(self, cohort: ImagingCohort) -> np.ndarray:
+        return cell_values(self.layout_, self.scaling_, self.scaling_.table(cohort))
+
+    def _check_same(self, cohort: ImagingCohort) -> None:
+        check_features(self.feature_names_, cohort.table.feature_names)
+        _check_pixels(cohort)
+        if len(cohort.channels) != len(self.channels_) or cohort.table.omics_names != self.omics_names_:
+            raise InputError(
+                f"The network was trained on the image channels {', '.join(self.channels_) or 'none'} and the omics "
+                f"types {', '.join(self.omics_names_)}; this cohort has {', '.join(cohort.channels) or 'none'} and "
+                f"{', '.join(cohort.table.omics_names)}."
+            )
+        size = canvas_size(cohort, self.layout_.shape)
+        if size != self.canvas_.size:
+            raise InputError(
+                f"The network was trained on images of {self.canvas_.size[0]} x {self.canvas_.size[1]} pixels, these "
+                f"have {size[0]} x {size[1]}: prepare them at that size."
+            )
+
+
+def _check_training(cohort: ImagingCohort, config: FusionConfig) -> np.ndarray:
+    y = cohort.table.y
+    if y is None:
+        raise InputError(f"{cohort.name}: the cohort has no labels: choose a target column on the Data page.")
+    if len(np.unique(y)) < 2:
+        raise InputError(f"{cohort.name}: patients of at least two classes are needed.")
+    if not cohort.channels and config.variant != "omics":
+        raise InputError(f"{cohort.name} has no images: choose the variant 'omics', or load images.")
+    _check_pixels(cohort)
+    return np.asarray(y, np.int64)
+
+
+def _check_pixels(cohort: ImagingCohort) -> None:
+    if not np.isfinite(cohort.images).all():
+        raise InputError(f"{cohort.name}: images hold values that are no finite number: normalise them first.")
