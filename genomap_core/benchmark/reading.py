@@ -13,6 +13,7 @@ import pandas as pd
 from genomap_core.benchmark.records import COLUMNS, Record, to_table
 from genomap_core.benchmark.store import HEADER, open_store
 from genomap_core.errors import InputError
+from genomap_core.files import USUAL, replacing
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sample_data" / "robustness_study.parquet"
 _METADATA = b"genomap_study"
@@ -91,9 +92,8 @@ def write_records(study: StudyRecords, path: Path) -> None:
             table[column] = table[column].astype("float32")
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({_METADATA: json.dumps(study.header).encode()})
-    temporary = path.with_name(f".{path.name}.tmp")
-    pq.write_table(arrow, temporary, compression="zstd", compression_level=19)
-    temporary.replace(path)
+    with replacing(path, USUAL) as beside:
+        pq.write_table(arrow, beside, compression="zstd", compression_level=19)
 
 
 def _from_parquet(path: Path) -> StudyRecords:

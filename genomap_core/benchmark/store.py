@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +14,7 @@ from typing import Any
 from genomap_core.benchmark.protocol import Condition, Protocol, Run
 from genomap_core.benchmark.records import Record
 from genomap_core.errors import InputError
+from genomap_core.files import USUAL, write_atomically, write_once
 
 FORMAT = 1
 HEADER = "study.json"
@@ -158,7 +158,7 @@ def create_store(folder: Path, protocol: Protocol, sets: Mapping[str, Mapping[st
     else:
         header = _header(protocol, sets)
     folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / HEADER, seal(header))
+    write_atomically(folder / HEADER, seal(header), USUAL)
     return Store(folder, header)
 
 
@@ -227,44 +227,3 @@ def unseal(content: bytes) -> dict[str, Any]:
     if hashlib.sha256(body.encode()).hexdigest() != outer.get("sha256"):
         raise InputError("its checksum doesn't fit: it was changed after it was written")
     return values
-
-
-def write_once(path: Path, content: bytes) -> bool:
-    """Temporary file, fsync, then the name: whole or not at all. False, and nothing changed, where ``path`` exists."""
-    temporary = _temporary(path, content)
-    try:
-        os.link(temporary, path)  # unlike a rename it refuses to replace, even against another machine
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links
-        if path.exists():
-            return False
-        temporary.rename(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-    _sync(path.parent)
-    return True
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Temporary file, fsync, rename: after a crash the old content or the new, never half of one."""
-    _temporary(path, content).rename(path)
-    _sync(path.parent)
-
-
-def _temporary(path: Path, content: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.time_ns()}.tmp")
-    with temporary.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

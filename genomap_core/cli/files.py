@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from genomap_core.errors import InputError
+from genomap_core.files import USUAL, write_atomically
 
 
 def check_out(path: Path | None, *inputs: Path | None) -> None:
@@ -29,31 +28,7 @@ def check_out(path: Path | None, *inputs: Path | None) -> None:
             )
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside ``path`` to write into; it takes the place of ``path`` when all went well, else it goes."""
-    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    beside = Path(name)
-    try:
-        beside.chmod(0o666 & ~_umask())
-        yield beside
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def write_files(contents: dict[Path, Callable[[], bytes]]) -> None:
     """Write every file; each is made only when it is its turn."""
     for path, make in contents.items():
-        with replacing(path) as beside:
-            beside.write_bytes(make())
-
-
-def _umask() -> int:
-    """What the system takes from the rights of new files; to ask is to set it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+        write_atomically(path, make(), USUAL)

@@ -6,9 +6,10 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from genomap_core.cli.files import check_out, replacing, write_files
+from genomap_core.cli.files import check_out, write_files
 from genomap_core.cli.tables import Answer, cohort
 from genomap_core.data.dataset import Dataset
+from genomap_core.files import USUAL, replacing
 from genomap_core.layout import LayoutQuality
 from genomap_core.progress import OnProgress
 from genomap_core.reports.map_files import layout_csv, maps_npz
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
 def _write_h5ad(path: Path, dataset: Dataset, result: GenomapResult) -> None:
     from genomap_core.workflows.annotated import to_anndata
 
-    with replacing(path) as beside:
+    with replacing(path, USUAL) as beside:
         to_anndata(dataset, result).write_h5ad(beside)
 
 

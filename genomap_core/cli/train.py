@@ -8,8 +8,9 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from genomap_core.cli.files import check_out, replacing
+from genomap_core.cli.files import check_out
 from genomap_core.cli.tables import Answer, cohort, need_labels
+from genomap_core.files import USUAL, replacing
 from genomap_core.progress import OnProgress
 from genomap_core.workflows.scores import METRICS
 from genomap_core.workflows.train import BUNDLE, TrainConfig, train
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
     )
     with tempfile.TemporaryDirectory(prefix="genomap-train-") as work:
         result = train(dataset, config, Path(work), on_progress)
-        with replacing(options.out) as beside:
+        with replacing(options.out, USUAL) as beside:
             beside.write_bytes((Path(work) / BUNDLE).read_bytes())
     scores = {name: asdict(score) for name, score in result.scores.items()}
     n_test = len(result.test_rows)

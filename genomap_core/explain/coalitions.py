@@ -134,18 +134,25 @@ def antithetic_orders(k: int, n: int, seed: int) -> list[list[int]]:
 
 def exact_shapley(game: Game) -> np.ndarray:
     """Shapley values by their definition, over all ``2^k`` coalitions: ``(k,)``."""
-    k = game.n_players
-    if k == 0:
-        return np.zeros(0)
-    coalitions = np.array(list(itertools.product([False, True], repeat=k)))
-    outputs = game.play(coalitions)
+    return shapley_of(game.play(all_coalitions(game.n_players)))
+
+
+def all_coalitions(k: int) -> np.ndarray:
+    """``(2^k, k)`` bool, in the order that :func:`shapley_of` expects."""
+    return np.array(list(itertools.product([False, True], repeat=k)), bool).reshape(2**k, k)
+
+
+def shapley_of(outputs: np.ndarray) -> np.ndarray:
+    """Shapley values from the outputs of :func:`all_coalitions`: ``(2^k, ...)`` -> ``(k, ...)`` (Shapley, 1953)."""
+    k = int(math.log2(len(outputs)))
+    coalitions = all_coalitions(k)
     size = coalitions.sum(1)
     weight = np.array([1 / (k * math.comb(k - 1, s)) for s in range(k)])
-    values = np.empty(k)
+    values = np.empty((k, *outputs.shape[1:]))
     for j in range(k):
         # In this order of rows, those without j line up with the same coalitions joined by j.
         without = ~coalitions[:, j]
-        values[j] = weight[size[without]] @ (outputs[~without] - outputs[without])
+        values[j] = np.tensordot(weight[size[without]], outputs[~without] - outputs[without], axes=1)
     return values
 
 

@@ -1,4 +1,4 @@
-"""Files of a job: written whole or not at all, readable by their owner only."""
+"""Files of a job: readable by their owner only, sealed with checksums."""
 
 from __future__ import annotations
 
@@ -8,50 +8,23 @@ import json
 import os
 import re
 import shutil
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genomap_core.errors import JobError
+from genomap_core.files import write_atomically
 
 LEDGER = "ledger.sqlite"
 RESULT = "result.json"
 ERROR_LOG = "error.log"
 WORKER_LOG = "worker.log"
 FAULT_LOG = "fault.log"
-WRITING = ".writing-"
-"""How names of files begin that a killed process may leave: never read, removed by the next server."""
 RESERVED = frozenset({RESULT, ERROR_LOG, WORKER_LOG, FAULT_LOG})
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}", re.ASCII)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """After a crash there is the old content or the new, never half of one."""
-    with replacing(path) as beside:
-        beside.write_bytes(content)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` to write to; at the end it is flushed to the disk and takes its name, or is removed."""
-    beside = path.with_name(f"{WRITING}{uuid.uuid4().hex[:12]}-{path.name}")
-    beside.touch(mode=0o600)
-    try:
-        yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def make_private(folder: Path) -> Path:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from genomap_core.errors import InputError, StorageError
-from genomap_core.jobs.files import WRITING, make_private, size_of
+from genomap_core.files import WRITING
+from genomap_core.jobs.files import make_private, size_of
 from genomap_core.jobs.manager import JobManager
 
 IN_USE_S = 3600.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.records import STATUSES, versions_of
 from genomap_core.benchmark.summary import summarise
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, verdict
+from genomap_core.files import USUAL, write_atomically
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.reports.benchmark_pictures import (
@@ -35,9 +35,7 @@ _TEMPLATE = Path(__file__).with_name("benchmark.html")
 
 def write_report(study: StudyRecords, path: Path, metric: str = "balanced_accuracy") -> None:
     """Write :func:`render_report` as one file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(render_report(study, metric), encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, render_report(study, metric).encode(), USUAL)
 
 
 def render_report(study: StudyRecords, metric: str = "balanced_accuracy") -> str:

@@ -156,7 +156,8 @@ def _flowables(blocks: Sequence[Block], styles: Any, width: float) -> Iterator[A
         elif isinstance(block, Table):
             drawn = [_table(block, styles, width)]
         elif isinstance(block, Picture):
-            drawn = [_picture(block, width)]
+            caption = Paragraph(escape(block.title), styles["about"])
+            drawn = [KeepTogether([_picture(block, width), caption])]
         else:
             drawn = [KeepTogether(list(_flowables(column, styles, width))) for column in block.columns]
         yield KeepTogether([*waiting, drawn[0]])

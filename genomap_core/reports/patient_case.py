@@ -25,7 +25,6 @@ LITTLE_AGREEMENT = 0.2
 N_TOP = 10
 MANY = 1000
 """Features on the map from which attributions are first shown as sums over regions: single cells are hard to see."""
-N_REGIONS = 64
 
 Answers = Sequence[Mapping[str, Any]]
 """One model each: ``model``, ``label``, ``proba (1 + draws, C)``; with an explanation also ``values (p,)``, ``method``
@@ -137,7 +136,7 @@ def case_picture(case: PatientCase) -> StaticMap:
     """The patient without noise, once for each model, with that model's attribution on top."""
     layout, genomap, k = case.genomap.layout, case.genomap, len(case.answers)
     values = np.where(genomap.missing[case.row], np.float32(np.nan), genomap.z[case.row])
-    regions = region_groups(genomap, case.dataset.n_features, N_REGIONS)[genomap.kept]
+    regions = region_groups(genomap, case.dataset.n_features)[genomap.kept]
     title, shares = overlays(case.answers, genomap.kept, regions)[0]
     return StaticMap(
         maps=layout.to_maps(np.repeat(values[None], k, axis=0), fill=np.nan),

@@ -21,10 +21,10 @@ from sklearn.pipeline import Pipeline
 
 from genomap_core.data.preprocess import Preprocessor
 from genomap_core.errors import BundleError, GenomapError, RefusedError
+from genomap_core.files import USUAL, write_atomically
 from genomap_core.layout import GenomapTransformer, Layout
 from genomap_core.models.ensemble import MeanLogits
 from genomap_core.training.bundle_header import FORMAT, VERSION, BundleHeader, check_features, read_header, shorten
-from genomap_core.training.checkpoint import write_atomically
 from genomap_core.training.classifier import MapClassifier
 from genomap_core.training.networks import NetworkSpec
 
@@ -109,7 +109,7 @@ def save_bundle(
     metadata = {"format": FORMAT, "version": str(VERSION), "header": _to_json(fields)}
     content = save_tensors(arrays, metadata)
     if isinstance(target, str | Path):
-        write_atomically(Path(target), content)
+        write_atomically(Path(target), content, USUAL)
     else:
         target.write(content)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from genomap_core.errors import InputError
+from genomap_core.files import write_atomically
 from genomap_core.training.loop import TrainState
 
 _VERSION = "1"
@@ -63,16 +63,6 @@ class Checkpoints:
 
     def _path(self, name: str) -> Path:
         return self.folder / f"member-{name}.safetensors"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename: whoever reads finds the old file or the new one, never half of it."""
-    beside = path.with_suffix(".partial")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def _to_bytes(state: TrainState, fingerprint: str) -> bytes:

@@ -14,11 +14,11 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from genomap_core.errors import BundleError, GenomapError
+from genomap_core.files import USUAL, write_atomically
 from genomap_core.layout import Layout
 from genomap_core.models.fusion import build_fusion
 from genomap_core.training.bundle import checksum
 from genomap_core.training.bundle_fields import read_fields, weights_of, with_weights
-from genomap_core.training.checkpoint import write_atomically
 from genomap_core.training.fusion import FusionClassifier
 from genomap_core.training.fusion_config import FusionConfig
 from genomap_core.training.fusion_inputs import FusionScaling, make_canvas
@@ -67,7 +67,7 @@ def save_fusion(
         "provenance": dict(provenance or {}),
         "sha256": checksum(arrays),
     }
-    write_atomically(path, save_tensors(arrays, metadata={"genomap": json.dumps(header)}))
+    write_atomically(path, save_tensors(arrays, metadata={"genomap": json.dumps(header)}), USUAL)
 
 
 def load_fusion(source: str | Path | bytes, device: str = "cpu") -> FusionBundle:

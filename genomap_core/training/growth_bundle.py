@@ -13,9 +13,9 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from genomap_core.errors import BundleError, GenomapError
+from genomap_core.files import USUAL, write_atomically
 from genomap_core.models.physnet import PhysicsConfig
 from genomap_core.training.bundle_fields import read_fields, weights_of, with_weights
-from genomap_core.training.checkpoint import write_atomically
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining
 from genomap_core.training.growth_losses import LossWeights
 
@@ -60,7 +60,7 @@ def save_growth(
         "metrics": dict(metrics or {}),
         "provenance": dict(provenance or {}),
     }
-    write_atomically(path, save_tensors(tensors, metadata={"genomap": json.dumps(header)}))
+    write_atomically(path, save_tensors(tensors, metadata={"genomap": json.dumps(header)}), USUAL)
 
 
 def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle:

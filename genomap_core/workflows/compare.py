@@ -16,7 +16,7 @@ import numpy as np
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import Cancelled, GenomapError, InputError, ModelLimitError, OutOfMemoryError
-from genomap_core.jobs.files import replacing
+from genomap_core.files import replacing
 from genomap_core.pfn import STRATEGIES
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.workflows.folds import make_folds

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.image_cohort import ImageCohort
+from genomap_core.files import replacing
 from genomap_core.workflows.scores import Score, interval, paired_difference, resample_patients, score, score_table
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
@@ -45,9 +46,8 @@ class NetworkRun:
         arrays |= {f"degraded{k}": p for k, p in enumerate(self.degraded.values())}
         if self.dice is not None:
             arrays["dice"] = self.dice
-        temporary = path.with_suffix(".writing.npz")
-        np.savez(temporary, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-        temporary.replace(path)
+        with replacing(path) as beside:
+            np.savez(beside, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 
     @classmethod
     def load(cls, path: Path) -> tuple[NetworkRun, dict[str, Any]]:

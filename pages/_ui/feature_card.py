@@ -27,32 +27,60 @@ def chosen_feature(session: Session, result: GenomapResult) -> int | None:
     return int(found[0])
 
 
-def listed_features(session: Session, kept: np.ndarray) -> list[int]:
-    """Columns to choose from: all of few features; of many, which a browser lists slowly, those whose name is typed."""
+def find_feature(session: Session, kept: np.ndarray) -> None:
+    """One list of few features; of many, which a browser lists slowly, a name is typed first."""
     if len(kept) <= MOST_LISTED:
-        return [int(j) for j in kept]
-    part = st.text_input("Part of a feature's name", placeholder="Type a name", key="feature_part").strip().lower()
-    names = session.dataset.feature_names
-    found = [int(j) for j in kept if part and part in names[j].lower()]
-    found.sort(key=lambda j: (names[j].lower() != part, len(names[j])))
+        _choose(session, "Find a feature", "Type a name", [int(j) for j in kept])
+        return
+    part = st.text_input(
+        "Find a feature",
+        placeholder="Type a name, or part of one, and press Enter",
+        key="feature_part",
+        on_change=lambda: _take_the_only_one(session, kept),
+    ).strip()
+    found = _named(session, kept, part)
     if part and not found:
         st.markdown("No feature on the map has this in its name.")
-    chosen = [session.feature] if session.feature is not None and session.feature not in found[:MOST_FOUND] else []
-    return [*chosen, *found[:MOST_FOUND]]
+    elif len(found) > 1:
+        shown = found[:MOST_FOUND]
+        more = f", the first {MOST_FOUND} of them" if len(found) > MOST_FOUND else ""
+        if session.feature is not None and session.feature not in shown:
+            shown = [session.feature, *shown]
+        _choose(session, f"{len(found):,} features with this in their name{more}", "Choose one", shown)
+
+
+def _choose(session: Session, label: str, placeholder: str, features: list[int]) -> None:
+    names = session.dataset.feature_names
+    st.selectbox(
+        label,
+        features,
+        format_func=names.__getitem__,
+        index=None,
+        placeholder=placeholder,
+        **bound(session, "feature"),
+    )
+
+
+def _named(session: Session, kept: np.ndarray, part: str) -> list[int]:
+    """Features with ``part`` in their name, whatever its case: the very name first, then the shortest."""
+    part, names = part.lower(), session.dataset.feature_names
+    found = [int(j) for j in kept if part and part in names[j].lower()]
+    return sorted(found, key=lambda j: (names[j].lower() != part, len(names[j])))
+
+
+def _take_the_only_one(session: Session, kept: np.ndarray) -> None:
+    """A name that one feature alone has, or has in it, needs no second choice."""
+    part = st.session_state["feature_part"].strip()
+    found = _named(session, kept, part)
+    if len(found) == 1 or (found and session.dataset.feature_names[found[0]].lower() == part.lower()):
+        session.feature = found[0]
 
 
 def feature_card(session: Session, result: GenomapResult, row: int) -> None:
     """Find a feature; its value in this patient, where he stands in the cohort, its neighbours on the map."""
     dataset = session.dataset
     names = result.feature_names
-    st.selectbox(
-        "Find a feature",
-        listed_features(session, result.kept),
-        format_func=dataset.feature_names.__getitem__,
-        index=None,
-        placeholder="Type a name",
-        **bound(session, "feature"),
-    )
+    find_feature(session, result.kept)
     picked = chosen_feature(session, result)
     if picked is None:
         st.info(

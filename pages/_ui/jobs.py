@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from genomap_core.files import replacing
 from genomap_core.jobs import Job, JobEvent
-from genomap_core.jobs.files import replacing
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 

@@ -15,7 +15,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
 from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
-from genomap_core.reports.patient_case import N_REGIONS, PatientCase, in_words, overlays
+from genomap_core.reports.patient_case import PatientCase, in_words, overlays
 from genomap_core.workflows import sets
 from genomap_core.workflows.compare import CompareResult
 from genomap_core.workflows.genomap import GenomapResult, region_groups
@@ -180,7 +180,7 @@ def _groups(session: Session, genomap: GenomapResult) -> np.ndarray:
     """``(p,)`` map region of every feature of the cohort, -1 for those not on the map."""
 
     key = ("regions", session.dataset.digest, session.layout)
-    return session.remember(key, lambda: region_groups(genomap, session.dataset.n_features, N_REGIONS))
+    return session.remember(key, lambda: region_groups(genomap, session.dataset.n_features))
 
 
 def _two_maps(session: Session, genomap: GenomapResult, row: int, about: list[dict[str, Any]]) -> MapData:

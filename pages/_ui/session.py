@@ -22,9 +22,10 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
 from genomap_core.errors import GenomapError, InputError, StorageError
+from genomap_core.files import replacing, write_atomically
 from genomap_core.io.sandbox import sweep_leftovers
 from genomap_core.jobs import JobManager
-from genomap_core.jobs.files import make_private, replacing, to_json, write_atomically
+from genomap_core.jobs.files import make_private, to_json
 from genomap_core.jobs.process import handle_of, is_alive
 from genomap_core.jobs.storage import Removed, Storage
 from genomap_core.jobs.warm import WarmWorker

@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from genomap_core.errors import InputError
+from genomap_core.files import write_atomically
 from genomap_core.io.export import csv_table
 from genomap_core.jobs import Job
-from genomap_core.jobs.files import write_atomically
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.reports.model_card import model_card
 from genomap_core.workflows.cohort import recoded

@@ -82,12 +82,15 @@ def test_of_many_features_those_are_listed_whose_name_is_typed(app):
         Dataset("wide", rng.normal(size=(20, 2500)).astype(np.float32), names, tuple(f"S{i}" for i in range(20))), None
     )
     app.run()
-    assert select(app, "Find a feature").options == []
-    app.text_input(key="feature_part").set_value("g0123").run()
-    assert select(app, "Find a feature").options == [f"G0123{k}" for k in range(10)]
-    select(app, "Find a feature").select(1234).run()
+    search = app.text_input(key="feature_part")
+    search.set_value("g0123").run()
+    listed = select(app, "10 features with this in their name")
+    assert listed.options == [f"G0123{k}" for k in range(10)]
+    listed.select(1234).run()
     assert not app.exception
     assert {"Value", "z-score", "Percentile"} <= {m.label for m in app.metric}
-    app.text_input(key="feature_part").set_value("nobody").run()
+    search.set_value("nobody").run()
     assert "No feature on the map has this in its name." in texts(app)
-    assert select(app, "Find a feature").value == 1234, "the chosen one stays"
+    assert app.session_state["session"].feature == 1234, "the chosen one stays"
+    search.set_value("g02345").run()
+    assert app.session_state["session"].feature == 2345, "the only one of this name needs no second choice"

@@ -77,6 +77,16 @@ class AppServer:
         self._environment = os.environ | {"GENOMAP_HOME": str(home), MARK: self._mark} | (environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> AppServer:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def start(self, seconds: float = 60.0) -> AppServer:
         """Start the server and wait until it answers; its log is in the message if it does not."""
         began = time.monotonic()

@@ -52,11 +52,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """The app itself, one server for all tests; each page is a session of its own."""
-    server = AppServer(ROOT / "app.py", tmp_path_factory.mktemp("home"))
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with AppServer(ROOT / "app.py", tmp_path_factory.mktemp("home")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -113,8 +110,5 @@ def page(make_page: Callable[..., Page]) -> Page:
 @pytest.fixture(scope="module")
 def gene_maps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     """One server for all tests of the gene map; each page is a session of its own."""
-    app = AppServer(ROOT / "tests/browser/apps/gene_map_app.py", tmp_path_factory.mktemp("home"))
-    try:
-        yield app.start()
-    finally:
-        app.close()
+    with AppServer(ROOT / "tests/browser/apps/gene_map_app.py", tmp_path_factory.mktemp("home")) as app:
+        yield app

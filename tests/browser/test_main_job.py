@@ -24,11 +24,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 
     weights = tmp_path_factory.mktemp("weights") / "random-v3.safetensors"
     build_random(weights)
-    app = AppServer(ROOT / "app.py", tmp_path_factory.mktemp("home"), {"GENOMAP_PFN_WEIGHTS": str(weights)})
-    try:
-        yield app.start()
-    finally:
-        app.close()
+    with AppServer(ROOT / "app.py", tmp_path_factory.mktemp("home"), {"GENOMAP_PFN_WEIGHTS": str(weights)}) as app:
+        yield app
 
 
 def test_the_sample_is_on_the_screen_without_a_click(server: AppServer, page: Page) -> None:

@@ -14,11 +14,8 @@ from browser_harness import ROOT, AppServer
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    server = AppServer(ROOT / "tests/browser/apps/harness_app.py", tmp_path_factory.mktemp("door"))
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with AppServer(ROOT / "tests/browser/apps/harness_app.py", tmp_path_factory.mktemp("door")) as server:
+        yield server
 
 
 def answer(server: AppServer, path: str, **headers: str) -> int:

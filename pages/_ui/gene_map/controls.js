@@ -90,7 +90,7 @@ function fillOverlays(s) {
     option.textContent = text;
     return option;
   }));
-  if (s.overlay === null || !options.some(([value]) => value === s.overlay)) s.overlay = options.at(data.overlays.length > 1 ? 2 : 0)[0];
+  if (s.overlay === null || !options.some(([value]) => value === s.overlay)) s.overlay = options[0][0];
   select.value = s.overlay;
 }
 
