@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from genomap_core.data.leakage import HygieneReport, inspect_collection
 from genomap_core.data.synthetic_mri import CLASSES
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.workflows.growth_samples import simulated
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MOST_IMAGES, _MOST_BYTES = 20_000, 2 << 30
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -98,16 +102,13 @@ def folder_cohort(files: Iterable[tuple[str, bytes]], size: int, name: str) -> t
     return cohort, report
 
 
-def indexed_cohort(folder: Path, label: str, size: int, name: str) -> tuple[ImageCohort, HygieneReport]:
-    """Gliomas listed in ``index.csv``: columns ``patient``, ``slice`` (file name without its ending) and ``label``.
-
-    Beside ``SLICE.png`` lies ``SLICE_mask.png`` where a mask is known. Colours are kept as channels: they hold
-    different sequences. Rows without a label are left out; slices of one patient share a group.
+def read_indexed(folder: Path, label: str) -> tuple[pd.DataFrame, list[Path], list[np.ndarray]]:
+    """Rows of ``index.csv`` that have a ``label``, and the picture of each: ``SLICE.png`` as it is.
 
     Raises
     ------
     InputError
-        A column or a picture is missing.
+        A column (``patient``, ``slice``, ``label``) or a picture is missing, or can't be looked at.
     """
     import pandas as pd
     from PIL import Image
@@ -125,6 +126,23 @@ def indexed_cohort(folder: Path, label: str, size: int, name: str) -> tuple[Imag
     raw = [np.asarray(Image.open(p)) for p in paths]
     for path, image in zip(paths, raw):
         check_image(image, path.name)
+    return table, paths, raw
+
+
+def indexed_cohort(folder: Path, label: str, size: int, name: str) -> tuple[ImageCohort, HygieneReport]:
+    """Gliomas listed in ``index.csv``: columns ``patient``, ``slice`` (file name without its ending) and ``label``.
+
+    Beside ``SLICE.png`` lies ``SLICE_mask.png`` where a mask is known. Colours are kept as channels: they hold
+    different sequences. Rows without a label are left out; slices of one patient share a group.
+
+    Raises
+    ------
+    InputError
+        A column or a picture is missing.
+    """
+    from PIL import Image
+
+    table, paths, raw = read_indexed(folder, label)
     regions = [head_region(to_grey(image)) for image in raw]
     images = np.stack([normalise(i, size, grey=False, region=r) for i, r in zip(raw, regions)])
     masks = np.full((len(raw), size, size), np.nan, np.float32)

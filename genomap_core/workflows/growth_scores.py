@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.image_cohort import ImageCohort
-from genomap_core.files import replacing
+from genomap_core.workflows.run_files import read_run, write_run
 from genomap_core.workflows.scores import Score, interval, paired_difference, resample_patients, score, score_table
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
@@ -46,15 +46,12 @@ class NetworkRun:
         arrays |= {f"degraded{k}": p for k, p in enumerate(self.degraded.values())}
         if self.dice is not None:
             arrays["dice"] = self.dice
-        with replacing(path) as beside:
-            np.savez(beside, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        write_run(path, header, arrays)
 
     @classmethod
     def load(cls, path: Path) -> tuple[NetworkRun, dict[str, Any]]:
         """Read what :meth:`save` wrote: the run, and what it was made of."""
-        with np.load(path, allow_pickle=False) as f:
-            arrays = dict(f)
-        header = json.loads(arrays["header"].tobytes())
+        header, arrays = read_run(path)
         degraded = {key: arrays[f"degraded{k}"] for k, key in enumerate(header["degraded"])}
         plain = {k: header[k] for k in _PLAIN}
         return cls(**plain, proba=arrays["proba"], degraded=degraded, dice=arrays.get("dice")), header["about"]

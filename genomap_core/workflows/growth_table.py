@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shares=tuple(args.shares),
         device=args.device,
     )
-    result = compare_growth(cohort, config, _Say(), keep=args.out)
+    result = compare_growth(cohort, config, Say(), keep=args.out)
     result.save(args.out)
     text = report(result, cohort.notes)
     (args.out / "report.md").write_text(text)
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Say:
+class Say:
     """A line on standard error for each fold."""
 
     def __init__(self) -> None:

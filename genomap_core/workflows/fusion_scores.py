@@ -1,0 +1,128 @@
+"""What a comparison of fusion networks leaves: the runs, their scores with intervals, and the fusion gain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.workflows.run_files import read_run, write_run
+from genomap_core.workflows.scores import Score, paired_difference, score_table
+
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
+GAINS = ("balanced_accuracy", "roc_auc")
+_PLAIN = ("name", "parameters", "fit_seconds", "peak_mb")
+
+
+@dataclass(frozen=True, eq=False)
+class FusionRun:
+    """One variant, control or baseline over all folds."""
+
+    name: str
+    proba: np.ndarray
+    """``(n, C)``, every row by a model that saw neither it nor its group"""
+    parameters: int
+    fit_seconds: float
+    peak_mb: float
+
+    def save(self, path: Path, about: Mapping[str, Any]) -> None:
+        """Write as one ``.npz``; ``about``: what the run was made of."""
+        write_run(path, {k: getattr(self, k) for k in _PLAIN} | {"about": dict(about)}, {"proba": self.proba})
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[FusionRun, dict[str, Any]]:
+        """Read what :meth:`save` wrote: the run, and what it was made of."""
+        header, arrays = read_run(path)
+        return cls(**{k: header[k] for k in _PLAIN}, proba=arrays["proba"]), header["about"]
+
+
+def run_file(name: str) -> str:
+    """File name of a run; anything but letters and digits in it is written as a number."""
+    return f"fusion-{''.join(c if c.isascii() and (c.isalnum() or c in '_-') else f'.{ord(c):x}' for c in name)}.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class FusionResult:
+    """All runs on the same folds."""
+
+    config: dict[str, Any]
+    name: str
+    """Of the cohort"""
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    omics_names: tuple[str, ...]
+    y: np.ndarray
+    groups: np.ndarray | None
+    runs: tuple[FusionRun, ...]
+    scores: dict[str, dict[str, Score]]
+    """Run -> metric -> score with interval"""
+    gain: dict[str, dict[str, Score]]
+    """Run -> metric -> score of the first run minus its own, paired by patient (by group where groups exist)"""
+    digest: str
+
+    @property
+    def champion(self) -> str:
+        """The run that the others are held against: images and omics stacked, or all omics types."""
+        return self.runs[0].name
+
+    @property
+    def has_images(self) -> bool:
+        return bool(self.channels)
+
+    def save(self, folder: Path) -> None:
+        """Write ``fusion.json`` and ``fusion.npz``, and each run that is not there yet."""
+        for run in self.runs:
+            if not (folder / run_file(run.name)).exists():
+                run.save(folder / run_file(run.name), {"digest": self.digest})
+        header: dict[str, Any] = {k: getattr(self, k) for k in ("config", "name", "classes", "channels", "omics_names")}
+        header |= {"digest": self.digest, "runs": [run.name for run in self.runs]}
+        for table in ("scores", "gain"):
+            header[table] = {m: {k: asdict(s) for k, s in row.items()} for m, row in getattr(self, table).items()}
+        groups = {} if self.groups is None else {"groups": self.groups}
+        np.savez(folder / "fusion.npz", y=self.y, **groups)  # type: ignore[arg-type]
+        (folder / "fusion.json").write_text(json.dumps(header))
+
+    @classmethod
+    def load(cls, folder: Path) -> FusionResult:
+        """Read what :meth:`save` wrote."""
+        header = json.loads((folder / "fusion.json").read_text())
+        with np.load(folder / "fusion.npz", allow_pickle=False) as f:
+            arrays = dict(f)
+        runs = tuple(FusionRun.load(folder / run_file(name))[0] for name in header.pop("runs"))
+        tables: dict[str, Any] = {
+            t: {m: {k: Score(**s) for k, s in row.items()} for m, row in header.pop(t).items()}
+            for t in ("scores", "gain")
+        }
+        names: dict[str, Any] = {k: tuple(header.pop(k)) for k in ("classes", "channels", "omics_names")}
+        return cls(**header, **names, **tables, runs=runs, y=arrays["y"], groups=arrays.get("groups"))
+
+
+def summarise(cohort: ImagingCohort, runs: list[FusionRun], config: dict[str, Any], seed: int) -> FusionResult:
+    """Scores of the runs, and what the first leads the others by."""
+    table = cohort.table
+    assert table.y is not None
+    y, groups = table.y, table.groups
+    probas = {run.name: run.proba for run in runs}
+    first = runs[0].proba
+    return FusionResult(
+        config=config,
+        name=cohort.name,
+        classes=table.classes,
+        channels=cohort.channels,
+        omics_names=table.omics_names,
+        y=y,
+        groups=groups,
+        runs=tuple(runs),
+        scores=score_table(y, probas, groups, METRICS, seed=seed),
+        gain={
+            name: {m: paired_difference(m, y, first, other, groups, seed=seed) for m in GAINS}
+            for name, other in probas.items()
+            if name != runs[0].name
+        },
+        digest=cohort.digest,
+    )
