@@ -1,0 +1,147 @@
+"""One patient under a fusion network that never saw him: what the Fusion page shows. Runs in the warm worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.workflows.fusion_jobs import COHORT
+from genomap_core.workflows.fusion_scores import fold_file
+
+Arrays = dict[str, np.ndarray]
+Cache = MutableMapping[Any, Any]
+N_REGIONS, N_MODULES = 20, 12
+
+
+def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """What the network is given and what it answers.
+
+    Parameters
+    ----------
+    spec
+        ``folder`` of a comparison, ``row`` of the patient, ``fold`` that he was tested in.
+
+    Returns
+    -------
+    ``size``; ``proba (C,)``; ``image (c, H, W)`` as given; ``cells (t, h, w)`` in standard deviations,
+    NaN where no feature lies.
+    """
+    model, cohort = _load(spec, cache)
+    one = cohort.take([spec["row"]])
+    cells = model.layout_.to_maps(_standardised(model, one), fill=np.nan)[0]
+    out = {"proba": model.predict_proba(one)[0], "image": model.inputs(one).images[0], "cells": cells}
+    return {"size": model.canvas_.size}, out
+
+
+def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """What regions, modules, types and their pairs do for the log-odds of one class.
+
+    Parameters
+    ----------
+    spec
+        As of :func:`look`, with ``target``; ``n_regions`` and ``n_modules`` where others than the usual are wished.
+    arrays
+        ``fold_of_row (n,)`` of the comparison.
+
+    Returns
+    -------
+    ``module_names``, ``faithful`` (share of random orders beaten, and both advantages), ``output``, ``baseline``,
+    ``gap`` of the gradients; ``regions (H, W)`` and ``modules (t, h, w)`` labels; their values ``region_values (R,)``,
+    ``module_values (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and ``features (p,)``; ``types (k, C)``.
+    """
+    from genomap_core.explain.fusion import PatientGame, interaction, part_values, pixel_values, type_values
+
+    model, cohort = _load(spec, cache)
+    target = int(spec["target"])
+    one = cohort.take([spec["row"]])
+    inputs = model.inputs(one)
+    modules, names = _modules(spec, arrays["fold_of_row"], cohort, model, cache)
+    parts = _parts(inputs.images[0], modules, model, int(spec.get("n_regions", N_REGIONS)))
+    game = PatientGame(model, inputs, parts, target)
+    found = part_values(game)
+    pixels, cells, gap = pixel_values(model.modules_, inputs, target)
+    checked = found.faithfulness
+    about = {
+        "module_names": names,
+        "output": found.output,
+        "baseline": found.baseline,
+        "gap": gap,
+        "faithful": [checked.beaten, checked.deletion_advantage, checked.insertion_advantage],
+    }
+    return about, {
+        "regions": parts.image,
+        "modules": modules,
+        "region_values": found.regions,
+        "module_values": found.modules,
+        "interaction": interaction(game),
+        "pixels": pixels.sum(axis=0),
+        "features": model.features_of_map(cells),
+        "types": type_values(model, inputs)[0],
+    }
+
+
+def _parts(image: np.ndarray, modules: np.ndarray, model: Any, n_regions: int) -> Any:
+    from genomap_core.explain.fusion import Parts
+    from genomap_core.explain.superpixels import superpixels
+
+    regions = superpixels(image, n_regions) if len(image) else np.full(model.canvas_.size, -1)
+    canvas = model.canvas_
+    return Parts(regions, modules[:, canvas.cell_of_row][:, :, canvas.cell_of_column])
+
+
+def _modules(
+    spec: dict[str, Any], fold_of_row: np.ndarray, cohort: ImagingCohort, model: Any, cache: Cache
+) -> tuple[np.ndarray, list[str]]:
+    """Label of every cell ``(t, h, w)``, -1 where no feature lies, and a name for each module; of the training rows."""
+    from genomap_core.layout import map_regions
+
+    n_modules = int(spec.get("n_modules", N_MODULES))
+    key = ("fusion-modules", spec["folder"], spec["fold"], n_modules)
+    if key not in cache:
+        train = np.flatnonzero(fold_of_row != spec["fold"])
+        Z = _standardised(model, cohort.take(train))
+        labels = map_regions(model.layout_, Z, n_modules)
+        owner = model.layout_.feature_of_cell
+        cache[key] = np.where(owner >= 0, labels[owner], -1), _names(labels, Z, cohort)
+    found: tuple[np.ndarray, list[str]] = cache[key]
+    return found
+
+
+def _names(labels: np.ndarray, Z: np.ndarray, cohort: ImagingCohort) -> list[str]:
+    """A module is called after its type and the feature that goes most with the others, and by its size."""
+    names = []
+    for k in range(labels.max() + 1):
+        own = np.flatnonzero(labels == k)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r = np.nan_to_num(np.corrcoef(Z[:, own].T)) if len(own) > 1 else np.ones((1, 1))
+        middle = own[int(r.sum(axis=0).argmax())]
+        kind = cohort.table.omics_names[cohort.omics[middle]]
+        names.append(f"{kind}: {cohort.table.feature_names[middle]} + {len(own) - 1}")
+    return names
+
+
+def _standardised(model: Any, cohort: ImagingCohort) -> np.ndarray:
+    """``(n, p)`` in standard deviations; 0 where a value is missing or a feature was not kept."""
+    Z = np.zeros((cohort.n_samples, cohort.table.n_features), np.float32)
+    Z[:, model.scaling_.kept] = model.scaling_.table(cohort)
+    return Z
+
+
+def _load(spec: dict[str, Any], cache: Cache) -> tuple[Any, ImagingCohort]:
+    """The fold's network and the cohort, kept between questions."""
+    from genomap_core.training.fusion_bundle import load_fusion
+
+    folder = Path(spec["folder"])
+
+    def kept(path: Path, read: Callable[[Path], Any]) -> Any:
+        key = ("fusion", str(path), path.stat().st_mtime_ns)
+        if key not in cache:
+            cache[key] = read(path)
+        return cache[key]
+
+    bundle = kept(folder / fold_file(spec["fold"]), load_fusion)
+    return bundle.model, kept(folder / COHORT, ImagingCohort.load)
