@@ -170,16 +170,6 @@ def type_values(model: FusionModel, inputs: FusionInputs) -> np.ndarray:
     return np.moveaxis(shapley_of(np.stack(outputs)), 0, 1)
 
 
-def by_class(values: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """What each type does for each class in its own patients: ``(n, k, C)``, ``y (n,)`` -> ``(k, C)``, NaN if none."""
-    n_classes = values.shape[2]
-    out = np.full((values.shape[1], n_classes), np.nan)
-    for c in range(n_classes):
-        if (y == c).any():
-            out[:, c] = values[y == c, :, c].mean(axis=0)
-    return out
-
-
 def pixel_values(
     modules: Sequence[Any], inputs: FusionInputs, target: int, n_steps: int = 32
 ) -> tuple[np.ndarray, np.ndarray, float]:

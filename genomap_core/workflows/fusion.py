@@ -17,7 +17,7 @@ from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.workflows.folds import make_folds
 from genomap_core.workflows.fusion_controls import BASELINES, CONTROLS, parts_of, planned, title
 from genomap_core.workflows.fusion_linear import logistic_proba
-from genomap_core.workflows.fusion_scores import FusionResult, FusionRun, fold_file, run_file, summarise, types_of
+from genomap_core.workflows.fusion_scores import FusionResult, FusionRun, fold_file, run_file, summarise
 from genomap_core.workflows.fusion_verdict import verdict
 from genomap_core.workflows.meter import measure
 
@@ -125,7 +125,8 @@ class _Runner:
     def run(self, name: str, tell: _Tell) -> FusionRun:
         n, n_classes = self.cohort.n_samples, len(self.cohort.table.classes)
         proba = np.full((n, n_classes), np.nan)
-        types = np.full((n, len(types_of(self.cohort)), n_classes), np.nan)
+        n_types = bool(self.cohort.channels) + len(self.cohort.table.omics_names)
+        types = np.full((n, n_types, n_classes), np.nan)
         fold_of_row = np.zeros(n, np.int64)
         seconds = peak = 0.0
         parameters = 0

@@ -58,11 +58,6 @@ def fold_file(fold: int) -> str:
     return f"fold-{fold}.safetensors"
 
 
-def types_of(cohort: ImagingCohort) -> tuple[str, ...]:
-    """The types of data whose share in an answer is told: the image, where there is one, and each omics type."""
-    return (*(("image",) if cohort.channels else ()), *cohort.table.omics_names)
-
-
 @dataclass(frozen=True, eq=False)
 class FusionResult:
     """All runs on the same folds."""
@@ -90,6 +85,23 @@ class FusionResult:
     @property
     def has_images(self) -> bool:
         return bool(self.channels)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of data whose share in an answer is told: the image, where there is one, and each omics type."""
+        return (*(("image",) if self.channels else ()), *self.omics_names)
+
+    @property
+    def type_values(self) -> np.ndarray | None:
+        """What each type of data does for each class in its own patients: ``(k, C)``, NaN for a class without any.
+
+        Mean Shapley value for the class's probability; None where the first run was not explained.
+        """
+        values = self.runs[0].types
+        if values is None:
+            return None
+        of_class = [values[self.y == c, :, c] for c in range(len(self.classes))]
+        return np.stack([v.mean(0) if len(v) else np.full(len(self.types), np.nan) for v in of_class], axis=1)
 
     def save(self, folder: Path) -> None:
         """Write ``fusion.json`` and ``fusion.npz``, and each run that is not there yet."""

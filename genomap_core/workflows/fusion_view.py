@@ -27,14 +27,18 @@ def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, 
 
     Returns
     -------
-    ``size``; ``proba (C,)``; ``image (c, H, W)`` as given; ``cells (t, h, w)`` in standard deviations,
-    NaN where no feature lies.
+    ``shape`` of the omics maps; ``proba (C,)``; ``image (c, H, W)`` as given; ``z (p,)`` in standard deviations, 0
+    where missing; ``positions (p, 2)`` and ``channel (p,)`` of the features, -1 without a cell.
     """
     model, cohort = _load(spec, cache)
-    one = cohort.take([spec["row"]])
-    cells = model.layout_.to_maps(_standardised(model, one), fill=np.nan)[0]
-    out = {"proba": model.predict_proba(one)[0], "image": model.inputs(one).images[0], "cells": cells}
-    return {"size": model.canvas_.size}, out
+    one, layout = cohort.take([spec["row"]]), model.layout_
+    return {"shape": layout.shape}, {
+        "proba": model.predict_proba(one)[0],
+        "image": model.inputs(one).images[0],
+        "z": _standardised(model, one)[0],
+        "positions": layout.positions,
+        "channel": layout.channel,
+    }
 
 
 def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
@@ -50,8 +54,9 @@ def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
     Returns
     -------
     ``module_names``, ``faithful`` (share of random orders beaten, and both advantages), ``output``, ``baseline``,
-    ``gap`` of the gradients; ``regions (H, W)`` and ``modules (t, h, w)`` labels; their values ``region_values (R,)``,
-    ``module_values (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and ``features (p,)``; ``types (k, C)``.
+    ``gap`` of the gradients; ``regions (H, W)`` and ``modules (p,)`` labels, -1 for none; their values
+    ``region_values (R,)``, ``module_values (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and
+    ``features (p,)``; ``types (k, C)``.
     """
     from genomap_core.explain.fusion import PatientGame, interaction, part_values, pixel_values, type_values
 
@@ -88,15 +93,16 @@ def _parts(image: np.ndarray, modules: np.ndarray, model: Any, n_regions: int) -
     from genomap_core.explain.fusion import Parts
     from genomap_core.explain.superpixels import superpixels
 
-    regions = superpixels(image, n_regions) if len(image) else np.full(model.canvas_.size, -1)
-    canvas = model.canvas_
-    return Parts(regions, modules[:, canvas.cell_of_row][:, :, canvas.cell_of_column])
+    canvas, owner = model.canvas_, model.layout_.feature_of_cell
+    regions = superpixels(image, n_regions) if len(image) else np.full(canvas.size, -1)
+    cells = np.where(owner >= 0, modules[owner], -1)
+    return Parts(regions, cells[:, canvas.cell_of_row][:, :, canvas.cell_of_column])
 
 
 def _modules(
     spec: dict[str, Any], fold_of_row: np.ndarray, cohort: ImagingCohort, model: Any, cache: Cache
 ) -> tuple[np.ndarray, list[str]]:
-    """Label of every cell ``(t, h, w)``, -1 where no feature lies, and a name for each module; of the training rows."""
+    """Module of every feature ``(p,)``, -1 for none, and a name for each; of the training rows."""
     from genomap_core.layout import map_regions
 
     n_modules = int(spec.get("n_modules", N_MODULES))
@@ -105,8 +111,7 @@ def _modules(
         train = np.flatnonzero(fold_of_row != spec["fold"])
         Z = _standardised(model, cohort.take(train))
         labels = map_regions(model.layout_, Z, n_modules)
-        owner = model.layout_.feature_of_cell
-        cache[key] = np.where(owner >= 0, labels[owner], -1), _names(labels, Z, cohort)
+        cache[key] = labels, _names(labels, Z, cohort)
     found: tuple[np.ndarray, list[str]] = cache[key]
     return found
 

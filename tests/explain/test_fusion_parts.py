@@ -10,7 +10,6 @@ from genomap_core.errors import InputError
 from genomap_core.explain.fusion import (
     Parts,
     PatientGame,
-    by_class,
     interaction,
     odds,
     part_values,
@@ -114,13 +113,6 @@ def test_without_an_image_the_types_alone_play():
     assert values.shape == (2, 2, 2)
     assert (values[:, 0, 0] > 0.4).all()
     np.testing.assert_allclose(values[:, 1], 0, atol=1e-9)
-
-
-def test_a_class_is_described_by_its_own_patients():
-    values = np.arange(12.0).reshape(3, 2, 2)
-    found = by_class(values, np.array([0, 0, 0]))
-    np.testing.assert_allclose(found[:, 0], values[:, :, 0].mean(0))
-    assert np.isnan(found[:, 1]).all()
 
 
 def test_log_odds_are_exact_where_probabilities_round_to_one():
