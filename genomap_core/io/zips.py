@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
+from genomap_core.data.personal import may_name_a_person
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.limits import Limits
 
@@ -71,3 +73,13 @@ def is_portable(name: str) -> bool:
     """Whether every system can write a file of this name."""
     plain = PurePosixPath(name).name
     return not _NOT_PORTABLE.search(plain) and plain == plain.strip()
+
+
+def read_member(archive: zipfile.ZipFile, member: str, most: int | None = None) -> bytes:
+    """A member's bytes, or its first ``most``: no more than it declares, and with the right check sum."""
+    try:
+        with archive.open(member) as file:
+            return file.read(archive.getinfo(member).file_size + 1 if most is None else most)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        shown = "an image" if may_name_a_person(member) else repr(member)
+        raise InputError(f"The archive is damaged: member {shown} can't be unpacked or fails its check sum.") from error
