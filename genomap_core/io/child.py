@@ -20,6 +20,7 @@ JOBS = {
     "dicom": "genomap_core.io.dicom:check_dicom",
     "nifti": "genomap_core.io.nifti:check_nifti",
     "pixels": "genomap_core.io.pixels:pixels_of",
+    "units": "genomap_core.io.units:units_of",
     "archive": "genomap_core.io.archives:check_archive",
     "tar": "genomap_core.io.archives:refuse_tar",
     "model": "genomap_core.io.modelfiles:check_model",

@@ -21,9 +21,13 @@ _PACKED = (".nii.gz", ".dcm.gz", ".csv.gz", ".tsv.gz", ".txt.gz")
 class Members(Protocol):
     """Named files, in the order of their names."""
 
-    names: list[str]
-    junk: int
-    """Files that systems leave behind, left out"""
+    @property
+    def names(self) -> list[str]:
+        """All but what systems leave behind"""
+
+    @property
+    def junk(self) -> int:
+        """How many of those there are"""
 
     def read(self, name: str) -> bytes:
         """All bytes of a file."""

@@ -34,7 +34,7 @@ def read_nifti(data: bytes, limits: Limits = DEFAULT) -> Volume:
     order = [int(np.flatnonzero(world == w)[0]) for w in (2, 1, 0)]
     signs = np.sign([axes[a, w] for a, w in zip(order, (2, 1, 0))])
     values = values.transpose(*order, *range(3, values.ndim))
-    values = np.flip(values, [k for k, s in enumerate(signs) if s < 0])
+    values = np.flip(values, tuple(k for k, s in enumerate(signs) if s < 0))
     spacing = tuple(float(sizes[a]) for a in order)
     known = all(math.isfinite(v) and v > 0 for v in spacing)
     return Volume(

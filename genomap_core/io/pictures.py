@@ -1,4 +1,4 @@
-"""A picture's pixels as a volume of one slice: colours, grey, 16 bits, and TIFF with many channels. Runs in the child."""
+"""A picture's pixels as a volume of one slice: colours, grey, 16 bits, TIFF of many channels. Runs in the child."""
 
 from __future__ import annotations
 

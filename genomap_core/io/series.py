@@ -108,8 +108,8 @@ def _distances(steps: np.ndarray, hint: float) -> tuple[float, list[Message]]:
     if wide.any():
         missing = int(np.rint(steps[wide] / gap - 1).sum())
         text = (
-            f"The series has {plural(int(wide.sum()), 'gap')}: about {plural(missing, 'slice')} missing (usual distance "
-            f"{gap:.4g} mm, widest {steps.max():.4g} mm)."
+            f"The series has {plural(int(wide.sum()), 'gap')}: about {plural(missing, 'slice')} missing "
+            f"(usual distance {gap:.4g} mm, widest {steps.max():.4g} mm)."
         )
         return gap, [Message("warn", "missing-slices", text, remedy="Export the whole series.")]
     if steps.max() - steps.min() > _UNEVEN * gap:
