@@ -147,7 +147,7 @@ class Stack:
     messages: tuple[Message, ...]
 
 
-def stack_channels(units: Units, matched: Matched, ids: Sequence[str]) -> Stack:
+def stack_channels(units: Units, matched: Matched, tables: CohortTables, ids: Sequence[str]) -> Stack:
     """The channels of every sample's units in one order; ``ids``: samples with an image."""
     starts = np.cumsum([0, *(len(unit.channels) if not unit.refused else 0 for unit in units.units)])
     several = any(channel for found in matched.of.values() for _, channel in found)
@@ -168,7 +168,8 @@ def stack_channels(units: Units, matched: Matched, ids: Sequence[str]) -> Stack:
         text = f"{plural(len(doubled), 'sample')} have several images, the first by name is used: {some(doubled, 10)}."
         remedy = "Leave one, or give a manifest with a column channel to use them together."
         said.append(Message("warn", "several-images", text, remedy=remedy))
-    order, kept, channel_said = _common(planes, several)
+    wished = tables.manifest.channels if several and tables.manifest is not None else ()
+    order, kept, channel_said = _common(planes, several, wished)
     images = np.zeros((len(kept), len(order), *units.images.shape[1:]), np.float32)
     for i, sample in enumerate(kept):
         for c, name in enumerate(order):
@@ -186,13 +187,17 @@ def _channel(name: str, given: str, count: int) -> str:
     return given if count == 1 else f"{given} {name}"
 
 
-def _common(planes: dict[str, dict[str, int]], several: bool) -> tuple[tuple[str, ...], list[str], list[Message]]:
-    """The cohort's channels, the samples that have them, and what is filled in or left out."""
+def _common(
+    planes: dict[str, dict[str, int]], several: bool, wished: Sequence[str]
+) -> tuple[tuple[str, ...], list[str], list[Message]]:
+    """The cohort's channels (in the manifest's order), the samples that have them, and what is filled or left out."""
     counts = Counter(tuple(found) for found in planes.values())
     if not counts:
         return (), [], []
     if several:
-        order = tuple(dict.fromkeys(name for found, _ in counts.most_common() for name in found))
+        every = dict.fromkeys(name for found, _ in counts.most_common() for name in found)
+        rank = {w: k for k, w in enumerate(wished)}
+        order = tuple(sorted(every, key=lambda name: rank.get(name, rank.get(name.rpartition(" ")[0], 0))))
         short = [sample for sample, found in planes.items() if len(found) < len(order)]
         if not short:
             return order, list(planes), []

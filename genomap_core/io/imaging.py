@@ -75,7 +75,7 @@ def read_imaging_cohort(
     matched = match_units(units, tables)
     said += matched.messages
     ids = _with_labels([s for s in tables.ids if s in matched.of or not units.units], tables, said)
-    stack = stack_channels(units, matched, ids) if units.units else _without_images(ids, options, said)
+    stack = stack_channels(units, matched, tables, ids) if units.units else _without_images(ids, options, said)
     said += stack.messages
     if len(stack.ids) < 2:
         text = f"{plural(len(stack.ids), 'sample')} with an image and a row: at least 2 are needed."

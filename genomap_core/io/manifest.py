@@ -28,8 +28,9 @@ class Manifest:
     messages: tuple[Message, ...]
 
     @property
-    def has_channels(self) -> bool:
-        return any(channel for _, _, channel in self.rows)
+    def channels(self) -> tuple[str, ...]:
+        """In the order of their first rows."""
+        return tuple(dict.fromkeys(channel for _, _, channel in self.rows))
 
     def assign(self, units: Sequence[tuple[str, Sequence[str]]]) -> tuple[dict[str, tuple[str, str]], list[Message]]:
         """Unit's label -> (patient, channel), for units known by their label and their files.

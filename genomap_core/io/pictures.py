@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 from PIL import Image
@@ -25,9 +24,14 @@ def read_picture(data: bytes, name: str, limits: Limits = DEFAULT) -> Volume:
     Raises :class:`InputError` or :class:`RefusedError` as :func:`genomap_core.io.images.check_image` does.
     """
     tiff = find_kind(data[:4096]) == "tiff"
-    if tiff and _needs_tifffile(data):
+    try:
+        facts = check_image(data, name, limits)
+    except RefusedError:
+        raise
+    except InputError:  # Pillow knows no channels of more than 8 bits
+        if not tiff:
+            raise
         return _by_tifffile(data, limits)
-    facts = check_image(data, name, limits)
     image: Image.Image = Image.open(io.BytesIO(data))
     pages = getattr(image, "n_frames", 1) if tiff else 1
     said = [
@@ -62,20 +66,11 @@ def _volume(values: np.ndarray, said: list[Message]) -> Volume:
     return Volume(values[None], None, "", "picture", names, tuple(said))
 
 
-def _needs_tifffile(data: bytes) -> bool:
-    """Whether Pillow can't tell the TIFF's pixels: several channels of more than 8 bits, or of floats."""
-    if data[2:4] in (b"*\0", b"\0*"):
-        check_tiff_chain(data)
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=["TIFF"]):
-            return False
-    except (*UNREADABLE, Image.DecompressionBombError):
-        return True
-
-
 def _by_tifffile(data: bytes, limits: Limits) -> Volume:
     import tifffile
 
+    if data[2:4] in (b"*\0", b"\0*"):
+        check_tiff_chain(data)
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             series = file.series[0]
