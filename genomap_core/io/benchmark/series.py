@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ _CT = "1.2.840.10008.5.1.4.1.1.2"
 def write_series(folder: Path, slices: int = 200, side: int = 512, seed: int = 0) -> int:
     """Write a CT of a round body, one file a slice; how many bytes."""
     from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian
+    from pydicom.uid import UID, ExplicitVRLittleEndian
 
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -27,9 +28,9 @@ def write_series(folder: Path, slices: int = 200, side: int = 512, seed: int = 0
         radius = side * (0.2 + 0.25 * np.sin(np.pi * z / slices))
         hu = np.where(distance < radius, 40 + np.roll(noise, z, axis=0), -1000)
         meta = FileMetaDataset()
-        meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, _CT
-        meta.MediaStorageSOPInstanceUID = f"1.2.3.{z + 1}"
-        data = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
+        meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, UID(_CT)
+        meta.MediaStorageSOPInstanceUID = UID(f"1.2.3.{z + 1}")
+        data = FileDataset(io.BytesIO(), {}, file_meta=meta, preamble=bytes(128))
         data.SOPClassUID, data.SOPInstanceUID, data.SeriesInstanceUID = _CT, f"1.2.3.{z + 1}", "1.2.3"
         data.Modality, data.PatientID, data.InstanceNumber = "CT", "P0", z + 1
         data.ImagePositionPatient, data.ImageOrientationPatient = [0, 0, 1.25 * z], [1, 0, 0, 0, 1, 0]
