@@ -21,6 +21,8 @@ JOBS = {
     "nifti": "genomap_core.io.nifti:check_nifti",
     "pixels": "genomap_core.io.pixels:pixels_of",
     "units": "genomap_core.io.units:units_of",
+    "patches": "genomap_core.io.patches:patches_of",
+    "visium": "genomap_core.io.patches:visium_of",
     "archive": "genomap_core.io.archives:check_archive",
     "tar": "genomap_core.io.archives:refuse_tar",
     "model": "genomap_core.io.modelfiles:check_model",
