@@ -284,8 +284,8 @@ def _cohort(
     )
     text = (
         f"{plural(len(rows), 'spot')} of {plural(len(parts), 'section')} in "
-        f"{plural(len(set(groups.tolist())), 'group')}; {table.n_features:,} of {len(counts.genes):,} genes, those that "
-        "vary most over all spots (labels play no part)."
+        f"{plural(len(set(groups.tolist())), 'group')}; {table.n_features:,} of {len(counts.genes):,} genes, "
+        "those that vary most over all spots (labels play no part)."
     )
     said.insert(0, Message("ok", "content", text))
     images = scale_bytes(np.moveaxis(patches.values[rows], 3, 1))
