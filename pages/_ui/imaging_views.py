@@ -30,6 +30,8 @@ TREATMENT_TITLES = {
     "picture": "Pictures: z-score",
 }
 _SHOWN = 12
+_MOST_MB = 500
+"""They lie in the server's memory; larger cohorts are read by :func:`read_imaging_cohort` from a folder."""
 
 
 def imaging(session: Session) -> None:
@@ -38,20 +40,21 @@ def imaging(session: Session) -> None:
         "Images and one or several tables of the same patients, for networks that see both. One image a patient (PNG, "
         "JPEG, TIFF, DICOM, NIfTI, or a folder of DICOM files), named by the patient's id; each CSV, TSV or Parquet "
         "file is a type of omics. A table with the columns *patient* and *file* (and *channel*) says which image is "
-        "whose where names do not. The files stay on this machine; names and dates in them are never stored."
+        "whose where names do not. Up to 500 MB; larger cohorts through the library. The files stay on this machine; "
+        "names and dates in them are never stored."
     )
     _in_use(session)
     _samples(session)
     how = st.segmented_control("Upload", [ZIP, FOLDER], default=ZIP, required=True, key="imaging_source")
-    source, digest = _upload(session, how == FOLDER)
+    files = _upload(session, how == FOLDER)
     options = _options_form()
-    if source is None:
+    if not files:
         return
-    key = ("imaging", digest, options)
+    key = ("imaging", _digest(session, files), options)
     if key not in session.cache and not st.button("Read images and tables", type="primary", icon=":material/search:"):
         return
     try:
-        cohort, messages = _read(session, key, source, options)
+        cohort, messages = _read(session, key, files, options)
     except InputError as error:
         severity: Severity = "refuse" if isinstance(error, RefusedError) else "error"
         report_messages((Message(severity, "unreadable", str(error)),))
@@ -102,29 +105,38 @@ def _samples(session: Session) -> None:
             )
 
 
-def _upload(session: Session, folder: bool) -> tuple[Source | None, str]:
-    """What was given, and its digest; None while nothing was."""
+def _upload(session: Session, folder: bool) -> list[Any]:
+    """The files given, one of them for an archive; empty while there is none."""
     if folder:
-        files = st.file_uploader(
+        found = st.file_uploader(
             "Folder with images and tables",
             accept_multiple_files="directory",
-            max_upload_size=2000,
+            max_upload_size=_MOST_MB,
             key=f"imaging-folder-{session.uploads}",
         )
-        if not files:
-            return None, ""
-        given = [(file.name, file.getvalue()) for file in files]
+        return list(found or [])
+    label = "ZIP archive with images and tables"
+    file = st.file_uploader(label, max_upload_size=_MOST_MB, key=f"imaging-zip-{session.uploads}")
+    return [] if file is None else [file]
+
+
+def _digest(session: Session, files: list[Any]) -> str:
+    """Of names and contents; computed once an upload, they may be large."""
+
+    def make() -> str:
         h = hashlib.sha256()
-        for name, data in given:
-            h.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
-        return given, h.hexdigest()
-    file = st.file_uploader(
-        "ZIP archive with images and tables", max_upload_size=2000, key=f"imaging-zip-{session.uploads}"
-    )
-    if file is None:
-        return None, ""
-    content = file.getvalue()
-    return content, hashlib.sha256(content).hexdigest()
+        for file in files:
+            h.update(file.name.encode() + b"\0" + hashlib.sha256(file.getbuffer()).digest())
+        return h.hexdigest()
+
+    return session.remember(("imaging-digest", *(file.file_id for file in files)), make)
+
+
+def _source(files: list[Any]) -> Source:
+    """What the library reads: the bytes of an archive, or named files of a folder."""
+    if len(files) == 1 and "/" not in files[0].name:
+        return files[0].getvalue()
+    return [(file.name, file.getvalue()) for file in files]
 
 
 def _options_form() -> ImagingOptions:
@@ -168,7 +180,7 @@ def _window(name: str) -> str:
 
 
 def _read(
-    session: Session, key: tuple[Any, ...], source: Source, options: ImagingOptions
+    session: Session, key: tuple[Any, ...], files: list[Any], options: ImagingOptions
 ) -> tuple[ImagingCohort | None, tuple[Message, ...]]:
     """Read once; of former readings none is kept, they are large."""
     for old in [k for k in session.cache if k[0] == "imaging" and k != key]:
@@ -181,7 +193,7 @@ def _read(
         bar.progress(progress.step / max(progress.total, 1), f"Image {progress.step:,} of {progress.total:,}")
 
     try:
-        return session.remember(key, lambda: read_imaging_cohort(source, options, tell))
+        return session.remember(key, lambda: read_imaging_cohort(_source(files), options, tell))
     finally:
         bar.empty()
 

@@ -108,3 +108,15 @@ def test_a_full_disk_is_told_and_nothing_is_half_in_use(app, monkeypatch) -> Non
     session = app.session_state["session"]
     assert session.imaging is None
     assert not list(session.folder.glob("*imaging*"))
+
+
+def test_a_folder_is_taken_as_well(app) -> None:
+    open_page(app, "data")
+    app.segmented_control(key="imaging_source").set_value("A folder").run()
+    with zipfile.ZipFile(io.BytesIO(cohort())) as archive:
+        files = [(f"mine/{name}", archive.read(name), "") for name in archive.namelist()]
+    next(u for u in app.file_uploader if u.label.startswith("Folder")).set_value(files)
+    app.run()
+    button(app, "Read images and tables").click().run()
+    assert not app.exception
+    assert "8 samples with 1 image channel" in texts(app)

@@ -269,6 +269,39 @@ def test_pictures_of_8_and_16_bits_in_colour_and_grey():
     assert read_volume(encoded(colour, "TIFF"), "a.tif").channels == ("red", "green", "blue")
 
 
+def tiff() -> bytes:
+    tifffile = pytest.importorskip("tifffile")
+    out = io.BytesIO()
+    tifffile.imwrite(out, RNG.integers(0, 60000, (5, 20, 20)).astype(np.uint16), planarconfig="separate")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: series(body(1), **{"PatientName": "X"})[0],
+        lambda: nifti(body().transpose(2, 1, 0), np.eye(4)[:3]),
+        lambda: encoded(RNG.integers(0, 255, (20, 20, 3)).astype(np.uint8)),
+        tiff,
+    ],
+    ids=["dicom", "nifti", "png", "tiff"],
+)
+def test_damage_ends_in_a_volume_or_in_our_error(make):
+    whole = make()
+    rng = np.random.default_rng(0)
+    header = min(len(whole), 1400)
+    for k in range(120):
+        spoiled = bytearray(whole)
+        for at in rng.integers(0, header, 3):
+            spoiled[at] = rng.integers(256)
+        data = bytes(spoiled)[: rng.integers(header // 2, len(whole) + 1) if k % 3 == 0 else None]
+        try:
+            volume = read_volume(data, "a.dcm")
+        except InputError:
+            continue
+        assert volume.voxels.ndim in (3, 4)
+
+
 @pytest.mark.shared
 @pytest.mark.skipif(not FILES.is_dir(), reason="the optional data folder is absent (GENOMAP_DATA)")
 def test_every_real_file_loads_or_says_why():
