@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from genomap_core.data.hygiene import otsu_threshold
+from genomap_core.data.grey import otsu_threshold
 
 Modality = Literal["ct", "mr", "histology", "picture"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
@@ -18,11 +17,9 @@ from genomap_core.io.images import check_image
 from genomap_core.io.kinds import IMAGE_SUFFIXES
 from genomap_core.io.limits import DEFAULT, Limits
 from genomap_core.io.owners import find_owners
-from genomap_core.io.zips import check_members, escapes, is_portable, open_zip, read_member
+from genomap_core.io.zips import check_members, escapes, open_zip, read_member, usable_names
 
 TABLES = (".csv", ".tsv", ".txt")
-_NESTED = (".zip", ".gz", ".7z", ".rar", ".tar", ".bz2", ".xz")
-_JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +69,6 @@ def sort_members(archive: zipfile.ZipFile) -> Contents:
         tuple(name for name in plain if kind[name] not in TABLES and kind[name] not in IMAGE_SUFFIXES),
         len(names) - len(plain),
     )
-
-
-def usable_names(names: list[str], packed: tuple[str, ...] = (".nii.gz",)) -> list[str]:
-    """Names without what systems leave behind. Nested archives are refused but for those that end in ``packed``."""
-    plain = [name for name in names if not _JUNK.search(name)]
-    if nested := [name for name in plain if name.lower().endswith(_NESTED) and not name.lower().endswith(packed)]:
-        raise RefusedError(f"The archive holds archives ({some(map(repr, nested))}): unpack them first.")
-    if twice := [name for name, count in Counter(plain).items() if count > 1]:
-        raise InputError(f"Members occur twice: {some(map(repr, twice))}.")
-    if bad := [name for name in plain if not is_portable(name)]:
-        raise InputError(f"Names of members are not usable on all systems: {some(map(repr, bad))}.")
-    return plain
 
 
 def _the_table(contents: Contents) -> str:

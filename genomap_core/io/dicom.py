@@ -128,7 +128,7 @@ def _tag_name(tag: Any) -> str:
 def get_tag(dataset: Any, keyword: str) -> Any:
     """A tag's value, or None; values that can't be decoded count as absent."""
     try:
-        return dataset.get(keyword)
+        return dataset.get(keyword) if keyword in dataset else None
     except UNREADABLE:
         return None
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.archives import usable_names
 from genomap_core.io.limits import Limits
-from genomap_core.io.zips import check_members, open_zip, read_member
+from genomap_core.io.zips import check_members, open_zip, read_member, usable_names
 
 _PACKED = (".nii.gz", ".dcm.gz", ".csv.gz", ".tsv.gz", ".txt.gz")
 

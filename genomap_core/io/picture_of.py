@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genomap_core.data.framing import choose_slices, fit_square
-from genomap_core.data.hygiene import to_grey
+from genomap_core.data.grey import to_grey
 from genomap_core.data.imaging_options import ImagingOptions
 from genomap_core.data.intensity import CT_WINDOWS, Modality, normalised, padding
 from genomap_core.data.message import Message

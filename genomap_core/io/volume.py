@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from genomap_core.data.message import Message
 
@@ -77,4 +77,5 @@ def swaps(axes: np.ndarray) -> bool:
 def nearest_axes(axes: np.ndarray) -> np.ndarray:
     """``(3, 3)`` directions -> ``(3,)``: the world axis each lies nearest to, every one once."""
     lengths = np.linalg.norm(axes, axis=1, keepdims=True)
-    return linear_sum_assignment(-np.abs(axes / np.where(lengths > 0, lengths, 1)))[1]
+    cosines = np.abs(axes / np.where(lengths > 0, lengths, 1))
+    return np.array(max(permutations(range(3)), key=lambda order: sum(cosines[a, w] for a, w in enumerate(order))))

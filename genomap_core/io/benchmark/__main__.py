@@ -31,8 +31,8 @@ def main() -> None:
     if options.series:
         with tempfile.TemporaryDirectory() as folder:
             size = write_series(Path(folder) / "P0", options.series, options.side)
-            seconds = [time_series(Path(folder)) for _ in range(options.repeats)]
-        print(series_line(options.series, options.side, size, seconds))
+            runs = [time_series(Path(folder)) for _ in range(options.repeats)]
+        print(series_line(options.series, options.side, size, runs))
         return
     results = []
     with tempfile.TemporaryDirectory() as folder:
