@@ -26,7 +26,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.data.imaging_options import ImagingOptions
 from genomap_core.data.message import Message, plural, some, worst
-from genomap_core.data.personal import public_name
+from genomap_core.data.personal import may_name_a_person
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.cohort_join import Stack, match_units, said_on_units, stack_channels
 from genomap_core.io.cohort_tables import CohortTables, joined, read_cohort_tables
@@ -81,7 +81,7 @@ def read_imaging_cohort(
         text = f"{plural(len(stack.ids), 'sample')} with an image and a row: at least 2 are needed."
         remedy = "Name the images by sample id, or give a manifest with columns patient and file."
         return None, (*said, Message("error", "few-pairs", text, remedy=remedy))
-    table = joined(tables, stack.ids, public_name(name))
+    table = joined(tables, stack.ids, "Imaging cohort" if may_name_a_person(name) else name)
     said = [_content(stack, table, units), *said, *_said_on_types(table)]
     return _cohort(stack, table, said), tuple(said)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,12 @@ def _source(files: list[Any]) -> Source:
     return [(file.name, file.getvalue()) for file in files]
 
 
+def _name(files: list[Any]) -> str:
+    """An archive's name without its ending; that of the folder."""
+    first = PurePosixPath(files[0].name)
+    return (first.parts[0] if len(first.parts) > 1 else first.stem) or "Imaging cohort"
+
+
 def _options_form() -> ImagingOptions:
     """How images become channels; every choice holds for the whole cohort."""
     with st.container(border=True):
@@ -193,7 +200,7 @@ def _read(
         bar.progress(progress.step / max(progress.total, 1), f"Image {progress.step:,} of {progress.total:,}")
 
     try:
-        return session.remember(key, lambda: read_imaging_cohort(_source(files), options, tell))
+        return session.remember(key, lambda: read_imaging_cohort(_source(files), options, tell, _name(files)))
     finally:
         bar.empty()
 

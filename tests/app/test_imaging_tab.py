@@ -49,7 +49,7 @@ def test_an_upload_is_read_reported_shown_and_kept_over_a_refresh(app, home) -> 
     session = app.session_state["session"]
     assert session.imaging.images.shape == (8, 1, 96, 96)
     assert session.dataset.digest == before, "the table in use was touched"
-    assert "Images in use" in texts(app)
+    assert "Images in use: cohort" in texts(app)
     assert (session.folder / "imaging.npz").is_file()
     again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     again.query_params["session"] = session.token
