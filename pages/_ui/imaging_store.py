@@ -11,6 +11,7 @@ import streamlit as st
 
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.errors import InputError
+from genomap_core.workflows.fusion_samples import SAMPLE, load_fusion_sample
 
 IMAGING = "imaging.npz"
 """The user's own, in the session's folder."""
@@ -25,7 +26,14 @@ class ImagingSample:
     load: Callable[[], ImagingCohort]
 
 
-IMAGING_SAMPLES: dict[str, ImagingSample] = {}
+IMAGING_SAMPLES: dict[str, ImagingSample] = {
+    SAMPLE: ImagingSample(
+        "Simulated imaging + omics cohort",
+        "240 patients with an image of an organ, expression and methylation; 4 classes: one seen in both, one in the "
+        "image alone, one in the omics alone, one in neither.",
+        load_fusion_sample,
+    )
+}
 """By key."""
 
 
