@@ -113,6 +113,8 @@ def odds(logits: np.ndarray, target: int) -> np.ndarray:
 
 def _present(values: np.ndarray, presence: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """``values (1, c, H, W)`` with absent parts at 0, once for each row of ``presence (B, k)``."""
+    if values.shape[1] == 0:  # no image
+        return np.repeat(values, len(presence), axis=0)
     always = np.ones((len(presence), 1), presence.dtype)
     mask = np.concatenate([presence, always], axis=1)[:, labels]  # the label -1 takes the last column
     mask = mask[:, None] if labels.ndim == 2 else mask

@@ -19,16 +19,28 @@ def type_heatmap(values: np.ndarray, types: Sequence[str], classes: Sequence[str
     return _signed(values, types, classes, "change of probability", "%{y}, %{x}: %{z:+.3f}", ".2f", 46)
 
 
-def interaction_heatmap(values: np.ndarray, modules: Sequence[str], regions: Sequence[str]) -> Figure:
-    """``(M, R)`` change of each region's attribution by each module, in log-odds."""
-    return _signed(values, modules, regions, "log-odds", "%{y} with region %{x}: %{z:+.3f}", None, 26)
+def interaction_heatmap(
+    values: np.ndarray, modules: Sequence[str], regions: Sequence[str], least: float = 0.0
+) -> Figure:
+    """``(M, R)`` change of each region's attribution by each module, in log-odds.
+
+    ``least``: the colour scale reaches at least so far, so that what is next to nothing looks like nothing.
+    """
+    return _signed(values, modules, regions, "log-odds", "%{y} with region %{x}: %{z:+.3f}", None, 26, least)
 
 
 def _signed(
-    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], unit: str, hover: str, text: str | None, row: int
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    unit: str,
+    hover: str,
+    text: str | None,
+    row: int,
+    least: float = 0.0,
 ) -> Figure:
     values = np.asarray(values, np.float64)
-    limit = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
+    limit = max(float(np.nanmax(np.abs(values))), least) if np.isfinite(values).any() else 1.0
     limit = limit or 1.0
     names, across = [plain(name) for name in rows], [plain(name) for name in columns]
     fig = figure(row * len(rows) + 110)

@@ -39,8 +39,12 @@ def panel(session: Session, found: Comparison) -> None:
         st.info("This comparison kept no networks: compare again to look at patients.", icon=":material/info:")
         return
     a, b = st.columns(2)
+    ids = cohort.table.sample_ids
     row = a.selectbox(
-        "Patient", range(len(r.y)), format_func=lambda i: cohort.table.sample_ids[i], key=f"fusion-row-{r.digest[:8]}"
+        "Patient",
+        range(len(r.y)),
+        format_func=lambda i: f"{ids[i]} ({r.classes[r.y[i]]})",
+        key=f"fusion-row-{r.digest[:8]}",
     )
     spec = {"folder": str(found.folder), "row": int(row), "fold": int(run.fold_of_row[row])}
     about, seen = session.remember(
@@ -96,8 +100,11 @@ def _image(seen: dict[str, Any], parts: dict[str, Any]) -> None:
     how = st.segmented_control("Shown over the image", [REGIONS, PIXELS], default=REGIONS, required=True)
     rgb, labels = to_rgb(seen["image"]), parts["regions"]
     if how == REGIONS:
-        picture = with_regions(overlaid(rgb, parts["region_values"][labels]), labels)
-        words = "Numbered regions of alike pixels; red speaks for the class, blue against it."
+        picture = with_regions(overlaid(rgb, parts["region_values"][labels], _strongest(parts)), labels)
+        words = (
+            "Numbered regions of alike pixels; red speaks for the class, blue against it, on the scale of regions and "
+            "modules together."
+        )
     else:
         picture = with_regions(overlaid(rgb, parts["pixels"]), np.zeros_like(labels), numbered=False)
         words = "Red pixels speak for the class, blue ones against it, summed over the image's channels."
@@ -122,7 +129,7 @@ def _maps(cohort: ImagingCohort, row: int, about: dict[str, Any], seen: dict[str
         labels=(table.sample_ids[row],),
         channel_names=table.omics_names if len(table.omics_names) > 1 else ("",),
         overlays=(
-            Overlay("modules, log-odds (Shapley)", sums[None].astype(np.float32)),
+            Overlay("modules, log-odds (Shapley)", sums[None].astype(np.float32), limit=_strongest(parts)),
             Overlay("features (Integrated Gradients)", parts["features"][None].astype(np.float32)),
         ),
         value_range=(-3.0, 3.0),
@@ -136,6 +143,11 @@ def _maps(cohort: ImagingCohort, row: int, about: dict[str, Any], seen: dict[str
         "The patient's omics as the network sees them. A gene's place has nothing to do with the place in the image "
         "that lies under it: only the values are shared between the two."
     )
+
+
+def _strongest(parts: dict[str, Any]) -> float:
+    """Largest value of a single region or module, in log-odds."""
+    return float(np.abs(np.concatenate([parts["region_values"], parts["module_values"]])).max()) or 1.0
 
 
 def _faithful(why: dict[str, Any]) -> None:
@@ -160,13 +172,15 @@ def _faithful(why: dict[str, Any]) -> None:
 def _interaction(why: dict[str, Any], parts: dict[str, Any]) -> None:
     st.subheader("Modules and image regions together")
     names = [f"M{k + 1} {name}" for k, name in enumerate(why["module_names"])]
+    single = _strongest(parts)
     st.plotly_chart(
-        interaction_heatmap(parts["interaction"], names, [str(k + 1) for k in range(len(parts["region_values"]))]),
+        interaction_heatmap(
+            parts["interaction"], names, [str(k + 1) for k in range(len(parts["region_values"]))], 0.05 * single
+        ),
         key="fusion_interaction",
         alt="How modules change the attribution of image regions",
     )
     strength = float(np.abs(parts["interaction"]).max())
-    single = float(np.abs(np.concatenate([parts["region_values"], parts["module_values"]])).max())
     caption(
         "How much more a region of the image (column, numbered as above) changes the log-odds of the class while a "
         "module of the omics is there than while it is ablated. Zero: they act on their own. Strongest: "

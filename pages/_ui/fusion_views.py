@@ -15,6 +15,7 @@ from genomap_core.files import replacing
 from genomap_core.jobs import Job
 from genomap_core.plotting import score_intervals, type_heatmap
 from genomap_core.workflows.fusion import FusionCompareConfig
+from genomap_core.workflows.fusion_data import without_images
 from genomap_core.workflows.fusion_jobs import COHORT, MODEL
 from genomap_core.workflows.fusion_samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion_scores import FusionResult
@@ -109,9 +110,9 @@ def _types(r: FusionResult) -> None:
 
 def training(session: Session) -> None:
     """Options, start, and what was started."""
-    cohort = session.imaging or shared_imaging(SAMPLE)
+    cohort = _cohort(session)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**In use: {plain(cohort.name)}**, {cohort.n_samples:,} patients.")
+        st.markdown(f"**{plain(cohort.name)}**: {cohort.n_samples:,} patients, {plain(_kinds(cohort))}.")
         page_link("data", "Choose images and omics", ":material/image:")
     if cohort.table.y is None:
         st.info("This cohort has no labels: choose a class to predict on the Data page.", icon=":material/label:")
@@ -122,6 +123,21 @@ def training(session: Session) -> None:
         _submit(session, cohort, TRAIN if what == "train" else COMPARE, options)
     job_panel.history(session, COMPARE, lambda job: _compared(job))
     job_panel.history(session, TRAIN, lambda job: _trained(session, job))
+
+
+def _cohort(session: Session) -> ImagingCohort:
+    """The images in use, or the table in use where it holds several types of omics."""
+    images = session.imaging or shared_imaging(SAMPLE)
+    table = session.dataset
+    if table.omics is None or len(table.omics_names) < 2:
+        return images
+    names = {"images": f"Images and omics: {images.name}", "table": f"Omics types alone: {table.name}"}
+    chosen = st.radio("Patients", list(names), format_func=names.__getitem__, key="fusion_patients")
+    return images if chosen == "images" else without_images(table)
+
+
+def _kinds(cohort: ImagingCohort) -> str:
+    return ", ".join([*(["images"] if cohort.channels else []), *cohort.table.omics_names])
 
 
 def _form(cohort: ImagingCohort) -> tuple[str, dict[str, Any]] | None:

@@ -109,10 +109,15 @@ def test_without_an_image_the_types_alone_play():
             return np.stack([value, -value], axis=1)
 
     x = patient(2)
-    values = type_values(OmicsOnly(), FusionInputs(np.zeros((2, 0, 8, 8), np.float32), x.maps, x.present))
+    no_image = FusionInputs(np.zeros((2, 0, 0, 0), np.float32), x.maps, x.present)
+    values = type_values(OmicsOnly(), no_image)
     assert values.shape == (2, 2, 2)
     assert (values[:, 0, 0] > 0.4).all()
     np.testing.assert_allclose(values[:, 1], 0, atol=1e-9)
+    one = PatientGame(OmicsOnly(), no_image.take(np.array([0])), Parts(np.full((8, 8), -1), MODULES), 0)
+    found = part_values(one)
+    assert found.regions.shape == (0,)
+    np.testing.assert_allclose(found.modules[2], 0, atol=1e-6)
 
 
 def test_log_odds_are_exact_where_probabilities_round_to_one():
