@@ -146,12 +146,12 @@ def _read_units(source: Source, options: ImagingOptions, on_progress: OnProgress
             on_progress(Progress("reading images", int(parts[0]), int(parts[1])))
 
     given: dict[str, str | None] = {"options": json.dumps(asdict(options)), "progress": "progress"}
-    with _as_source(source) as path, run_in_child("units", path, given, limits, watch) as folder:
+    with as_source(source) as path, run_in_child("units", path, given, limits, watch) as folder:
         return Units.load(folder)
 
 
 @contextmanager
-def _as_source(source: Source) -> Iterator[Path]:
+def as_source(source: Source) -> Iterator[Path]:
     """A path to a ZIP archive or a folder; what is in memory is written to a private temporary archive."""
     if isinstance(source, Path):
         if not source.exists():

@@ -31,9 +31,9 @@ class Owners:
 def find_owners(files: Mapping[str, Sequence[str]], ids: Sequence[str]) -> Owners:
     """Match files, each known by one or more names (its stem first, then its folders), with ids.
 
-    The first of the names that is an id, or holds exactly one between signs, decides. Only where none does, numbers
-    are compared without the zeros in front (which spreadsheets take away) and words without their case, as far as
-    this stays unambiguous.
+    A name counts if it is an id, or holds exactly one between signs; all names that count must agree. Only where none
+    does, numbers are compared without the zeros in front (which spreadsheets take away) and words without their case,
+    as far as this stays unambiguous.
     """
     known = {sample: sample for sample in ids}
     plain: dict[str, str | None] = {}
@@ -43,14 +43,14 @@ def find_owners(files: Mapping[str, Sequence[str]], ids: Sequence[str]) -> Owner
     owner: dict[str, str] = {}
     lost, bent = [], []
     for file, names in files.items():
-        found = next((s for name in names if (s := _holds(name, known)) is not None), None)
-        if found is None:
-            found = next((s for name in names if (s := _holds(name, loose, _plain)) is not None), None)
-            bent += [file] * (found is not None)
-        if found is None:
-            lost.append(file)
+        found = {s for name in names if (s := _holds(name, known)) is not None}
+        if not found:
+            found = {s for name in names if (s := _holds(name, loose, _plain)) is not None}
+            bent += [file] * (len(found) == 1)
+        if len(found) == 1:
+            owner[file] = found.pop()
         else:
-            owner[file] = found
+            lost.append(file)
     return Owners(owner, tuple(lost), tuple(bent))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,12 +21,12 @@ import numpy as np
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.data.intensity import scale_bytes
-from genomap_core.data.message import Message, plural, some
+from genomap_core.data.message import Message, plural
 from genomap_core.data.schema import validate
-from genomap_core.data.table import Table
 from genomap_core.errors import InputError
 from genomap_core.io.patches import SLIDE, Patches
 from genomap_core.io.sandbox import run_in_child
+from genomap_core.io.sections import Section, Spots, column_of, find_sections, read_section
 from genomap_core.io.spot_counts import Counts, counts_of, expression, most_variable, stacked
 from genomap_core.io.tables import read_table
 from genomap_core.progress import OnProgress, Progress, ignore
@@ -57,46 +57,6 @@ class SpatialOptions:
             raise ValueError(f"`groups` must be patient or section, got {self.groups!r}.")
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The files of one section; ``labels`` where its spots are annotated."""
-
-    name: str
-    image: Path
-    spots: Path
-    counts: Path
-    labels: Path | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Spots:
-    """Spots of one section that have counts: pixel ``places (n, 2)``, labels ("" where none), the patient."""
-
-    section: str
-    patient: str
-    places: np.ndarray
-    labels: tuple[str, ...]
-    counts: Counts
-    messages: list[Message] = field(default_factory=list)
-
-
-def find_sections(folder: Path) -> list[Section]:
-    """The sections of a folder, by name. Raises :class:`InputError` where there is none."""
-    found = []
-    for image in sorted(p for p in folder.iterdir() if p.stem.endswith("_HE")):
-        name = image.stem.removesuffix("_HE")
-        counts = next((p for e in (".tsv.gz", ".tsv", ".csv") if (p := folder / f"{name}{e}").is_file()), None)
-        spots = next((p for e in (".tsv", ".csv") if (p := folder / f"{name}_selection{e}").is_file()), None)
-        ends = ("-cluster-annotation.tsv.gz", "-cluster-annotation.tsv")
-        labels = next((p for e in ends if (p := folder / f"{name}{e}").is_file()), None)
-        if counts is None or spots is None:
-            raise InputError(f"Section {name} lacks {'counts' if counts is None else 'places of its spots'}: add them.")
-        found.append(Section(name, image, spots, counts, labels))
-    if not found:
-        raise InputError("The folder holds no image whose name ends in _HE: give the sections' images and tables.")
-    return found
-
-
 def read_spatial(
     source: Path | Sequence[Section],
     options: SpatialOptions = SpatialOptions(),
@@ -116,7 +76,7 @@ def read_spatial(
         parts, patches = _visium(source, options)
     else:
         sections = find_sections(source) if isinstance(source, Path) else list(source)
-        parts = [_section(section) for section in sections]
+        parts = [read_section(section) for section in sections]
         patches = _cut(sections, parts, options, on_progress)
     said = [m for part in parts for m in part.messages]
     if patches.edge:
@@ -125,74 +85,8 @@ def read_spatial(
     return _cohort(parts, patches, options, name, said)
 
 
-def _section(section: Section) -> _Spots:
-    table = read_table(section.spots, section.spots.name)
-    keys = _keys(table, section.name)
-    selected = _column(table, "selected")
-    places = {
-        key: (float(x), float(y))
-        for key, x, y, kept in zip(
-            keys, _need(table, "pixel_x"), _need(table, "pixel_y"), selected or ["1"] * len(keys)
-        )
-        if kept not in ("0", "0.0") and x is not None and y is not None
-    }
-    counts = counts_of(read_table(section.counts, section.counts.name))
-    said = []
-    kept = [k for k, spot in enumerate(counts.spots) if spot in places]
-    if len(kept) < len(counts.spots):
-        text = f"{section.name}: {plural(len(counts.spots) - len(kept), 'spot')} with counts have no place: left out."
-        said.append(Message("warn", "no-place", text))
-    if bare := len(places) - len(kept):
-        text = f"{section.name}: {plural(bare, 'spot')} with a place have no counts: left out."
-        said.append(Message("warn", "no-counts", text))
-    if not kept:
-        raise InputError(f"Section {section.name}: no spot has counts and a place; spots must be called like 10x14.")
-    labels, patient = _annotation(section)
-    spots = tuple(counts.spots[k] for k in kept)
-    return _Spots(
-        section.name,
-        patient,
-        np.array([places[spot] for spot in spots]),
-        tuple(labels.get(spot, "") for spot in spots),
-        Counts(spots, counts.genes, counts.values[kept]),
-        said,
-    )
-
-
-def _annotation(section: Section) -> tuple[dict[str, str], str]:
-    """Labels by spot, and the patient: the section's own name where it is not told."""
-    if section.labels is None:
-        return {}, section.name
-    table = read_table(section.labels, section.labels.name)
-    labels = dict(zip(_keys(table, section.name), _need(table, "label")))
-    patients = {p for p in _column(table, "patient_id") or [] if p}
-    return {k: v for k, v in labels.items() if v}, patients.pop() if len(patients) == 1 else section.name
-
-
-def _keys(table: Table, section: str) -> list[str]:
-    """Names of the spots: whole numbers of column and row, as ``10x14``."""
-    try:
-        cells = zip(_need(table, "x"), _need(table, "y"))
-        pairs = [(round(float(x or "nan")), round(float(y or "nan"))) for x, y in cells]
-    except ValueError as error:
-        raise InputError(f"Section {section}: columns x and y must hold numbers in every row.") from error
-    return [f"{x}x{y}" for x, y in pairs]
-
-
-def _column(table: Table, name: str) -> list[str | None] | None:
-    at = table.find(name)
-    return None if at is None else table.text_column(at).values()
-
-
-def _need(table: Table, name: str) -> list[str | None]:
-    found = _column(table, name)
-    if found is None:
-        raise InputError(f"{table.name} has no column {name!r}; it has {some(table.columns, 10)}.")
-    return found
-
-
 def _cut(
-    sections: Sequence[Section], parts: Sequence[_Spots], options: SpatialOptions, on_progress: OnProgress
+    sections: Sequence[Section], parts: Sequence[Spots], options: SpatialOptions, on_progress: OnProgress
 ) -> Patches:
     """All patches, in one child process."""
 
@@ -218,7 +112,7 @@ def _cut(
             return Patches.load(answer)
 
 
-def _visium(path: Path, options: SpatialOptions) -> tuple[list[_Spots], Patches]:
+def _visium(path: Path, options: SpatialOptions) -> tuple[list[Spots], Patches]:
     table = read_table(path, path.name)
     if "counts" in table.source.layers:
         table = read_table(path, path.name, layer="counts")
@@ -229,8 +123,8 @@ def _visium(path: Path, options: SpatialOptions) -> tuple[list[_Spots], Patches]
     if patches.places is None or len(patches.values) != len(counts.spots):
         raise InputError('obsm["spatial"] and X differ in their number of rows: the file is damaged.')
     target = validate(table).roles.target
-    words = _column(table, target) if target else None
-    tissue = _column(table, "in_tissue")
+    words = column_of(table, target) if target else None
+    tissue = column_of(table, "in_tissue")
     kept = [k for k in range(len(counts.spots)) if tissue is None or tissue[k] not in ("0", "0.0", "False")]
     said = []
     if len(kept) < len(counts.spots):
@@ -238,7 +132,7 @@ def _visium(path: Path, options: SpatialOptions) -> tuple[list[_Spots], Patches]
         said.append(Message("ok", "no-tissue", text))
     if target:
         said.append(Message("ok", "label", f"The column {target} of obs is the label.", target))
-    part = _Spots(
+    part = Spots(
         "section",
         "patient",
         patches.places[kept],
@@ -250,35 +144,24 @@ def _visium(path: Path, options: SpatialOptions) -> tuple[list[_Spots], Patches]
 
 
 def _cohort(
-    parts: Sequence[_Spots], patches: Patches, options: SpatialOptions, name: str, said: list[Message]
+    parts: Sequence[Spots], patches: Patches, options: SpatialOptions, name: str, said: list[Message]
 ) -> tuple[ImagingCohort, tuple[Message, ...]]:
     counts = stacked([part.counts for part in parts])
     labels = np.array([word for part in parts for word in part.labels], object)
-    section = np.concatenate([[part.section] * len(part.labels) for part in parts])
-    patient = np.concatenate([[part.patient] * len(part.labels) for part in parts])
-    full = np.asarray(counts.values.sum(axis=1)).ravel() > 0
-    named = np.array([bool(word) for word in labels]) | (not labels.any())
-    for what, good in (("without any count", full), ("without a label", named)):
-        if not good.all():
-            text = f"{plural(int((~good).sum()), 'spot')} {what} left out."
-            said.append(Message("warn", "spots", text))
-    rows = np.flatnonzero(full & named)
-    if len(rows) < 2:
-        raise InputError("Fewer than 2 spots have an image, counts and a label: nothing can be learned from them.")
+    rows = _usable(counts, labels, said)
     values = expression(counts.values[rows])
     genes = most_variable(values, options.n_genes)
-    names = patient if options.groups == "patient" else section
-    groups = _groups(names[rows], np.concatenate([part.places for part in parts])[rows], said)
+    groups = _groups(parts, options, said)[rows]
     classes, y = np.unique(labels[rows].astype(str), return_inverse=True)
-    several = len(parts) > 1
+    section = [part.section for part in parts for _ in part.labels]
     table = Dataset(
         name=name,
         X=values[:, genes].toarray(),
         feature_names=tuple(counts.genes[g] for g in genes),
-        sample_ids=tuple(f"{section[k]} {counts.spots[k]}" if several else counts.spots[k] for k in rows),
+        sample_ids=tuple(f"{section[k]} {counts.spots[k]}" if len(parts) > 1 else counts.spots[k] for k in rows),
         y=y.astype(np.int64) if labels.any() else None,
         classes=tuple(map(str, classes)) if labels.any() else (),
-        groups=groups,
+        groups=np.unique(groups, return_inverse=True)[1].astype(np.int64),
         omics_names=("expression",),
         unit="log(1 + counts per 10,000)",
     )
@@ -293,12 +176,28 @@ def _cohort(
     return ImagingCohort(images, table, ("red", "green", "blue"), notes=notes), tuple(said)
 
 
-def _groups(names: np.ndarray, places: np.ndarray, said: list[Message]) -> np.ndarray:
-    """``(n,)`` codes of what never parts in a split; blocks of tissue where all spots share one name."""
+def _usable(counts: Counts, labels: np.ndarray, said: list[Message]) -> np.ndarray:
+    """Numbers of the spots with counts and, where any has one, with a label."""
+    full = np.asarray(counts.values.sum(axis=1)).ravel() > 0
+    named = np.array([bool(word) for word in labels]) | (not labels.any())
+    for what, good in (("without any count", full), ("without a label", named)):
+        if not good.all():
+            text = f"{plural(int((~good).sum()), 'spot')} {what} left out."
+            said.append(Message("warn", "spots", text))
+    rows = np.flatnonzero(full & named)
+    if len(rows) < 2:
+        raise InputError("Fewer than 2 spots have an image, counts and a label: nothing can be learned from them.")
+    return rows
+
+
+def _groups(parts: Sequence[Spots], options: SpatialOptions, said: list[Message]) -> np.ndarray:
+    """``(n,)`` codes of what never parts in a split; blocks of tissue where all spots are of one."""
+    names = [part.patient if options.groups == "patient" else part.section for part in parts for _ in part.labels]
     codes = np.unique(names, return_inverse=True)[1].astype(np.int64)
     if codes.max() > 0:
         return codes
+    places = np.concatenate([part.places for part in parts])
     x, y = (np.searchsorted(np.quantile(places[:, a], np.arange(1, _BLOCKS) / _BLOCKS), places[:, a]) for a in (0, 1))
     text = "All spots are of one patient or section: blocks of tissue are the groups, neighbours at their borders part."
     said.append(Message("warn", "blocks", text, remedy="Judge a model on other patients before you trust it."))
-    return np.unique(x * _BLOCKS + y, return_inverse=True)[1].astype(np.int64)
+    return x * _BLOCKS + y

@@ -16,6 +16,8 @@ from genomap_core.data.intensity import CT_WINDOWS
 from genomap_core.data.message import Message, Severity
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.imaging import Source, read_imaging_cohort
+from genomap_core.io.spatial import SpatialOptions
+from genomap_core.io.spatial_upload import read_spatial_upload
 from genomap_core.progress import Progress
 from pages._ui.data_views import report_messages
 from pages._ui.imaging_store import IMAGING_SAMPLES, shared_imaging
@@ -23,6 +25,7 @@ from pages._ui.session import Session
 from pages._ui.shell import plain
 
 ZIP, FOLDER = "A ZIP archive", "A folder"
+PATIENTS, SPOTS = "A patient", "A spot of tissue"
 TREATMENT_TITLES = {
     "auto": "As the files say",
     "ct": "CT: a window of Hounsfield units",
@@ -47,8 +50,9 @@ def imaging(session: Session) -> None:
     _in_use(session)
     _samples(session)
     how = st.segmented_control("Upload", [ZIP, FOLDER], default=ZIP, required=True, key="imaging_source")
+    what = st.segmented_control("One row is", [PATIENTS, SPOTS], default=PATIENTS, required=True, key="imaging_rows")
     files = _upload(session, how == FOLDER)
-    options = _options_form()
+    options = _options_form() if what == PATIENTS else _spots_form()
     if not files:
         return
     key = ("imaging", _digest(session, files), options)
@@ -181,13 +185,29 @@ def _options_form() -> ImagingOptions:
     )
 
 
+def _spots_form() -> SpatialOptions:
+    """How spots become images with expression."""
+    st.markdown(
+        "For each section *S*: *S_HE.jpg*, counts *S.tsv.gz* (spots x genes), places *S_selection.tsv* (x, y, pixel_x, "
+        "pixel_y) and, where known, *S-cluster-annotation.tsv.gz* (x, y, label, patient_id); or one Visium .h5ad file."
+    )
+    with st.container(border=True):
+        a, b, c, d = st.columns(4)
+        patch = a.number_input("Patch (pixels of the image)", 8, 4096, 224, help="Side of the square around a spot.")
+        side = b.selectbox("Image side (pixels)", [64, 96, 128, 224])
+        genes = c.number_input("Genes", 1, 20_000, 256, help="The most variable ones; labels play no part.")
+        groups = d.selectbox("Never parted in a split", ["patient", "section"])
+        stains = a.toggle("Standard stains", help="Haematoxylin and eosin of each slide (Macenko).")
+    return SpatialOptions(int(patch), int(side), int(genes), groups, bool(stains))
+
+
 def _window(name: str) -> str:
     centre, width = CT_WINDOWS[name]
     return f"{name} ({centre - width / 2:.0f} to {centre + width / 2:.0f} HU)"
 
 
 def _read(
-    session: Session, key: tuple[Any, ...], files: list[Any], options: ImagingOptions
+    session: Session, key: tuple[Any, ...], files: list[Any], options: ImagingOptions | SpatialOptions
 ) -> tuple[ImagingCohort | None, tuple[Message, ...]]:
     """Read once; of former readings none is kept, they are large."""
     for old in [k for k in session.cache if k[0] == "imaging" and k != key]:
@@ -199,8 +219,13 @@ def _read(
     def tell(progress: Progress) -> None:
         bar.progress(progress.step / max(progress.total, 1), f"Image {progress.step:,} of {progress.total:,}")
 
+    def read() -> tuple[ImagingCohort | None, tuple[Message, ...]]:
+        if isinstance(options, SpatialOptions):
+            return read_spatial_upload(_source(files), options, tell, _name(files))
+        return read_imaging_cohort(_source(files), options, tell, _name(files))
+
     try:
-        return session.remember(key, lambda: read_imaging_cohort(_source(files), options, tell, _name(files)))
+        return session.remember(key, read)
     finally:
         bar.empty()
 

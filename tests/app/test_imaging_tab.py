@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 ROOT = Path(__file__).parents[2]
 
 
-def cohort(n: int = 8, images: int | None = None, twice: bool = False) -> bytes:
+def patients(n: int = 8, images: int | None = None, twice: bool = False) -> bytes:
     """A ZIP of ``n`` patients' pictures and two tables; the second lacks one of them."""
     rng = np.random.default_rng(0)
     out = io.BytesIO()
@@ -38,7 +38,7 @@ def upload(app: AppTest, content: bytes, name: str = "cohort.zip") -> AppTest:
 
 
 def test_an_upload_is_read_reported_shown_and_kept_over_a_refresh(app, home) -> None:
-    upload(app, cohort())
+    upload(app, patients())
     assert not app.exception
     assert "8 samples with 1 image channel" in texts(app)
     assert "1 sample of 8 lack protein" in texts(app)
@@ -68,8 +68,8 @@ def test_an_upload_is_read_reported_shown_and_kept_over_a_refresh(app, home) -> 
 @pytest.mark.parametrize(
     ("content", "name", "words"),
     [
-        (cohort(twice=True), "cohort.zip", "occurs 2 times"),
-        (cohort(images=1), "cohort.zip", "at least 2 are needed"),
+        (patients(twice=True), "cohort.zip", "occurs 2 times"),
+        (patients(images=1), "cohort.zip", "at least 2 are needed"),
         (b"PK\x03\x04 cut off", "cohort.zip", "damaged"),
         (b"sample_id,a\n", "cohort.zip", "not a ZIP"),
     ],
@@ -87,7 +87,7 @@ def test_options_change_what_is_read(app) -> None:
     open_page(app, "data")
     next(s for s in app.selectbox if s.label == "Image side (pixels)").select(64)
     next(s for s in app.selectbox if s.label == "Intensities").select("histology").run()
-    upload(app, cohort())
+    upload(app, patients())
     app.button(key="use-imaging").click().run()
     images = app.session_state["session"].imaging.images
     assert images.shape[2:] == (64, 64)
@@ -97,7 +97,7 @@ def test_options_change_what_is_read(app) -> None:
 def test_a_full_disk_is_told_and_nothing_is_half_in_use(app, monkeypatch) -> None:
     from genomap_core.data.imaging import ImagingCohort
 
-    upload(app, cohort())
+    upload(app, patients())
 
     def full(self, path):
         raise OSError(28, "No space left on device")
@@ -113,10 +113,50 @@ def test_a_full_disk_is_told_and_nothing_is_half_in_use(app, monkeypatch) -> Non
 def test_a_folder_is_taken_as_well(app) -> None:
     open_page(app, "data")
     app.segmented_control(key="imaging_source").set_value("A folder").run()
-    with zipfile.ZipFile(io.BytesIO(cohort())) as archive:
+    with zipfile.ZipFile(io.BytesIO(patients())) as archive:
         files = [(f"mine/{name}", archive.read(name), "") for name in archive.namelist()]
     next(u for u in app.file_uploader if u.label.startswith("Folder")).set_value(files)
     app.run()
     button(app, "Read images and tables").click().run()
     assert not app.exception
     assert "8 samples with 1 image channel" in texts(app)
+
+
+def sections() -> bytes:
+    """Two sections of two patients, eight spots each, with labels."""
+    rng = np.random.default_rng(1)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in ("B1", "C1"):
+            picture = io.BytesIO()
+            Image.fromarray(rng.integers(0, 255, (120, 240, 3)).astype(np.uint8)).save(picture, "PNG")
+            archive.writestr(f"st/{name}_HE.png", picture.getvalue())
+            spots = [(k % 4, k // 4) for k in range(8)]
+            cells = [f"{x}\t{y}\t{30 + 50 * x}\t{30 + 50 * y}\t1" for x, y in spots]
+            archive.writestr(f"st/{name}_selection.tsv", "x\ty\tpixel_x\tpixel_y\tselected\n" + "\n".join(cells) + "\n")
+            counts = [f"{x}x{y}\t{x + 5}\t{y + 3}\t{rng.integers(2, 60)}" for x, y in spots]
+            archive.writestr(f"st/{name}.tsv", "\tG1\tG2\tG3\n" + "\n".join(counts) + "\n")
+            rows = [f"{x}.5\t{name[0]}\t{name}\t{'pq'[y]}\t{x}\t{y}" for x, y in spots]
+            head = "\tpatient_id\tids\tlabel\tx\ty\n"
+            archive.writestr(f"st/{name}-cluster-annotation.tsv", head + "\n".join(rows) + "\n")
+    return out.getvalue()
+
+
+def test_spots_of_tissue_are_a_cohort_too(app) -> None:
+    open_page(app, "data")
+    app.segmented_control(key="imaging_rows").set_value("A spot of tissue").run()
+    next(n for n in app.number_input if n.label.startswith("Patch")).set_value(40).run()
+    next(u for u in app.file_uploader if u.label.startswith("ZIP")).upload("st.zip", sections(), "application/zip")
+    app.run()
+    button(app, "Read images and tables").click().run()
+    assert not app.exception
+    assert "16 spots of 2 sections in 2 groups" in texts(app)
+    app.button(key="use-imaging").click().run()
+    cohort = app.session_state["session"].imaging
+    assert cohort.images.shape == (16, 3, 64, 64)
+    assert cohort.table.classes == ("p", "q")
+    next(u for u in app.file_uploader if u.label.startswith("ZIP")).upload("a.zip", patients(), "")
+    app.run()
+    button(app, "Read images and tables").click().run()
+    assert not app.exception
+    assert "_HE" in texts(app).replace("\\", "")

@@ -258,13 +258,13 @@ def test_a_name_gives_its_owner_only_without_doubt():
     ids = ["S1", "S2", "TCGA_CS_4941", "007", "p-3"]
     files = {
         "a": ("S1",), "b": ("x_S2_t1",), "c": ("TCGA_CS_4941_19960909_14",), "d": ("S1_S2",), "e": ("S11",),
-        "f": ("img", "S2"), "g": ("7",), "h": ("P-03",), "i": ("scan 007",),
+        "f": ("img", "S2"), "j": ("007", "S2"), "g": ("7",), "h": ("P-03",), "i": ("scan 007",),
     }  # fmt: skip
     found = find_owners(files, ids)
     assert found.owner == {
         "a": "S1", "b": "S2", "c": "TCGA_CS_4941", "f": "S2", "g": "007", "h": "p-3", "i": "007",
     }  # fmt: skip
-    assert set(found.lost) == {"d", "e"}
+    assert set(found.lost) == {"d", "e", "j"}
     assert set(found.bent) == {"g", "h"}
 
 
