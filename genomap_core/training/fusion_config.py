@@ -26,11 +26,11 @@ class FusionConfig:
     """Highest rate of the one-cycle schedule (Smith & Topin, 2019)"""
     weight_decay: float = 0.1
     dropout: float = 0.3
-    channel_dropout: float = 0.2
+    channel_dropout: float = 0.4
     """Chance that a patient's omics type is hidden in a training step"""
     noise: float = 0.05
     """Highest standard deviation of the images' noise, in standard deviations of a channel"""
-    omics_noise: float = 0.5
+    omics_noise: float = 1.0
     """The same of the omics, in standard deviations of a feature"""
     mirror: bool = True
     """Images left to right, by chance; omics maps never"""
