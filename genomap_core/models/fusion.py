@@ -13,6 +13,9 @@ from genomap_core.data.fusion_networks import BACKBONES, VARIANTS
 from genomap_core.errors import InputError
 from genomap_core.models.fusion_parts import CrossAttention, Encoder, Tokens, block_means
 
+SHARE = 0.25
+"""Scale at which omics maps enter the convolutions: at full scale they drown the image in a common first layer, and are
+learnt by heart. The linear path sees them whole."""
 _TOKEN_SIZES = {"small": 32, "resnet18": 128, "densenet121": 128}
 
 
@@ -49,8 +52,9 @@ class FusionSpec:
 class FusionNet(nn.Module):
     """``logits = f(images, maps) + W maps + b``: a convolutional body beside a linear path over the omics cells.
 
-    Maps pass through ``arcsinh``; those of a type a patient lacks are silenced, and one plane a type says whether it is
-    there. The last layer of ``f`` starts at zero: a network with omics starts as its linear path.
+    Maps pass through ``arcsinh``; those of a type a patient lacks are silenced, and an indicator beside the features
+    says so (as planes beside the channels it would shift what the convolutions make of the image). The last layer of
+    ``f`` starts at zero: a network with omics starts as its linear path.
 
     **Shape**: images ``(B, c, H, W)``, maps ``(B, t, H, W)``, present ``(B, t)`` of 0 and 1 -> ``(B, C)`` logits; any
     height and width.
@@ -61,7 +65,8 @@ class FusionNet(nn.Module):
         self.body = body
         self.grid = spec.grid
         self.dropout = nn.Dropout(spec.dropout)
-        self.out = nn.Linear(n_features, spec.n_classes)
+        self.indicators = 0 if spec.variant == "image" else spec.omics_types
+        self.out = nn.Linear(n_features + self.indicators, spec.n_classes)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         self.linear: nn.Linear | None = None
@@ -73,8 +78,9 @@ class FusionNet(nn.Module):
     def forward(self, images: Tensor, maps: Tensor, present: Tensor) -> Tensor:
         shown = present[:, :, None, None].to(maps)
         squashed = torch.asinh(maps * shown)
-        planes = shown.expand_as(maps)
-        logits = self.out(self.dropout(self.body(images, torch.cat([squashed, planes], dim=1))))
+        features = self.dropout(self.body(images, SHARE * squashed))
+        lacking = 1 - present[:, : self.indicators].to(features)
+        logits = self.out(torch.cat([features, lacking], dim=1))
         if self.linear is not None:
             logits = logits + self.linear(block_means(squashed, self.grid).flatten(1))
         return logits
@@ -83,16 +89,16 @@ class FusionNet(nn.Module):
 class Stacked(nn.Module):
     """All channels into one standard CNN.
 
-    **Shape**: ``(B, c, H, W)``, ``(B, 2 t, H, W)`` -> ``(B, hidden)``.
+    **Shape**: ``(B, c, H, W)``, ``(B, t, H, W)`` -> ``(B, hidden)``.
     """
 
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
-        channels = spec.image_channels + 2 * spec.omics_types
+        channels = spec.image_channels + spec.omics_types
         self.encoder = Encoder(spec.backbone, channels, spec.width, spec.hidden, spec.dropout)
 
-    def forward(self, images: Tensor, planes: Tensor) -> Tensor:
-        return self.encoder(torch.cat([images, planes], dim=1))
+    def forward(self, images: Tensor, maps: Tensor) -> Tensor:
+        return self.encoder(torch.cat([images, maps], dim=1))
 
 
 class Single(nn.Module):
@@ -104,47 +110,47 @@ class Single(nn.Module):
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
         self.of_images = spec.variant == "image"
-        channels = spec.image_channels if self.of_images else 2 * spec.omics_types
+        channels = spec.image_channels if self.of_images else spec.omics_types
         self.encoder = Encoder(spec.backbone, channels, spec.width, spec.hidden, spec.dropout)
 
-    def forward(self, images: Tensor, planes: Tensor) -> Tensor:
-        return self.encoder(images if self.of_images else planes)
+    def forward(self, images: Tensor, maps: Tensor) -> Tensor:
+        return self.encoder(images if self.of_images else maps)
 
 
 class Late(nn.Module):
     """A narrower CNN for each kind; their features side by side.
 
-    **Shape**: ``(B, c, H, W)``, ``(B, 2 t, H, W)`` -> ``(B, 2 hidden)``.
+    **Shape**: ``(B, c, H, W)``, ``(B, t, H, W)`` -> ``(B, 2 hidden)``.
     """
 
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
         options = (spec.width, spec.hidden, spec.dropout)
         self.of_images = Encoder(spec.backbone, spec.image_channels, *options)
-        self.of_omics = Encoder(spec.backbone, 2 * spec.omics_types, *options)
+        self.of_omics = Encoder(spec.backbone, spec.omics_types, *options)
 
-    def forward(self, images: Tensor, planes: Tensor) -> Tensor:
-        return torch.cat([self.of_images(images), self.of_omics(planes)], dim=1)
+    def forward(self, images: Tensor, maps: Tensor) -> Tensor:
+        return torch.cat([self.of_images(images), self.of_omics(maps)], dim=1)
 
 
 class Attention(nn.Module):
     """Image tokens ask omics tokens and the reverse; all tokens flattened into one dense layer.
 
-    **Shape**: ``(B, c, H, W)``, ``(B, 2 t, H, W)`` -> ``(B, hidden)``.
+    **Shape**: ``(B, c, H, W)``, ``(B, t, H, W)`` -> ``(B, hidden)``.
     """
 
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
         size = _TOKEN_SIZES[spec.backbone]
         self.of_images = Tokens(spec.backbone, spec.image_channels, spec.width, size)
-        self.of_omics = Tokens(spec.backbone, 2 * spec.omics_types, spec.width, size)
+        self.of_omics = Tokens(spec.backbone, spec.omics_types, spec.width, size)
         self.to_images, self.to_omics = CrossAttention(size), CrossAttention(size)
         self.dropout = nn.Dropout(spec.dropout)
         self.hidden = nn.Linear(2 * len(self.of_images.place) * size, spec.hidden)
         self.relu = nn.ReLU()
 
-    def forward(self, images: Tensor, planes: Tensor) -> Tensor:
-        seen, known = self.of_images(images), self.of_omics(planes)
+    def forward(self, images: Tensor, maps: Tensor) -> Tensor:
+        seen, known = self.of_images(images), self.of_omics(maps)
         both = torch.cat([self.to_images(seen, known), self.to_omics(known, seen)], dim=1)
         return self.relu(self.hidden(self.dropout(both.flatten(1))))
 

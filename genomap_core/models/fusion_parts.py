@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from genomap_core.errors import GenomapError
 from genomap_core.models.resnet import ResNet
 
-COARSE = 4
-"""Side of the grid that features are pooled to: on omics maps a place carries meaning, a mean over all loses it."""
+COARSE, TOKENS = 2, 4
+"""Sides of the grids that features are pooled to: for a dense layer, and for attention."""
 
 
 class SmallTrunk(nn.Sequential):
-    """Three 3 x 3 convolutions of stride 2, no normalisation: for cohorts of tens to hundreds.
+    """Three 3 x 3 convolutions of stride 2 with batch normalisation: for cohorts of tens to hundreds.
 
     **Shape**: ``(B, in_channels, H, W)`` -> ``(B, 4 width, ceil(H / 8), ceil(W / 8))``.
     """
@@ -24,8 +24,12 @@ class SmallTrunk(nn.Sequential):
     def __init__(self, in_channels: int, width: int) -> None:
         layers: list[nn.Module] = []
         for k, c_in in enumerate((in_channels, width, 2 * width)):
-            layers += [nn.Conv2d(c_in, width * 2**k, 3, 2, 1), nn.ReLU()]
+            c_out = width * 2**k
+            layers += [nn.Conv2d(c_in, c_out, 3, 2, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU()]
         super().__init__(*layers)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         self.out_channels = 4 * width
 
 
@@ -79,8 +83,27 @@ def _monai_networks():  # type: ignore[no-untyped-def]
 TRUNKS: dict[str, type[nn.Module]] = {"small": SmallTrunk, "resnet18": ResNetTrunk, "densenet121": DenseNetTrunk}
 
 
+class Pooling(nn.Module):
+    """Where and how much: means over a coarse grid, beside mean, deviation and maximum over the whole, normalised.
+
+    Textures are told by the latter from few images; on omics maps a place carries meaning.
+
+    **Shape**: ``(B, f, H, W)`` -> ``(B, 7 f)``.
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.out_features = n_channels * (COARSE**2 + 3)
+        self.norm = nn.BatchNorm1d(self.out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        deviation = (x.var((2, 3), correction=0) + 1e-6).sqrt()
+        coarse = F.adaptive_avg_pool2d(x, COARSE).flatten(1)
+        return self.norm(torch.cat([coarse, x.mean((2, 3)), deviation, x.amax((2, 3))], dim=1))
+
+
 class Encoder(nn.Module):
-    """A trunk, pooled to a coarse grid and flattened into one dense layer.
+    """A trunk, pooled and flattened into one dense layer.
 
     **Shape**: ``(B, in_channels, H, W)`` -> ``(B, hidden)``; any height and width that the trunk takes.
     """
@@ -88,13 +111,13 @@ class Encoder(nn.Module):
     def __init__(self, backbone: str, in_channels: int, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.trunk = TRUNKS[backbone](in_channels, width)
+        self.pooling = Pooling(self.trunk.out_channels)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
-        self.hidden = nn.Linear(self.trunk.out_channels * COARSE**2, hidden)  # type: ignore[operator, arg-type]
+        self.hidden = nn.Linear(self.pooling.out_features, hidden)
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        coarse = F.adaptive_avg_pool2d(self.trunk(x), COARSE).flatten(1)
-        return self.relu(self.hidden(self.dropout(coarse)))
+        return self.relu(self.hidden(self.dropout(self.pooling(self.trunk(x)))))
 
 
 class Tokens(nn.Module):
@@ -107,10 +130,10 @@ class Tokens(nn.Module):
         super().__init__()
         self.trunk = TRUNKS[backbone](in_channels, width)
         self.project = nn.Linear(self.trunk.out_channels, size)  # type: ignore[arg-type]
-        self.place = nn.Parameter(0.02 * torch.randn(COARSE**2, size))
+        self.place = nn.Parameter(0.02 * torch.randn(TOKENS**2, size))
 
     def forward(self, x: Tensor) -> Tensor:
-        coarse = F.adaptive_avg_pool2d(self.trunk(x), COARSE).flatten(2).mT
+        coarse = F.adaptive_avg_pool2d(self.trunk(x), TOKENS).flatten(2).mT
         return self.project(coarse) + self.place
 
 

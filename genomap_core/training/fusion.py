@@ -19,7 +19,6 @@ from genomap_core.models.fusion_parts import block_means
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.training.bundle_header import check_features
 from genomap_core.training.checkpoint import Checkpoints
-from genomap_core.training.config import TrainConfig
 from genomap_core.training.cycle import Cycle, balanced_weights, seeded_generator, train_cycle
 from genomap_core.training.device import choose_device, memory_errors_named, private_randomness, threads
 from genomap_core.training.fusion_config import FusionConfig
@@ -32,7 +31,6 @@ from genomap_core.training.fusion_inputs import (
 )
 from genomap_core.training.fusion_work import FusionWork, Spreading
 from genomap_core.training.linear_start import LinearStart, linear_start, start_rows
-from genomap_core.training.loop import optimiser_for
 
 __all__ = ["FusionClassifier", "FusionConfig", "FusionInputs"]
 
@@ -87,7 +85,7 @@ class FusionClassifier:
         remedy = "choose a smaller `batch_size`, `width`, `max_features` or image size"
         with memory_errors_named("Training", device, remedy), private_randomness(device), threads():
             start = self._linear_start(cohort, y)
-            work = self._work(cohort, y, device)
+            work = self._work(cohort, y, self._honest(cohort, start), device)
             cycle = self._cycle(cohort, device)
             for k in range(self.config.n_seeds):
                 self._train(work, cycle, start, k)
@@ -107,19 +105,30 @@ class FusionClassifier:
         if not self.config.linear or self.config.variant == "image":
             return None
         rows = start_rows(len(y), self.config.seed)
-        part = cohort.take(rows)
-        maps = torch.from_numpy(self.canvas_.spread(self._cells(part)))
-        cells = block_means(torch.asinh(maps), self.layout_.shape).numpy()
-        groups = part.table.groups
+        groups = None if cohort.table.groups is None else cohort.table.groups[rows]
         if groups is not None and len(np.unique(groups)) < 2:
             groups = None
         tick = lambda: self.on_progress(Progress("linear start", 0, 1))  # noqa: E731
-        return linear_start(cells, y[rows], self._class_weights(y), groups, tick)
+        return linear_start(self._linear_cells(cohort)[rows], y[rows], self._class_weights(y), groups, tick)
+
+    def _linear_cells(self, cohort: ImagingCohort) -> np.ndarray:
+        """What the linear path sees: ``(n, t, gh, gw)``."""
+        maps = torch.from_numpy(self.canvas_.spread(self._cells(cohort)))
+        return block_means(torch.asinh(maps), self.layout_.shape).numpy()
+
+    def _honest(self, cohort: ImagingCohort, start: LinearStart | None) -> np.ndarray:
+        """What the linear path would say of each row without having seen it, minus what it says: ``(n, C)``."""
+        honest = np.zeros((cohort.n_samples, len(self.classes_)), np.float32)
+        if start is not None:
+            rows = start_rows(cohort.n_samples, self.config.seed)
+            seen = np.tensordot(self._linear_cells(cohort)[rows], start.weight, axes=((1, 2, 3), (1, 2, 3)))
+            honest[rows] = start.left_out - (seen + start.bias)
+        return honest
 
     def _class_weights(self, y: np.ndarray) -> np.ndarray:
         return balanced_weights(np.bincount(y, minlength=len(self.classes_))).astype(np.float32)
 
-    def _work(self, cohort: ImagingCohort, y: np.ndarray, device: torch.device) -> FusionWork:
+    def _work(self, cohort: ImagingCohort, y: np.ndarray, honest: np.ndarray, device: torch.device) -> FusionWork:
         """The training rows on the device."""
 
         def tensor(a: np.ndarray) -> Tensor:
@@ -131,6 +140,7 @@ class FusionClassifier:
             present=tensor(cohort.present.astype(np.float32)),
             y=tensor(y),
             class_weights=tensor(self._class_weights(y)),
+            honest=tensor(honest),
             spreading=Spreading(self.canvas_, self.layout_.feature_of_cell >= 0, device),
             config=self.config,
         )
@@ -143,8 +153,9 @@ class FusionClassifier:
             with torch.no_grad():
                 module.linear.weight.copy_(torch.from_numpy(start.weight.reshape(len(self.classes_), -1)))
                 module.linear.bias.copy_(torch.from_numpy(start.bias))
-        rates = TrainConfig(learning_rate=config.learning_rate, weight_decay=config.weight_decay)
-        optimiser = optimiser_for(module, rates)
+            module.linear.requires_grad_(False)
+        learnt = [p for p in module.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(learnt, config.learning_rate, weight_decay=config.weight_decay)
 
         def loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
             return work.loss(module, rows, generator), {}

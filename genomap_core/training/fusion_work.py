@@ -34,13 +34,19 @@ class Spreading:
 
 @dataclass(frozen=True, eq=False)
 class FusionWork:
-    """The training rows on the device."""
+    """The training rows on the device.
+
+    A linear path with more weights than rows tells its own training rows nearly without error, which would leave the
+    rest of the network nothing to learn: in training it speaks of every row as if it had not seen it.
+    """
 
     images: Tensor
     cells: Tensor
     present: Tensor
     y: Tensor
     class_weights: Tensor
+    honest: Tensor
+    """``(n, C)``: what the linear path would say of a row without having seen it, minus what it says"""
     spreading: Spreading
     config: FusionConfig
 
@@ -52,8 +58,10 @@ class FusionWork:
         present = self._hide(self.present[rows], generator)
         with autocast(rows.device):
             logits = module(images, maps, present)
+        shown = (present.sum(1) / self.present[rows].sum(1).clamp_min(1))[:, None]
+        logits = logits.float() + shown * self.honest[rows]
         target = F.one_hot(self.y[rows], len(self.class_weights)).float()
-        return weighted_cross_entropy(logits.float(), target, self.class_weights)
+        return weighted_cross_entropy(logits, target, self.class_weights)
 
     def _hide(self, present: Tensor, generator: torch.Generator) -> Tensor:
         """Some omics types hidden; never all of them where a network sees nothing else."""

@@ -34,6 +34,8 @@ class LinearStart:
     penalty: float
     cross_entropy: float
     """Of the left-out rows, in nats."""
+    left_out: np.ndarray
+    """``(n, n_classes)`` float32 logits of every row, by the model without it or its group."""
 
 
 def linear_start(
@@ -57,7 +59,14 @@ def linear_start(
     weight = scene.weight(best)
     bias = best.bias - scene.mean.reshape(-1) @ weight
     shaped = weight.T.reshape(len(class_weights), *maps.shape[1:])
-    return LinearStart(shaped.astype(np.float32), bias.astype(np.float32), best.blur, best.penalty, best.cross_entropy)
+    return LinearStart(
+        shaped.astype(np.float32),
+        bias.astype(np.float32),
+        best.blur,
+        best.penalty,
+        best.cross_entropy,
+        (best.bias + best.scale * best.left_out).astype(np.float32),
+    )
 
 
 def start_rows(n: int, seed: int) -> np.ndarray:
@@ -73,6 +82,7 @@ class _Choice:
     scale: float
     bias: np.ndarray  # (n_classes,)
     dual: np.ndarray  # (n, n_classes)
+    left_out: np.ndarray  # (n, n_classes), before scale and bias
 
 
 class _Scene:
@@ -110,7 +120,7 @@ class _Scene:
             dual = vectors @ (rotated / (values + penalty)[:, None])
             left_out = self._left_out(values / (values + penalty), vectors, penalty * dual)
             scale, bias, loss = self._calibrate(left_out)
-            choices.append(_Choice(loss, sigma, float(penalty), scale, bias, dual))
+            choices.append(_Choice(loss, sigma, float(penalty), scale, bias, dual, left_out))
         return min(choices, key=lambda choice: choice.cross_entropy)
 
     def _left_out(self, shrink: np.ndarray, vectors: np.ndarray, residual: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ class FusionCompareConfig:
     epochs: int = 40
     batch_size: int = 16
     learning_rate: float = 2e-3
-    channel_dropout: float = 0.2
+    channel_dropout: float = 0.4
     spread: str = "block"
     max_features: int = 1024
     n_seeds: int = 2

@@ -1,0 +1,230 @@
+"""Fusion against each kind alone and its controls: a planted gain is found, made-up results are told in true words."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted_fusion import CLASSES, planted
+
+from genomap_core.data.fusion_networks import VARIANTS
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.errors import Cancelled, InputError
+from genomap_core.progress import Progress, ignore
+from genomap_core.training.fusion_bundle import load_fusion
+from genomap_core.workflows.fusion import FusionCompareConfig, compare_fusion, fusion_of
+from genomap_core.workflows.fusion_controls import BASELINES, CONTROLS, exchanged, only_type, parts_of, planned
+from genomap_core.workflows.fusion_jobs import compare_task, train_task
+from genomap_core.workflows.fusion_scores import FusionResult, FusionRun, run_file
+from genomap_core.workflows.fusion_table import main, report
+from genomap_core.workflows.fusion_verdict import gain_is_real, verdict
+from genomap_core.workflows.scores import Score
+
+SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=20, n_seeds=1, device="cpu")
+TINY = dataclasses.replace(SMALL, n_folds=2, width=4, hidden=8, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def result() -> FusionResult:
+    return compare_fusion(planted(120), SMALL)
+
+
+def test_every_patient_is_tested_once_by_every_run(result: FusionResult) -> None:
+    assert [run.name for run in result.runs] == [*VARIANTS, *CONTROLS, *BASELINES]
+    for run in result.runs:
+        np.testing.assert_allclose(run.proba.sum(1), 1, atol=1e-6)
+        assert run.parameters > 0
+
+
+def test_a_planted_gain_is_found_and_the_controls_fall(result: FusionResult) -> None:
+    level = {name: row["balanced_accuracy"].value for name, row in result.scores.items()}
+    for name in ("image", "omics", "shuffled_omics", "shuffled_images"):
+        assert level[name] < 0.65 < 0.75 < level["stacked"], level
+        assert result.gain[name]["balanced_accuracy"].low > 0
+    assert gain_is_real(result)
+    said = " ".join(verdict(result))
+    assert "The gain of fusion is real" in said
+    assert "With the omics of other patients it falls" in said
+
+
+def test_two_encoders_have_as_many_parameters_as_one(result: FusionResult) -> None:
+    runs = {run.name: run.parameters for run in result.runs}
+    assert runs["late"] == pytest.approx(runs["stacked"], rel=0.03)
+    assert runs["attention"] == pytest.approx(runs["stacked"], rel=0.03)
+
+
+def test_a_result_survives_the_disk(result: FusionResult, tmp_path: Path) -> None:
+    result.save(tmp_path)
+    again = FusionResult.load(tmp_path)
+    assert again.scores == result.scores
+    assert again.gain == result.gain
+    assert (again.name, again.classes, again.channels, again.omics_names) == ("planted", CLASSES, ("grey",), ("a", "b"))
+    for a, b in zip(again.runs, result.runs):
+        np.testing.assert_array_equal(a.proba, b.proba)
+    assert verdict(again) == verdict(result)
+
+
+def test_the_report_names_every_run_and_says_the_verdict(result: FusionResult) -> None:
+    text = report(result, ("A note.",))
+    assert text.startswith("A note.")
+    for words in ("| Images + omics, stacked |", "| Control: omics of other patients |", "Logistic regression, both"):
+        assert words in text
+    assert all(sentence in text for sentence in verdict(result))
+
+
+def test_without_images_every_type_stands_alone() -> None:
+    cohort = planted(40, images=False)
+    result = compare_fusion(cohort, TINY)
+    names = [run.name for run in result.runs]
+    assert names == ["omics", "type:a", "type:b", "shuffled_omics", "shuffled_layout", "logistic_omics"]
+    assert "All 2 omics types together" in verdict(result)[0]
+    assert "| All omics types |" in report(result)
+
+
+def test_a_stopped_comparison_goes_on_and_other_options_are_refused(tmp_path: Path) -> None:
+    cohort, stages = planted(24), []
+
+    def stop(p: Progress) -> None:
+        stages.append(p.stage)
+        if p.stage.startswith("Omics only"):
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        compare_fusion(cohort, TINY, stop, keep=tmp_path)
+    stages.clear()
+    found = compare_fusion(cohort, TINY, lambda p: stages.append(p.stage), keep=tmp_path)
+    assert not any(stage.startswith(("Images + omics, stacked", "Images only")) for stage in stages)
+    whole = compare_fusion(cohort, TINY)
+    for a, b in zip(found.runs, whole.runs):
+        np.testing.assert_array_equal(a.proba, b.proba)
+    with pytest.raises(InputError, match="another cohort or options"):
+        compare_fusion(cohort, dataclasses.replace(TINY, epochs=2), keep=tmp_path)
+
+
+def test_groups_never_part() -> None:
+    cohort = planted(48)
+    groups = np.arange(48) // 2
+    y = np.repeat(cohort.table.y[::2], 2)
+    cohort = dataclasses.replace(cohort, table=dataclasses.replace(cohort.table, groups=groups, y=y))
+    seen: list[tuple[set[int], set[int]]] = []
+
+    def look(name: str, cohort: ImagingCohort, train: np.ndarray, test: np.ndarray, seed: int):  # type: ignore[no-untyped-def]
+        seen.append((set(groups[train]), set(groups[test])))
+        return parts_of(name, cohort, train, test, seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genomap_core.workflows.fusion.parts_of", look)
+        compare_fusion(cohort, dataclasses.replace(TINY, variants=("image",), controls=False, baselines=False))
+    assert len(seen) == 2
+    assert not any(train & test for train, test in seen)
+
+
+def test_exchanged_rows_stay_on_their_side_of_the_split() -> None:
+    train, test = np.arange(0, 30), np.arange(30, 40)
+    source = exchanged(40, (train, test), 0)
+    assert set(source[train]) == set(train)
+    assert set(source[test]) == set(test)
+    assert (source != np.arange(40)).mean() > 0.8
+
+
+def test_controls_exchange_one_kind_and_leave_the_other() -> None:
+    cohort, train, test = planted(30), np.arange(20), np.arange(20, 30)
+    seen, _ = parts_of("shuffled_omics", cohort, train, test, 0)
+    np.testing.assert_array_equal(seen.images, cohort.images[train])
+    np.testing.assert_array_equal(seen.table.y, cohort.table.y[train])
+    np.testing.assert_array_equal(np.sort(seen.table.X[:, 0]), np.sort(cohort.table.X[train, 0]))
+    assert (cohort.table.X[train] != seen.table.X).any()
+    seen, _ = parts_of("shuffled_images", cohort, train, test, 0)
+    np.testing.assert_array_equal(seen.table.X, cohort.table.X[train])
+    assert (seen.images != cohort.images[train]).any()
+
+
+def test_one_type_alone_keeps_its_features() -> None:
+    cohort = only_type(planted(20), "b")
+    assert cohort.table.omics_names == ("b",)
+    assert all(name.startswith("b:") for name in cohort.table.feature_names)
+
+
+def test_the_random_layout_is_the_control_of_the_champion() -> None:
+    assert fusion_of(SMALL, "shuffled_layout").solver == "random"
+    assert fusion_of(SMALL, "shuffled_layout").variant == "stacked"
+    assert fusion_of(SMALL, "shuffled_layout", images=False).variant == "omics"
+    assert fusion_of(SMALL, "shuffled_omics").solver == "ot"
+    with pytest.raises(InputError, match="Unknown variants"):
+        planned(planted(20), ("magic",), True, True)
+
+
+def test_names_of_runs_become_names_of_files() -> None:
+    assert run_file("type:mi RNA/x") == "fusion-type.3ami.20RNA.2fx.npz"
+
+
+def made_up(image: float, omics: float, shuffled: float, images_shuffled: float, width: float = 0.05) -> FusionResult:
+    """A result whose first run leads by so much in balanced accuracy, with intervals of this half width."""
+    gains = {"image": image, "omics": omics, "shuffled_omics": shuffled, "shuffled_images": images_shuffled}
+    gains |= {"shuffled_layout": 0.0, "logistic_both": -0.1}
+    y = np.arange(20) % 2
+    runs = tuple(FusionRun(name, np.full((20, 2), 0.5), 10, 1.0, 1.0) for name in ("stacked", *gains))
+    around = {name: Score(v, v - width, v + width) for name, v in gains.items()}
+    return FusionResult(
+        config={},
+        name="made up",
+        classes=("a", "b"),
+        channels=("grey",),
+        omics_names=("rna",),
+        y=y,
+        groups=None,
+        runs=runs,
+        scores={run.name: {"balanced_accuracy": Score(0.8, 0.7, 0.9)} for run in runs},
+        gain={name: {"balanced_accuracy": s, "roc_auc": s} for name, s in around.items()},
+        digest="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "real", "words"),
+    [
+        (made_up(0.2, 0.1, 0.2, 0.1), True, "The gain of fusion is real"),
+        (made_up(0.2, 0.1, 0.2, 0.01), False, "a control is missing or does not fall: no claim"),
+        (made_up(0.2, 0.01, 0.2, 0.1), False, "The omics carry the answer; what the images add can't be told"),
+        (made_up(0.01, 0.2, 0.2, 0.1), False, "The images carry the answer; what the omics add can't be told"),
+        (made_up(0.01, 0.01, 0.2, 0.1), False, "No gain of fusion can be claimed:"),
+        (made_up(0.2, -0.1, 0.2, 0.1), False, "Fusion is worse than omics only"),
+    ],
+    ids=["real", "control", "omics carry", "images carry", "none", "worse"],
+)
+def test_the_verdict_says_what_the_intervals_allow(result: FusionResult, real: bool, words: str) -> None:
+    assert gain_is_real(result) == real
+    said = " ".join(verdict(result))
+    assert words in said
+    assert ("The gain of fusion is real" in said) == real
+    assert "behind logistic regression, both" in said
+    assert "features placed at random can be claimed" in said
+
+
+def test_the_jobs_write_a_model_and_a_comparison(tmp_path: Path) -> None:
+    cohort = planted(24)
+    cohort.save(tmp_path / "imaging.npz")
+    options = {"width": 4, "hidden": 8, "epochs": 1, "n_seeds": 1, "device": "cpu"}
+    told = train_task({"config": options}, tmp_path, ignore)
+    assert told["patients"] == 24
+    model = load_fusion(tmp_path / "fusion.safetensors").model
+    assert model.predict_proba(ImagingCohort.load(tmp_path / "imaging.npz")).shape == (24, 4)
+    about = json.loads((tmp_path / "train.json").read_text())
+    assert about["parameters"] == model.n_parameters
+    assert not (tmp_path / "checkpoints").exists()
+    told = compare_task({"config": {**options, "n_folds": 2, "variants": ["stacked", "image"]}}, tmp_path, ignore)
+    assert set(told["scores"]) == {"stacked", "image", *CONTROLS, *BASELINES}
+    assert FusionResult.load(tmp_path).champion == "stacked"
+
+
+def test_the_command_makes_a_table_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planted(24).save(tmp_path / "cohort.npz")
+    words = f"{tmp_path / 'cohort.npz'} --out {tmp_path / 'out'} --folds 2 --epochs 1 --seeds 1 --width 4 --hidden 8"
+    assert main(words.split()) == 0
+    first = capsys.readouterr().out
+    assert "| Images + omics, stacked |" in first
+    assert main(words.split()) == 0
+    assert capsys.readouterr().out == first == (tmp_path / "out" / "report.md").read_text()
