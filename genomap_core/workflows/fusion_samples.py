@@ -42,7 +42,7 @@ def write_fusion_sample() -> None:
     simulated = simulate_fusion()
     simulated.cohort.save(COMPARED / COHORT)
     (COMPARED / ARCHIVE).write_bytes(as_archive(simulated))
-    compare_fusion(load_fusion_sample(), FusionCompareConfig(), keep=COMPARED).save(COMPARED)
+    compare_fusion(load_fusion_sample(), FusionCompareConfig(n_seeds=1), keep=COMPARED).save(COMPARED)
 
 
 def as_archive(simulated: SimulatedFusion) -> bytes:
