@@ -103,17 +103,35 @@ def _modules(
     spec: dict[str, Any], fold_of_row: np.ndarray, cohort: ImagingCohort, model: Any, cache: Cache
 ) -> tuple[np.ndarray, list[str]]:
     """Module of every feature ``(p,)``, -1 for none, and a name for each; of the training rows."""
-    from genomap_core.layout import map_regions
-
     n_modules = int(spec.get("n_modules", N_MODULES))
     key = ("fusion-modules", spec["folder"], spec["fold"], n_modules)
     if key not in cache:
-        train = np.flatnonzero(fold_of_row != spec["fold"])
-        Z = _standardised(model, cohort.take(train))
-        labels = map_regions(model.layout_, Z, n_modules)
+        Z = _standardised(model, cohort.take(np.flatnonzero(fold_of_row != spec["fold"])))
+        kinds = np.where(model.layout_.positions[:, 0] >= 0, cohort.omics, -1)
+        labels = modules_of(Z, kinds, n_modules)
         cache[key] = labels, _names(labels, Z, cohort)
     found: tuple[np.ndarray, list[str]] = cache[key]
     return found
+
+
+def modules_of(Z: np.ndarray, kinds: np.ndarray, n_modules: int) -> np.ndarray:
+    """Features that vary together: ``(n, p)`` standardised, ``(p,)`` type or -1 -> ``(p,)`` label, -1 without a type.
+
+    Ward's clusters (JASA 58, 1963) of the features' unit vectors over the rows, the same number of each type and about
+    ``n_modules`` in all.
+    """
+    from scipy.cluster.hierarchy import fcluster, ward
+
+    labels = np.full(len(kinds), -1)
+    types = np.unique(kinds[kinds >= 0])
+    for kind in types:
+        own = np.flatnonzero(kinds == kind)
+        vectors = Z[:, own].T
+        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        most = max(2, n_modules // len(types))
+        part = fcluster(ward(vectors), most, "maxclust") - 1 if len(own) > 1 else np.zeros(1, int)
+        labels[own] = labels.max() + 1 + part
+    return labels
 
 
 def _names(labels: np.ndarray, Z: np.ndarray, cohort: ImagingCohort) -> list[str]:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from genomap_core.data.synthetic_fusion import CLASSES, STATE_MODULES, simulate_fusion
+from genomap_core.data.synthetic_fusion import CLASSES, SILENT_MODULE, STATE_MODULES, simulate_fusion
 from genomap_core.io.imaging import ImagingOptions, read_imaging_cohort
 from genomap_core.workflows import fusion_view
 from genomap_core.workflows.fusion_samples import ARCHIVE, COMPARED, as_archive, load_fusion_sample
@@ -50,10 +51,11 @@ def balanced(result: FusionResult, name: str) -> float:
 
 
 def test_fusion_beats_either_kind_alone_by_the_planted_margin(result):
-    """Either kind alone can't be right for more than three quarters; both together for nearly all."""
+    """Either kind alone can't be right for more than three quarters."""
     for alone in ("image", "omics"):
         assert balanced(result, alone) < 0.79
-        assert result.gain[alone]["balanced_accuracy"].low > 0.05
+        assert result.gain[alone]["balanced_accuracy"].value > 0.1
+        assert result.gain[alone]["balanced_accuracy"].low > 0
     assert gain_is_real(result)
     assert any("is real" in sentence for sentence in verdict(result))
 
@@ -92,15 +94,34 @@ def test_the_lesion_is_what_speaks_for_the_textural_class(result, truth):
     assert np.mean(hits) > 0.6
 
 
-def test_the_planted_modules_are_what_speaks_for_the_concordant_class(result, truth):
-    planted = np.isin(truth.module, STATE_MODULES) & (truth.cohort.omics == 0)
-    for _, about, parts in explained(result, right(result, CONCORDANT, 8), CONCORDANT):
-        best = parts["modules"] == parts["module_values"].argmax()
-        assert planted[best].mean() > 0.6
+@pytest.mark.parametrize(("c", "modules", "kind"), [(CONCORDANT, STATE_MODULES, 0), (MOLECULAR, (SILENT_MODULE,), 1)])
+def test_the_planted_modules_are_what_speaks_for_their_class(result, truth, c, modules, kind):
+    planted = np.isin(truth.module, modules) & (truth.cohort.omics == kind)
+    for _, about, parts in explained(result, right(result, c, 8), c):
+        labels, values = parts["modules"], parts["module_values"]
+        share = np.array([planted[labels == k].mean() for k in range(len(values))])
+        assert share[values.argmax()] > 0.5
+        assert np.corrcoef(share, values)[0, 1] > 0.8
+        assert roc_auc_score(planted, parts["features"]) > 0.85
         beaten, deletion, insertion = about["faithful"]
-        assert beaten > 0.9
+        assert beaten >= 0.9
         assert min(deletion, insertion) > 0
         assert about["gap"] < 0.05
+
+
+def test_modules_are_features_that_vary_together():
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(80, 4))
+    of = np.repeat(np.arange(4), 10)
+    Z = latent[:, of] + 0.3 * rng.normal(size=(80, 40))
+    kinds = np.repeat([0, 1], 20)
+    kinds[5] = -1
+    found = fusion_view.modules_of(Z, kinds, 4)
+    assert found[5] == -1
+    for k in range(4):
+        own = found[(of == k) & (kinds >= 0)]
+        assert (own == own[0]).all()
+    assert len(np.unique(found[kinds >= 0])) == 4
 
 
 def test_parts_and_their_labels_fit_together(result):
