@@ -51,9 +51,9 @@ class FusionSpec:
 class FusionNet(nn.Module):
     """``logits = f(images, maps) + W maps + b``: a convolutional body beside a linear path over the omics cells.
 
-    Maps pass through ``arcsinh``; those of a type a patient lacks are silenced, and an indicator beside the features
-    says so (as planes beside the channels it would shift what the convolutions make of the image). The last layer of
-    ``f`` starts at zero: a network with omics starts as its linear path.
+    Maps of a type a patient lacks are silenced, and an indicator beside the features says so (as planes beside the
+    channels it would shift what the convolutions make of the image). The last layer of ``f`` starts at zero: a network
+    with omics starts as its linear path.
 
     **Shape**: images ``(B, c, H, W)``, maps ``(B, t, H, W)``, present ``(B, t)`` of 0 and 1 -> ``(B, C)`` logits; any
     height and width.
@@ -75,13 +75,12 @@ class FusionNet(nn.Module):
             nn.init.zeros_(self.linear.bias)
 
     def forward(self, images: Tensor, maps: Tensor, present: Tensor) -> Tensor:
-        shown = present[:, :, None, None].to(maps)
-        squashed = torch.asinh(maps * shown)
-        features = self.dropout(self.body(images, SHARE * squashed))
+        shown = maps * present[:, :, None, None].to(maps)
+        features = self.dropout(self.body(images, SHARE * shown))
         lacking = 1 - present[:, : self.indicators].to(features)
         logits = self.out(torch.cat([features, lacking], dim=1))
         if self.linear is not None:
-            logits = logits + self.linear(block_means(squashed, self.grid).flatten(1))
+            logits = logits + self.linear(block_means(shown, self.grid).flatten(1))
         return logits
 
 
