@@ -11,7 +11,8 @@ import numpy as np
 class FusionInputs:
     """``n`` patients as the networks get them, float32; 0 is the training patients' mean everywhere.
 
-    ``images`` ``(n, c, H, W)``, ``maps`` ``(n, t, H, W)`` in standard deviations, ``present`` ``(n, t)`` of 0 and 1.
+    ``images`` ``(n, c, H, W)`` in standard deviations; ``maps`` ``(n, t, H, W)``, the arcsinh of standard deviations:
+    near 0 as they are, logarithmic in the tails; ``present`` ``(n, t)`` of 0 and 1.
     """
 
     images: np.ndarray

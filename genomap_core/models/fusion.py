@@ -16,7 +16,6 @@ from genomap_core.models.fusion_parts import CrossAttention, Encoder, Tokens, bl
 SHARE = 0.25
 """Scale at which omics maps enter the convolutions: at full scale they drown the image in a common first layer, and are
 learnt by heart. The linear path sees them whole."""
-_TOKEN_SIZES = {"small": 32, "resnet18": 128, "densenet121": 128}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,9 @@ class FusionSpec:
 class FusionNet(nn.Module):
     """``logits = f(images, maps) + W maps + b``: a convolutional body beside a linear path over the omics cells.
 
-    Maps pass through ``arcsinh``; those of a type a patient lacks are silenced, and an indicator beside the features
-    says so (as planes beside the channels it would shift what the convolutions make of the image). The last layer of
-    ``f`` starts at zero: a network with omics starts as its linear path.
+    Maps of a type a patient lacks are silenced, and an indicator beside the features says so (as planes beside the
+    channels it would shift what the convolutions make of the image). The last layer of ``f`` starts at zero: a network
+    with omics starts as its linear path.
 
     **Shape**: images ``(B, c, H, W)``, maps ``(B, t, H, W)``, present ``(B, t)`` of 0 and 1 -> ``(B, C)`` logits; any
     height and width.
@@ -76,13 +75,12 @@ class FusionNet(nn.Module):
             nn.init.zeros_(self.linear.bias)
 
     def forward(self, images: Tensor, maps: Tensor, present: Tensor) -> Tensor:
-        shown = present[:, :, None, None].to(maps)
-        squashed = torch.asinh(maps * shown)
-        features = self.dropout(self.body(images, SHARE * squashed))
+        shown = maps * present[:, :, None, None].to(maps)
+        features = self.dropout(self.body(images, SHARE * shown))
         lacking = 1 - present[:, : self.indicators].to(features)
         logits = self.out(torch.cat([features, lacking], dim=1))
         if self.linear is not None:
-            logits = logits + self.linear(block_means(squashed, self.grid).flatten(1))
+            logits = logits + self.linear(block_means(shown, self.grid).flatten(1))
         return logits
 
 
@@ -134,25 +132,26 @@ class Late(nn.Module):
 
 
 class Attention(nn.Module):
-    """Image tokens ask omics tokens and the reverse; all tokens flattened into one dense layer.
+    """Image tokens ask omics tokens and the reverse; mean and maximum over the tokens of each kind.
 
     **Shape**: ``(B, c, H, W)``, ``(B, t, H, W)`` -> ``(B, hidden)``.
     """
 
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
-        size = _TOKEN_SIZES[spec.backbone]
+        size = 4 * spec.width
         self.of_images = Tokens(spec.backbone, spec.image_channels, spec.width, size)
         self.of_omics = Tokens(spec.backbone, spec.omics_types, spec.width, size)
         self.to_images, self.to_omics = CrossAttention(size), CrossAttention(size)
         self.dropout = nn.Dropout(spec.dropout)
-        self.hidden = nn.Linear(2 * len(self.of_images.place) * size, spec.hidden)
+        self.hidden = nn.Linear(4 * size, spec.hidden)
         self.relu = nn.ReLU()
 
     def forward(self, images: Tensor, maps: Tensor) -> Tensor:
         seen, known = self.of_images(images), self.of_omics(maps)
-        both = torch.cat([self.to_images(seen, known), self.to_omics(known, seen)], dim=1)
-        return self.relu(self.hidden(self.dropout(both.flatten(1))))
+        both = (self.to_images(seen, known), self.to_omics(known, seen))
+        pooled = torch.cat([f(1) for tokens in both for f in (tokens.mean, tokens.amax)], dim=1)
+        return self.relu(self.hidden(self.dropout(pooled)))
 
 
 _BODIES = {"stacked": Stacked, "image": Single, "omics": Single, "late": Late, "attention": Attention}

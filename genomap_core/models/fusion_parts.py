@@ -121,7 +121,7 @@ class Encoder(nn.Module):
 
 
 class Tokens(nn.Module):
-    """A trunk whose coarse grid becomes tokens, each with a learned mark of its place.
+    """A trunk whose coarse grid (mean and maximum of each cell) becomes tokens, each with a learned mark of its place.
 
     **Shape**: ``(B, in_channels, H, W)`` -> ``(B, 16, size)``.
     """
@@ -129,12 +129,13 @@ class Tokens(nn.Module):
     def __init__(self, backbone: str, in_channels: int, width: int, size: int) -> None:
         super().__init__()
         self.trunk = TRUNKS[backbone](in_channels, width)
-        self.project = nn.Linear(self.trunk.out_channels, size)  # type: ignore[arg-type]
+        self.project = nn.Linear(2 * self.trunk.out_channels, size)  # type: ignore[operator, arg-type]
         self.place = nn.Parameter(0.02 * torch.randn(TOKENS**2, size))
 
     def forward(self, x: Tensor) -> Tensor:
-        coarse = F.adaptive_avg_pool2d(self.trunk(x), TOKENS).flatten(2).mT
-        return self.project(coarse) + self.place
+        features = self.trunk(x)
+        cells = [pool(features, TOKENS).flatten(2).mT for pool in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)]
+        return self.project(torch.cat(cells, dim=2)) + self.place
 
 
 class CrossAttention(nn.Module):

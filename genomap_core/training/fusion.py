@@ -113,8 +113,8 @@ class FusionClassifier:
 
     def _linear_cells(self, cohort: ImagingCohort) -> np.ndarray:
         """What the linear path sees: ``(n, t, gh, gw)``."""
-        maps = torch.from_numpy(self.canvas_.spread(self._cells(cohort)))
-        return block_means(torch.asinh(maps), self.layout_.shape).numpy()
+        maps = torch.from_numpy(self.canvas_.spread(np.arcsinh(self._cells(cohort))))
+        return block_means(maps, self.layout_.shape).numpy()
 
     def _honest(self, cohort: ImagingCohort, start: LinearStart | None) -> np.ndarray:
         """What the linear path would say of each row without having seen it, minus what it says: ``(n, C)``."""
@@ -148,7 +148,7 @@ class FusionClassifier:
     def _train(self, work: FusionWork, cycle: Cycle, start: LinearStart | None, k: int) -> None:
         config = self.config
         generator = seeded_generator(config.seed, k)
-        module = build_fusion(self.spec).to(cycle.device)
+        module = build_fusion(self.spec).to(device=cycle.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if start is not None and module.linear is not None:
             with torch.no_grad():
                 module.linear.weight.copy_(torch.from_numpy(start.weight.reshape(len(self.classes_), -1)))
@@ -161,7 +161,7 @@ class FusionClassifier:
             return work.loss(module, rows, generator), {}
 
         self.history_ += tuple(train_cycle(cycle, k, module, optimiser, generator, loss))
-        self.modules_ += (module.to("cpu").eval(),)
+        self.modules_ += (module.to("cpu", memory_format=torch.contiguous_format).eval(),)
 
     def _cycle(self, cohort: ImagingCohort, device: torch.device) -> Cycle:
         config, saved = self.config, None
@@ -192,7 +192,7 @@ class FusionClassifier:
             Features, omics types, image channels or sizes are not those of the training.
         """
         self._check_same(cohort)
-        maps = self.canvas_.spread(self._cells(cohort))
+        maps = self.canvas_.spread(np.arcsinh(self._cells(cohort)))
         return FusionInputs(self.scaling_.images(cohort), maps, cohort.present.astype(np.float32))
 
     def logits(self, inputs: FusionInputs) -> np.ndarray:

@@ -18,7 +18,7 @@ from genomap_core.training.loop import weighted_cross_entropy
 
 
 class Spreading:
-    """Cells to maps on a device, and noise where features are."""
+    """Cells in standard deviations to squashed maps on a device, with noise where features are."""
 
     def __init__(self, canvas: Canvas, filled: np.ndarray, device: torch.device) -> None:
         self.rows = torch.from_numpy(canvas.rows).to(device)
@@ -29,7 +29,7 @@ class Spreading:
         """``(B, t, gh, gw)`` -> ``(B, t, H, W)``, each patient's features noisy to his own degree."""
         level = noise * torch.rand((len(cells), 1, 1, 1), generator=generator)
         drawn = (level * torch.randn(cells.shape, generator=generator)).to(cells.device)
-        return self.rows @ (cells + drawn * self.filled) @ self.columns.mT
+        return self.rows @ torch.asinh(cells + drawn * self.filled) @ self.columns.mT
 
 
 @dataclass(frozen=True, eq=False)
