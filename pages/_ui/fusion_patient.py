@@ -47,9 +47,10 @@ def panel(session: Session, found: Comparison) -> None:
         key=f"fusion-row-{r.digest[:8]}",
     )
     spec = {"folder": str(found.folder), "row": int(row), "fold": int(run.fold_of_row[row])}
-    about, seen = session.remember(
-        ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
-    )
+    with st.spinner("Asking the network ..."):
+        about, seen = session.remember(
+            ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
+        )
     best = int(seen["proba"].argmax())
     target = b.selectbox(
         "Class explained",
