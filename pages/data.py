@@ -1,4 +1,4 @@
-"""Choose the cohort: a sample, or a table of one's own with every problem named and every role correctable."""
+"""Choose the cohort: a sample, or a table or images of one's own, every problem named and every role correctable."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import streamlit as st
 
 from pages._ui import data_views as views
 from pages._ui import shell
+from pages._ui.imaging_views import imaging
 from pages._ui.session import current
 
 with shell.page("Data", "Choose the cohort to explore: one that comes with the app, or a table of your own."):
     session = current()
     views.in_use(session)
-    samples, upload, manage = st.tabs(["Sample cohorts", "Your own table", "Stored data"])
+    samples, upload, images, manage = st.tabs(["Sample cohorts", "Your own table", "Images and omics", "Stored data"])
     with samples:
         views.samples(session)
     with upload:
         views.upload(session)
+    with images:
+        imaging(session)
     with manage:
         views.manage(session)

@@ -27,6 +27,7 @@ LOADED_BY_NAME = {
     "defusedxml": "openpyxl refuses XML bombs with it",
     "h5py": "reads h5ad",
     "anndata": "reads h5ad",
+    "python-gdcm": "pydicom decodes compressed pixels through it",
     "plotly": "figures",
     "pyarrow": "CSV and Parquet",
 }

@@ -13,7 +13,20 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from genomap_core.data.grey import otsu_threshold, to_grey
 from genomap_core.errors import InputError
+
+__all__ = [
+    "check_image",
+    "head_box",
+    "head_region",
+    "normalise",
+    "normalise_mask",
+    "otsu_threshold",
+    "prepare",
+    "resize_square",
+    "to_grey",
+]
 
 SMALLEST_SIDE = 32
 
@@ -45,27 +58,6 @@ def check_image(image: np.ndarray, name: str = "image", spacing: Sequence[float]
         raise InputError(f"{name}: all pixels are {what}: choose a slice that shows the brain.")
     if spacing is not None and not all(np.isfinite(s) and s > 0 for s in spacing):
         raise InputError(f"{name}: the pixel spacing {tuple(spacing)} mm is not positive: enter the true one or none.")
-
-
-def to_grey(image: np.ndarray) -> np.ndarray:
-    """``(H, W)`` or ``(H, W, c)`` of any number type -> ``(H, W)`` float32; colours by luminance, alpha dropped."""
-    if image.ndim == 2:
-        return image.astype(np.float32)
-    if image.shape[2] < 3:
-        return image[..., 0].astype(np.float32)
-    return (image[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.float32)
-
-
-def otsu_threshold(grey: np.ndarray) -> float:
-    """The grey value that parts dark from bright with the largest variance between them (Otsu, 1979)."""
-    counts, edges = np.histogram(grey, bins=256)
-    middle = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    sums = np.cumsum(counts * middle)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return float(edges[1:][np.nanargmax(between)])
 
 
 def head_region(grey: np.ndarray) -> np.ndarray:

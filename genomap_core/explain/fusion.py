@@ -13,24 +13,17 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.special import logsumexp, softmax
 
+from genomap_core.data.fusion_inputs import FusionInputs
 from genomap_core.errors import InputError
 from genomap_core.explain.coalitions import Game, all_coalitions, shapley_of, shapley_values
 from genomap_core.explain.faithfulness import DeletionInsertion, deletion_insertion
 from genomap_core.progress import OnProgress, ignore
 
 
-class FusionInputs(Protocol):
-    """What the networks are given: ``images (n, c, H, W)``, ``maps (n, t, H, W)``, ``present (n, t)``; a dataclass."""
-
-    images: np.ndarray
-    maps: np.ndarray
-    present: np.ndarray
-
-
 class FusionModel(Protocol):
     """A trained fusion network, or several whose answers are averaged."""
 
-    def logits(self, inputs: Any) -> np.ndarray:
+    def logits(self, inputs: FusionInputs) -> np.ndarray:
         """``(n, C)``."""
 
 
@@ -103,7 +96,7 @@ class PatientGame:
         regions, modules = np.split(presence, [self.parts.n_regions], axis=1)
         logits = self.model.logits(
             replace(
-                self.inputs,  # type: ignore[type-var]
+                self.inputs,
                 images=_present(self.inputs.images, regions, self.parts.image),
                 maps=_present(self.inputs.maps, modules, self.parts.maps),
                 present=np.repeat(self.inputs.present, len(presence), axis=0),
@@ -120,6 +113,8 @@ def odds(logits: np.ndarray, target: int) -> np.ndarray:
 
 def _present(values: np.ndarray, presence: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """``values (1, c, H, W)`` with absent parts at 0, once for each row of ``presence (B, k)``."""
+    if values.shape[1] == 0:  # no image
+        return np.repeat(values, len(presence), axis=0)
     always = np.ones((len(presence), 1), presence.dtype)
     mask = np.concatenate([presence, always], axis=1)[:, labels]  # the label -1 takes the last column
     mask = mask[:, None] if labels.ndim == 2 else mask
@@ -169,22 +164,12 @@ def type_values(model: FusionModel, inputs: FusionInputs) -> np.ndarray:
     for coalition in all_coalitions(k).astype(np.float32):
         image, types = (coalition[0], coalition[1:]) if with_image else (1, coalition)
         changed = replace(
-            inputs,  # type: ignore[type-var]
+            inputs,
             images=inputs.images * np.float32(image),
             maps=inputs.maps * types[:, None, None],
         )
         outputs.append(softmax(model.logits(changed), axis=1))
     return np.moveaxis(shapley_of(np.stack(outputs)), 0, 1)
-
-
-def by_class(values: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """What each type does for each class in its own patients: ``(n, k, C)``, ``y (n,)`` -> ``(k, C)``, NaN if none."""
-    n_classes = values.shape[2]
-    out = np.full((values.shape[1], n_classes), np.nan)
-    for c in range(n_classes):
-        if (y == c).any():
-            out[:, c] = values[y == c, :, c].mean(axis=0)
-    return out
 
 
 def pixel_values(

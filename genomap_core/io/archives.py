@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,11 +16,10 @@ from genomap_core.io.delimited import read_delimited
 from genomap_core.io.images import check_image
 from genomap_core.io.kinds import IMAGE_SUFFIXES
 from genomap_core.io.limits import DEFAULT, Limits
-from genomap_core.io.zips import check_members, escapes, is_portable, open_zip
+from genomap_core.io.owners import find_owners
+from genomap_core.io.zips import check_members, escapes, open_zip, read_member, usable_names
 
 TABLES = (".csv", ".tsv", ".txt")
-_NESTED = (".zip", ".gz", ".7z", ".rar", ".tar", ".bz2", ".xz")
-_JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def check_archive(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[M
         contents = sort_members(archive)
         table_name = _the_table(contents)
         said = _said_on_members(contents)
-        ids, table_said = _read_ids(_read(archive, table_name, limits), table_name, limits)
+        ids, table_said = _read_ids(read_member(archive, table_name), table_name, limits)
         sizes: Counter[tuple[int, int]] = Counter()
         for member in contents.images:
             shape, image_said = _look(archive, member, limits)
@@ -63,13 +61,7 @@ def check_archive(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[M
 def sort_members(archive: zipfile.ZipFile) -> Contents:
     """Tables, images, and the rest; nested archives are refused, names that no system takes are errors."""
     names = [member.filename for member in archive.infolist() if not member.is_dir()]
-    plain = [name for name in names if not _JUNK.search(name)]
-    if nested := [name for name in plain if name.lower().endswith(_NESTED) and not name.lower().endswith(".nii.gz")]:
-        raise RefusedError(f"The archive holds archives ({some(map(repr, nested))}): unpack them first.")
-    if twice := [name for name, count in Counter(plain).items() if count > 1]:
-        raise InputError(f"Members occur twice: {some(map(repr, twice))}.")
-    if bad := [name for name in plain if not is_portable(name)]:
-        raise InputError(f"Names of members are not usable on all systems: {some(map(repr, bad))}.")
+    plain = usable_names(names)
     kind = {name: PurePosixPath(name).suffix.lower() for name in plain}
     return Contents(
         tuple(name for name in plain if kind[name] in TABLES),
@@ -100,16 +92,6 @@ def _said_on_members(contents: Contents) -> list[Message]:
     return said
 
 
-def _read(archive: zipfile.ZipFile, member: str, limits: Limits) -> bytes:
-    """A member's bytes: no more than it declares, and with the right check sum."""
-    try:
-        with archive.open(member) as file:
-            return file.read(archive.getinfo(member).file_size + 1)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        shown = "an image" if may_name_a_person(member) else repr(member)
-        raise InputError(f"The archive is damaged: member {shown} can't be unpacked or fails its check sum.") from error
-
-
 def _read_ids(data: bytes, member: str, limits: Limits) -> tuple[list[str], list[Message]]:
     """The sample ids of the table, and what its report says beyond "ok"."""
     table = read_delimited(data, member, limits)
@@ -125,7 +107,7 @@ def _read_ids(data: bytes, member: str, limits: Limits) -> tuple[list[str], list
 
 
 def _look(archive: zipfile.ZipFile, member: str, limits: Limits) -> tuple[tuple[int, int], list[Message]]:
-    data = _read(archive, member, limits)
+    data = read_member(archive, member)
     shown = "An image" if may_name_a_person(member) else member
     try:
         facts = check_image(data, member, limits)
@@ -139,26 +121,17 @@ def _look(archive: zipfile.ZipFile, member: str, limits: Limits) -> tuple[tuple[
 
 def match(images: tuple[str, ...], ids: list[str]) -> tuple[int, list[Message]]:
     """How many images belong to a sample: their name is its id, or holds it between signs."""
-    owners: dict[str, list[str]] = defaultdict(list)
-    lost: list[str] = []
-    known = set(ids)
-    for image in images:
-        stem = PurePosixPath(image).stem
-        parts = [stem] if stem in known else [part for part in re.split(r"[_\s^]+", stem) if part in known]
-        if len(parts) == 1:
-            owners[parts[0]].append(image)
-        else:
-            lost.append(stem)
-    alone = [sample for sample in ids if sample not in owners]
+    found = find_owners({image: (PurePosixPath(image).stem,) for image in images}, ids)
     said: list[Message] = []
-    if alone:
+    if alone := found.without(ids):
         text = f"{plural(len(alone), 'sample')} without an image left out: {some(alone, 10)}."
         said.append(Message("warn", "no-image", text, remedy="Add the images, named by sample id."))
-    if lost:
+    if found.lost:
+        lost = [PurePosixPath(image).stem for image in found.lost]
         names = some("(not shown)" if may_name_a_person(stem) else stem for stem in lost)
         text = f"{plural(len(lost), 'image')} without a row in the table left out: {names}."
         said.append(Message("warn", "no-row", text, remedy="Add rows with their ids, or rename the images."))
-    return len(owners), said
+    return len(set(found.owner.values())), said
 
 
 def refuse_tar(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import struct
@@ -13,7 +14,7 @@ import numpy as np
 import pydicom
 from pydicom.datadict import keyword_for_tag
 from pydicom.errors import BytesLengthException
-from pydicom.filereader import read_file_meta_info
+from pydicom.filereader import read_dataset
 from pydicom.valuerep import VR
 
 from genomap_core.data.message import Message, some
@@ -37,7 +38,7 @@ _SYNTAXES = {
 
 _DECODED_HERE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"}
 
-_UNREADABLE = (
+UNREADABLE = (
     *(
         OSError,
         EOFError,
@@ -72,32 +73,40 @@ def check_dicom(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Mes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset, syntax = _read(path)
+            dataset, syntax = open_dicom(path)
             _check_kinds(dataset)
-            said = [*_said_on_identifiers(dataset), *_said_on_characters(dataset)]
-            pixels = _check_header(dataset, limits)
+            said = [*said_on_identifiers(dataset), *_said_on_characters(dataset)]
+            pixels = check_header(dataset, limits)
         except InputError:
             raise
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise InputError("The DICOM file is damaged: its tags can't be read. Export it again.") from error
         said += _check_pixels(dataset, syntax)
     rows, columns, frames = pixels
     shape = f"{columns} x {rows} pixels" + (f", {frames} frames" if frames > 1 else "")
-    modality = str(_get(dataset, "Modality") or "no modality")
+    modality = str(get_tag(dataset, "Modality") or "no modality")
     plain = modality if re.fullmatch(r"[A-Z]{2,4}|no modality", modality) else "unknown modality"
     return (Message("ok", "content", f"DICOM image ({plain}), {shape}, {_SYNTAXES[syntax]}."), *said)
 
 
-def _read(path: Path) -> tuple[Any, str]:
-    """The data set without its pixels, and its transfer syntax."""
-    with path.open("rb") as file:
+def open_dicom(source: Path | bytes) -> tuple[Any, str]:
+    """The data set and its transfer syntax; of a path, values of more than 64 kB are read when asked for."""
+    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
         if file.read(132)[128:] != b"DICM":
             raise InputError("The file is not DICOM: it lacks the preamble with the letters DICM. Export it again.")
-    syntax = str(read_file_meta_info(str(path)).get("TransferSyntaxUID", ""))
+        # the header before the rest: a deflated file must not be unpacked
+        meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_behind_meta)
+    syntax = str(meta.get("TransferSyntaxUID", ""))
     if syntax not in _SYNTAXES:
         text = "The file's transfer syntax is not accepted (deflated, video or unknown): export it uncompressed."
         raise RefusedError(text)
-    return pydicom.dcmread(path, defer_size=1 << 16), syntax
+    if isinstance(source, Path):
+        return pydicom.dcmread(source, defer_size=1 << 16), syntax
+    return pydicom.dcmread(io.BytesIO(source)), syntax
+
+
+def _behind_meta(tag: Any, kind: str | None, length: int) -> bool:
+    return bool(tag.group != 2)
 
 
 def _check_kinds(dataset: Any) -> None:
@@ -116,17 +125,18 @@ def _tag_name(tag: Any) -> str:
     return f"{keyword_for_tag(tag) or 'private tag'} {tag}"
 
 
-def _get(dataset: Any, keyword: str) -> Any:
+def get_tag(dataset: Any, keyword: str) -> Any:
     """A tag's value, or None; values that can't be decoded count as absent."""
     try:
-        return dataset.get(keyword)
-    except _UNREADABLE:
+        return dataset.get(keyword) if keyword in dataset else None
+    except UNREADABLE:
         return None
 
 
-def _said_on_identifiers(dataset: Any) -> list[Message]:
-    found = [keyword for keyword in _IDENTIFYING if _get(dataset, keyword)]
-    if _names_a_person(str(_get(dataset, "PatientName") or "")):
+def said_on_identifiers(dataset: Any) -> list[Message]:
+    """Which tags identify persons, by name; never their values."""
+    found = [keyword for keyword in _IDENTIFYING if get_tag(dataset, keyword)]
+    if _names_a_person(str(get_tag(dataset, "PatientName") or "")):
         found.insert(0, "PatientName")
     if not found:
         return []
@@ -145,7 +155,7 @@ def _names_a_person(name: str) -> bool:
 
 def _said_on_characters(dataset: Any) -> list[Message]:
     """Bytes beyond ASCII in a file that declares no character set."""
-    if _get(dataset, "SpecificCharacterSet"):
+    if get_tag(dataset, "SpecificCharacterSet"):
         return []
     odd = []
     for tag in dataset.keys():  # noqa: SIM118
@@ -160,11 +170,11 @@ def _said_on_characters(dataset: Any) -> list[Message]:
     return [Message("warn", "character-set", text, remedy="Set SpecificCharacterSet (0008,0005) when exporting.")]
 
 
-def _check_header(dataset: Any, limits: Limits) -> tuple[int, int, int]:
+def check_header(dataset: Any, limits: Limits) -> tuple[int, int, int]:
     """Rows, columns and frames, within the limits and free of contradictions."""
-    rows, columns = (int(_get(dataset, keyword) or 0) for keyword in ("Rows", "Columns"))
-    frames = int(_get(dataset, "NumberOfFrames") or 1)
-    samples = int(_get(dataset, "SamplesPerPixel") or 1)
+    rows, columns = (int(get_tag(dataset, keyword) or 0) for keyword in ("Rows", "Columns"))
+    frames = int(get_tag(dataset, "NumberOfFrames") or 1)
+    samples = int(get_tag(dataset, "SamplesPerPixel") or 1)
     voxels = rows * columns * max(frames, 1) * samples
     if voxels > limits.voxels:
         raise RefusedError(f"The file declares {voxels:,} pixel values, over the limit of {limits.voxels:,}.")
@@ -172,7 +182,7 @@ def _check_header(dataset: Any, limits: Limits) -> tuple[int, int, int]:
         raise InputError("The file has no pixel data (a report, a plan or a structure set?): give an image.")
     if rows < 1 or columns < 1 or frames < 1:
         raise InputError(f"The image has no size: Rows {rows}, Columns {columns}, NumberOfFrames {frames}.")
-    allocated, stored = (int(_get(dataset, keyword) or 0) for keyword in ("BitsAllocated", "BitsStored"))
+    allocated, stored = (int(get_tag(dataset, keyword) or 0) for keyword in ("BitsAllocated", "BitsStored"))
     if allocated not in (1, 8, 16, 32, 64) or not 1 <= stored <= allocated:
         raise InputError(f"BitsStored ({stored}) does not fit BitsAllocated ({allocated}): export the file again.")
     return rows, columns, frames
@@ -181,7 +191,7 @@ def _check_header(dataset: Any, limits: Limits) -> tuple[int, int, int]:
 def _check_pixels(dataset: Any, syntax: str) -> list[Message]:
     """Decode the pixels where no further program is needed for it."""
     said: list[Message] = []
-    if str(_get(dataset, "BurnedInAnnotation") or "").upper() == "YES":
+    if str(get_tag(dataset, "BurnedInAnnotation") or "").upper() == "YES":
         text = "The image says that names are burned into its pixels."
         said.append(Message("warn", "burned-in", text, remedy="Exclude it, or black the names out."))
     if syntax not in _DECODED_HERE:

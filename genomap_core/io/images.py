@@ -24,7 +24,7 @@ _EXIF_TAGS = {34665, 34853}
 _TEXT_TAGS = {270, 315, 316, 33432}
 """Of a TIFF: description, artist, host, copyright."""
 _SMALLEST = 8
-_UNREADABLE = (
+UNREADABLE = (
     *(ValueError, OSError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, AttributeError),
     *(struct.error, zlib.error, RuntimeError, ZeroDivisionError, AssertionError),
 )
@@ -58,7 +58,7 @@ def check_image(data: bytes, name: str, limits: Limits = DEFAULT) -> ImageFacts:
     if kind not in FORMATS:
         raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
     if kind == "tiff" and data[2:4] in (b"*\0", b"\0*"):
-        _check_tiff_chain(data)
+        check_tiff_chain(data)
     Image.MAX_IMAGE_PIXELS = None  # of the first picture we count the pixels ourselves, before they are read
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as image:
@@ -69,7 +69,7 @@ def check_image(data: bytes, name: str, limits: Limits = DEFAULT) -> ImageFacts:
         raise RefusedError(
             f"A frame of the image has over {limits.pixels:,} pixels: give the first one only."
         ) from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _translated(error) from error
 
 
@@ -115,7 +115,7 @@ def _count_pages(image: Image.Image) -> int:
     return pages
 
 
-def _check_tiff_chain(data: bytes) -> None:
+def check_tiff_chain(data: bytes) -> None:
     """Every page of a TIFF names the next one: a chain that comes back is an error (Pillow stops there silently)."""
     order = "<" if data[:2] == b"II" else ">"
     seen: set[int] = set()

@@ -76,11 +76,11 @@ def find_kind(head: bytes) -> str:
     """A key of :data:`NAMES` for the first bytes of a file (give at least 1,024 where there are so many)."""
     if not head:
         return "empty"
+    if head[128:132] == b"DICM":  # before all others: its first 128 bytes may be those of a TIFF, on purpose
+        return "dicom"
     for magic, kind in _MAGIC:
         if head.startswith(magic) and (kind not in _BINARY_MAGIC_ONLY or b"\0" in head[:64]):
             return kind
-    if head[128:132] == b"DICM":
-        return "dicom"
     if head[257:262] == b"ustar":
         return "tar"
     if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c", b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c"):

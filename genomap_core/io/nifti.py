@@ -43,7 +43,14 @@ class NiftiHeader:
 
 def check_nifti(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one volume. Raises where it can't or must not be read."""
-    packed = path.read_bytes()
+    header, values, _ = examine(path.read_bytes(), limits)
+    sizes = " x ".join(map(str, header.shape))
+    content = Message("ok", "content", f"NIfTI volume, {sizes} voxels of {header.dtype}.")
+    return (content, *said_on_header(header), *said_on_values(values))
+
+
+def examine(packed: bytes, limits: Limits = DEFAULT) -> tuple[NiftiHeader, np.ndarray, bytes]:
+    """Header, all values as stored (flat), and the first bytes with the header; checked before it is unpacked."""
     compressed = packed.startswith(b"\x1f\x8b")
     header = read_header(_beginning(packed) if compressed else packed[:1024])
     declared = math.prod(header.shape) * header.dtype.itemsize
@@ -62,10 +69,7 @@ def check_nifti(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Mes
             f"The file is damaged: its values should lie at byte {header.offset:,} to {header.offset + declared:,} "
             f"of {len(data):,}. Export it again."
         )
-    values = np.frombuffer(data, header.dtype, math.prod(header.shape), header.offset)
-    sizes = " x ".join(map(str, header.shape))
-    content = Message("ok", "content", f"NIfTI volume, {sizes} voxels of {header.dtype}.")
-    return (content, *_said_on_header(header), *_said_on_values(values))
+    return header, np.frombuffer(data, header.dtype, math.prod(header.shape), header.offset), data[:1024]
 
 
 def _beginning(packed: bytes) -> bytes:
@@ -117,7 +121,8 @@ def _header(
     return NiftiHeader(shape, np.dtype(order + _TYPES[code]), int(place), slope, intercept, qform, sform, written)
 
 
-def _said_on_header(header: NiftiHeader) -> list[Message]:
+def said_on_header(header: NiftiHeader) -> list[Message]:
+    """On orientation, scale, further volumes and texts."""
     said: list[Message] = []
     if header.qform == 0 and header.sform == 0:
         text = "The orientation is unknown (qform and sform are 0): left and right can't be told apart."
@@ -135,7 +140,8 @@ def _said_on_header(header: NiftiHeader) -> list[Message]:
     return said
 
 
-def _said_on_values(values: np.ndarray) -> list[Message]:
+def said_on_values(values: np.ndarray) -> list[Message]:
+    """On voxels without a number, and a volume without contrast."""
     said: list[Message] = []
     if values.dtype.kind in "fc":
         bad = int((~np.isfinite(values)).sum())

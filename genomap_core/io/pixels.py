@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +70,8 @@ def pixels_of(path: Path, *, name: str, limits: Limits = DEFAULT) -> PixelStack:
     kind = find_kind(head)
     if kind in ("png", "jpeg", "gif", "tiff"):
         return _picture(path, name, limits)
-    if kind == "dicom":
-        return _dicom(path, name, limits)
-    if kind in ("nifti", "gzip"):
-        return _nifti(path, name, limits)
+    if kind in ("dicom", "nifti", "gzip"):
+        return _volume(path, name, limits)
     raise InputError(f"The file is {NAMES.get(kind, 'of an unknown kind')}: give PNG, JPEG, TIFF, DICOM or NIfTI.")
 
 
@@ -91,53 +88,10 @@ def _picture(path: Path, name: str, limits: Limits) -> PixelStack:
     return PixelStack(np.asarray(image)[None], None, "picture", facts.mode)
 
 
-def _dicom(path: Path, name: str, limits: Limits) -> PixelStack:
-    import pydicom
+def _volume(path: Path, name: str, limits: Limits) -> PixelStack:
+    from genomap_core.io.volumes import read_volume
 
-    from genomap_core.io.dicom import check_dicom
-
-    check_dicom(path, name=name, limits=limits)
-    dataset = pydicom.dcmread(path)
-    try:
-        pixels = np.asarray(dataset.pixel_array)
-    except (ValueError, OSError, EOFError, AttributeError, NotImplementedError, RuntimeError, KeyError) as error:
-        raise InputError(
-            "The DICOM file's pixels are compressed in a way that can't be read here: export it uncompressed."
-        ) from error
-    one = pixels.ndim == 2 or (pixels.ndim == 3 and int(dataset.get("SamplesPerPixel", 1)) > 1)
-    slices = pixels[None] if one else pixels[:_MOST_SLICES]
-    values = dataset.get("PixelSpacing")
-    try:
-        spacing = None if values is None else (float(values[0]), float(values[1]))
-    except (ValueError, TypeError, IndexError):
-        spacing = None
-    if str(dataset.get("PhotometricInterpretation", "")) == "MONOCHROME1":
-        slices = slices.max() - slices
-    return PixelStack(slices, spacing, "dicom", str(pixels.dtype))
-
-
-def _nifti(path: Path, name: str, limits: Limits) -> PixelStack:
-    from genomap_core.io.nifti import check_nifti, read_header
-    from genomap_core.io.packed import gunzip
-
-    check_nifti(path, name=name, limits=limits)
-    data = path.read_bytes()
-    data = gunzip(data, limits) if data.startswith(b"\x1f\x8b") else data
-    header = read_header(data[:1024])
-    shape = (*header.shape, 1, 1)[:3]
-    volume = np.frombuffer(data, header.dtype, int(np.prod(shape)), header.offset).reshape(shape, order="F")
-    if volume.dtype.kind not in "buif":
-        raise InputError(f"The volume's values are of the type {volume.dtype}: export one number for each voxel.")
-    first = max(0, (shape[2] - _MOST_SLICES) // 2)
-    slices = np.rot90(np.moveaxis(volume[:, :, first : first + _MOST_SLICES], 2, 0), axes=(1, 2))
-    order = header.dtype.newbyteorder("=")
-    return PixelStack(slices.astype(order), _nifti_spacing(data, header.dtype.byteorder), "nifti", str(order))
-
-
-def _nifti_spacing(data: bytes, order: str) -> tuple[float, float] | None:
-    """Height and width of a voxel in the rotated slice (pixdim 2 and 1), where they are positive."""
-    order = {">": ">", "<": "<"}.get(order) or ("<" if struct.unpack_from("<i", data)[0] in (348, 540) else ">")
-    old = struct.unpack_from(f"{order}i", data)[0] == 348
-    width, height = struct.unpack_from(order + ("2f" if old else "2d"), data, 80 if old else 112)
-    good = all(np.isfinite(v) and v > 0 for v in (width, height))
-    return (float(height), float(width)) if good else None
+    volume = read_volume(path.read_bytes(), name, limits)
+    first = max(0, (len(volume.voxels) - _MOST_SLICES) // 2)
+    slices = volume.voxels[first : first + _MOST_SLICES]
+    return PixelStack(slices, volume.pixel, volume.kind, str(slices.dtype))

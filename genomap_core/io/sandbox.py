@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,12 +24,21 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.limits import DEFAULT, Limits
 
 _START = "import sys; sys.path[:0] = [sys.argv[1]]; from genomap_core.io.child import main; sys.exit(main(sys.argv[2]))"
+_WATCH_S = 0.2
 _ROOT = str(Path(__file__).resolve().parents[2])
 
 
 @contextmanager
-def run_in_child(job: str, path: Path, options: dict[str, str | None], limits: Limits = DEFAULT) -> Iterator[Path]:
+def run_in_child(
+    job: str,
+    path: Path,
+    options: dict[str, str | None],
+    limits: Limits = DEFAULT,
+    watch: Callable[[Path], None] | None = None,
+) -> Iterator[Path]:
     """Run ``job`` on the file; give the folder with its answer, which goes away at the end.
+
+    ``watch`` is called with that folder several times a second meanwhile; what it raises ends the child.
 
     Raises :class:`InputError` when the file is damaged or its parser crashed, :class:`RefusedError` when it needs more
     memory or time than the limits give.
@@ -37,7 +46,7 @@ def run_in_child(job: str, path: Path, options: dict[str, str | None], limits: L
     with tempfile.TemporaryDirectory(prefix="genomap-") as folder:
         spec = {"job": job, "path": str(path.resolve()), "options": options, "limits": asdict(limits)}
         (Path(folder) / "spec.json").write_text(json.dumps(spec))
-        code = _run(folder, limits)
+        code = _run(folder, limits, watch)
         _raise_error(Path(folder), code, limits)
         yield Path(folder)
 
@@ -68,7 +77,7 @@ def sweep_leftovers(older_than_s: float = 3600.0) -> int:
     return removed
 
 
-def _run(folder: str, limits: Limits) -> int | None:
+def _run(folder: str, limits: Limits, watch: Callable[[Path], None] | None) -> int | None:
     """The child's exit code; None when its time was up."""
     environment = {
         "PATH": os.environ.get("PATH", ""),
@@ -88,7 +97,14 @@ def _run(folder: str, limits: Limits) -> int | None:
         start_new_session=True,
     )
     try:
-        return process.wait(limits.seconds)
+        if watch is None:
+            return process.wait(limits.seconds)
+        end = time.monotonic() + limits.seconds
+        while process.poll() is None and time.monotonic() < end:
+            watch(Path(folder))
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_WATCH_S)
+        return process.returncode
     except subprocess.TimeoutExpired:
         return None
     finally:

@@ -5,26 +5,32 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from genomap_core.data.message import Message
 from genomap_core.data.table import OddCell, Source, Table, TextColumn
-from genomap_core.io.pixels import PixelStack
 
 Answer = Table | tuple[Message, ...]
 
 
-def save_answer(answer: Answer | PixelStack, folder: Path) -> None:
-    """Write ``answer.json`` and the arrays beside it; pixels have files of their own."""
-    if isinstance(answer, PixelStack):
-        answer.save(folder)
-        return
+class Saved(Protocol):
+    """A value that has files of its own, such as pixels."""
+
+    def save(self, folder: Path) -> None:
+        """Write them."""
+
+
+def save_answer(answer: Answer | Saved, folder: Path) -> None:
+    """Write ``answer.json`` and the arrays beside it, or the answer's own files."""
     if isinstance(answer, Table):
         header: dict[str, object] = {"table": _save_table(answer, folder)}
-    else:
+    elif isinstance(answer, tuple):
         header = {"messages": [asdict(message) for message in answer]}
+    else:
+        answer.save(folder)
+        return
     (folder / "answer.json").write_text(json.dumps(header))
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 import stat
 import zipfile
+import zlib
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
+from genomap_core.data.message import some
+from genomap_core.data.personal import may_name_a_person
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.limits import Limits
 
+_NESTED = (".zip", ".gz", ".7z", ".rar", ".tar", ".bz2", ".xz")
+_JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._)", re.I)
 _NOT_PORTABLE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[<>:\"|?*\x00-\x1f]", re.I)
 
 
@@ -71,3 +77,25 @@ def is_portable(name: str) -> bool:
     """Whether every system can write a file of this name."""
     plain = PurePosixPath(name).name
     return not _NOT_PORTABLE.search(plain) and plain == plain.strip()
+
+
+def read_member(archive: zipfile.ZipFile, member: str, most: int | None = None) -> bytes:
+    """A member's bytes, or its first ``most``: no more than it declares, and with the right check sum."""
+    try:
+        with archive.open(member) as file:
+            return file.read(archive.getinfo(member).file_size + 1 if most is None else most)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        shown = "an image" if may_name_a_person(member) else repr(member)
+        raise InputError(f"The archive is damaged: member {shown} can't be unpacked or fails its check sum.") from error
+
+
+def usable_names(names: list[str], packed: tuple[str, ...] = (".nii.gz",)) -> list[str]:
+    """Names without what systems leave behind. Nested archives are refused but for those that end in ``packed``."""
+    plain = [name for name in names if not _JUNK.search(name)]
+    if nested := [name for name in plain if name.lower().endswith(_NESTED) and not name.lower().endswith(packed)]:
+        raise RefusedError(f"The archive holds archives ({some(map(repr, nested))}): unpack them first.")
+    if twice := [name for name, count in Counter(plain).items() if count > 1]:
+        raise InputError(f"Members occur twice: {some(map(repr, twice))}.")
+    if bad := [name for name in plain if not is_portable(name)]:
+        raise InputError(f"Names of members are not usable on all systems: {some(map(repr, bad))}.")
+    return plain

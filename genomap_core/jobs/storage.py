@@ -131,8 +131,8 @@ class Storage:
         for job in jobs:
             manager.wait(job.id, owner, patience)
             manager.remove(job.id, owner)
-        tables = len({path.name for path in _files(folder) if path.suffix == ".npz"} - {"dataset.npz"})
-        tables = max(tables, int((folder / "dataset.npz").exists()))
+        tables = len({path.name for path in _files(folder) if path.suffix == ".npz"} - {"dataset.npz", "imaging.npz"})
+        tables = max(tables, int((folder / "dataset.npz").exists())) + int((folder / "imaging.npz").exists())
         models = sum(path.suffix == ".safetensors" for path in _files(folder))
         shutil.rmtree(folder, ignore_errors=True)
         return Removed(tables, models, len(jobs), len(files), size)

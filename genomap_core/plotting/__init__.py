@@ -6,6 +6,7 @@ from genomap_core.plotting.features import (
     feature_distribution,
     probability_bars,
 )
+from genomap_core.plotting.fusion import interaction_heatmap, type_heatmap
 from genomap_core.plotting.layouts import displacement_map, feature_journey, layout_quality
 from genomap_core.plotting.performance import confusion, learning_curves, reliability, roc, score_intervals
 from genomap_core.plotting.research_use import RESEARCH_USE
@@ -22,6 +23,7 @@ __all__ = [
     "feature_distribution",
     "feature_journey",
     "for_export",
+    "interaction_heatmap",
     "layout_quality",
     "learning_curves",
     "map_png",
@@ -30,4 +32,5 @@ __all__ = [
     "reliability",
     "roc",
     "score_intervals",
+    "type_heatmap",
 ]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from genomap_core.data.fusion_inputs import FusionInputs
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.errors import InputError
 from genomap_core.models.fusion import FusionNet, FusionSpec, build_fusion
@@ -22,7 +23,6 @@ from genomap_core.training.cycle import Cycle, balanced_weights, seeded_generato
 from genomap_core.training.device import choose_device, memory_errors_named, private_randomness, threads
 from genomap_core.training.fusion_config import FusionConfig
 from genomap_core.training.fusion_inputs import (
-    FusionInputs,
     canvas_size,
     cell_values,
     fit_layout,

@@ -17,12 +17,12 @@ from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.workflows.folds import make_folds
 from genomap_core.workflows.fusion_controls import BASELINES, CONTROLS, parts_of, planned, title
 from genomap_core.workflows.fusion_linear import logistic_proba
-from genomap_core.workflows.fusion_scores import FusionResult, FusionRun, run_file, summarise
+from genomap_core.workflows.fusion_scores import FusionResult, FusionRun, fold_file, run_file, summarise
 from genomap_core.workflows.fusion_verdict import verdict
 from genomap_core.workflows.meter import measure
 
 if TYPE_CHECKING:
-    from genomap_core.training.fusion import FusionConfig
+    from genomap_core.training.fusion import FusionClassifier, FusionConfig
 
 __all__ = ["FusionCompareConfig", "FusionResult", "compare_fusion", "fusion_of", "verdict"]
 
@@ -80,7 +80,8 @@ def compare_fusion(
 ) -> FusionResult:
     """Every variant, control and baseline on the same folds; a test patient and his group are never trained on.
 
-    With the folder ``keep`` each run is written when it is done, and one that is there is not made again.
+    With the folder ``keep`` each run is written when it is done, and one that is there is not made again. So is the
+    first run's network of every fold, and what each type of data did for the patients that it never saw.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def compare_fusion(
             if made_of != about:
                 raise InputError(f"{path} holds a run on another cohort or options: choose another folder.")
         else:
-            run = _Runner(cohort, config, folds).run(name, tell)
+            run = _Runner(cohort, config, folds, keep if k == 0 else None).run(name, tell)
             if path is not None:
                 run.save(path, about)
         runs.append(run)
@@ -118,27 +119,46 @@ class _Runner:
     cohort: ImagingCohort
     config: FusionCompareConfig
     folds: list[tuple[np.ndarray, np.ndarray]]
+    keep: Path | None
+    """Where every fold's network is written, to explain the patients that it never saw; None: nowhere"""
 
     def run(self, name: str, tell: _Tell) -> FusionRun:
-        proba = np.full((self.cohort.n_samples, len(self.cohort.table.classes)), np.nan)
+        n, n_classes = self.cohort.n_samples, len(self.cohort.table.classes)
+        proba = np.full((n, n_classes), np.nan)
+        n_types = bool(self.cohort.channels) + len(self.cohort.table.omics_names)
+        types = np.full((n, n_types, n_classes), np.nan)
+        fold_of_row = np.zeros(n, np.int64)
         seconds = peak = 0.0
         parameters = 0
         for k, (train, test) in enumerate(self.folds):
             parts = parts_of(name, self.cohort, train, test, self.config.seed + k)
+            fold_of_row[test] = k
             tell(k, Progress("fold", k, len(self.folds)))
             with measure() as meter:
-                proba[test], parameters = self._answer(name, *parts, k, tell)
+                proba[test], parameters, model = self._answer(name, *parts, k, tell)
             seconds, peak = seconds + meter.seconds, max(peak, meter.peak_mb)
-        return FusionRun(name, proba, parameters, seconds, peak)
+            if self.keep is not None and model is not None:
+                types[test] = _explained(model, parts[1], self.keep / fold_file(k))
+        explained = None if np.isnan(types).all() else types
+        return FusionRun(name, proba, parameters, seconds, peak, fold_of_row, explained)
 
     def _answer(
         self, name: str, train: ImagingCohort, test: ImagingCohort, k: int, tell: _Tell
-    ) -> tuple[np.ndarray, int]:
-        """Probabilities of the test patients, and how many numbers were learned."""
+    ) -> tuple[np.ndarray, int, FusionClassifier | None]:
+        """Probabilities of the test patients, how many numbers were learned, and the network if it is one."""
         if name in BASELINES:
-            return logistic_proba(name, train, test, self.config.max_features, self.config.seed + k)
+            return *logistic_proba(name, train, test, self.config.max_features, self.config.seed + k), None
         from genomap_core.training.fusion import FusionClassifier
 
         training = fusion_of(self.config, name, k, bool(self.cohort.channels))
         model = FusionClassifier(training, lambda p: tell(k, p)).fit(train)
-        return model.predict_proba(test), model.n_parameters
+        return model.predict_proba(test), model.n_parameters, model
+
+
+def _explained(model: FusionClassifier, test: ImagingCohort, path: Path) -> np.ndarray:
+    """Write the network, and say what each type of data does for its test patients: ``(n_test, k, C)``."""
+    from genomap_core.explain.fusion import type_values
+    from genomap_core.training.fusion_bundle import save_fusion
+
+    save_fusion(path, model, provenance={"cohort": test.name})
+    return type_values(model, model.inputs(test))

@@ -17,6 +17,7 @@ from genomap_core.workflows.scores import Score, paired_difference, score_table
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
 GAINS = ("balanced_accuracy", "roc_auc")
 _PLAIN = ("name", "parameters", "fit_seconds", "peak_mb")
+_ARRAYS = ("proba", "fold_of_row", "types")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,21 +30,32 @@ class FusionRun:
     parameters: int
     fit_seconds: float
     peak_mb: float
+    fold_of_row: np.ndarray | None = None
+    """``(n,)`` int, whose network answered"""
+    types: np.ndarray | None = None
+    """``(n, k, C)`` Shapley value of each type of data for the probability of each class, where it was explained"""
 
     def save(self, path: Path, about: Mapping[str, Any]) -> None:
         """Write as one ``.npz``; ``about``: what the run was made of."""
-        write_run(path, {k: getattr(self, k) for k in _PLAIN} | {"about": dict(about)}, {"proba": self.proba})
+        arrays = {k: a for k in _ARRAYS if (a := getattr(self, k)) is not None}
+        write_run(path, {k: getattr(self, k) for k in _PLAIN} | {"about": dict(about)}, arrays)
 
     @classmethod
     def load(cls, path: Path) -> tuple[FusionRun, dict[str, Any]]:
         """Read what :meth:`save` wrote: the run, and what it was made of."""
         header, arrays = read_run(path)
-        return cls(**{k: header[k] for k in _PLAIN}, proba=arrays["proba"]), header["about"]
+        fields: dict[str, Any] = {k: header[k] for k in _PLAIN} | {k: arrays.get(k) for k in _ARRAYS}
+        return cls(**fields), header["about"]
 
 
 def run_file(name: str) -> str:
     """File name of a run; anything but letters and digits in it is written as a number."""
     return f"fusion-{''.join(c if c.isascii() and (c.isalnum() or c in '_-') else f'.{ord(c):x}' for c in name)}.npz"
+
+
+def fold_file(fold: int) -> str:
+    """File name of the first run's network of one fold."""
+    return f"fold-{fold}.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +85,23 @@ class FusionResult:
     @property
     def has_images(self) -> bool:
         return bool(self.channels)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of data whose share in an answer is told: the image, where there is one, and each omics type."""
+        return (*(("image",) if self.channels else ()), *self.omics_names)
+
+    @property
+    def type_values(self) -> np.ndarray | None:
+        """What each type of data does for each class in its own patients: ``(k, C)``, NaN for a class without any.
+
+        Mean Shapley value for the class's probability; None where the first run was not explained.
+        """
+        values = self.runs[0].types
+        if values is None:
+            return None
+        of_class = [values[self.y == c, :, c] for c in range(len(self.classes))]
+        return np.stack([v.mean(0) if len(v) else np.full(len(self.types), np.nan) for v in of_class], axis=1)
 
     def save(self, folder: Path) -> None:
         """Write ``fusion.json`` and ``fusion.npz``, and each run that is not there yet."""

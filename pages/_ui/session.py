@@ -20,6 +20,7 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.imaging import ImagingCohort
 from genomap_core.data.perturb import Perturbation
 from genomap_core.errors import GenomapError, InputError, StorageError
 from genomap_core.files import replacing, write_atomically
@@ -32,6 +33,7 @@ from genomap_core.jobs.warm import WarmWorker
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.genomap import GenomapConfig, GenomapResult, fit_genomap
 from genomap_core.workflows.samples import DEFAULT_SAMPLE, load_sample
+from pages._ui.imaging_store import IMAGING, restore_imaging
 from pages._ui.shell import show_error
 from pages._ui.sign_in import identity
 
@@ -111,6 +113,10 @@ class Session:
     perturbation: Perturbation = field(default_factory=Perturbation)
     confidence: float = 0.9
     """Asked of prediction sets."""
+    imaging: ImagingCohort | None = None
+    """Images and omics beside the table; None: none are in use."""
+    imaging_sample: str | None = None
+    """Key of the sample they are; None for the user's own."""
     previous: tuple[Dataset, str | None] | None = None
     """The cohort before the present one, for undo."""
     uploads: int = field(default_factory=lambda: secrets.randbelow(10**9))
@@ -135,6 +141,19 @@ class Session:
         """Make this the cohort of the tab; the one before can be brought back."""
         self.previous = (self.dataset, self.sample)
         self._set(dataset, sample)
+
+    def use_imaging(self, cohort: ImagingCohort, sample: str | None) -> None:
+        """Make this the imaging cohort of the tab; ``sample``: its key where it comes with the app."""
+        path = self.folder / IMAGING
+        with self.at_work(STORING):
+            if sample is None:
+                storage().make_room(self.owner, cohort.images.nbytes // 2 + _size(cohort.table))
+                with replacing(path) as beside:
+                    cohort.save(beside)
+            self.imaging, self.imaging_sample = cohort, sample
+            self._save_state()
+            if sample is not None:
+                path.unlink(missing_ok=True)
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Do it inside a widget's callback: a known error is shown by the page that runs next."""
@@ -175,7 +194,8 @@ class Session:
 
     def _save_state(self) -> None:
         layout = None if self._usual else asdict(self.layout)
-        state = to_json({"sample": self.sample, "layout": layout}, "state of the session")
+        said = {"sample": self.sample, "layout": layout, "imaging": self.imaging_sample}
+        state = to_json(said, "state of the session")
         write_atomically(self.folder / STATE, state.encode())
 
     def choose(self, layout: GenomapConfig) -> None:
@@ -203,7 +223,7 @@ class Session:
         """Remove all that is stored of this tab and go back to the sample; what there was."""
         removed = storage().delete(self.owner)
         self.cache.clear()
-        self.previous = None
+        self.previous = self.imaging = self.imaging_sample = None
         self.uploads += 1
         self._show(shared_sample(DEFAULT_SAMPLE), DEFAULT_SAMPLE)
         return removed
@@ -271,10 +291,12 @@ def _restore(token: str) -> Session | None:
         state = json.loads((folder / STATE).read_text())
         sample, layout = state["sample"], state.get("layout")
         dataset = Dataset.load(folder / "dataset.npz") if sample is None else shared_sample(sample)
-        return Session(token, dataset, sample, GenomapConfig.from_spec(layout) if layout else USUAL)
+        found = Session(token, dataset, sample, GenomapConfig.from_spec(layout) if layout else USUAL)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
         st.warning("The cohort of this tab could not be read again; the sample cohort is shown.")
         return Session(token, shared_sample(DEFAULT_SAMPLE))
+    found.imaging, found.imaging_sample = restore_imaging(folder / IMAGING, state.get("imaging"))
+    return found
 
 
 def _tell_interrupted(note: Path) -> None:

@@ -28,6 +28,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
     ],
     "Imaging": [
+        ("fusion", "Fusion", ":material/join_inner:", "Images and omics in one network, and what each contributes"),
         ("growth", "Growth", ":material/neurology:", "Class and growth of a brain tumour from one MRI slice"),
     ],
     "Learn": [

@@ -1,17 +1,15 @@
 """What parts of a patient do in a fusion network, against models whose inner life is known."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
 from scipy.special import log_softmax
 
+from genomap_core.data.fusion_inputs import FusionInputs
 from genomap_core.errors import InputError
 from genomap_core.explain.fusion import (
     Parts,
     PatientGame,
-    by_class,
     interaction,
     odds,
     part_values,
@@ -22,13 +20,6 @@ from genomap_core.explain.superpixels import superpixels
 
 REGIONS = np.repeat([0, 1], 32).reshape(8, 8)  # upper and lower half
 MODULES = np.stack([np.tile(np.repeat([0, 1], 4), (8, 1)), np.tile(np.repeat([2, -1], 4), (8, 1))])
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    images: np.ndarray
-    maps: np.ndarray
-    present: np.ndarray
 
 
 class Known:
@@ -43,9 +34,9 @@ class Known:
         return np.stack([self.function(r, m), np.zeros(len(r))], axis=1)
 
 
-def patient(n: int = 1) -> Inputs:
+def patient(n: int = 1) -> FusionInputs:
     rng = np.random.default_rng(3)
-    return Inputs(
+    return FusionInputs(
         rng.normal(1, 0.2, (n, 1, 8, 8)).astype(np.float32),
         rng.normal(2, 0.2, (n, 2, 8, 8)).astype(np.float32),
         np.ones((n, 2), np.float32),
@@ -105,7 +96,7 @@ def test_types_share_the_change_of_every_classs_probability():
     model = Known(lambda r, m: 2 * r[:, 0] + m[:, 2])
     values = type_values(model, x)
     assert values.shape == (5, 3, 2)
-    nobody = Inputs(0 * x.images, 0 * x.maps, x.present)
+    nobody = FusionInputs(0 * x.images, 0 * x.maps, x.present)
     change = np.exp(log_softmax(model.logits(x), 1)) - np.exp(log_softmax(model.logits(nobody), 1))
     np.testing.assert_allclose(values.sum(1), change, atol=1e-6)
     np.testing.assert_allclose(values[:, 1], 0, atol=1e-9)  # the first omics type is not looked at
@@ -118,17 +109,15 @@ def test_without_an_image_the_types_alone_play():
             return np.stack([value, -value], axis=1)
 
     x = patient(2)
-    values = type_values(OmicsOnly(), Inputs(np.zeros((2, 0, 8, 8), np.float32), x.maps, x.present))
+    no_image = FusionInputs(np.zeros((2, 0, 0, 0), np.float32), x.maps, x.present)
+    values = type_values(OmicsOnly(), no_image)
     assert values.shape == (2, 2, 2)
     assert (values[:, 0, 0] > 0.4).all()
     np.testing.assert_allclose(values[:, 1], 0, atol=1e-9)
-
-
-def test_a_class_is_described_by_its_own_patients():
-    values = np.arange(12.0).reshape(3, 2, 2)
-    found = by_class(values, np.array([0, 0, 0]))
-    np.testing.assert_allclose(found[:, 0], values[:, :, 0].mean(0))
-    assert np.isnan(found[:, 1]).all()
+    one = PatientGame(OmicsOnly(), no_image.take(np.array([0])), Parts(np.full((8, 8), -1), MODULES), 0)
+    found = part_values(one)
+    assert found.regions.shape == (0,)
+    np.testing.assert_allclose(found.modules[2], 0, atol=1e-6)
 
 
 def test_log_odds_are_exact_where_probabilities_round_to_one():

@@ -23,3 +23,13 @@ def test_fresh_processes_are_timed(tmp_path):
     assert 0 < timing.median < 60
     assert timing.peak >= 0 or np.isnan(timing.peak)
     assert "samples" in table_of([("samples", timing, timing, 480)])
+
+
+def test_a_series_is_timed_to_its_picture(tmp_path):
+    from genomap_core.io.benchmark.series import series_line, time_series, write_series
+
+    size = write_series(tmp_path / "P0", 6, 64)
+    seconds, busy = time_series(tmp_path)
+    assert 0 < seconds < 60
+    assert 0 < busy < 60
+    assert "64 x 64 x 6" in series_line(6, 64, size, [(seconds, busy)])

@@ -29,7 +29,13 @@ PROMISES: dict[str, tuple[str, tuple[str, ...]]] = {
     "P6": ("No outbound connection.", ("trust/test_network.py", "browser/conftest.py", "test_config.py")),
     "P7": (
         "No direct identifier in log, store or export.",
-        ("trust/test_identifiers.py", "io/test_dicom_files.py", "io/test_nifti_files.py", "io/test_archives.py"),
+        (
+            "trust/test_identifiers.py",
+            "io/test_dicom_files.py",
+            "io/test_nifti_files.py",
+            "io/test_archives.py",
+            "io/test_imaging_cohort.py",
+        ),
     ),
     "P8": (
         "User A never sees user B's data.",
@@ -45,7 +51,10 @@ THREATS: dict[int, tuple[str, tuple[str, ...]]] = {
     5: ("formula cells in exports", ("trust/test_formulas.py", "test_config.py")),
     6: ("Excel: macros, XXE, links", ("io/test_tables_excel.py",)),
     7: ("huge images and volumes", ("trust/test_bombs.py", "io/test_images.py", "io/test_nifti_files.py")),
-    8: ("identifiers in DICOM, tables and names", ("trust/test_identifiers.py", "io/test_dicom_files.py")),
+    8: (
+        "identifiers in DICOM, tables and names",
+        ("trust/test_identifiers.py", "io/test_dicom_files.py", "io/test_imaging_cohort.py"),
+    ),
     9: ("sessions and caches mixed up", ("trust/test_sessions.py",)),
     10: ("foreign origins, DNS rebinding, open ports", ("browser/test_server_door.py", "test_config.py")),
     11: ("markup in names", ("trust/test_markup.py", "browser/test_hostile_names.py", "test_architecture.py")),

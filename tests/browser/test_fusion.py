@@ -1,0 +1,51 @@
+"""Images and omics in a real browser: the shipped comparison, one patient, an upload, a training."""
+
+from __future__ import annotations
+
+from app_steps import go
+from browser_harness import ROOT, AppServer
+from playwright.sync_api import Page, expect
+
+ARCHIVE = ROOT / "sample_data/fusion/cohort.zip"
+
+
+def test_the_shipped_comparison_says_what_fusion_gains(app_server: AppServer, page: Page) -> None:
+    page.goto(f"{app_server.url}/fusion")
+    expect(page.get_by_text("The gain of fusion is real")).to_be_visible()
+    expect(page.get_by_text("What each type of data does for each class")).to_be_visible()
+    expect(page.get_by_text("For research use only. Not for use in diagnostic procedures.")).to_be_visible()
+
+
+def test_a_patient_is_explained_over_image_and_omics(app_server: AppServer, page: Page) -> None:
+    page.goto(f"{app_server.url}/fusion")
+    page.get_by_role("tab", name="One patient").click()
+    expect(page.get_by_text("Modules and image regions together")).to_be_visible()
+    expect(page.locator(".gm canvas").first).to_be_visible()
+    picture = page.get_by_test_id("stImage").locator("img").first
+    before = picture.get_attribute("src")
+    page.get_by_text("Pixels (Integrated Gradients)").click()
+    expect(picture).not_to_have_attribute("src", before or "")
+    expect(page.get_by_text("Random orders beaten")).to_be_visible()
+
+
+def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Page) -> None:
+    page.goto(f"{app_server.url}/data")
+    page.get_by_role("tab", name="Images and omics").click()
+    page.locator("input[type=file]").last.set_input_files(ARCHIVE)
+    page.get_by_role("button", name="Read images and tables").click()
+    expect(page.get_by_text("The first 12 of 240")).to_be_visible()
+    page.get_by_role("button", name="Use this cohort").click()
+    expect(page.get_by_text("Images in use: cohort")).to_be_visible()
+    go(page, "Fusion")
+    page.get_by_role("tab", name="Train and compare").click()
+    page.get_by_role("combobox", name="Work").click()
+    page.get_by_role("option", name="Train one network").click()
+    page.get_by_role("spinbutton", name="Epochs").fill("1")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("trained on all patients")).to_be_visible(timeout=180_000)
+    page.reload()
+    page.get_by_role("tab", name="Train and compare").click()
+    expect(page.get_by_text("trained on all patients")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the model").click()
+    assert download.value.suggested_filename == "fusion.safetensors"

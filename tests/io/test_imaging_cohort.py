@@ -1,0 +1,321 @@
+"""Imaging cohorts: images find their rows, types of omics stay apart, and everything left out is named."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+
+import numpy as np
+import pytest
+from imaging_files import body, dicom, encoded, nifti, packed, png, series, table
+
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.imaging_options import ImagingOptions
+from genomap_core.errors import Cancelled, InputError, RefusedError
+from genomap_core.io import imaging, sandbox
+from genomap_core.io.imaging import read_imaging_cohort
+from genomap_core.io.owners import find_owners
+
+SMALL = ImagingOptions(side=32)
+GOOD: dict[str, bytes | str] = {"expression.csv": table()} | {f"images/S{i}.png": png(i) for i in range(6)}
+
+
+def read(members, options=SMALL):
+    cohort, messages = read_imaging_cohort(packed(members), options)
+    return cohort, {m.code: m for m in messages}
+
+
+def test_a_zip_of_images_and_a_table_becomes_a_cohort():
+    cohort, said = read(GOOD)
+    assert cohort.images.shape == (6, 1, 32, 32)
+    assert cohort.images.dtype == np.float32
+    np.testing.assert_allclose(cohort.images.mean(axis=(1, 2, 3)), 0, atol=0.05)
+    assert cohort.table.sample_ids == tuple(f"S{i}" for i in range(6))
+    assert cohort.table.classes == ("a", "b")
+    assert cohort.table.y.tolist() == [0, 1, 0, 1, 0, 1]
+    assert cohort.present.all()
+    assert {m.severity for m in said.values()} == {"ok"}
+    assert "6 samples with 1 image channel" in said["content"].text
+
+
+def test_each_image_lies_with_its_own_row(tmp_path):
+    values = {f"S{i}": 40 * i for i in range(6)}
+    members = {"t.csv": table()} | {
+        f"x/{name}.png": encoded(np.full((40, 40), value, np.uint8)) for name, value in reversed(values.items())
+    }
+    cohort, said = read(members, ImagingOptions(side=16, treatment="histology"))
+    means = cohort.images.mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(means, [40 * i * 4 / 255 - 2 for i in range(6)], atol=1e-5)
+    assert said["constant-image"].severity == "warn"
+
+
+def test_a_folder_files_and_a_zip_give_the_same_cohort(tmp_path):
+    for name, content in GOOD.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    files = [(name, content.encode() if isinstance(content, str) else content) for name, content in GOOD.items()]
+    digests = {read_imaging_cohort(source, SMALL)[0].digest for source in (tmp_path, files, packed(GOOD))}
+    assert len(digests) == 1
+
+
+def test_types_of_omics_stay_apart_and_missing_ones_stay_missing():
+    members = GOOD | {"methylation.csv": table(4, genes=("TP53", "KRAS"), label=False, seed=1)}
+    cohort, said = read(members)
+    assert cohort.table.omics_names == ("expression", "methylation")
+    assert cohort.table.feature_names == (
+        "expression:TP53", "expression:MYC", "methylation:TP53", "methylation:KRAS",
+    )  # fmt: skip
+    assert cohort.omics.tolist() == [0, 0, 1, 1]
+    assert cohort.present[:, 1].tolist() == [True] * 4 + [False] * 2
+    assert "2 samples of 6 lack methylation" in said["type-missing"].text
+
+
+def test_images_without_rows_and_rows_without_images_are_named():
+    members = {name: content for name, content in GOOD.items() if "S0" not in name} | {"images/S77.png": png(9)}
+    cohort, said = read(members)
+    assert cohort.n_samples == 5
+    assert "S0" in said["no-image"].text
+    assert "S77" in said["no-row"].text
+    assert any("S0" in note for note in cohort.notes)
+
+
+def test_a_damaged_image_costs_its_patient_only():
+    cohort, said = read(GOOD | {"images/S2.png": png(2)[:300]})
+    assert cohort.table.sample_ids == ("S0", "S1", "S3", "S4", "S5")
+    assert "S2.png" in said["image"].text
+    assert "truncated" in said["image"].text
+
+
+def test_a_second_image_of_a_patient_is_named():
+    cohort, said = read(GOOD | {"images/again_S3.png": png(33)})
+    assert cohort.n_samples == 6
+    assert "S3" in said["several-images"].text
+
+
+def test_a_patient_twice_in_a_table_is_an_error():
+    cohort, said = read(GOOD | {"expression.csv": table() + "S1,5,5,a\n"})
+    assert cohort is None
+    assert said["duplicate-id"].severity == "error"
+
+
+def test_a_manifest_names_patients_and_channels_whatever_the_files_are_called():
+    members: dict[str, bytes | str] = {"rna.csv": table(4)}
+    rows = ["patient,file,channel,split"]
+    for i in range(4):
+        for channel in ("T1", "FLAIR"):
+            name = f"scan {i}{channel[0]}.png"
+            members[f"pictures/{name}"] = png(10 * i + len(channel))
+            rows.append(f"S{i},{name},{channel},train")
+    cohort, said = read(members | {"manifest.csv": "\n".join(rows[:-1]) + "\n"})
+    assert cohort.channels == ("T1", "FLAIR")
+    assert cohort.images[:3].std(axis=(2, 3)).min() > 0.5
+    assert not cohort.images[3, 1].any()
+    assert "S3" in said["channels-filled"].text
+    assert "manifest-split" in said
+    assert "scan 3F" in said["no-row"].text
+
+
+def test_labels_may_stand_in_the_manifest_or_in_a_table_of_their_own():
+    unlabelled = {name: content for name, content in GOOD.items() if name != "expression.csv"}
+    unlabelled["rna.csv"] = table(label=False)
+    rows = "\n".join(f"S{i},images/S{i}.png,{'xyz'[i % 3]}" for i in range(6))
+    cohort, _ = read(unlabelled | {"list.csv": f"patient,file,label\n{rows}\n"})
+    assert cohort.table.classes == ("x", "y", "z")
+    labels = "\n".join(f"S{i},{'pq'[i % 2]}" for i in range(5))
+    cohort, said = read(unlabelled | {"outcome.csv": f"sample_id,diagnosis\n{labels}\n"})
+    assert cohort.table.classes == ("p", "q")
+    assert cohort.n_samples == 5
+    assert "S5" in said["no-label"].text
+    cohort, said = read(unlabelled)
+    assert cohort.table.y is None
+    assert "no-labels" in said
+
+
+def test_the_class_can_be_another_column():
+    rows = "\n".join(f"S{i},{i}.5,{'ab'[i % 2]},{i % 3}" for i in range(6))
+    members = GOOD | {"expression.csv": f"sample_id,TP53,label,grade\n{rows}\n"}
+    cohort, _ = read(members, ImagingOptions(side=32, target="grade"))
+    assert cohort.table.classes == ("0", "1", "2")
+    assert "grade" not in cohort.table.feature_names
+    cohort, said = read(members, ImagingOptions(side=32, target="nothing"))
+    assert cohort is None
+    assert said["no-target"].severity == "error"
+
+
+def test_folders_of_dicom_files_are_series_and_their_slices_channels():
+    members: dict[str, bytes | str] = {"rna.csv": table(4)}
+    for i in range(4):
+        for k, data in enumerate(series(body(6, 32 + 4 * i), uid=f"1.2.{i}", PatientID=f"P{i}")):
+            members[f"ct/S{i}/IM{k:04d}"] = data
+    cohort, said = read(members)
+    assert cohort.images.shape == (4, 1, 32, 32)
+    assert (cohort.images.min(), cohort.images.max() <= 2) == (-2, True)
+    assert cohort.spacing[:, 0] == pytest.approx([(32 + 4 * i) * 0.75 / 32 for i in range(4)])
+    assert "32 x 32 x 6 (1)" in said["image-sizes"].text
+    assert "3-D" in said["content"].text
+    cohort, _ = read(members, ImagingOptions(side=32, slices="evenly spaced", n_slices=3))
+    assert cohort.channels == ("slice 1", "slice 2", "slice 3")
+
+
+def test_single_dicom_files_in_one_folder_are_patients():
+    members: dict[str, bytes | str] = {"rna.csv": table(4)}
+    for i in range(4):
+        members[f"mr/S{i}.dcm"] = dicom(
+            np.random.default_rng(i).integers(0, 900, (40, 40)).astype(np.uint16), Modality="MR", PatientID=f"P{i}"
+        )
+    cohort, said = read(members)
+    assert cohort.n_samples == 4
+    assert "mr (4)" in said["treatment"].text
+
+
+def test_a_series_with_a_missing_slice_is_used_and_told():
+    members: dict[str, bytes | str] = {"rna.csv": table(4)}
+    for i in range(4):
+        files = series(body(), uid=f"1.2.{i}")
+        for k, data in enumerate(files[:4] + files[5:]):
+            members[f"S{i}/{k}.dcm"] = data
+    cohort, said = read(members)
+    assert cohort.n_samples == 4
+    assert "1 slice missing" in said["missing-slices"].text
+    assert "3 images more" in said["missing-slices"].text
+
+
+def test_volumes_of_nifti_are_told_to_be_ct_by_their_air():
+    volume = body().transpose(2, 1, 0)
+    members = {"rna.csv": table(2), "S0.nii": nifti(volume), "S1.nii": nifti(np.abs(volume))}
+    _, said = read(members)
+    assert "ct (1)" in said["treatment"].text
+    assert said["treatment"].severity == "warn"
+
+
+def test_grey_among_colours_is_repeated_and_told():
+    colours = {f"images/S{i}.png": png(i, (40, 40, 3)) for i in range(5)}
+    cohort, said = read(GOOD | colours)
+    assert cohort.channels == ("red", "green", "blue")
+    np.testing.assert_array_equal(cohort.images[5, 0], cohort.images[5, 2])
+    assert "S5" in said["grey-repeated"].text
+    cohort, _ = read(GOOD | colours, ImagingOptions(side=32, colours=False, treatment="picture"))
+    assert cohort.images.shape[1] == 1
+
+
+def test_types_of_omics_without_any_image_are_a_cohort_too():
+    cohort, said = read({"rna.csv": table(), "mirna.csv": table(genes=("m1", "m2"), label=False)})
+    assert cohort.images.shape == (6, 0, 32, 32)
+    assert "no-images" in said
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({k: v for k, v in GOOD.items() if k != "expression.csv"}, "no-table"),
+        ({"expression.csv": table(prefix="Q")} | {k: v for k, v in GOOD.items() if k != "expression.csv"}, "few-pairs"),
+        (GOOD | {"expression.csv": "sample_id,label\nS0,a\nS1,b\nS2,a\nS3,b\nS4,a\nS5,b\n"}, "no-features"),
+    ],
+)
+def test_what_makes_no_cohort_is_an_error_with_a_remedy(members, code):
+    cohort, said = read(members)
+    assert cohort is None
+    assert said[code].severity == "error"
+
+
+def test_bombs_links_and_paths_are_refused_before_a_byte_is_unpacked(tmp_path):
+    for name, content, word in (
+        ("images/S9.png", bytes(50 << 20), "limit"),
+        ("../S9.png", b"x", r"\.\."),
+        ("more.zip", b"PK", "archives"),
+    ):
+        with pytest.raises(RefusedError, match=word):
+            read(GOOD | {name: content})
+    with pytest.raises(InputError, match="not a ZIP"):
+        read_imaging_cohort(b"sample_id,a\n", SMALL)
+    with pytest.raises(InputError, match="No files"):
+        read_imaging_cohort([], SMALL)
+
+
+def test_one_child_reads_the_whole_cohort(monkeypatch):
+    jobs = []
+    monkeypatch.setattr(imaging, "run_in_child", lambda job, *a: jobs.append(job) or sandbox.run_in_child(job, *a))
+    read(GOOD)
+    assert jobs == ["units"]
+
+
+def test_progress_is_told_and_may_cancel(tmp_path):
+    seen = []
+    big = GOOD | {f"images/S{i}.png": png(i, (1500, 1500)) for i in range(6)}
+    read_imaging_cohort(packed(big), SMALL, seen.append)
+    assert all(p.stage == "reading images" and p.step <= p.total == 6 for p in seen)
+
+    def stop(progress):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        read_imaging_cohort(packed(big), SMALL, stop)
+
+
+def test_a_name_gives_its_owner_only_without_doubt():
+    ids = ["S1", "S2", "TCGA_CS_4941", "007", "p-3"]
+    files = {
+        "a": ("S1",), "b": ("x_S2_t1",), "c": ("TCGA_CS_4941_19960909_14",), "d": ("S1_S2",), "e": ("S11",),
+        "f": ("img", "S2"), "j": ("007", "S2"), "g": ("7",), "h": ("P-03",), "i": ("scan 007",),
+    }  # fmt: skip
+    found = find_owners(files, ids)
+    assert found.owner == {
+        "a": "S1", "b": "S2", "c": "TCGA_CS_4941", "f": "S2", "g": "007", "h": "p-3", "i": "007",
+    }  # fmt: skip
+    assert set(found.lost) == {"d", "e", "j"}
+    assert set(found.bent) == {"g", "h"}
+
+
+CANARIES = {
+    "PatientName": "CANARY^NAME",
+    "PatientID": "CANARYPATID",
+    "PatientBirthDate": "19010203",
+    "PatientAddress": "CANARY street 1",
+    "PatientTelephoneNumbers": "0190-CANARY",
+    "OtherPatientIDs": "CANARYOTHER",
+    "PatientMotherBirthName": "CANARY^MOTHER",
+    "PatientComments": "CANARY comment",
+    "InstitutionName": "CANARY hospital",
+    "InstitutionAddress": "CANARY road",
+    "ReferringPhysicianName": "CANARY^REF",
+    "PerformingPhysicianName": "CANARY^PERF",
+    "OperatorsName": "CANARY^OP",
+    "AccessionNumber": "CANARYACC",
+    "StudyDate": "19020304",
+    "StudyID": "CANARYSTUDY",
+    "StudyDescription": "CANARY description",
+    "SeriesDescription": "CANARY series",
+    "DeviceSerialNumber": "CANARYDEV",
+    "StationName": "CANARYSTATION",
+    "ProtocolName": "CANARY protocol",
+    "StudyInstanceUID": "1.2.999.4242.1",
+    "FrameOfReferenceUID": "1.2.999.4242.2",
+    "ImageComments": "CANARY image",
+    "RequestedProcedureDescription": "CANARY procedure",
+}
+SECRETS = (b"CANARY", b"19010203", b"19020304", b"4242", b"DOE", b"1970")
+
+
+def test_nothing_that_identifies_a_person_leaves_the_dicom_files(tmp_path, caplog, capfd, monkeypatch):
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    members: dict[str, bytes | str] = {"rna.csv": table(4)}
+    for i in range(4):
+        for k, data in enumerate(series(body(), uid=f"1.2.999.4242.{i + 3}", **CANARIES)):
+            members[f"DOE_JOHN_1970-01-01/S{i}/{k}.dcm"] = data
+    members["S1/broken.dcm"] = members["DOE_JOHN_1970-01-01/S1/0.dcm"][:900]
+    cohort, messages = read_imaging_cohort(packed(members), SMALL)
+    assert cohort.n_samples == 4
+    cohort.save(tmp_path / "cohort.npz")
+    assert ImagingCohort.load(tmp_path / "cohort.npz").digest is not None
+    with zipfile.ZipFile(tmp_path / "cohort.npz") as archive:
+        stored = b"".join(archive.read(name) for name in archive.namelist())
+    said = json.dumps([m.as_dict() for m in messages])
+    assert "identifying" in said
+    written = "".join((caplog.text, *capfd.readouterr())).encode()
+    for place in ((tmp_path / "cohort.npz").read_bytes(), stored, said.encode(), written, repr(cohort).encode()):
+        assert not [s for s in SECRETS if s in place or s.decode().encode("utf-16-le") in place]
+    assert not list((tmp_path / "temporary").iterdir()), "temporary files stay"
