@@ -82,8 +82,10 @@ class FusionClassifier:
         self.modules_: tuple[FusionNet, ...] = ()
         self.history_: tuple[dict[str, float], ...] = ()
         device = choose_device(self.config.device)
+        # Small layers gain little from a second thread, and lose tenfold where others want the same cores.
+        n = 1 if self.config.backbone == "small" else None
         remedy = "choose a smaller `batch_size`, `width`, `max_features` or image size"
-        with memory_errors_named("Training", device, remedy), private_randomness(device), threads():
+        with memory_errors_named("Training", device, remedy), private_randomness(device), threads(n):
             start = self._linear_start(cohort, y)
             work = self._work(cohort, y, self._honest(cohort, start), device)
             cycle = self._cycle(cohort, device)
