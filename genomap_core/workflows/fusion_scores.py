@@ -12,7 +12,7 @@ import numpy as np
 
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.workflows.run_files import read_run, write_run
-from genomap_core.workflows.scores import Score, paired_difference, score_table
+from genomap_core.workflows.scores import Score, lead_over_each, score_table
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
 GAINS = ("balanced_accuracy", "roc_auc")
@@ -137,7 +137,7 @@ def summarise(cohort: ImagingCohort, runs: list[FusionRun], config: dict[str, An
     assert table.y is not None
     y, groups = table.y, table.groups
     probas = {run.name: run.proba for run in runs}
-    first = runs[0].proba
+    leads = {m: lead_over_each(m, y, probas, runs[0].name, groups, seed=seed) for m in GAINS}
     return FusionResult(
         config=config,
         name=cohort.name,
@@ -148,10 +148,6 @@ def summarise(cohort: ImagingCohort, runs: list[FusionRun], config: dict[str, An
         groups=groups,
         runs=tuple(runs),
         scores=score_table(y, probas, groups, METRICS, seed=seed),
-        gain={
-            name: {m: paired_difference(m, y, first, other, groups, seed=seed) for m in GAINS}
-            for name, other in probas.items()
-            if name != runs[0].name
-        },
+        gain={run.name: {m: leads[m][run.name] for m in GAINS} for run in runs[1:]},
         digest=cohort.digest,
     )

@@ -142,3 +142,25 @@ def paired_difference(
     """``score(a) - score(b)`` on the same resampled patients: an interval off zero is a difference."""
     rows = resample_patients(y, groups, n_resamples, seed)
     return interval(lambda i: score(metric, y[i], a[i]) - score(metric, y[i], b[i]), rows, len(y))
+
+
+def lead_over_each(
+    metric: str,
+    y: np.ndarray,
+    probas: dict[str, np.ndarray],
+    first: str,
+    groups: np.ndarray | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Score]:
+    """Other model -> :func:`paired_difference` of ``first`` and it; every model is scored once on each resample."""
+    rows = [*resample_patients(y, groups, n_resamples, seed), np.arange(len(y))]
+    drawn = {name: np.array([score(metric, y[i], p[i]) for i in rows]) for name, p in probas.items()}
+    found = {}
+    for name in probas:
+        if name != first:
+            differences = drawn[first] - drawn[name]
+            finite = differences[:-1][np.isfinite(differences[:-1])]
+            low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) else (np.nan, np.nan)
+            found[name] = Score(float(differences[-1]), float(low), float(high))
+    return found

@@ -23,7 +23,7 @@ from genomap_core.workflows.fusion_table import main, report
 from genomap_core.workflows.fusion_verdict import gain_is_real, verdict
 from genomap_core.workflows.scores import Score
 
-SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=20, n_seeds=1, device="cpu")
+SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=15, n_seeds=1, device="cpu")
 TINY = dataclasses.replace(SMALL, n_folds=2, width=4, hidden=8, epochs=1)
 
 

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from genomap_core.workflows.scores import paired_difference, resample_patients, score, score_table
+from genomap_core.workflows.scores import (
+    lead_over_each,
+    paired_difference,
+    resample_patients,
+    score,
+    score_table,
+)
 
 
 def planted(n=300, classes=3, sharpness=1.0, seed=0):
@@ -80,3 +86,14 @@ def test_no_error_in_a_few_patients_is_not_certainty(metric, least):
     assert found.value == 1 >= found.high
     assert least < found.low < 0.96  # the rule of three gives 1 - 3 / 36 = .917
     assert score_table(np.tile(y, 50), {"m": np.eye(3)[np.tile(y, 50)]}, metrics=(metric,))["m"][metric].low > 0.99
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(60) // 2])
+def test_the_lead_over_each_is_the_paired_difference_to_each(groups):
+    y, good = planted(60, sharpness=2.0)
+    probas = {"good": good, "bad": planted(60, seed=1)[1], "alike": planted(60, seed=2)[1]}
+    found = lead_over_each("roc_auc", y, probas, "good", groups, n_resamples=50)
+    assert list(found) == ["bad", "alike"]
+    for name, lead in found.items():
+        one = paired_difference("roc_auc", y, good, probas[name], groups, n_resamples=50)
+        assert (lead.value, lead.low, lead.high) == pytest.approx((one.value, one.low, one.high))
