@@ -211,7 +211,7 @@ def pixel_values(
 def image_values(module: Any, inputs: FusionInputs, target: int, method: str) -> np.ndarray:
     """Contribution of every pixel to the class's logit with the omics as they are: ``(H, W)`` float32.
 
-    ``method``: of :data:`genomap_core.explain.images.IMAGE_METHODS`; Grad-CAM weighs the last convolution over the image.
+    ``method``: of :data:`genomap_core.explain.images.IMAGE_METHODS`; Grad-CAM weighs the last convolution's features.
 
     Raises
     ------
