@@ -39,7 +39,7 @@ def replacing(path: Path, mode: int = PRIVATE) -> Iterator[Path]:
 
 def write_once(path: Path, content: bytes) -> bool:
     """Whole or not at all. False, and nothing changed, where ``path`` exists, be it another machine that wrote it."""
-    beside = path.with_name(f"{WRITING}{uuid.uuid4().hex[:12]}-{path.name}")
+    beside = path.with_name(f"{WRITING}{uuid.uuid4().hex[:12]}-{path.name}.tmp")
     try:
         with beside.open("xb") as file:
             file.write(content)

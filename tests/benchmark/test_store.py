@@ -124,7 +124,7 @@ def test_what_is_set_aside_is_kept_and_its_run_is_missing_again(store: Store) ->
 
 def test_half_written_files_of_a_killed_writer_are_no_records(store: Store) -> None:
     store.put(OK)
-    (store.path_of(RUN).parent / ".writing-123-full.prior.s0.f1.json").write_bytes(b'{"values"')
+    (store.path_of(RUN).parent / ".writing-123-full.prior.s0.f1.json.tmp").write_bytes(b'{"values"')
     assert store.read() == ([OK], [])
     assert store.done() == {RUN.name}
 
