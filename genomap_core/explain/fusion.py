@@ -206,3 +206,40 @@ def pixel_values(
     total = float(on_image.sum() + on_maps.sum())
     gap = abs(total - change) / max(abs(change), 1e-6)
     return on_image[0].detach().numpy(), on_maps[0].detach().numpy(), gap
+
+
+def image_values(module: Any, inputs: FusionInputs, target: int, method: str) -> np.ndarray:
+    """Contribution of every pixel to the class's logit with the omics as they are: ``(H, W)`` float32.
+
+    ``method``: of :data:`genomap_core.explain.images.IMAGE_METHODS`; Grad-CAM weighs the last convolution's features.
+
+    Raises
+    ------
+    InputError
+        The network sees no image, or the method is unknown.
+    """
+    from genomap_core.explain.images import explain_image
+
+    trunk = module.image_trunk
+    if trunk is None or inputs.images.shape[1] == 0:
+        raise InputError("This network sees no image.")
+    return explain_image(_with_omics(module, inputs), trunk, inputs.images[0], target, method)
+
+
+def _with_omics(module: Any, inputs: FusionInputs) -> Any:
+    """The network as a function of the image alone."""
+    import torch
+
+    class OnImage(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = module
+            self.maps, self.present = (
+                torch.from_numpy(a[:1].astype(np.float32)) for a in (inputs.maps, inputs.present)
+            )
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            n = len(images)
+            return self.network(images, self.maps.expand(n, -1, -1, -1), self.present.expand(n, -1))
+
+    return OnImage()

@@ -83,6 +83,15 @@ class FusionNet(nn.Module):
             logits = logits + self.linear(block_means(shown, self.grid).flatten(1))
         return logits
 
+    @property
+    def image_trunk(self) -> nn.Module | None:
+        """The convolutions that see the image; None where none does."""
+        if isinstance(self.body, Late | Attention):
+            return self.body.of_images.trunk
+        if isinstance(self.body, Single) and not self.body.of_images:
+            return None
+        return self.body.encoder.trunk  # type: ignore[union-attr, return-value]
+
 
 class Stacked(nn.Module):
     """All channels into one standard CNN.

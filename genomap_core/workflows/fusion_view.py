@@ -89,6 +89,19 @@ def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
     }
 
 
+def overlay(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """Where a further method sees the class in the image: ``spec`` as of :func:`explain`, with ``method``.
+
+    Returns ``values (H, W)``, the mean over the fold's networks.
+    """
+    from genomap_core.explain.fusion import image_values
+
+    model, cohort = _load(spec, cache)
+    inputs = model.inputs(cohort.take([spec["row"]]))
+    found = [image_values(module, inputs, int(spec["target"]), spec["method"]) for module in model.modules_]
+    return {}, {"values": np.mean(found, axis=0).astype(np.float32)}
+
+
 def _parts(image: np.ndarray, modules: np.ndarray, model: Any, n_regions: int) -> Any:
     from genomap_core.explain.fusion import Parts
     from genomap_core.explain.superpixels import superpixels

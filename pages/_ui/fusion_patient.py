@@ -17,7 +17,8 @@ from pages._ui.session import Session, warm
 from pages._ui.widgets import caption
 
 _VIEW = "genomap_core.workflows.fusion_view"
-REGIONS, PIXELS = "Regions (Shapley)", "Pixels (Integrated Gradients)"
+REGIONS, PIXELS = "Regions (Shapley)", "Integrated Gradients"
+FURTHER = {"Layer Grad-CAM": "gradcam", "Occlusion": "occlusion"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +48,10 @@ def panel(session: Session, found: Comparison) -> None:
         key=f"fusion-row-{r.digest[:8]}",
     )
     spec = {"folder": str(found.folder), "row": int(row), "fold": int(run.fold_of_row[row])}
-    about, seen = session.remember(
-        ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
-    )
+    with st.spinner("Asking the network ..."):
+        about, seen = session.remember(
+            ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
+        )
     best = int(seen["proba"].argmax())
     target = b.selectbox(
         "Class explained",
@@ -70,7 +72,7 @@ def panel(session: Session, found: Comparison) -> None:
         left, right = st.columns(2, gap="medium")
     if r.has_images:
         with left:
-            _image(seen, parts)
+            _image(session, spec | {"target": int(target)}, seen, parts)
     with right if r.has_images else left:
         _maps(cohort, int(row), about, seen, parts)
     _faithful(why)
@@ -95,9 +97,9 @@ def _answer(found: Comparison, row: int, seen: dict[str, Any], parts: dict[str, 
         caption("What each type of data does for each class's probability in this patient (exact Shapley values).")
 
 
-def _image(seen: dict[str, Any], parts: dict[str, Any]) -> None:
+def _image(session: Session, spec: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]) -> None:
     st.subheader("Image")
-    how = st.segmented_control("Shown over the image", [REGIONS, PIXELS], default=REGIONS, required=True)
+    how = st.segmented_control("Shown over the image", [REGIONS, PIXELS, *FURTHER], default=REGIONS, required=True)
     rgb, labels = to_rgb(seen["image"]), parts["regions"]
     if how == REGIONS:
         picture = with_regions(overlaid(rgb, parts["region_values"][labels], _strongest(parts)), labels)
@@ -106,14 +108,27 @@ def _image(seen: dict[str, Any], parts: dict[str, Any]) -> None:
             "modules together."
         )
     else:
-        picture = with_regions(overlaid(rgb, parts["pixels"]), np.zeros_like(labels), numbered=False)
-        words = "Red pixels speak for the class, blue ones against it, summed over the image's channels."
+        values = parts["pixels"] if how == PIXELS else _further(session, spec, FURTHER[how])
+        picture = with_regions(overlaid(rgb, values), np.zeros_like(labels), numbered=False)
+        words = (
+            "Red speaks for the class, blue against it, summed over the image's channels; on the picture's own scale."
+        )
     st.image(picture, width="stretch")
     strongest = int(np.abs(parts["region_values"]).argmax())
     caption(
         f"{words} All regions together {parts['region_values'].sum():+.2f} log-odds; the strongest is "
         f"{strongest + 1} with {parts['region_values'][strongest]:+.2f}."
     )
+
+
+def _further(session: Session, spec: dict[str, Any], method: str) -> np.ndarray:
+    """Values of a method that is computed when it is asked for."""
+    _, found = session.remember(
+        ("fusion-overlay", *spec.values(), method),
+        lambda: warm().call(f"{_VIEW}:overlay", spec | {"method": method}, {}, timeout=120),
+    )
+    values: np.ndarray = found["values"]
+    return values
 
 
 def _maps(cohort: ImagingCohort, row: int, about: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]) -> None:

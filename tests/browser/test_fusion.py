@@ -23,7 +23,7 @@ def test_a_patient_is_explained_over_image_and_omics(app_server: AppServer, page
     expect(page.locator(".gm canvas").first).to_be_visible()
     picture = page.get_by_test_id("stImage").locator("img").first
     before = picture.get_attribute("src")
-    page.get_by_text("Pixels (Integrated Gradients)").click()
+    page.get_by_text("Layer Grad-CAM", exact=True).click()
     expect(picture).not_to_have_attribute("src", before or "")
     expect(page.get_by_text("Random orders beaten")).to_be_visible()
 

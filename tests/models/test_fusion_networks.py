@@ -142,3 +142,15 @@ def test_block_means_give_back_what_was_spread_in_blocks() -> None:
 def test_what_can_not_be_built_is_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         dataclasses.replace(SPEC, **change)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_convolutions_that_see_the_image_are_known(variant: str) -> None:
+    net = network(variant)
+    trunk = net.image_trunk
+    assert (trunk is None) == (variant == "omics")
+    if trunk is not None:
+        seen = []
+        trunk.register_forward_hook(lambda module, given, out: seen.append(given[0].shape[1]))
+        net(*batch())
+        assert seen in ([2], [5])  # the image's channels, or all of them

@@ -109,6 +109,19 @@ def test_the_planted_modules_are_what_speaks_for_their_class(result, truth, c, m
         assert about["gap"] < 0.05
 
 
+@pytest.mark.parametrize("method", ["gradcam", "occlusion"])
+def test_further_methods_see_the_lesion_of_the_textural_class_too(result, truth, method):
+    run, cache, shares = result.runs[0], {}, []
+    for row in right(result, TEXTURAL, 6):
+        fold = int(run.fold_of_row[row])
+        spec = {"folder": str(COMPARED), "row": int(row), "fold": fold, "target": TEXTURAL, "method": method}
+        values = fusion_view.overlay(spec, {}, cache)[1]["values"]
+        assert values.shape == (64, 64)
+        lesion = truth.cohort.regions[row] == 2
+        shares.append(values[lesion].mean() > values[~lesion].mean())
+    assert np.mean(shares) > 0.6
+
+
 def test_modules_are_features_that_vary_together():
     rng = np.random.default_rng(0)
     latent = rng.normal(size=(80, 4))
