@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from app_steps import choose, go
+import re
+
+from app_steps import go
 from browser_harness import ROOT, AppServer
 from playwright.sync_api import Page, expect
 
@@ -38,7 +40,8 @@ def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Pag
     expect(page.get_by_text("Images in use: cohort")).to_be_visible()
     go(page, "Fusion")
     page.get_by_role("tab", name="Train and compare").click()
-    choose(page, "Work", "Train one network")
+    page.get_by_role("combobox", name=re.compile(r"\bWork\b")).click()
+    page.get_by_role("option", name="Train one network").click()
     page.get_by_role("spinbutton", name="Epochs").fill("1")
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_text("trained on all patients")).to_be_visible(timeout=180_000)
