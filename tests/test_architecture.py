@@ -83,7 +83,7 @@ def test_importing_changes_nothing_and_says_nothing() -> None:
         "import importlib, os, random, signal, sys\nimport numpy as np, torch\n"
         "def state(): return (random.getstate(), np.random.get_state()[1].tobytes(), torch.initial_seed(), "
         "torch.get_num_threads(), dict(os.environ), signal.getsignal(signal.SIGINT), np.geterr())\n"
-        "import sklearn, lightgbm, tabpfn, captum.attr, pandas, scipy.stats\n"
+        "import sklearn, lightgbm, tabpfn, captum.attr, pandas, scipy.stats, pydicom\n"
         f"before = state()\nfor name in {modules_of(*packages)}: importlib.import_module(name)\n"
         "after = state()\nassert [a == b for a, b in zip(before, after)] == [True] * len(before), "
         "[a == b for a, b in zip(before, after)]"
