@@ -188,7 +188,8 @@ def clinical_table(n_samples: int = 200, seed: int = 3) -> list[tuple[str, ...]]
     return rows
 
 
-def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+def csv_bytes(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """A table as UTF-8 text, a line a row."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -199,7 +200,7 @@ def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
 def _table(cohort: Simulated, target: str) -> bytes:
     values = cohort.values.astype(str) if cohort.values.dtype.kind in "iu" else np.char.mod("%g", cohort.values)
     rows = [(f"P{i + 1:03d}", cohort.classes[label], *values[i]) for i, label in enumerate(cohort.labels)]
-    return _csv(("patient_id", target, *cohort.feature_names), rows)
+    return csv_bytes(("patient_id", target, *cohort.feature_names), rows)
 
 
 def _truth(cohort: Simulated) -> bytes:
@@ -218,7 +219,7 @@ def sample_files() -> dict[str, bytes]:
     return {
         "expression.csv": _table(expression, "subtype"),
         "expression.truth.json": _truth(expression),
-        "clinical.csv": _csv(CLINICAL_HEADER, clinical_table()),
+        "clinical.csv": csv_bytes(CLINICAL_HEADER, clinical_table()),
         "multiomics.csv": _table(omics, "subtype"),
         "multiomics.truth.json": _truth(omics),
     }

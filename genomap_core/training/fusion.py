@@ -86,8 +86,8 @@ class FusionClassifier:
         n = 1 if self.config.backbone == "small" else None
         remedy = "choose a smaller `batch_size`, `width`, `max_features` or image size"
         with memory_errors_named("Training", device, remedy), private_randomness(device), threads(n):
-            start = self._linear_start(cohort, y)
-            work = self._work(cohort, y, self._honest(cohort, start), device)
+            start, honest = self._linear_start(cohort, y)
+            work = self._work(cohort, y, honest, device)
             cycle = self._cycle(cohort, device)
             for k in range(self.config.n_seeds):
                 self._train(work, cycle, start, k)
@@ -104,29 +104,26 @@ class FusionClassifier:
         self.feature_names_, self.classes_ = table.feature_names, table.classes
         self.channels_, self.omics_names_ = cohort.channels, table.omics_names
 
-    def _linear_start(self, cohort: ImagingCohort, y: np.ndarray) -> LinearStart | None:
+    def _linear_start(self, cohort: ImagingCohort, y: np.ndarray) -> tuple[LinearStart | None, np.ndarray]:
+        """The linear path, and what it would say of each row without having seen it, minus what it says: ``(n, C)``."""
+        honest = np.zeros((len(y), len(self.classes_)), np.float32)
         if not self.config.linear or self.config.variant == "image":
-            return None
+            return None, honest
         rows = start_rows(len(y), self.config.seed)
         groups = None if cohort.table.groups is None else cohort.table.groups[rows]
         if groups is not None and len(np.unique(groups)) < 2:
             groups = None
         tick = lambda: self.on_progress(Progress("linear start", 0, 1))  # noqa: E731
-        return linear_start(self._linear_cells(cohort)[rows], y[rows], self._class_weights(y), groups, tick)
+        cells = self._linear_cells(cohort)[rows]
+        start = linear_start(cells, y[rows], self._class_weights(y), groups, tick)
+        seen = np.tensordot(cells, start.weight, axes=((1, 2, 3), (1, 2, 3)))
+        honest[rows] = start.left_out - (seen + start.bias)
+        return start, honest
 
     def _linear_cells(self, cohort: ImagingCohort) -> np.ndarray:
         """What the linear path sees: ``(n, t, gh, gw)``."""
         maps = torch.from_numpy(self.canvas_.spread(np.arcsinh(self._cells(cohort))))
         return block_means(maps, self.layout_.shape).numpy()
-
-    def _honest(self, cohort: ImagingCohort, start: LinearStart | None) -> np.ndarray:
-        """What the linear path would say of each row without having seen it, minus what it says: ``(n, C)``."""
-        honest = np.zeros((cohort.n_samples, len(self.classes_)), np.float32)
-        if start is not None:
-            rows = start_rows(cohort.n_samples, self.config.seed)
-            seen = np.tensordot(self._linear_cells(cohort)[rows], start.weight, axes=((1, 2, 3), (1, 2, 3)))
-            honest[rows] = start.left_out - (seen + start.bias)
-        return honest
 
     def _class_weights(self, y: np.ndarray) -> np.ndarray:
         return balanced_weights(np.bincount(y, minlength=len(self.classes_))).astype(np.float32)

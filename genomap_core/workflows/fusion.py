@@ -125,8 +125,7 @@ class _Runner:
     def run(self, name: str, tell: _Tell) -> FusionRun:
         n, n_classes = self.cohort.n_samples, len(self.cohort.table.classes)
         proba = np.full((n, n_classes), np.nan)
-        n_types = bool(self.cohort.channels) + len(self.cohort.table.omics_names)
-        types = np.full((n, n_types, n_classes), np.nan)
+        types: dict[int, np.ndarray] = {}
         fold_of_row = np.zeros(n, np.int64)
         seconds = peak = 0.0
         parameters = 0
@@ -138,8 +137,8 @@ class _Runner:
                 proba[test], parameters, model = self._answer(name, *parts, k, tell)
             seconds, peak = seconds + meter.seconds, max(peak, meter.peak_mb)
             if self.keep is not None and model is not None:
-                types[test] = _explained(model, parts[1], self.keep / fold_file(k))
-        explained = None if np.isnan(types).all() else types
+                types |= zip(test.tolist(), _explained(model, parts[1], self.keep / fold_file(k)), strict=True)
+        explained = np.stack([types[i] for i in range(n)]) if types else None
         return FusionRun(name, proba, parameters, seconds, peak, fold_of_row, explained)
 
     def _answer(

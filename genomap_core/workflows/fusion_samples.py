@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.synthetic import csv_bytes
 from genomap_core.errors import InputError
 from genomap_core.workflows.fusion_jobs import COHORT
 from genomap_core.workflows.ready import FOLDER
@@ -59,12 +60,10 @@ def as_archive(simulated: SimulatedFusion) -> bytes:
 
         for code, kind in enumerate(table.omics_names):
             own = table.select(np.flatnonzero(simulated.cohort.omics == code))
-            header = ["sample_id", *own.feature_names, *(["label"] if code == 0 else [])]
-            lines = [",".join(header)]
-            for k, values in enumerate(np.asarray(own.X)):
-                cells = [f"{v:g}" for v in values] + ([labels[k]] if code == 0 else [])
-                lines.append(",".join([table.sample_ids[k], *cells]))
-            add(f"{kind}.csv", ("\n".join(lines) + "\n").encode())
+            last = [labels] if code == 0 else []
+            rows = np.column_stack([table.sample_ids, np.char.mod("%g", np.asarray(own.X)), *last])
+            header = ("sample_id", *own.feature_names, *(["label"] * len(last)))
+            add(f"{kind}.csv", csv_bytes(header, rows.tolist()))
         for sample, picture in zip(table.sample_ids, simulated.pictures, strict=True):
             png = io.BytesIO()
             Image.fromarray(picture).save(png, "PNG")

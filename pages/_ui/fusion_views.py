@@ -11,7 +11,6 @@ import streamlit as st
 from genomap_core.data.fusion_networks import BACKBONES, VARIANTS
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.errors import InputError
-from genomap_core.files import replacing
 from genomap_core.jobs import Job
 from genomap_core.plotting import score_intervals, type_heatmap
 from genomap_core.workflows.fusion import FusionCompareConfig
@@ -169,14 +168,8 @@ def _form(cohort: ImagingCohort) -> tuple[str, dict[str, Any]] | None:
 
 
 def _submit(session: Session, cohort: ImagingCohort, task: str, options: dict[str, Any]) -> None:
-    path = session.folder / f"cohort-{cohort.digest[:16]}.npz"
-    if not path.is_file():
-        with replacing(path) as beside:
-            cohort.save(beside)
     title = f"{'Fusion network' if task == TRAIN else 'Fusion and its controls'} on {cohort.name}"
-    jobs().submit(
-        f"genomap_core.workflows.{task}", {"config": options}, owner=session.owner, title=title, files={COHORT: path}
-    )
+    job_panel.submit(session, task, {"config": options}, title, cohort)
     st.toast("The work is queued. It goes on if this page is closed.")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from genomap_core.data.imaging import ImagingCohort
 from genomap_core.files import replacing
 from genomap_core.jobs import Job, JobEvent
 from pages._ui.session import Session, jobs
@@ -20,14 +21,15 @@ ENDINGS = {
 }
 
 
-def submit(session: Session, task: str, spec: dict[str, Any], title: str) -> str:
-    """Queue ``genomap_core.workflows.<task>`` on the tab's cohort; the job's id."""
-    path = session.folder / f"dataset-{session.dataset.digest[:16]}.npz"
+def submit(session: Session, task: str, spec: dict[str, Any], title: str, images: ImagingCohort | None = None) -> str:
+    """Queue ``genomap_core.workflows.<task>`` on the tab's cohort, or on these images and omics; the job's id."""
+    cohort, name = (session.dataset, "dataset") if images is None else (images, "imaging")
+    path = session.folder / f"{name}-{cohort.digest[:16]}.npz"
     if not path.is_file():  # whole or not at all: a server may be killed while it writes
         with replacing(path) as beside:
-            session.dataset.save(beside)
+            cohort.save(beside)
     return jobs().submit(
-        f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files={"dataset.npz": path}
+        f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files={f"{name}.npz": path}
     )
 
 

@@ -54,6 +54,8 @@ def test_the_slider_spans_the_study_levels_up_to_two_hundred_percent(gene_maps: 
 def test_an_overlay_is_drawn_by_pythons_formula(gene_maps: AppServer, page: Page) -> None:
     asked = {"overlays": 2, "missing": 0}
     root, data = show(page, gene_maps, **asked), example(**asked)
+    expect(root.locator("canvas[role=application]")).to_have_count(1)
+    root.locator("#gm-overlay").select_option("both")
     slide(root, "opacity", 55)
     static = data.static()
     base = cividis()[normalise(static.maps[0, 0], *data.span)]
