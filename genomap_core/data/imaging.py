@@ -18,6 +18,8 @@ import numpy as np
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 
+_ARRAYS = ("spacing", "regions", "places", "sections")
+
 
 @dataclass(frozen=True, eq=False)
 class ImagingCohort:
@@ -39,6 +41,9 @@ class ImagingCohort:
         ``region_names[k - 1]``.
     notes
         What to look at in the images.
+    places, sections
+        Of spots of a tissue: ``(n, 2)`` float32, x and y in pixels of the section's image, and ``(n,)`` str, which
+        section a spot lies in.
     """
 
     images: np.ndarray
@@ -48,6 +53,8 @@ class ImagingCohort:
     regions: np.ndarray | None = None
     region_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    places: np.ndarray | None = None
+    sections: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = self.table.n_samples
@@ -55,7 +62,13 @@ class ImagingCohort:
             raise InputError(f"{self.name}: images must be (n, channels, height, width), got {self.images.shape}.")
         if self.images.shape[1] != len(self.channels):
             raise InputError(f"{self.name}: {len(self.channels)} names for {self.images.shape[1]} channels.")
-        for what, values in (("images", self.images), ("spacings", self.spacing), ("region maps", self.regions)):
+        for what, values in (
+            ("images", self.images),
+            ("spacings", self.spacing),
+            ("region maps", self.regions),
+            ("places", self.places),
+            ("sections", self.sections),
+        ):
             if values is not None and len(values) != n:
                 raise InputError(f"{self.name}: {len(values)} {what} for {n} patients.")
 
@@ -85,6 +98,8 @@ class ImagingCohort:
         h = hashlib.sha256(self.table.digest.encode())
         for a in (self.images, self.spacing, self.regions):
             h.update(b"-" if a is None else repr(a.shape).encode() + np.ascontiguousarray(a).tobytes())
+        for a in (self.places, self.sections):
+            h.update(b"" if a is None else np.ascontiguousarray(a).tobytes())
         h.update(json.dumps([self.channels, self.region_names]).encode())
         return h.hexdigest()
 
@@ -101,6 +116,8 @@ class ImagingCohort:
             table=self.table.take(rows),
             spacing=part(self.spacing),
             regions=part(self.regions),
+            places=part(self.places),
+            sections=part(self.sections),
         )
 
     def save(self, path: str | Path | BinaryIO) -> None:
@@ -108,7 +125,7 @@ class ImagingCohort:
         table = io.BytesIO()
         self.table.save(table)
         header = {"channels": self.channels, "region_names": self.region_names, "notes": self.notes}
-        arrays = {k: a for k in ("spacing", "regions") if (a := getattr(self, k)) is not None}
+        arrays = {k: a for k in _ARRAYS if (a := getattr(self, k)) is not None}
         np.savez(
             path,
             header=np.frombuffer(json.dumps(header).encode(), np.uint8),
@@ -127,7 +144,7 @@ class ImagingCohort:
             with np.load(path, allow_pickle=False) as f:
                 header = json.loads(f["header"].tobytes())
                 table = Dataset.load(io.BytesIO(f["table"].tobytes()))
-                arrays = {k: f[k] for k in ("spacing", "regions") if k in f.files}
+                arrays = {k: f[k] for k in _ARRAYS if k in f.files}
                 images = f["images"].astype(np.float32)
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError) as error:
             raise InputError("The stored cohort is damaged: load its files again.") from error

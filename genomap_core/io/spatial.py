@@ -153,7 +153,8 @@ def _cohort(
     genes = most_variable(values, options.n_genes)
     groups = _groups(parts, options, said)[rows]
     classes, y = np.unique(labels[rows].astype(str), return_inverse=True)
-    section = [part.section for part in parts for _ in part.labels]
+    section = np.array([part.section for part in parts for _ in part.labels])
+    places = np.concatenate([part.places for part in parts]).astype(np.float32)
     table = Dataset(
         name=name,
         X=values[:, genes].toarray(),
@@ -173,7 +174,9 @@ def _cohort(
     said.insert(0, Message("ok", "content", text))
     images = scale_bytes(np.moveaxis(patches.values[rows], 3, 1))
     notes = tuple(str(m) for m in said if m.severity == "warn")
-    return ImagingCohort(images, table, ("red", "green", "blue"), notes=notes), tuple(said)
+    channels = ("red", "green", "blue")
+    cohort = ImagingCohort(images, table, channels, notes=notes, places=places[rows], sections=section[rows])
+    return cohort, tuple(said)
 
 
 def _usable(counts: Counts, labels: np.ndarray, said: list[Message]) -> np.ndarray:

@@ -31,6 +31,8 @@ class Cycle:
     device: torch.device
     on_progress: OnProgress
     saved: Checkpoints | None = None
+    n_parts: int = 1
+    """Parts that a batch is computed in, one after the other; each holds two rows at least"""
 
     @property
     def n_batches(self) -> int:
@@ -79,14 +81,15 @@ def train_cycle(
         sums: dict[str, float] = {}
         order = torch.randperm(cycle.n_rows, generator=generator).to(cycle.device)
         for rows in torch.tensor_split(order, cycle.n_batches):
-            value, terms = loss(rows, generator)
             optimiser.zero_grad(set_to_none=True)
-            value.backward()
+            for part in torch.tensor_split(rows, max(1, min(cycle.n_parts, len(rows) // 2))):
+                value, terms = loss(part, generator)
+                (value * (len(part) / len(rows))).backward()
+                for name, term in {"loss": float(value.detach()), **terms}.items():
+                    sums[name] = sums.get(name, 0.0) + term * len(part) / cycle.n_rows
             nn.utils.clip_grad_norm_(module.parameters(), 5.0)
             optimiser.step()
             schedule.step()
-            for name, term in {"loss": float(value.detach()), **terms}.items():
-                sums[name] = sums.get(name, 0.0) + term * len(rows) / cycle.n_rows
             cycle.on_progress(Progress("training", done + epoch, total))
         if not math.isfinite(sums["loss"]):
             raise InputError(f"The loss became {sums['loss']} in epoch {epoch + 1}: lower `learning_rate`.")

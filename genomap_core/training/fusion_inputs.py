@@ -57,7 +57,8 @@ def fit_scaling(cohort: ImagingCohort, max_features: int) -> FusionScaling:
     """
     refuse_infinite(cohort.table.X, np.asarray(cohort.table.feature_names, dtype=object))
     mean, variance = _moments(cohort.table.X)
-    kept = np.sort(np.concatenate([_highest(cohort, variance, t, max_features) for t in _types(cohort)]))
+    chosen = [_highest(cohort, variance, t, max_features) for t in _types(cohort)]
+    kept = np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
     sd = np.sqrt(variance[kept])
     channels = np.moveaxis(cohort.images, 1, 0)
     image_sd = np.array([c.std(dtype=np.float64) for c in channels])

@@ -1,0 +1,110 @@
+"""A trained model from images to expression in one file: weights and layouts as safetensors, the rest as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from genomap_core.data.expression_networks import ExpressionConfig
+from genomap_core.errors import BundleError, GenomapError
+from genomap_core.files import USUAL, write_atomically
+from genomap_core.layout import Layout
+from genomap_core.models.expression import ExpressionNet
+from genomap_core.training.bundle import checksum
+from genomap_core.training.bundle_fields import read_fields, weights_of, with_weights
+from genomap_core.training.expression import ExpressionRegressor, ExpressionScaling
+from genomap_core.training.fusion_inputs import FusionScaling
+
+FORMAT, VERSION = "genomap-expression", 1
+_WRONG = "The file is no model of this kind: choose a .safetensors file that the Expression page saved."
+_SCALING = ("image_mean", "image_sd", "kept", "mean", "scale")
+_NAMES = ("feature_names", "genes", "channels", "omics_names")
+_LAYOUTS = ("layout", "gene_layout")
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionBundle:
+    """A loaded model. ``model.inputs`` refuses other channels, sizes and features."""
+
+    model: ExpressionRegressor
+    provenance: Mapping[str, Any]
+
+
+def save_expression(
+    path: Path, model: ExpressionRegressor, *, provenance: Mapping[str, Any] | None = None, half: bool = False
+) -> None:
+    """Write a fitted regressor. ``half``: 16-bit weights, half as large."""
+    arrays = weights_of([model.module_], half)
+    arrays |= {f"scaling/{name}": np.asarray(getattr(model.scaling_, name)) for name in _SCALING}
+    arrays |= {"expression/mean": model.expression_.mean, "expression/sd": model.expression_.sd}
+    layouts: dict[str, Any] = {}
+    for name in _LAYOUTS:
+        layout: Layout | None = getattr(model, f"{name}_")
+        if layout is not None:
+            parts, layouts[name] = layout.to_arrays()
+            arrays |= {f"{name}/{k}": a for k, a in parts.items()}
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    bad = [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
+    if bad:
+        raise BundleError(f"The model holds values that are no finite number ({bad[0]}): train it again.")
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": asdict(model.config) | {"weights": ""},  # a path of the machine it was trained on
+        **{name: list(getattr(model, f"{name}_")) for name in _NAMES},
+        "unit": model.unit_,
+        "size": [int(v) for v in model.size_],
+        "layouts": layouts,
+        "history": list(model.history_),
+        "provenance": dict(provenance or {}),
+        "sha256": checksum(arrays),
+    }
+    write_atomically(path, save_tensors(arrays, metadata={"genomap": json.dumps(header)}), USUAL)
+
+
+def load_expression(source: str | Path | bytes, device: str = "cpu") -> ExpressionBundle:
+    """Read what :func:`save_expression` wrote.
+
+    Raises
+    ------
+    BundleError
+        The file is damaged, of another kind, of a newer version, or its parts don't fit together.
+    """
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    header = read_fields(data, FORMAT, VERSION, _WRONG)
+    try:
+        arrays = load_tensors(data)
+        if checksum(arrays) != header["sha256"]:
+            raise BundleError("its tensors differ from its checksum")
+        return ExpressionBundle(_model(header, arrays, device), header["provenance"])
+    except (SafetensorError, GenomapError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        reason = str(error) if isinstance(error, GenomapError) else "its weights or options do not fit its network"
+        raise BundleError(f"The model file is damaged: {reason}. Save or download it again.") from error
+
+
+def _model(header: dict[str, Any], arrays: Mapping[str, np.ndarray], device: str) -> ExpressionRegressor:
+    def part(prefix: str) -> dict[str, np.ndarray]:
+        return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
+
+    model = ExpressionRegressor(replace(ExpressionConfig(**header["config"]), device=device))
+    for name in _NAMES:
+        setattr(model, f"{name}_", tuple(header[name]))
+    for name in _LAYOUTS:
+        stored = header["layouts"].get(name)
+        setattr(model, f"{name}_", None if stored is None else Layout.from_arrays(part(f"{name}/"), stored))
+    model.scaling_ = FusionScaling(**part("scaling/"))
+    model.expression_ = ExpressionScaling(**part("expression/"))
+    if len(model.expression_.mean) != len(model.genes_):
+        raise BundleError(f"{len(model.expression_.mean)} means for {len(model.genes_)} genes")
+    model.unit_, model.size_ = str(header["unit"]), tuple(header["size"])
+    model.history_ = tuple(header["history"])
+    model.module_ = with_weights(ExpressionNet(model.spec), arrays, 0)  # type: ignore[assignment]
+    return model
