@@ -41,11 +41,15 @@ def centred(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     within a cohort becomes exactly zero.
     """
     moved = np.array(values, np.float64)
-    for code in np.unique(codes):
-        rows = codes == code
+    for rows in rows_of_each(codes):
         moved[rows] -= moved[rows][0]
         moved[rows] -= moved[rows].mean(0)
     return moved
+
+
+def rows_of_each(codes: np.ndarray) -> list[np.ndarray]:
+    """The rows of every code that occurs."""
+    return [np.flatnonzero(codes == code) for code in np.unique(codes)]
 
 
 def pearson_p(r: np.ndarray, n: int) -> np.ndarray:

@@ -15,7 +15,11 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from genomap_core.errors import InputError
-from genomap_core.workflows.correlations import centred
+from genomap_core.workflows.correlations import centred, rows_of_each
+from genomap_core.workflows.fusion_controls import exchanged
+
+Move = Callable[[np.random.Generator], np.ndarray]
+"""Draws the row ``(n,)`` that each row is given."""
 
 _KEPT = 100
 """Permutations whose correlations are kept for a picture."""
@@ -64,7 +68,8 @@ def permutation_p(
     """
     n = len(truth)
     _check(truth, predicted, within, places, n_permutations)
-    codes, parts = _parts(n, within)
+    codes = np.zeros(n, np.int64) if within is None else np.asarray(within)
+    parts = rows_of_each(codes)
     outcome, values = (_unit(centred(a, codes)) for a in (truth, predicted))
     rng = np.random.default_rng(seed)
     move = _exchanging(n, parts) if places is None else _spinning(np.asarray(places, np.float64), parts)
@@ -79,29 +84,8 @@ def permutation_p(
     return PermutationTest((1 + hits) / (1 + n_permutations), np.stack(null))
 
 
-def exchanged(n: int, within: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
-    """``(n,)`` whose row each one is given, drawn anew: all exchanged, or only those of the same code ``(n,)``."""
-    return _exchanging(n, _parts(n, within)[1])(rng)
-
-
-def _parts(n: int, within: np.ndarray | None) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The code of each row, and the rows of each code."""
-    codes = np.zeros(n, np.int64) if within is None else np.asarray(within)
-    return codes, [np.flatnonzero(codes == code) for code in np.unique(codes)]
-
-
-Move = Callable[[np.random.Generator], np.ndarray]
-"""Draws the row ``(n,)`` that each row is given."""
-
-
 def _exchanging(n: int, parts: list[np.ndarray]) -> Move:
-    def move(rng: np.random.Generator) -> np.ndarray:
-        rows = np.arange(n)
-        for part in parts:
-            rows[part] = rng.permutation(part)
-        return rows
-
-    return move
+    return lambda rng: exchanged(n, parts, int(rng.integers(2**63)))
 
 
 def _spinning(places: np.ndarray, parts: list[np.ndarray]) -> Move:
@@ -142,7 +126,7 @@ def _r(outcome: np.ndarray, values: np.ndarray, rows: np.ndarray, parts: list[np
     spread = count @ values**2
     for part in parts:
         spread -= (count[part] @ values[part]) ** 2 / len(part)
-    return product / np.sqrt(np.where(spread > 1e-9, spread, np.inf))
+    return product / np.sqrt(np.where(spread > 1e-6, spread, np.inf))
 
 
 def _check(
