@@ -17,14 +17,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.synthetic_organ import REGIONS, draw_organ, grainy, stripes
 
 CLASSES = ("quiet", "textural", "molecular", "concordant")
 OMICS = ("expression", "methylation")
-REGIONS = ("organ", "lesion")
 STATE_MODULES = (0, 1)
 """Expression modules that follow the latent state."""
 SILENT_MODULE = 2
@@ -122,29 +121,9 @@ def _picture(
     config: FusionSimulation, label: str, state: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """One patient: ``(s, s)`` uint8 grey values and ``(s, s)`` uint8 regions (1 organ, 2 lesion)."""
-    s = config.side
-    rows, columns = (np.mgrid[:s, :s] + 0.5) / s - 0.5
-    tilt, long, short = rng.uniform(0, np.pi), rng.uniform(0.38, 0.44), rng.uniform(0.30, 0.36)
-    along, across = (
-        columns * np.cos(tilt) + rows * np.sin(tilt),
-        rows * np.cos(tilt) - columns * np.sin(tilt),
-    )
-    organ = (along / long) ** 2 + (across / short) ** 2 < 1 + 0.12 * _smooth(rng, s, 0.12)
-    angle, away, radius = rng.uniform(0, 2 * np.pi), 0.16 * np.sqrt(rng.uniform()), rng.uniform(0.11, 0.14)
-    distance = np.hypot(rows - away * np.sin(angle), columns - away * np.cos(angle)) / radius
-    lesion = organ & (distance < 1 + 0.12 * _smooth(rng, s, 0.06))
-    values = np.where(organ, 0.5 + 0.05 * _smooth(rng, s, 0.03), 0.08) + 0.12 * lesion
-    core = np.exp(-((distance / 0.55) ** 2))
-    values -= config.contrast * 0.08 * state * core * lesion
+    organ = draw_organ(config.side, (0.11, 0.14), rng)
+    core = np.exp(-((organ.distance / 0.55) ** 2))
+    values = organ.values - config.contrast * 0.08 * state * core * organ.lesion
     if label == "textural":
-        turn = rng.uniform(0, np.pi)
-        wave = np.sin(2 * np.pi * (columns * np.cos(turn) + rows * np.sin(turn)) * s / 5)
-        values += config.contrast * 0.10 * wave * lesion
-    values += rng.normal(0, 0.035, (s, s))
-    return np.round(255 * np.clip(values, 0, 1)).astype(np.uint8), organ.astype(np.uint8) + lesion
-
-
-def _smooth(rng: np.random.Generator, side: int, scale: float) -> np.ndarray:
-    """Noise of unit variance, correlated over ``scale`` of the side: ``(side, side)``."""
-    noise = ndimage.gaussian_filter(rng.normal(size=(side, side)), scale * side, mode="wrap")
-    return np.asarray(noise / noise.std())
+        values += config.contrast * 0.10 * stripes(config.side, rng) * organ.lesion
+    return grainy(values, rng), organ.regions
