@@ -71,6 +71,8 @@ class ExpressionCohort:
         ``(n,)`` int64 code into ``cohort_names``: patients of different cohorts differ by more than biology.
     unit
         Of the expression.
+    options
+        That chose the genes.
     messages
         What was left out, and what to look at.
     """
@@ -81,6 +83,7 @@ class ExpressionCohort:
     cohort: np.ndarray
     cohort_names: tuple[str, ...]
     unit: str
+    options: ExpressionOptions = ExpressionOptions()
     messages: tuple[Message, ...] = ()
 
     @property
@@ -167,6 +170,7 @@ def expression_cohort(cohort: ImagingCohort, options: ExpressionOptions = Expres
         cohort=codes,
         cohort_names=cohorts,
         unit=unit,
+        options=options,
         messages=tuple(said),
     )
 

@@ -36,6 +36,8 @@ class ExpressionConfig:
     embedding: int = 64
     n_layers: int = 8
     n_heads: int = 4
+    expansion: int = 2
+    """Width of a layer's feed-forward part, in embeddings"""
     dropout: float = 0.1
     pooling: str = "attention"
     head: str = "dense"
@@ -61,7 +63,7 @@ class ExpressionConfig:
         for name, allowed in (("front", FRONTS), ("pooling", POOLINGS), ("head", HEADS), ("loss", LOSSES)):
             if getattr(self, name) not in allowed:
                 raise InputError(f"`{name}` must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
-        for name in ("width", "embedding", "n_layers", "n_heads", "epochs", "accumulate"):
+        for name in ("width", "embedding", "n_layers", "n_heads", "expansion", "epochs", "accumulate"):
             if getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be >= 1, got {getattr(self, name)}.")
         if self.batch_size < 2 * self.accumulate:
@@ -83,6 +85,6 @@ class ExpressionConfig:
 
 
 FULL = ExpressionConfig(
-    front="resnet18", width=64, embedding=768, n_heads=12, batch_size=16, learning_rate=2e-4, epochs=100
+    front="resnet18", width=64, embedding=768, n_heads=12, expansion=4, learning_rate=2e-4, epochs=100
 )
 """As large as described (256 x 256 pixels, 768 wide, 8 layers): for a GPU of 24 GB."""

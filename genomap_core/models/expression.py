@@ -42,6 +42,8 @@ class ExpressionSpec:
     embedding: int = 64
     n_layers: int = 8
     n_heads: int = 4
+    expansion: int = 2
+    """Width of a layer's feed-forward part, in embeddings"""
     dropout: float = 0.1
     pooling: str = "attention"
     head: str = "dense"
@@ -131,9 +133,8 @@ class ExpressionNet(nn.Module):
         tokens = [-(-s // side) if spec.front != "patches" else max(1, s // side) for s in spec.size]
         self.embed = nn.Conv2d(channels, spec.embedding, 1)
         self.place = nn.Parameter(0.02 * torch.randn(1, spec.embedding, *tokens))
-        layer = nn.TransformerEncoderLayer(
-            spec.embedding, spec.n_heads, 4 * spec.embedding, spec.dropout, "gelu", batch_first=True, norm_first=True
-        )
+        sizes = (spec.embedding, spec.n_heads, spec.expansion * spec.embedding)
+        layer = nn.TransformerEncoderLayer(*sizes, spec.dropout, "gelu", batch_first=True, norm_first=True)
         self.encoder = nn.TransformerEncoder(
             layer, spec.n_layers, nn.LayerNorm(spec.embedding), enable_nested_tensor=False
         )

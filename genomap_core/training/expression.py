@@ -70,8 +70,8 @@ class ExpressionRegressor:
         self.checkpoint_dir = checkpoint_dir
         """Where the state after each epoch is kept, for a training that is stopped to go on from."""
 
-    def fit(self, cohort: ExpressionCohort, train: bool = True) -> ExpressionRegressor:
-        """Train on every patient of the cohort; ``train=False``: leave the weights random, the control of the study.
+    def fit(self, cohort: ExpressionCohort, learn: bool = True) -> ExpressionRegressor:
+        """Train on every patient of the cohort; ``learn=False``: leave the weights random, the control of the study.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class ExpressionRegressor:
         with memory_errors_named("Training", device, remedy), private_randomness(device), threads(n):
             generator = seeded_generator(self.config.seed, 0)
             module = self._module()
-            if train:
+            if learn:
                 self._train(module.to(device), cohort, device, generator)
             else:
                 randomise_head(module)
@@ -157,7 +157,7 @@ class ExpressionRegressor:
         front = c.front if self.layout_ is None else "patches"
         channels = slices_of(self.channels_)[1] if self.layout_ is None else self.layout_.n_channels
         size = (int(self.size_[0]), int(self.size_[1]))
-        sizes = (c.width, c.embedding, c.n_layers, c.n_heads, c.dropout, c.pooling, c.head)
+        sizes = (c.width, c.embedding, c.n_layers, c.n_heads, c.expansion, c.dropout, c.pooling, c.head)
         grid = (1, 1) if self.gene_layout_ is None else self.gene_layout_.shape
         return ExpressionSpec(channels, size, len(self.genes_), front, *sizes, grid)
 

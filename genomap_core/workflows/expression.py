@@ -90,7 +90,8 @@ def compare_expression(
                 run.save(path, about)
         runs.append(run)
     on_progress(Progress("statistics of every gene", len(names) * n_folds, len(names) * n_folds))
-    return summarise(cohort, fold_of_row, runs, json.loads(json.dumps(asdict(config))), config.n_permutations)
+    made_with = asdict(config) | {"options": asdict(cohort.options)}
+    return summarise(cohort, fold_of_row, runs, json.loads(json.dumps(made_with)), config.n_permutations)
 
 
 def planned(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[str, ...]:
@@ -137,64 +138,60 @@ def _run(
 ) -> ExpressionRun:
     shown = cohort.exchanged(config.seed) if name == "exchanged" else cohort
     predicted = np.full(cohort.expression.shape, np.nan, np.float32)
-    features = _features(name, cohort, config)
     seconds = peak = 0.0
     parameters = 0
+    parts = [cohort.cohort == c for c in range(len(cohort.cohort_names))] if config.per_cohort else [fold_of_row >= 0]
     for fold in range(int(fold_of_row.max()) + 1):
         tell(fold, Progress("fold", fold, 1))
         with measure() as meter:
-            for part in range(len(cohort.cohort_names)) if config.per_cohort else [-1]:
-                own = (cohort.cohort == part) | (part < 0)
-                train, test = (np.flatnonzero(own & (fold_of_row != fold)), np.flatnonzero(own & (fold_of_row == fold)))
-                if not len(test):
-                    continue
-                if name == "mean":
-                    predicted[test], parameters = shown.expression[train].mean(axis=0), len(cohort.genes)
-                elif features is not None:
-                    groups = cohort.source.table.groups
-                    inner = None if groups is None else groups[train]
-                    predicted[test] = ridge_predict(features[train], shown.expression[train], features[test], inner)
-                    parameters = (features.shape[1] + 1) * len(cohort.genes)
-                else:
-                    where = None if keep is None or part > 0 else keep / fold_file(fold)
-                    predicted[test], parameters = _network(name, shown, config, train, test, fold, tell, where)
+            for k, own in enumerate(parts):
+                train, test = (np.flatnonzero(own & side) for side in (fold_of_row != fold, fold_of_row == fold))
+                if len(test):
+                    where = None if keep is None or k else keep / fold_file(fold)
+                    answer = _answer(name, shown.take(train), shown.take(test), config, fold, tell, where)
+                    predicted[test], parameters = answer
         seconds, peak = seconds + meter.seconds, max(peak, meter.peak_mb)
     return ExpressionRun(name, predicted, parameters, seconds, peak)
 
 
-def _features(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig) -> np.ndarray | None:
-    """Of a linear model ``(n, q)``; None for the others. Nothing is learned of any patient."""
-    if name == "ridge_cnn":
-        from genomap_core.training.expression_features import frozen_features
-
-        return frozen_features(cohort, config.training)
-    if name != "ridge":
-        return None
-    return image_features(cohort.source.images) if cohort.has_images else table_features(cohort)
-
-
-def table_features(cohort: ExpressionCohort) -> np.ndarray:
-    """``(n, q)`` float64 of a cohort without images; missing values stay."""
-    X = cohort.source.table.X
-    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)
-
-
-def _network(
+def _answer(
     name: str,
-    cohort: ExpressionCohort,
+    train: ExpressionCohort,
+    test: ExpressionCohort,
     config: ExpressionCompareConfig,
-    train: np.ndarray,
-    test: np.ndarray,
     fold: int,
     tell: _Tell,
     path: Path | None,
 ) -> tuple[np.ndarray, int]:
+    """Expression of the test patients ``(m, g)``, and how many numbers were learned; a network is kept in ``path``."""
+    if name == "mean":
+        return train.expression.mean(axis=0), len(train.genes)
+    if name.startswith("ridge"):
+        seen, new = _features(name, train, test, config)
+        found = ridge_predict(seen, train.expression, new, train.source.table.groups)
+        return found, (seen.shape[1] + 1) * len(train.genes)
     from genomap_core.training.expression import ExpressionRegressor
     from genomap_core.training.expression_bundle import save_expression
 
     head = name if name in HEADS else config.heads[0]
     training = replace(config.training, head=head, seed=config.seed + fold)
-    model = ExpressionRegressor(training, lambda p: tell(fold, p)).fit(cohort.take(train), train=name != "random")
+    model = ExpressionRegressor(training, lambda p: tell(fold, p)).fit(train, learn=name != "random")
     if path is not None:
-        save_expression(path, model, provenance={"cohort": cohort.name})
-    return model.predict(cohort.take(test)), model.n_parameters
+        save_expression(path, model, provenance={"cohort": train.name})
+    return model.predict(test), model.n_parameters
+
+
+def _features(
+    name: str, train: ExpressionCohort, test: ExpressionCohort, config: ExpressionCompareConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a linear model sees of training and test patients, ``(n, q)`` each."""
+    if name == "ridge_cnn":
+        from genomap_core.training.expression_features import frozen_features
+
+        return frozen_features(train, config.training), frozen_features(test, config.training)
+    if train.has_images:
+        return image_features(train.source.images), image_features(test.source.images)
+    from genomap_core.training.fusion_inputs import fit_scaling
+
+    scaling = fit_scaling(train.source, train.source.table.n_features)
+    return np.arcsinh(scaling.table(train.source)), np.arcsinh(scaling.table(test.source))

@@ -12,11 +12,13 @@ import numpy as np
 
 from genomap_core.data.expression import ExpressionCohort
 from genomap_core.files import write_atomically
+from genomap_core.layout.build import make_layout
 from genomap_core.workflows.expression_statistics import GeneStatistics, centred, gene_statistics, pearson_each
 from genomap_core.workflows.run_files import read_run, write_run
 from genomap_core.workflows.scores import Score, resample_patients
 
 _PLAIN = ("name", "parameters", "fit_seconds", "peak_mb")
+_ARRAYS = ("truth", "cohort", "within", "fold_of_row", "cells")
 _RESAMPLES = 200
 RESULT = "expression.json"
 
@@ -59,7 +61,8 @@ class ExpressionResult:
     """All runs on the same folds.
 
     ``truth (n, g)``; ``cohort (n,)`` codes into ``cohort_names``; ``within (n,)`` codes of the patients that were
-    exchanged for each other; ``fold_of_row (n,)``.
+    exchanged for each other; ``fold_of_row (n,)``; ``cells (g, 2)``, where each gene lies on the map of all patients'
+    expression, and the map's ``grid``.
     """
 
     name: str
@@ -73,6 +76,8 @@ class ExpressionResult:
     cohort: np.ndarray
     within: np.ndarray
     fold_of_row: np.ndarray
+    cells: np.ndarray
+    grid: tuple[int, int]
     runs: tuple[ExpressionRun, ...]
     statistics: dict[str, dict[str, GeneStatistics]]
     """Cohort -> network -> every gene"""
@@ -100,12 +105,12 @@ class ExpressionResult:
         for run in self.runs:
             if not (folder / run_file(run.name)).exists():
                 run.save(folder / run_file(run.name), {"digest": self.digest})
-        names = ("name", "unit", "genes", "sample_ids", "cohort_names", "config", "digest")
+        names = ("name", "unit", "genes", "sample_ids", "cohort_names", "config", "digest", "grid")
         header: dict[str, Any] = {k: getattr(self, k) for k in names} | {"runs": [run.name for run in self.runs]}
         for table in ("mean_r", "lead"):
             header[table] = {c: {k: asdict(s) for k, s in row.items()} for c, row in getattr(self, table).items()}
         header["statistics"] = {c: list(row) for c, row in self.statistics.items()}
-        arrays = {k: getattr(self, k) for k in ("truth", "cohort", "within", "fold_of_row")}
+        arrays = {k: getattr(self, k) for k in _ARRAYS}
         for c, cohort in enumerate(self.statistics):
             for name, found in self.statistics[cohort].items():
                 arrays |= {f"{c}/{name}/{f.name}": np.asarray(getattr(found, f.name)) for f in fields(found)}
@@ -127,8 +132,8 @@ class ExpressionResult:
             }
             for c, (cohort, names) in enumerate(header["statistics"].items())
         }
-        tuples = {k: tuple(header.pop(k)) for k in ("genes", "sample_ids", "cohort_names")}
-        return cls(**header, **tuples, **{k: arrays[k] for k in ("truth", "cohort", "within", "fold_of_row")})
+        header |= {k: tuple(header[k]) for k in ("genes", "sample_ids", "cohort_names", "grid")}
+        return cls(**header | {k: arrays[k] for k in _ARRAYS})
 
 
 def _plain(array: np.ndarray) -> Any:
@@ -166,6 +171,7 @@ def summarise(
         }
         groups = None if source.table.groups is None else source.table.groups[own]
         mean_r[name], lead[name] = _means(truth[own], {k: p[own] for k, p in by_name.items()}, within[own], groups)
+    layout = make_layout(truth, feature_names=cohort.genes)
     return ExpressionResult(
         name=cohort.name,
         unit=cohort.unit,
@@ -178,6 +184,8 @@ def summarise(
         cohort=cohort.cohort,
         within=within,
         fold_of_row=fold_of_row,
+        cells=layout.positions,
+        grid=layout.shape,
         runs=tuple(runs),
         statistics=statistics,
         mean_r=mean_r,

@@ -1,0 +1,172 @@
+"""From images to expression, with every baseline and control: ``python -m genomap_core.workflows.expression_table``.
+
+Every run is kept in ``--out`` when it is done; the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from genomap_core.data.expression import ExpressionOptions, expression_cohort
+from genomap_core.data.expression_networks import FRONTS, FULL, HEADS, LOSSES, ExpressionConfig
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.workflows.expression import TITLES, ExpressionCompareConfig, compare_expression
+from genomap_core.workflows.expression_result import ExpressionResult
+from genomap_core.workflows.expression_verdict import verdict
+from genomap_core.workflows.growth_table import Say, interval_text, markdown
+
+
+def run_rows(result: ExpressionResult, cohort: str) -> list[dict[str, str]]:
+    """One row a run: mean r with its interval, what the first leads it by, and what it costs."""
+    return [
+        {
+            "Run": TITLES[run.name],
+            "Mean r": interval_text(result.mean_r[cohort][run.name]),
+            "First, minus it": interval_text(result.lead[cohort][run.name]) if run.name in result.lead[cohort] else "",
+            "Parameters": f"{run.parameters:,}",
+            "Training s": f"{run.fit_seconds:.0f}",
+        }
+        for run in result.runs
+    ]
+
+
+def count_rows(result: ExpressionResult) -> list[dict[str, str]]:
+    """One row a cohort and network: how many genes are predicted, and the spread of r."""
+    rows = []
+    for cohort, networks in result.statistics.items():
+        for name, found in networks.items():
+            s = found.summary()
+            rows.append(
+                {
+                    "Cohort": cohort,
+                    "Network": TITLES[name],
+                    "Patients": f"{s['n_patients']:,}",
+                    "Genes": f"{s['n_genes']:,}",
+                    "Predicted": f"{s['n_predicted']:,}",
+                    "By permutation": f"{s['n_permutation_fdr_below_0.05']:,}",
+                    "r above .4": f"{s['n_strong']:,}",
+                    "Better than ridge": f"{s['n_better_than_ridge_fdr_below_0.05']:,}",
+                    "r mean": f"{s['r_mean']:.3f}",
+                    "r least": f"{s['r_min']:.3f}",
+                    "r most": f"{s['r_max']:.3f}",
+                }
+            )
+    return rows
+
+
+def gene_rows(result: ExpressionResult, cohort: str, network: str) -> dict[str, Any]:
+    """Every gene's statistics as columns."""
+    s = result.statistics[cohort][network]
+    return {
+        "gene": list(result.genes),
+        "r": s.r,
+        "r low": s.r_low,
+        "r high": s.r_high,
+        "Spearman": s.spearman,
+        "RMSE": s.rmse,
+        "p": s.p,
+        "r, random weights": s.r_random,
+        "RMSE, random weights": s.rmse_random,
+        "Steiger p": s.steiger_p,
+        "FDR": s.fdr,
+        "permutation p": s.permutation_p,
+        "permutation FDR": s.permutation_fdr,
+        "r, ridge": s.r_ridge,
+        "ahead of ridge p": s.better_than_ridge_p,
+        "ahead of ridge FDR": s.better_than_ridge_fdr,
+        "predicted": s.predicted,
+    }
+
+
+def report(result: ExpressionResult, notes: Sequence[str] = ()) -> str:
+    """Tables and verdict as Markdown."""
+    parts = [*notes, markdown(count_rows(result))]
+    for cohort in result.cohort_names:
+        title = [f"**{cohort}**"] if len(result.cohort_names) > 1 else []
+        parts += [*title, markdown(run_rows(result, cohort)), *verdict(result, cohort)]
+    return "\n\n".join(parts) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare, keep, print."""
+    args = _parser().parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    kept = args.out / "imaging.npz"
+    if not kept.is_file():
+        _read(args).save(kept)
+    options = ExpressionOptions(target=args.target, max_genes=args.genes, by_label=args.by_label)
+    cohort = expression_cohort(ImagingCohort.load(kept), options)
+    training = replace(
+        FULL if args.full else ExpressionConfig(),
+        device=args.device,
+        loss=args.loss,
+        weights=args.weights,
+        **{k: v for k in ("front", "epochs", "batch_size", "learning_rate", "width") if (v := getattr(args, k))},
+    )
+    config = ExpressionCompareConfig(
+        tuple(args.heads), not args.no_controls, args.per_cohort, args.folds, args.permutations, args.seed, training
+    )
+    result = compare_expression(cohort, config, Say(), keep=args.out)
+    result.save(args.out)
+    text = report(result, [str(m) for m in cohort.messages])
+    (args.out / "report.md").write_text(text)
+    sys.stdout.write(text)
+    return 0
+
+
+def _read(args: argparse.Namespace) -> ImagingCohort:
+    """The cohort of the command line: simulated, spots of a tissue, images and tables, or one table."""
+    from genomap_core.data.imaging_options import ImagingOptions
+    from genomap_core.data.synthetic_radiogenomics import simulate_radiogenomics
+    from genomap_core.io.imaging import read_imaging_cohort
+    from genomap_core.io.spatial import SpatialOptions, read_spatial
+    from genomap_core.workflows.fusion_data import table_cohort
+
+    if args.source == "simulated":
+        return simulate_radiogenomics().cohort
+    path = Path(args.source)
+    if args.spots:
+        options = SpatialOptions(side=args.size, n_genes=args.genes, groups=args.spots)
+        return read_spatial(path, options, name=path.stem)[0]
+    if path.is_file() and path.suffix != ".zip":
+        return table_cohort(path)
+    cohort, messages = read_imaging_cohort(path, ImagingOptions(side=args.size))
+    if cohort is None:
+        raise SystemExit("\n".join(str(m) for m in messages))
+    return cohort
+
+
+def _parser() -> argparse.ArgumentParser:
+    usual = ExpressionCompareConfig()
+    parser = argparse.ArgumentParser(prog="python -m genomap_core.workflows.expression_table", description=__doc__)
+    parser.add_argument("source", help="simulated; a folder or ZIP of images and tables; a table; with --spots: tissue")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--target", default="", help="omics type that is predicted; empty: found by its name")
+    parser.add_argument("--spots", choices=["patient", "section"], help="the source holds sections; what never parts")
+    parser.add_argument("--size", type=int, default=64, help="side of the images in pixels")
+    parser.add_argument("--genes", type=int, default=1000, help="at most, those that vary most")
+    parser.add_argument("--heads", nargs="+", default=list(HEADS), choices=list(HEADS))
+    parser.add_argument("--by-label", action="store_true", help="the classes are cohorts")
+    parser.add_argument("--per-cohort", action="store_true", help="a network for each cohort")
+    parser.add_argument("--no-controls", action="store_true")
+    parser.add_argument("--full", action="store_true", help="the full preset, for a GPU")
+    parser.add_argument("--front", choices=list(FRONTS))
+    parser.add_argument("--loss", default="mse", choices=list(LOSSES))
+    parser.add_argument("--weights", default="", help="a 2-D ResNet-18's weights (.safetensors)")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--width", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    for name, default in (("folds", usual.n_folds), ("permutations", usual.n_permutations), ("seed", usual.seed)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--device", default="auto")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

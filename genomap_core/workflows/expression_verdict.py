@@ -1,0 +1,63 @@
+"""A comparison of models from images to expression in plain sentences: what its figures allow to be said."""
+
+from __future__ import annotations
+
+from genomap_core.workflows.expression import TITLES
+from genomap_core.workflows.expression_result import ExpressionResult
+from genomap_core.workflows.scores import Score
+
+
+def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, ...]:
+    """How many genes are predicted, whether the linear model does as well, and what the control says.
+
+    ``cohort``: the first by default.
+    """
+    cohort = cohort or result.cohort_names[0]
+    found = result.statistics[cohort][result.champion.name]
+    counts = found.summary()
+    said = [
+        f"{TITLES[result.champion.name]}: {counts['n_predicted']:,} of {counts['n_genes']:,} genes are predicted (r > 0, "
+        "ahead of the same network with random weights, FDR below .2), "
+        f"{counts['n_permutation_fdr_below_0.05']:,} against permutations (FDR below .05); {counts['n_strong']:,} have "
+        f"r above .4. Mean r {_score(result.mean_r[cohort][result.champion.name])}."
+    ]
+    ridge = result.best_ridge
+    lead = result.lead[cohort][ridge]
+    ahead = counts["n_better_than_ridge_fdr_below_0.05"]
+    said.append(f"{_against(TITLES[ridge].lower(), lead)} Gene by gene it is ahead for {ahead:,} (FDR below .05).")
+    if "map" in result.lead[cohort]:
+        said.append(_against("the head that predicts the genomap", result.lead[cohort]["map"]))
+    if "exchanged" in result.lead[cohort]:
+        control = result.mean_r[cohort]["exchanged"]
+        fallen = result.lead[cohort]["exchanged"].low > 0
+        word = "falls, as it must" if fallen else "does NOT fall: what is shown above may be chance"
+        said.append(f"Trained on the expression of other patients it {word} (mean r {_score(control)}).")
+    said.append(_caution(result))
+    return tuple(said)
+
+
+def _against(other: str, lead: Score) -> str:
+    if lead.low > 0:
+        return f"It is ahead of {other}: mean r {_signed(lead)}."
+    if lead.high < 0:
+        return f"It is behind {other}: mean r {_signed(lead)}."
+    return f"No difference to {other} can be claimed: mean r {_signed(lead)}."
+
+
+def _caution(result: ExpressionResult) -> str:
+    folds = len(set(result.fold_of_row.tolist()))
+    text = (
+        f"Every prediction is by a model that saw neither the patient nor his group ({folds} folds). Intervals come "
+        "from resampling patients or groups; they hold neither the chance of training nor that of other folds."
+    )
+    if folds == 2:
+        text += " Two folds: each model learned from half of the groups."
+    return text
+
+
+def _score(s: Score) -> str:
+    return f"{s.value:.3f} ({s.low:.3f} to {s.high:.3f})"
+
+
+def _signed(s: Score) -> str:
+    return f"{s.value:+.3f} ({s.low:+.3f} to {s.high:+.3f})"
