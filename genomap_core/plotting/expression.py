@@ -45,7 +45,7 @@ def predicted_measured(
         x=ends, y=ends, mode="lines", line={"color": GREY, "dash": "dot", "width": 1}, name="equal", hoverinfo="skip"
     )
     for k, name in enumerate(names):
-        own = np.flatnonzero(cohort == k)
+        own = np.flatnonzero(cohort == k).tolist()
         fig.add_scatter(
             x=truth[own], y=predicted[own], mode="markers", name=plain(name), text=[plain(ids[i]) for i in own],
             marker={"color": colour_of(k), "symbol": symbol_of(k), "size": 7, "opacity": 0.8},

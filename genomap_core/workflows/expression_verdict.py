@@ -16,8 +16,8 @@ def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, .
     found = result.statistics[cohort][result.champion.name]
     counts = found.summary()
     said = [
-        f"{TITLES[result.champion.name]}: {counts['n_predicted']:,} of {counts['n_genes']:,} genes are predicted (r > 0, "
-        "ahead of the same network with random weights, FDR below .2), "
+        f"{TITLES[result.champion.name]}: {counts['n_predicted']:,} of {counts['n_genes']:,} genes are predicted "
+        "(r > 0, ahead of the same network with random weights, FDR below .2), "
         f"{counts['n_permutation_fdr_below_0.05']:,} against permutations (FDR below .05); {counts['n_strong']:,} have "
         f"r above .4. Mean r {_score(result.mean_r[cohort][result.champion.name])}."
     ]
