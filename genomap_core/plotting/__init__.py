@@ -1,5 +1,6 @@
 """Values -> figures. Nothing is shown or saved, little computed; plotly is imported with the first figure."""
 
+from genomap_core.plotting.expression import predicted_measured, r_histogram, tissue
 from genomap_core.plotting.features import (
     attribution_agreement,
     attribution_bars,
@@ -28,9 +29,12 @@ __all__ = [
     "learning_curves",
     "map_png",
     "map_svg",
+    "predicted_measured",
     "probability_bars",
+    "r_histogram",
     "reliability",
     "roc",
     "score_intervals",
+    "tissue",
     "type_heatmap",
 ]

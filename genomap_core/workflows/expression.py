@@ -177,7 +177,7 @@ def _answer(
     training = replace(config.training, head=head, seed=config.seed + fold)
     model = ExpressionRegressor(training, lambda p: tell(fold, p)).fit(train, learn=name != "random")
     if path is not None:
-        save_expression(path, model, provenance={"cohort": train.name})
+        save_expression(path, model, provenance={"cohort": train.name}, half=True)
     return model.predict(test), model.n_parameters
 
 

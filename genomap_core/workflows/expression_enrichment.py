@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from genomap_core.errors import InputError
-from genomap_core.layout.genesets import GeneSets
+from genomap_core.layout.genesets import GeneSets, read_gmt
 from genomap_core.workflows.correlations import false_discovery_rate
 
 
@@ -81,3 +81,8 @@ def enrichment(sets: GeneSets, names: Sequence[str], chosen: np.ndarray) -> tupl
         for k, name in enumerate(sets.sets)
     ]
     return tuple(sorted(rows, key=lambda row: row.p))
+
+
+def enrichment_of_file(gmt: bytes, names: Sequence[str], chosen: np.ndarray) -> tuple[EnrichedSet, ...]:
+    """:func:`enrichment` in the sets of a GMT file. Raises :class:`InputError` for one that can't be read."""
+    return enrichment(read_gmt(gmt, names), names, chosen)

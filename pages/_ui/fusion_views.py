@@ -35,7 +35,6 @@ class Comparison:
     """A finished comparison and where its files lie."""
 
     folder: Path
-    title: str
     result: FusionResult
 
     def cohort(self, session: Session) -> ImagingCohort:
@@ -49,17 +48,8 @@ class Comparison:
 
 def chosen_comparison(session: Session) -> Comparison:
     """The newest comparison of this tab, the one that comes with the program, or which of them is chosen."""
-    found: dict[str, tuple[Path, str]] = {}
-    for job in sorted(jobs().list(session.owner), key=lambda j: j.created, reverse=True):
-        if job.task == f"genomap_core.workflows.{COMPARE}" and job.status == "done":
-            found[job.id] = jobs().folder(job.id, session.owner), f"{job.title} ({job.id[:6]})"
-    found["shipped"] = COMPARED, "Simulated cohort (comes with the program)"
-    names = list(found)
-    chosen = names[0]
-    if len(names) > 1:
-        chosen = st.selectbox("Comparison", names, format_func=lambda k: found[k][1], key="fusion_comparison")
-    folder, title = found[chosen]
-    return Comparison(folder, title, session.remember(("fusion", str(folder)), lambda: FusionResult.load(folder)))
+    folder = job_panel.chosen_folder(session, COMPARE, COMPARED, "Comparison")
+    return Comparison(folder, session.remember(("fusion", str(folder)), lambda: FusionResult.load(folder)))
 
 
 def result(found: Comparison) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.errors import InputError
-from genomap_core.workflows.fusion_samples import SAMPLE, load_fusion_sample
+from genomap_core.workflows import expression_samples, fusion_samples
 
 IMAGING = "imaging.npz"
 """The user's own, in the session's folder."""
@@ -27,12 +27,18 @@ class ImagingSample:
 
 
 IMAGING_SAMPLES: dict[str, ImagingSample] = {
-    SAMPLE: ImagingSample(
+    fusion_samples.SAMPLE: ImagingSample(
         "Simulated imaging + omics cohort",
         "240 patients with an image of an organ, expression and methylation; 4 classes: one seen in both, one in the "
         "image alone, one in the omics alone, one in neither.",
-        load_fusion_sample,
-    )
+        fusion_samples.load_fusion_sample,
+    ),
+    expression_samples.SAMPLE: ImagingSample(
+        "Simulated images and expression",
+        "160 patients with an image of an organ and 400 genes, some of which follow the size, the core or the stripes "
+        "of its lesion: for the page Expression.",
+        expression_samples.load_expression_sample,
+    ),
 }
 """By key."""
 

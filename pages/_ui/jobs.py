@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -115,6 +116,21 @@ def latest(session: Session, task: str) -> Job | None:
     """The tab's newest job of this task, active or ended."""
     found = [j for j in jobs().list(session.owner) if j.task == f"genomap_core.workflows.{task}"]
     return max(found, key=lambda j: j.created, default=None)
+
+
+def chosen_folder(session: Session, task: str, shipped: Path, label: str) -> Path:
+    """Where the files of a finished job lie: the newest of this tab, what comes with the program, or a choice."""
+    found = {
+        str(jobs().folder(job.id, session.owner)): f"{job.title} ({job.id[:6]})"
+        for job in sorted(jobs().list(session.owner), key=lambda j: j.created, reverse=True)
+        if job.task == f"genomap_core.workflows.{task}" and job.status == "done"
+    }
+    found[str(shipped)] = "Simulated cohort (comes with the program)"
+    names = list(found)
+    chosen = names[0]
+    if len(names) > 1:
+        chosen = st.selectbox(label, names, format_func=found.__getitem__, key=f"chosen-{task}")
+    return Path(chosen)
 
 
 def history(session: Session, task: str, show: Callable[[Job], None], stage: str | None = None) -> None:

@@ -29,6 +29,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "Imaging": [
         ("fusion", "Fusion", ":material/join_inner:", "Images and omics in one network, and what each contributes"),
+        ("expression", "Expression", ":material/genetics:", "Gene expression predicted from images, gene by gene"),
         ("growth", "Growth", ":material/neurology:", "Class and growth of a brain tumour from one MRI slice"),
     ],
     "Learn": [

@@ -1,0 +1,108 @@
+"""Training on the Expression page: which cohort, which options, and what was started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from genomap_core.data.expression import TRANSFORMS, ExpressionOptions, expression_cohort, slices_of
+from genomap_core.data.expression_networks import FRONTS, HEADS, LOSSES, ExpressionConfig
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.errors import InputError
+from genomap_core.jobs import Job
+from genomap_core.workflows.expression import ExpressionCompareConfig
+from genomap_core.workflows.expression_jobs import MODEL
+from genomap_core.workflows.expression_samples import SAMPLE
+from genomap_core.workflows.fusion_data import without_images
+from pages._ui import jobs as job_panel
+from pages._ui.data_views import report_messages
+from pages._ui.expression_views import COMPARE, TRAIN
+from pages._ui.imaging_store import shared_imaging
+from pages._ui.session import Session, jobs
+from pages._ui.shell import page_link, plain
+
+
+def training(session: Session) -> None:
+    """Options, start, and what was started."""
+    cohort = _cohort(session)
+    slices, channels = slices_of(cohort.channels)
+    seen = f"images of {slices} slice(s) with {channels} channel(s)" if cohort.channels else "a table's features"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{plain(cohort.name)}**: {cohort.n_samples:,} patients or spots, {seen}.")
+        page_link("data", "Choose images and expression", ":material/image:")
+    asked = _form(cohort)
+    if asked is not None:
+        what, options, config = asked
+        ready = expression_cohort(cohort, ExpressionOptions(**options))
+        report_messages(ready.messages)
+        task = TRAIN if what == "train" else COMPARE
+        title = f"{'Expression network' if what == 'train' else 'Expression and its controls'} on {cohort.name}"
+        job_panel.submit(session, task, {"config": config, "options": options}, title, cohort)
+        st.toast(f"{len(ready.genes):,} genes of {ready.n_samples:,} patients: the work is queued.")
+    job_panel.history(session, COMPARE, _compared)
+    job_panel.history(session, TRAIN, lambda job: _trained(session, job))
+
+
+def _cohort(session: Session) -> ImagingCohort:
+    """The images in use, or the table in use where it holds several types of features."""
+    images = session.imaging or shared_imaging(SAMPLE)
+    table = session.dataset
+    if table.omics is None or len(table.omics_names) < 2:
+        return images
+    names = {"images": f"Images: {images.name}", "table": f"One type of a table from another: {table.name}"}
+    chosen = st.radio("Patients", list(names), format_func=names.__getitem__, key="expression_patients")
+    return images if chosen == "images" else without_images(table)
+
+
+def _form(cohort: ImagingCohort) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+    usual = ExpressionConfig()
+    with st.form("expression_training"):
+        a, b, c, d = st.columns(4)
+        what = a.selectbox(
+            "Work",
+            ["compare", "train"],
+            format_func={"compare": "Compare, with controls", "train": "Train one network"}.__getitem__,
+        )
+        target = b.selectbox("Predicted type", cohort.table.omics_names)
+        transform = c.selectbox("Values", list(TRANSFORMS), format_func=TRANSFORMS.get)
+        genes = d.number_input("Genes at most", 1, 20_000, 1000, help="Those that vary most; images play no part.")
+        fronts = [name for name in FRONTS if name != "patches"] if cohort.channels else ["patches"]
+        front = a.selectbox("Network", fronts, format_func=FRONTS.get)
+        epochs = b.number_input("Epochs", 1, 500, usual.epochs)
+        folds = c.number_input("Folds", 2, 10, 5, help="Of a comparison; fewer where there are fewer groups.")
+        loss = d.selectbox("Loss", list(LOSSES), format_func=LOSSES.get)
+        heads = st.multiselect("Heads; a training takes the first", list(HEADS), list(HEADS), format_func=HEADS.get)
+        labelled = cohort.table.y is not None
+        apart = st.toggle(
+            "The classes of the label are cohorts: statistics for each",
+            disabled=not labelled,
+            help="Differences between cohorts then don't count as prediction." if labelled else "There is no label.",
+        )
+        if not st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
+            return None
+    if not heads:
+        raise InputError("No head was chosen: choose at least one.")
+    network = {"front": front, "epochs": int(epochs), "loss": loss}
+    options = {"target": target, "transform": transform, "max_genes": int(genes), "by_label": bool(apart)}
+    if what == "train":
+        return what, options, network | {"head": heads[0]}
+    ExpressionCompareConfig(tuple(heads), n_folds=int(folds))
+    return what, options, {"heads": heads, "n_folds": int(folds), "training": network}
+
+
+def _compared(job: Job) -> None:
+    st.success(f"{plain(job.title)}: done. It is shown in the first three tabs.", icon=":material/check:")
+
+
+def _trained(session: Session, job: Job) -> None:
+    folder = jobs().folder(job.id, session.owner)
+    st.success(f"{plain(job.title)}: trained on all patients.", icon=":material/check:")
+    st.download_button(
+        "Download the model",
+        lambda: (folder / MODEL).read_bytes(),
+        MODEL,
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"expression-model-{job.id}",
+    )

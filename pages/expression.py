@@ -1,0 +1,24 @@
+"""Gene expression predicted from images: for which genes it works, where it comes from, and how a model is trained."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages._ui import expression_patient, expression_training, expression_views, shell
+from pages._ui.session import current
+
+with shell.page(
+    "Expression", "Gene expression predicted from images: for which genes it works, and where it comes from."
+):
+    session = current()
+    found = expression_views.chosen_comparison(session)
+    names = ["Which genes", "One gene", "One patient", "Train and compare"]
+    genes, gene, patient, train = st.tabs(names)
+    with genes, shell.errors_shown():
+        expression_views.genes(session, found)
+    with gene, shell.errors_shown():
+        expression_views.one_gene(session, found)
+    with patient, shell.errors_shown():
+        expression_patient.panel(session, found)
+    with train, shell.errors_shown():
+        expression_training.training(session)
