@@ -37,7 +37,7 @@ class PixelShares:
 
 
 def pixel_shares(
-    module: Any, pictures: np.ndarray, genes: np.ndarray, method: str = "integrated_gradients", n_steps: int = 32
+    module: Any, pictures: np.ndarray, genes: np.ndarray, method: str = "integrated_gradients", n_steps: int = 64
 ) -> PixelShares:
     """Attribution of the mean of ``genes``' standardised predictions to the pixels of one patient.
 

@@ -1,0 +1,244 @@
+"""Networks from images to expression against their controls: folds, runs that are kept, statistics, words."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted_expression import DRIVEN, TINY, images_and_genes, planted_expression, two_types
+
+from genomap_core.data.expression import ExpressionOptions, expression_cohort
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.errors import InputError
+from genomap_core.workflows import expression as comparing
+from genomap_core.workflows.expression import ExpressionCompareConfig, compare_expression, expression_folds
+from genomap_core.workflows.expression_jobs import compare_config, compare_task, train_task
+from genomap_core.workflows.expression_linear import ridge_predict
+from genomap_core.workflows.expression_result import ExpressionResult, ExpressionRun, fold_file, summarise
+from genomap_core.workflows.expression_statistics import GeneStatistics
+from genomap_core.workflows.expression_table import count_rows, gene_rows, main, report, run_rows
+from genomap_core.workflows.expression_verdict import verdict
+from genomap_core.workflows.expression_view import attribute, gene_modules
+
+QUICK = ExpressionCompareConfig(n_folds=3, n_permutations=99, training=TINY)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExpressionResult]:
+    """A finished comparison in the folder of its job."""
+    folder = tmp_path_factory.mktemp("compared")
+    images_and_genes(60).save(folder / "imaging.npz")
+    spec = {"config": {"n_folds": 3, "n_permutations": 99, "training": dataclasses.asdict(TINY)}}
+    summary = compare_task(spec, folder, lambda p: None)
+    assert set(summary) == {"all"}
+    return folder, ExpressionResult.load(folder)
+
+
+def test_every_patient_is_answered_by_every_run(kept: tuple[Path, ExpressionResult]) -> None:
+    _, r = kept
+    assert [run.name for run in r.runs] == ["dense", "map", "random", "exchanged", "ridge", "ridge_cnn", "mean"]
+    for run in r.runs:
+        assert run.predicted.shape == r.truth.shape == (60, 20)
+        assert np.isfinite(run.predicted).all()
+
+
+def test_driven_genes_are_found_and_the_controls_fall(kept: tuple[Path, ExpressionResult]) -> None:
+    _, r = kept
+    s = r.statistics["all"]["dense"]
+    assert s.predicted[:DRIVEN].all()
+    assert (s.permutation_fdr < 0.05)[:DRIVEN].all()
+    assert s.predicted[DRIVEN:].mean() <= 0.2
+    scores = r.mean_r["all"]
+    assert scores["dense"].low > max(scores[name].high for name in ("random", "exchanged", "mean"))
+    assert scores["mean"].value == pytest.approx(0, abs=0.25), "means of training folds say nothing"
+    assert r.lead["all"]["exchanged"].low > 0
+
+
+def test_what_is_stored_is_what_was_found(kept: tuple[Path, ExpressionResult]) -> None:
+    folder, r = kept
+    cohort = expression_cohort(ImagingCohort.load(folder / "imaging.npz"))
+    config = compare_config({k: v for k, v in r.config.items() if k != "options"})
+    again = compare_expression(cohort, config, keep=folder)
+    for field in dataclasses.fields(GeneStatistics):
+        np.testing.assert_array_equal(
+            getattr(again.statistics["all"]["dense"], field.name), getattr(r.statistics["all"]["dense"], field.name)
+        )
+    assert again.mean_r == r.mean_r
+    assert again.grid == r.grid
+    np.testing.assert_array_equal(again.cells, r.cells)
+
+
+def test_kept_runs_are_not_made_again_and_others_are_refused(
+    kept: tuple[Path, ExpressionResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, r = kept
+    cohort = expression_cohort(ImagingCohort.load(folder / "imaging.npz"))
+    monkeypatch.setattr(comparing, "_answer", None)
+    config = compare_config({k: v for k, v in r.config.items() if k != "options"})
+    compare_expression(cohort, config, keep=folder)
+    with pytest.raises(InputError, match="another cohort or options"):
+        compare_expression(cohort, dataclasses.replace(config, seed=1), keep=folder)
+
+
+def test_groups_never_part_and_cohorts_are_spread() -> None:
+    groups = np.repeat(np.arange(16), 4)
+    y = (groups % 4 == 0).astype(np.int64)
+    cohort = planted_expression(options=ExpressionOptions(by_label=True), y=y, classes=("a", "b"), groups=groups)
+    fold = expression_folds(cohort, 4, 0)
+    assert all(len(np.unique(fold[groups == g])) == 1 for g in range(16))
+    assert np.array_equal(np.unique(fold), np.arange(4))
+    assert all(len(np.unique(groups[(fold == k) & (y == 1)])) == 1 for k in range(4))
+    assert len(np.unique(expression_folds(planted_expression(groups=np.arange(64) % 2), 5, 0))) == 2
+    with pytest.raises(InputError, match="one patient or group"):
+        expression_folds(planted_expression(groups=np.zeros(64, np.int64)), 5, 0)
+
+
+def test_test_patients_expression_plays_no_part_in_their_prediction() -> None:
+    cohort = planted_expression(48)
+    fold = expression_folds(cohort, 3, 0)
+    changed = dataclasses.replace(cohort, expression=cohort.expression.copy())
+    changed.expression[fold == 0] = changed.expression[fold == 0][::-1]
+    config = dataclasses.replace(QUICK, heads=("dense",), controls=False)
+    a, b = (compare_expression(c, config) for c in (cohort, changed))
+    for run in a.runs:
+        np.testing.assert_array_equal(run.predicted[fold == 0], b.run(run.name).predicted[fold == 0], err_msg=run.name)
+
+
+def test_cohorts_are_judged_apart_and_trained_together_or_apart() -> None:
+    y = np.arange(72) % 2
+    made = images_and_genes(72, y=y, classes=("GBM", "LGG"))
+    X = np.asarray(made.table.X) + 5 * y[:, None].astype(np.float32)
+    apart = dataclasses.replace(made, table=dataclasses.replace(made.table, X=X))
+    cohort = expression_cohort(apart, ExpressionOptions(by_label=True))
+    pooled = compare_expression(cohort, dataclasses.replace(QUICK, heads=("dense",), controls=False))
+    assert set(pooled.statistics) == {"GBM", "LGG"}
+    for name in pooled.cohort_names:
+        s = pooled.statistics[name]["dense"]
+        assert s.n_patients == 36
+        assert s.r[:DRIVEN].mean() > 0.4
+        assert abs(s.r[DRIVEN:].mean()) < 0.25, "a difference between cohorts is no prediction"
+    alone = compare_expression(cohort, dataclasses.replace(QUICK, heads=("dense",), controls=False, per_cohort=True))
+    own = y == 0
+    train = own & (alone.fold_of_row != 0)
+    test = own & (alone.fold_of_row == 0)
+    np.testing.assert_allclose(
+        alone.run("mean").predicted[test], np.tile(cohort.expression[train].mean(0), (test.sum(), 1)), rtol=1e-5
+    )
+
+
+def test_a_table_needs_no_images() -> None:
+    config = dataclasses.replace(QUICK, heads=("dense",), training=dataclasses.replace(TINY, epochs=20))
+    r = compare_expression(expression_cohort(two_types(60)), config)
+    assert [run.name for run in r.runs] == ["dense", "random", "exchanged", "ridge", "mean"]
+    assert r.mean_r["all"]["ridge"].low > 0.05
+    assert r.statistics["all"]["dense"].r[:DRIVEN].mean() > 0.3
+
+
+def test_nothing_is_found_where_there_is_nothing() -> None:
+    """A planted null: the ridge as the model, ten cohorts whose expression belongs to other patients."""
+    called = []
+    for seed in range(10):
+        cohort = planted_expression(60, seed=seed).exchanged(seed)
+        fold = expression_folds(cohort, 5, seed)
+        features = cohort.source.images.mean(axis=(1, 2, 3))[:, None] * [[1.0, 2.0]]
+        predicted = np.zeros_like(cohort.expression)
+        for k in range(5):
+            predicted[fold == k] = ridge_predict(features[fold != k], cohort.expression[fold != k], features[fold == k])
+        noise = np.random.default_rng(seed).normal(size=predicted.shape)
+        runs = [
+            ExpressionRun(name, values.astype(np.float32), 0, 0.0, 0.0)
+            for name, values in (("dense", predicted), ("random", noise), ("ridge", predicted))
+        ]
+        found = summarise(cohort, fold, runs, {"heads": ["dense"]}, 199).statistics["all"]["dense"]
+        called.append([found.predicted.mean(), (found.permutation_fdr < 0.05).mean()])
+    by_rule, by_permutation = np.mean(called, axis=0)
+    assert by_rule <= 0.05
+    assert by_permutation <= 0.05
+
+
+def test_words_claim_what_the_intervals_allow(kept: tuple[Path, ExpressionResult]) -> None:
+    _, r = kept
+    said = " ".join(verdict(r))
+    assert (
+        "8 of 20 genes are predicted" in said or f"{r.statistics['all']['dense'].predicted.sum()} of 20 genes" in said
+    )
+    assert "falls, as it must" in said
+    low, high = (
+        dataclasses.replace(r.lead["all"][r.best_ridge], low=x, high=y) for x, y in ((-0.2, -0.1), (-0.1, 0.1))
+    )
+    for lead, words in ((low, "It is behind ridge"), (high, "No difference to ridge")):
+        other = dataclasses.replace(r, lead={"all": r.lead["all"] | {r.best_ridge: lead}})
+        assert words in " ".join(verdict(other))
+    risen = dataclasses.replace(r, lead={"all": r.lead["all"] | {"exchanged": low}})
+    assert "does NOT fall" in " ".join(verdict(risen))
+
+
+def test_tables_hold_every_run_and_gene(kept: tuple[Path, ExpressionResult]) -> None:
+    _, r = kept
+    assert len(run_rows(r, "all")) == 7
+    assert [row["Network"] for row in count_rows(r)] == ["CNN + transformer", "CNN + transformer, genomap head"]
+    columns = gene_rows(r, "all", "map")
+    assert {len(v) for v in columns.values()} == {20}
+    assert "CNN + transformer" in report(r)
+
+
+def test_one_patients_prediction_is_explained(kept: tuple[Path, ExpressionResult]) -> None:
+    folder, r = kept
+    assert (folder / fold_file(2)).is_file()
+    spec = {"folder": str(folder), "row": 5, "fold": int(r.fold_of_row[5]), "options": r.config["options"]}
+    cache: dict[object, object] = {}
+    about, seen = attribute(spec | {"method": "integrated_gradients"}, {"genes": np.array([0])}, cache)
+    assert seen["values"].shape == (1, 16, 16)
+    assert abs(seen["values"].sum() - (about["output"] - about["baseline"])) < 0.05
+    standardised = about["output"] * r.truth[r.fold_of_row != r.fold_of_row[5], 0].std()
+    mean = r.truth[r.fold_of_row != r.fold_of_row[5], 0].mean()
+    assert mean + standardised == pytest.approx(float(r.champion.predicted[5, 0]), abs=0.05), (
+        "the stored network answers"
+    )
+    about, seen = attribute(spec | {"method": "occlusion"}, {"genes": np.arange(DRIVEN)}, cache)
+    assert np.isfinite(seen["values"]).all()
+
+
+def test_modules_are_genes_that_vary_together() -> None:
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(80, 3))
+    truth = states[:, np.arange(12) % 3] + rng.normal(0, 0.3, (80, 12))
+    found = gene_modules(truth, np.linspace(0.2, 0.9, 12), [f"g{j}" for j in range(12)], 3)
+    assert sorted(sorted(int(j) % 3 for j in members)[0] for members in found.values()) == [0, 1, 2]
+    assert all(len({int(j) % 3 for j in members}) == 1 for members in found.values())
+    assert gene_modules(truth, np.full(12, -0.1), [f"g{j}" for j in range(12)]) == {}
+
+
+def test_a_training_job_leaves_a_model(tmp_path: Path) -> None:
+    from genomap_core.training.expression_bundle import load_expression
+
+    images_and_genes(24).save(tmp_path / "imaging.npz")
+    said = train_task({"config": dataclasses.asdict(TINY)}, tmp_path, lambda p: None)
+    assert said["genes"] == 20
+    model = load_expression(tmp_path / "expression.safetensors").model
+    assert model.predict(planted_expression(24)).shape == (24, 20)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_command_line_compares_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images_and_genes(24).save(tmp_path / "imaging.npz")
+    words = ["any", "--out", str(tmp_path), "--folds", "2", "--epochs", "1", "--permutations", "19", "--heads", "dense"]
+    assert main(words) == 0
+    first = capsys.readouterr().out
+    assert "Ridge on simple features" in first
+    assert main(words) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_the_digest_tells_patients_and_values_apart() -> None:
+    cohort = planted_expression()
+    assert cohort.digest == planted_expression().digest
+    assert cohort.digest != cohort.exchanged(0).digest != cohort.exchanged(1).digest
+
+
+@pytest.mark.parametrize("wrong", [{"heads": ()}, {"heads": ("cnn",)}, {"n_folds": 1}, {"n_permutations": 5}])
+def test_options_of_a_comparison_are_checked(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        ExpressionCompareConfig(**wrong)  # type: ignore[arg-type]
