@@ -23,7 +23,7 @@ TRAITS = ("lesion size", "core darkness", "stripe contrast")
 class RadiogenomicSimulation:
     """Size and difficulty."""
 
-    n_samples: int = 160
+    n_samples: int = 200
     side: int = 64
     n_genes: int = 400
     n_planted: int = 120
@@ -31,7 +31,7 @@ class RadiogenomicSimulation:
     """Modules of the other genes"""
     loading: tuple[float, float] = (0.60, 0.85)
     """Correlation of a planted gene with its trait, between these"""
-    contrast: float = 1.0
+    contrast: float = 1.6
     """Strength with which the image shows core and stripes"""
     seed: int = 11
 

@@ -71,6 +71,22 @@ class Pool(nn.Module):
         return (weight * x).sum(1)
 
 
+class Statistics(nn.Module):
+    """Mean, deviation and maximum of every channel beside the transformer: textures are told by them from few images.
+
+    **Shape**: ``(B, c, H, W)`` -> ``(B, d)``.
+    """
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(3 * channels)
+        self.out = nn.Linear(3 * channels, size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        deviation = (x.var((2, 3), correction=0) + 1e-6).sqrt()
+        return self.out(self.norm(torch.cat([x.mean((2, 3)), deviation, x.amax((2, 3))], dim=1)))
+
+
 class DenseHead(nn.Module):
     """One output a gene; through a narrow layer where genes are many. Starts at zero, every gene's mean.
 
@@ -142,6 +158,7 @@ class ExpressionNet(nn.Module):
         for parameters in (p for p in self.encoder.parameters() if p.dim() > 1):  # its copies start alike otherwise
             nn.init.xavier_uniform_(parameters)
         self.over_tokens, self.over_slices = (Pool(spec.embedding, spec.pooling) for _ in range(2))
+        self.skip = Statistics(channels, spec.embedding)
         self.norm = nn.BatchNorm1d(spec.embedding)  # else what patients share drowns what tells them apart
         self.head: nn.Module = (
             DenseHead(spec.embedding, spec.n_genes)
@@ -152,12 +169,14 @@ class ExpressionNet(nn.Module):
     def embedding(self, pictures: Tensor) -> Tensor:
         """``(B, s, c, H, W)`` -> ``(B, d)``."""
         n_slices = pictures.shape[1]
-        features = self.embed(self.front(pictures.flatten(0, 1)))
+        seen = self.front(pictures.flatten(0, 1))
+        features = self.embed(seen)
         place: Tensor = self.place
         if features.shape[2:] != place.shape[2:]:  # another size of pictures
             place = F.interpolate(place, features.shape[2:], mode="bicubic")
         tokens = self.encoder((features + place).flatten(2).mT)
-        return self.norm(self.over_slices(self.over_tokens(tokens).unflatten(0, (-1, n_slices))))
+        pooled = self.over_tokens(tokens) + self.skip(seen)
+        return self.norm(self.over_slices(pooled.unflatten(0, (-1, n_slices))))
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.embedding(pictures))

@@ -35,7 +35,7 @@ IMAGING_SAMPLES: dict[str, ImagingSample] = {
     ),
     expression_samples.SAMPLE: ImagingSample(
         "Simulated images and expression",
-        "160 patients with an image of an organ and 400 genes, some of which follow the size, the core or the stripes "
+        "200 patients with an image of an organ and 400 genes, some of which follow the size, the core or the stripes "
         "of its lesion: for the page Expression.",
         expression_samples.load_expression_sample,
     ),
