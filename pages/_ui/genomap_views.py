@@ -94,10 +94,7 @@ def patient_picker(session: Session) -> int:
 def patient(session: Session, result: GenomapResult) -> None:
     """One patient's map with its sliders, and the feature that was clicked or searched."""
     left, right = st.container(key="wide-patient").columns([3, 2], gap="large")
-    with right:
-        row = patient_picker(session)
-        feature_card(session, result, row)
-    chosen = chosen_feature(session, result)
+    row, chosen = session.patient, chosen_feature(session, result)
     with left:
         data = map_data(session, result, [row], () if chosen is None else (chosen,), title=session.dataset.name)
         if st.toggle("Name the regions", help="Outlines of groups of related features, or of your gene sets."):
@@ -116,6 +113,9 @@ def patient(session: Session, result: GenomapResult) -> None:
         exports(session, result, data)
         with st.popover("Link to this view", icon=":material/link:"):
             link_card(session, "Patient")
+    with right:
+        patient_picker(session)
+        feature_card(session, result, row)
 
 
 def classes(session: Session, result: GenomapResult) -> None:

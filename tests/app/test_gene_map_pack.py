@@ -106,6 +106,22 @@ def test_equal_data_give_equal_bytes_and_any_change_another_digest():
         assert other[4:36] != first[4:36]
 
 
+def test_what_patients_share_is_sent_with_the_first_and_again_after_a_change_or_a_loss():
+    first, second = make(), make(values=make().values + 1, labels=("p7", "p8"))
+    sent = packing.Sent()
+    whole = pack(first, VIEW, sent=sent)
+    assert whole == pack(first, VIEW) == pack(first, VIEW, sent=sent), "a rerun gives the same bytes"
+    header, arrays = unpack(pack(second, VIEW, sent=sent))
+    assert not set(packing.COMMON) & {*arrays, *header}
+    assert header["common"] == unpack(whole)[0]["common"]
+    np.testing.assert_array_equal(arrays["values"].reshape(2, 7), second.values[:, second.placed])
+    for change in ({"names": tuple("abcdefgh")}, {"rank": None}, {"scale": 2.0}, {"regions": np.arange(8)}):
+        assert pack(make(**change), VIEW, sent=sent) == pack(make(**change), VIEW), change
+    pack(first, VIEW, sent=sent)
+    sent.forget()
+    assert pack(second, VIEW, sent=sent) == pack(second, VIEW)
+
+
 def test_what_is_shown_is_perturb_on_the_same_rows_and_columns():
     """The map's own numbers equal genomap_core.data.perturb on the table they come from."""
     table = np.random.default_rng(5).normal(size=(30, 20)).astype(np.float32)

@@ -177,6 +177,55 @@ def test_new_data_are_drawn_under_the_sliders_as_they_stand(gene_maps: AppServer
     expect(page.get_by_text("committed level=0.1 keep=1.0")).to_be_visible()
 
 
+def test_what_a_layouts_patients_share_is_sent_once_and_never_taken_from_another_layout(
+    gene_maps: AppServer, page: Page
+) -> None:
+    frames: list[int] = []
+    page.on("websocket", lambda ws: ws.on("framereceived", lambda data: frames.append(len(data))))
+    root = show(page, gene_maps, h=60, w=60)
+    whole = max(frames)
+
+    def drawn(**asked: int) -> None:
+        expect(root.locator("figcaption").first).to_contain_text(f"Patient {asked.get('patient', 0) + 1:03d}")
+        canvas = root.locator("canvas[role=application]")
+        expect(canvas).to_have_attribute("aria-label", re.compile(f"60 rows by {asked['w']} columns"))
+        data = example(h=60, **asked)
+        np.testing.assert_array_equal(shown_values(root, data), data.shown()[:, data.placed])
+        board = data.static().maps[0, 0]
+        measured = np.isfinite(board)
+        np.testing.assert_array_equal(
+            cell_colours(root, data)[measured], cividis()[normalise(board, *data.span)][measured]
+        )
+        cell = canvas.bounding_box()["width"] / asked["w"]
+        canvas.hover(position={"x": 0.5 * cell, "y": 1.5 * cell})
+        expect(root.locator(".gm-tip")).to_contain_text(data.names[asked["w"]])
+
+    drawn(w=60)
+    frames.clear()
+    page.get_by_text("Next patient").click()
+    drawn(w=60, patient=1)
+    assert 0 < max(frames) < 0.6 * whole, "names, cells and ranks crossed again"
+    page.get_by_text("Next layout").click()
+    drawn(w=59, patient=1)
+    page.get_by_text("Next patient").click()
+    drawn(w=59)
+    page.get_by_text("Next layout").click()
+    drawn(w=60)
+    page.reload()
+    drawn(w=60)
+
+
+def test_a_browser_that_never_got_a_layouts_shared_part_asks_for_it(gene_maps: AppServer, page: Page) -> None:
+    root = show(page, gene_maps, lost=1)
+    page.get_by_text("Next layout").click()
+    expect(page.get_by_text("run 3")).to_be_visible()  # the second run's block named a part that the browser lacks
+    expect(root.locator("canvas[role=application]")).to_have_attribute(
+        "aria-label", re.compile("33 rows by 32 columns")
+    )
+    data = example(w=32)
+    np.testing.assert_array_equal(shown_values(root, data), data.shown()[:, data.placed])
+
+
 def test_python_can_move_the_sliders(gene_maps: AppServer, page: Page) -> None:
     root, data = show(page, gene_maps), example()
     slide(root, "noise", 20)

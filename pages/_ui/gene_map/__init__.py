@@ -11,7 +11,7 @@ import streamlit as st
 
 from genomap_core.data.perturb import Perturbation
 from pages._ui.gene_map.data import MapData, Overlay, perturbation_fields
-from pages._ui.gene_map.packing import pack
+from pages._ui.gene_map.packing import Sent, pack
 
 __all__ = ["CONTROLS", "GeneMapEvent", "MapData", "Overlay", "gene_map", "perturbation_fields"]
 
@@ -82,10 +82,11 @@ def gene_map(
     memory.begin(initial, mounted=key in st.session_state)
     view = {"height": int(height), "columns": columns, "controls": list(controls)}
     result = _mount(
-        data=pack(data, view, memory.start, memory.epoch),
+        data=pack(data, view, memory.start, memory.epoch, memory.sent),
         key=key,
         on_perturbation_change=on_change or (lambda: None),
         on_cell_change=lambda: None,
+        on_lacking_change=memory.sent.forget,
     )
     cell = result.cell or {}
     return GeneMapEvent(memory.end(result.perturbation, data.seed), cell.get("feature"), cell.get("map"))
@@ -97,6 +98,7 @@ class _Memory:
     def __init__(self, initial: Perturbation) -> None:
         self.given = self.start = self.last = Perturbation(initial.level, initial.keep)
         self.epoch = 0
+        self.sent = Sent()
 
     def begin(self, initial: Perturbation, mounted: bool) -> None:
         """A new `initial` moves the sliders, unless it only repeats what they said; a map mounted anew resumes."""

@@ -11,7 +11,11 @@ export default function (component) {
   s.setStateValue = setStateValue;
   s.setTriggerValue = setTriggerValue;
   s.sizes.observe(root); // again after Streamlit ran the cleanup below
-  if (bytes && digestOf(bytes) !== s.data?.digest) receive(s, parse(bytes));
+  if (bytes && digestOf(bytes) !== s.data?.digest) {
+    const data = parse(bytes);
+    if (data) receive(s, data);
+    else setTriggerValue("lacking", true); // Python then sends the whole
+  }
   return () => s.sizes.disconnect();
 }
 

@@ -2,6 +2,9 @@
 
 ``uint32 header length | SHA-256 of the rest | JSON header, padded to 4 | arrays, each padded to 4``. The header lists
 the arrays as ``[name, type, length]``. Little-endian, as every browser's typed arrays are in practice.
+
+What all patients of a layout share (`COMMON`) stays out where the browser has it from an earlier block: the header
+names its digest.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,14 +27,39 @@ EXACT_CELLS = 250_000
 """Up to so many values in all maps together, every map crosses in float32; beyond, only the first one."""
 STUDY_LEVELS = (0.05, 0.10, 0.15, 0.20)
 """Noise levels of the robustness study, marked on the slider."""
+COMMON = ("names", "features", "cells", "rank", "scale", "regions")
+"""Parts of the header and arrays that are the same for every patient of a layout."""
 MISSING_CODE = -32768
 _TYPES = {"float32": "f4", "int16": "i2", "int8": "i1", "uint8": "u1", "uint32": "u4", "int32": "i4"}
 
 
-_packed: WeakKeyDictionary[MapData, tuple[str, bytes]] = WeakKeyDictionary()
+class Sent:
+    """What one browser was given of a map: the common part, and the block that it came with (digests of both)."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """The browser says that it lacks the common part: it was reloaded, or a run was cut short."""
+        self.last = ("", b"")
+
+    def needs_whole(self, common: str, own: bytes) -> bool:
+        """Whether the common part must go with this block: if it is new, or if it went with this very block."""
+        if self.last[0] != common:
+            self.last = (common, own)
+        return self.last[1] == own
 
 
-def pack(data: MapData, view: Mapping[str, Any], initial: Perturbation = Perturbation(), epoch: int = 0) -> bytes:
+_packed: WeakKeyDictionary[MapData, tuple[str, _Parts]] = WeakKeyDictionary()
+
+
+def pack(
+    data: MapData,
+    view: Mapping[str, Any],
+    initial: Perturbation = Perturbation(),
+    epoch: int = 0,
+    sent: Sent | None = None,
+) -> bytes:
     """Everything the canvas needs; the same values give the same bytes, and Streamlit sends equal bytes once.
 
     Parameters
@@ -41,42 +70,67 @@ def pack(data: MapData, view: Mapping[str, Any], initial: Perturbation = Perturb
         JSON-able settings of the screen: ``height``, ``columns``, ``controls``.
     initial, epoch
         Where the sliders stand when the map first appears, or when ``epoch`` differs from the last one seen.
+    sent
+        What the browser was given before; it is brought up to date. None: nothing.
     """
     settings = json.dumps([dict(view), initial.level, initial.keep, epoch])
     known = _packed.get(data)  # lives as long as the value itself: patients' data are not kept longer
     if known is None or known[0] != settings:
-        known = _packed[data] = settings, _pack(data, view, initial, epoch)
-    return known[1]
+        known = _packed[data] = settings, _Parts(data, view, initial, epoch)
+    parts = known[1]
+    whole = (sent or Sent()).needs_whole(parts.common, parts.own[4:36])
+    return parts.whole if whole else parts.own
 
 
-def _pack(data: MapData, view: Mapping[str, Any], initial: Perturbation, epoch: int) -> bytes:
-    height, width = data.places.shape
-    arrays, encoding = _arrays(data)
-    header: dict[str, Any] = {
-        "shape": [int(data.places.n_channels), int(height), int(width)],
-        "maps": data.n_maps,
-        "features": len(data.placed),
-        "names": [str(data.names[j]) for j in data.placed],
-        "labels": [str(text) for text in data.labels],
-        "channels": [str(text) for text in data.channel_names],
-        "regionNames": [str(text) for text in data.region_names],
-        "title": data.title,
-        "unit": data.unit,
-        "noun": data.noun,
-        "range": [float(v) for v in data.span],
-        "diverging": data.diverging,
-        "overlays": [{"label": o.label, "limit": o.span} for o in data.overlays],
-        "seed": int(data.seed),
-        "study": list(STUDY_LEVELS),
-        "maxLevel": MAX_LEVEL,
-        "initial": {"level": initial.level, "keep": initial.keep, "epoch": epoch},
-        "research": RESEARCH_USE,
-        **encoding,
-        **view,
-        "arrays": [[name, _name(array), int(array.size)] for name, array in arrays.items()],
-    }
+class _Parts:
+    """A map's block without the common part (``own``) and with it."""
+
+    def __init__(self, data: MapData, view: Mapping[str, Any], initial: Perturbation, epoch: int) -> None:
+        height, width = data.places.shape
+        arrays, encoding = _arrays(data)
+        self.common = _common_digest(data, arrays)
+        header: dict[str, Any] = {
+            "shape": [int(data.places.n_channels), int(height), int(width)],
+            "maps": data.n_maps,
+            "labels": [str(text) for text in data.labels],
+            "channels": [str(text) for text in data.channel_names],
+            "regionNames": [str(text) for text in data.region_names],
+            "title": data.title,
+            "unit": data.unit,
+            "noun": data.noun,
+            "range": [float(v) for v in data.span],
+            "diverging": data.diverging,
+            "overlays": [{"label": o.label, "limit": o.span} for o in data.overlays],
+            "seed": int(data.seed),
+            "study": list(STUDY_LEVELS),
+            "maxLevel": MAX_LEVEL,
+            "initial": {"level": initial.level, "keep": initial.keep, "epoch": epoch},
+            "research": RESEARCH_USE,
+            "common": self.common,
+            **encoding,
+            **view,
+        }
+        self.own = _block(header, {name: array for name, array in arrays.items() if name not in COMMON})
+        self._rest = data.names, data.placed, header, arrays  # not `data`: it would keep itself alive
+
+    @cached_property
+    def whole(self) -> bytes:
+        names, placed, header, arrays = self._rest
+        return _block(header | {"names": [str(names[j]) for j in placed], "commonParts": COMMON}, arrays)
+
+
+def _common_digest(data: MapData, arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(json.dumps(data.names).encode())
+    for name in COMMON:
+        if name in arrays:
+            digest.update(name.encode() + arrays[name].tobytes())
+    return digest.hexdigest()
+
+
+def _block(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    listed = [[name, _name(array), int(array.size)] for name, array in arrays.items()]
     body = b"".join(_padded(array.astype(f"<{_TYPES[_name(array)]}").tobytes()) for array in arrays.values())
-    head = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
+    head = json.dumps({**header, "arrays": listed}, ensure_ascii=False, allow_nan=False).encode()
     rest = _padded(head) + body
     return len(head).to_bytes(4, "little") + hashlib.sha256(rest).digest() + rest
 

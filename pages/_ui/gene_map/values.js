@@ -11,7 +11,23 @@ function digestOf(bytes) {
   return text;
 }
 
-/** Header and arrays of packing.py; rounded maps are decoded, so that all maps are one Float32Array. */
+const commons = new Map(); // by digest: copies of what all patients of a layout share; outlives a map on the page
+const MOST_COMMONS = 4;
+
+/** The common part that `block` brings or names; undefined if it is named only and not here. */
+function commonOf(block) {
+  const common = !block.commonParts ? commons.get(block.common)
+    : Object.fromEntries(block.commonParts.filter((name) => name in block).map((name) => [name, block[name].slice()]));
+  commons.delete(block.common); // the last used is the last to go
+  if (common) commons.set(block.common, common);
+  if (commons.size > MOST_COMMONS) commons.delete(commons.keys().next().value);
+  return common;
+}
+
+/**
+ * Header and arrays of packing.py; null if the common part is not here.
+ * Rounded maps are decoded, so that all maps are one Float32Array.
+ */
 function parse(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(36, 36 + length)));
@@ -22,7 +38,9 @@ function parse(bytes) {
     arrays[name] = new ARRAY_TYPES[type](body, offset, size);
     offset += Math.ceil(arrays[name].byteLength / 4) * 4;
   }
-  const data = { ...header, digest: digestOf(bytes), ...arrays };
+  const common = commonOf({ ...header, ...arrays });
+  if (!common) return null;
+  const data = { ...header, digest: digestOf(bytes), ...arrays, ...common };
   data.values = decoded(data.values, data.rounded, (code) =>
     code === MISSING_CODE ? NaN : (code + 32500) * data.step + data.low);
   if (data.noise) data.noise = decoded(data.noise, data.roundedNoise, (code) => code * data.noiseStep);
