@@ -1,0 +1,103 @@
+"""The Expression page: the shipped comparison, genes, one patient, work that is queued, a table instead of images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from app_harness import button, open_page, select, texts
+
+from genomap_core.workflows.expression_jobs import read_cohort
+from genomap_core.workflows.expression_result import ExpressionResult
+from genomap_core.workflows.expression_samples import COMPARED
+from pages._ui.session import jobs
+
+
+@pytest.fixture(scope="module")
+def result() -> ExpressionResult:
+    return ExpressionResult.load(COMPARED)
+
+
+def queued(app) -> list:
+    return [j for j in jobs().list(app.session_state["session"].owner) if "expression_jobs" in j.task]
+
+
+def table(app, column: str):
+    return next(d.value for d in app.dataframe if column in d.value)
+
+
+def test_the_page_opens_on_the_shipped_comparison(app, result) -> None:
+    open_page(app, "expression")
+    assert not app.exception
+    counts = result.statistics["all"]["dense"].summary()
+    shown = {m.label: m.value for m in app.metric}
+    assert shown["Predicted"] == f"{counts['n_predicted']:,} of {counts['n_genes']:,}"
+    assert shown["Better than ridge"] == f"{counts['n_better_than_ridge_fdr_below_0.05']:,}"
+    genes = table(app, "gene")
+    assert len(genes) == len(result.genes)
+    assert genes["r"].is_monotonic_decreasing
+
+
+def test_genes_are_searched_and_filtered(app, result) -> None:
+    open_page(app, "expression")
+    next(t for t in app.text_input if t.label == "Search a gene").set_value("gene01").run()
+    assert set(table(app, "gene")["gene"]) == {g for g in result.genes if g.startswith("GENE01")}
+    next(t for t in app.toggle if t.label == "Predicted ones only").set_value(True).run()
+    expected = {g for g, ok in zip(result.genes, result.statistics["all"]["dense"].predicted) if ok and "GENE01" in g}
+    assert set(table(app, "gene")["gene"]) == expected
+
+
+def test_a_gene_is_shown_in_all_patients(app, result) -> None:
+    open_page(app, "expression")
+    s = result.statistics["all"]["dense"]
+    best = int(np.argmax(s.r))
+    assert select(app, "Gene, best predicted first").value == best
+    assert table(app, "Figure")["Value"][0].startswith(f"{s.r[best]:.3f}")
+    worst = int(np.argmin(s.r))
+    select(app, "Gene, best predicted first").set_value(worst).run()
+    assert not app.exception
+    assert "this gene is **not predicted**" in texts(app)
+
+
+def test_a_prediction_is_explained_by_the_network_that_never_saw_the_patient(app, result) -> None:
+    open_page(app, "expression")
+    shown = {m.label: m.value for m in app.metric}
+    assert {"Predicted (standard deviations)", "Random orders beaten"} <= set(shown)
+    best = int(np.argmax(result.statistics["all"]["dense"].r))
+    train = result.fold_of_row != result.fold_of_row[0]
+    z = (result.champion.predicted[0, best] - result.truth[train, best].mean()) / result.truth[train, best].std()
+    assert float(shown["Predicted (standard deviations)"]) == pytest.approx(z, abs=0.06), "weights lie in 16 bits"
+    select(app, "Patient or spot").set_value(7).run()
+    assert not app.exception
+    select(app, "Method").set_value("Occlusion").run()
+    assert not app.exception
+
+
+def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
+    open_page(app, "expression")
+    select(app, "Work").set_value("train")
+    next(n for n in app.number_input if n.label == "Epochs").set_value(1)
+    button(app, "Start").click().run()
+    assert not app.exception
+    (job,) = queued(app)
+    assert job.title == "Expression network on Simulated images + expression cohort"
+    folder = jobs().folder(job.id, app.session_state["session"].owner)
+    assert len(read_cohort(folder, {}).genes) == 400
+    jobs().cancel(job.id, app.session_state["session"].owner)
+
+
+def test_without_a_head_nothing_is_queued(app) -> None:
+    open_page(app, "expression")
+    app.multiselect[0].set_value([])
+    button(app, "Start").click().run()
+    assert "choose at least one" in texts(app)
+    assert not queued(app)
+
+
+def test_one_type_of_a_table_is_predicted_from_another(app) -> None:
+    open_page(app, "data")
+    next(b for b in app.button if b.key == "sample-multiomics").click().run()
+    open_page(app, "expression")
+    app.radio(key="expression_patients").set_value("table").run()
+    assert not app.exception
+    assert select(app, "Network").options == ["Patches of a map (tables)"]
+    assert "a table's features" in texts(app).replace("\\", "")
