@@ -125,14 +125,6 @@ class ExpressionCohort:
         rows = np.asarray(rows)
         return replace(self, source=self.source.take(rows), expression=self.expression[rows], cohort=self.cohort[rows])
 
-    def exchanged(self, seed: int) -> ExpressionCohort:
-        """Every patient with the expression of another one of his cohort (his section): nothing is left to find."""
-        rng, order = np.random.default_rng(seed), np.arange(self.n_samples)
-        for code in np.unique(self.within):
-            own = np.flatnonzero(self.within == code)
-            order[own] = rng.permutation(own)
-        return replace(self, expression=self.expression[order])
-
 
 def expression_cohort(cohort: ImagingCohort, options: ExpressionOptions = ExpressionOptions()) -> ExpressionCohort:
     """Choose, check and transform what is to be predicted.

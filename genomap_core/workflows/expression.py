@@ -13,6 +13,7 @@ from genomap_core.data.expression import ExpressionCohort
 from genomap_core.data.expression_networks import HEADS, ExpressionConfig
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.workflows.expression_controls import shuffled
 from genomap_core.workflows.expression_linear import image_features, ridge_predict
 from genomap_core.workflows.expression_result import ExpressionResult, ExpressionRun, fold_file, run_file, summarise
 from genomap_core.workflows.meter import measure
@@ -136,7 +137,7 @@ def _run(
     tell: _Tell,
     keep: Path | None,
 ) -> ExpressionRun:
-    shown = cohort.exchanged(config.seed) if name == "exchanged" else cohort
+    shown = shuffled(cohort, config.seed) if name == "exchanged" else cohort
     predicted = np.full(cohort.expression.shape, np.nan, np.float32)
     seconds = peak = 0.0
     parameters = 0

@@ -79,6 +79,7 @@ def _form(cohort: ImagingCohort) -> tuple[str, dict[str, Any], dict[str, Any]] |
             disabled=not labelled,
             help="Differences between cohorts then don't count as prediction." if labelled else "There is no label.",
         )
+        alone = st.toggle("A network for each cohort instead of one for all", disabled=not labelled)
         if not st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
             return None
     if not heads:
@@ -88,7 +89,16 @@ def _form(cohort: ImagingCohort) -> tuple[str, dict[str, Any], dict[str, Any]] |
     if what == "train":
         return what, options, network | {"head": heads[0]}
     ExpressionCompareConfig(tuple(heads), n_folds=int(folds))
-    return what, options, {"heads": heads, "n_folds": int(folds), "training": network}
+    return (
+        what,
+        options,
+        {
+            "heads": heads,
+            "n_folds": int(folds),
+            "per_cohort": bool(alone and apart),
+            "training": network,
+        },
+    )
 
 
 def _compared(job: Job) -> None:

@@ -104,11 +104,6 @@ def test_classes_may_be_cohorts() -> None:
     found = planted_expression(options=ExpressionOptions(by_label=True), y=y, classes=("GBM", "LGG"))
     assert found.cohort_names == ("GBM", "LGG")
     np.testing.assert_array_equal(found.cohort, y)
-    moved = found.exchanged(1)
-    for code in (0, 1):
-        own, theirs = (np.sort(c.expression[y == code], axis=0) for c in (found, moved))
-        np.testing.assert_array_equal(own, theirs)
-    assert (moved.expression != found.expression).any(axis=1).mean() > 0.9
     with pytest.raises(InputError, match="no label"):
         planted_expression(options=ExpressionOptions(by_label=True))
     with pytest.raises(InputError, match="'rare' has fewer than 4"):

@@ -61,7 +61,7 @@ def test_trained_on_the_expression_of_others_nothing_is_predicted(result) -> Non
 
 
 def test_predictions_rest_on_the_lesion(result, truth) -> None:
-    """Planted genes follow traits of the lesion: its pixels carry more of a prediction than their share of the image."""
+    """Planted genes follow traits of the lesion: its pixels carry more of a prediction than their share of the area."""
     genes = np.flatnonzero((truth.driven_by == 1) & (result.statistics["all"]["dense"].r > 0.3))
     ratios = []
     cache: dict[object, object] = {}

@@ -1,8 +1,11 @@
 """Statistics of predicted genes hold: what is planted is found, what is not there is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from genomap_core.data.expression import ExpressionOptions, expression_cohort
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.data.synthetic_radiogenomics import RadiogenomicSimulation, simulate_radiogenomics
 from genomap_core.errors import InputError
@@ -50,10 +53,10 @@ def test_planted_genes_are_found_and_few_others():
 
 def test_where_nothing_is_to_be_found_nothing_or_little_is(simulated):
     """Every discovery is false here: the false discovery rate is how often there is any."""
-    numbers = standardised(simulated.cohort)
+    numbers, cohort = standardised(simulated.cohort), expression_cohort(simulated.cohort)
     by_rule, by_permutation, shares = [], [], []
     for seed in range(12):
-        found = ridge_statistics(numbers, shuffled(simulated.cohort, seed).table.X, seed)
+        found = ridge_statistics(numbers, shuffled(cohort, seed).expression, seed)
         by_rule.append(found.predicted.any())
         by_permutation.append((found.permutation_fdr < 0.05).any())
         shares.append((found.permutation_p < 0.05).mean())
@@ -93,15 +96,16 @@ def test_cohorts_that_differ_are_no_prediction():
 
 
 def test_a_shuffled_cohort_keeps_its_rows_and_its_cohorts(simulated):
-    codes = np.arange(160) % 4
-    plain, moved = simulated.cohort, shuffled(simulated.cohort, 3, codes)
+    codes = np.arange(simulated.cohort.n_samples) % 4
+    table = replace(simulated.cohort.table, y=codes, classes=("a", "b", "c", "d"))
+    plain = expression_cohort(replace(simulated.cohort, table=table), ExpressionOptions(by_label=True))
+    moved = shuffled(plain, 3)
     for code in range(4):
-        rows, again = (np.asarray(c.table.X)[codes == code] for c in (plain, moved))
+        rows, again = (c.expression[codes == code] for c in (plain, moved))
         np.testing.assert_array_equal(rows[np.lexsort(rows.T)], again[np.lexsort(again.T)])
-    assert (plain.table.X == moved.table.X).all(1).mean() < 0.1
-    assert moved.images is plain.images
-    assert moved.table.sample_ids == plain.table.sample_ids
-    assert moved.digest == shuffled(plain, 3, codes).digest != shuffled(plain, 4, codes).digest
+    assert (plain.expression == moved.expression).all(1).mean() < 0.1
+    assert moved.source is plain.source
+    assert moved.digest == shuffled(plain, 3).digest != shuffled(plain, 4).digest
 
 
 def test_what_does_not_fit_is_refused():
