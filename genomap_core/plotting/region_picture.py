@@ -6,7 +6,7 @@ import numpy as np
 
 from genomap_core.plotting.colour import normalise, vik
 
-_SCALE = 6
+_SCALE = 9
 """Screen pixels of one pixel of an image of 64: borders and numbers stay readable."""
 
 
@@ -45,7 +45,7 @@ def with_regions(rgb: np.ndarray, labels: np.ndarray, numbered: bool = True) -> 
     large[border] = 255
     picture = Image.fromarray(large)
     if numbered:
-        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=max(11, 2 * k))
+        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=max(18, round(2.5 * k)))
         for label in np.unique(labels[labels >= 0]):
             rows, columns = np.nonzero(labels == label)
             nearest = np.hypot(rows - rows.mean(), columns - columns.mean()).argmin()  # inside, whatever its shape
