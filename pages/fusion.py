@@ -12,6 +12,7 @@ with shell.page("Fusion", "Images and omics of the same patients in one network,
     found = fusion_views.chosen_comparison(session)
     compare, patient, train = st.tabs(["What fusion gains", "One patient", "Train and compare"])
     with compare, shell.errors_shown():
+        fusion_views.not_compared(session, found)
         fusion_views.result(found)
     with patient, shell.errors_shown():
         fusion_patient.panel(session, found)
