@@ -20,8 +20,8 @@ from genomap_core.io.manifest import Manifest, read_manifest
 from genomap_core.io.tables import read_table
 from genomap_core.io.units import stem_of
 
-_MINOR = ("few-samples", "small-class", "no-features", "one-sample", "missing-label")
-"""Not said of one table among several; who has no label is said of the cohort."""
+_MINOR = ("few-samples", "small-class", "no-features", "one-sample")
+"""Not said of one table among several."""
 
 
 _NAME_IT = "Write the name of the column to predict under Class to predict."
