@@ -83,15 +83,15 @@ def _panel(session: Session, found: Comparison) -> None:
             ),
         )
     _answer(found, int(row), seen, parts)
-    omics = st.container()
-    if r.has_images:
+    omics, sees_image = st.container(), r.has_images and r.champion != "omics"
+    if sees_image:
         image, omics = omics.container(key="wide-fusion").columns(2, gap="medium")
         with image:
             _image(found, session, spec | {"target": int(target)}, seen, parts)
     with omics:
         _maps(cohort, int(row), about, seen, parts)
     _faithful(why)
-    if r.has_images:
+    if sees_image:
         _interaction(why, parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def chosen_comparison(session: Session) -> Comparison:
     found: dict[str, tuple[Path, str]] = {}
     for job in sorted(jobs().list(session.owner), key=lambda j: j.created, reverse=True):
         if job.task == f"genomap_core.workflows.{COMPARE}" and job.status == "done":
-            found[job.id] = jobs().folder(job.id, session.owner), f"{job.title} ({job.id[:6]})"
+            when = datetime.fromtimestamp(job.created).strftime("%Y-%m-%d %H:%M")
+            found[job.id] = jobs().folder(job.id, session.owner), f"{job.title}, {when}"
     found["shipped"] = COMPARED, "Simulated cohort (comes with the program)"
     names = list(found)
     chosen = names[0]

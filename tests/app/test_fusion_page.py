@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from app_harness import button, open_page, select, texts
 
-from genomap_core.data.imaging import ImagingCohort
 from genomap_core.errors import JobError
 from genomap_core.workflows.fusion_samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion_scores import FusionResult
@@ -26,6 +25,16 @@ def start(app, **values) -> None:
         app.run()
     next(b for b in app.button if b.label == "Start").click()
     app.run()
+
+
+def submitted(monkeypatch) -> list:
+    """What is asked for from now on, as options and cohort; nothing is queued."""
+    asked: list = []
+    monkeypatch.setattr(
+        "pages._ui.fusion_views.job_panel.submit",
+        lambda session, task, spec, title, cohort: asked.append((spec, cohort)),
+    )
+    return asked
 
 
 def networks(app):
@@ -73,7 +82,7 @@ def test_without_a_network_nothing_is_queued(app) -> None:
     assert not queued(app)
 
 
-def test_a_table_of_several_omics_types_needs_no_images(app) -> None:
+def test_a_table_of_several_omics_types_needs_no_images(app, monkeypatch) -> None:
     open_page(app, "data")
     next(b for b in app.button if b.key == "sample-multiomics").click().run()
     open_page(app, "fusion")
@@ -81,13 +90,14 @@ def test_a_table_of_several_omics_types_needs_no_images(app) -> None:
     assert not app.exception
     assert "Simulated multi-omics cohort: 160 patients" in texts(app).replace("*", "").replace("\\", "")
     assert networks(app) is None, "there is nothing to choose"
+    asked = submitted(monkeypatch)
     start(app, Epochs=1)
-    (job,) = queued(app)
-    assert job.spec["config"]["variants"] == ["omics"]
-    jobs().cancel(job.id, app.session_state["session"].owner)
+    (spec, cohort) = asked[0]
+    assert spec["config"]["variants"] == ["omics"]
+    assert not cohort.channels
 
 
-def test_a_class_of_one_group_is_left_out_and_the_folds_are_as_many_as_can_be_made(app) -> None:
+def test_a_class_of_one_group_is_left_out_and_the_folds_are_as_many_as_can_be_made(app, monkeypatch) -> None:
     open_page(app, "data")
     session = app.session_state["session"]
     y = np.array([0, 1] * 9 + [2] * 6)
@@ -107,12 +117,12 @@ def test_a_class_of_one_group_is_left_out_and_the_folds_are_as_many_as_can_be_ma
     assert "Left out at first: fat, seen in one group only" in words
     assert "This is the example that comes with the program" in words
     assert next(n for n in app.number_input if n.label == "Folds").max == 3
+    asked = submitted(monkeypatch)
     start(app, Epochs=1)
-    (job,) = queued(app)
-    given = ImagingCohort.load(jobs().folder(job.id, session.owner) / "imaging.npz")
-    jobs().cancel(job.id, session.owner)
+    (spec, given) = asked[0]
     assert given.table.classes == ("tumour", "stroma")
-    assert (given.n_samples, job.spec["config"]["n_folds"]) == (18, 3)
+    assert given.table.y.tolist() == [0, 1] * 9
+    assert (given.n_samples, spec["config"]["n_folds"]) == (18, 3)
     next(m for m in app.multiselect if m.label.startswith("Classes")).set_value([0]).run()
     assert "choose at least two" in texts(app)
 
