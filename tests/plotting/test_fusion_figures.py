@@ -50,3 +50,4 @@ def test_borders_run_between_regions_and_nowhere_else():
     assert found.shape == (576, 576, 3)
     assert set(np.nonzero((found == 255).all(axis=2))[1]) == {288}
     assert (with_regions(rgb, labels) != found).any()  # the numbers
+    assert (with_regions(rgb + 255, labels, numbered=False) == 0).any(), "borders are seen on bright tissue too"
