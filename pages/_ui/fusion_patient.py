@@ -114,7 +114,16 @@ def _answer(found: Comparison, row: int, seen: dict[str, Any], parts: dict[str, 
         caption("What each type of data does for each class's probability in this patient (exact Shapley values).")
 
 
+@st.fragment
 def _image(
+    found: Comparison, session: Session, spec: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]
+) -> None:
+    """The image and what lies over it; another overlay draws nothing else again."""
+    with errors_shown():
+        _overlaid_image(found, session, spec, seen, parts)
+
+
+def _overlaid_image(
     found: Comparison, session: Session, spec: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]
 ) -> None:
     st.subheader("Image")
