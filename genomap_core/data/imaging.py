@@ -120,6 +120,19 @@ class ImagingCohort:
             sections=part(self.sections),
         )
 
+    def of_classes(self, classes: Sequence[int]) -> ImagingCohort:
+        """The patients of these classes (codes into ``table.classes``), numbered anew in this order."""
+        y = self.table.y
+        if y is None:
+            raise InputError(f"{self.name} has no labels: choose a class to predict on the Data page.")
+        if list(classes) == list(range(len(self.table.classes))):
+            return self
+        rows = np.flatnonzero(np.isin(y, np.asarray(classes, np.int64)))
+        kept = self.take(rows)
+        codes = np.array([list(classes).index(code) for code in y[rows]], np.int64)
+        names = tuple(self.table.classes[code] for code in classes)
+        return replace(kept, table=replace(kept.table, y=codes, classes=names))
+
     def save(self, path: str | Path | BinaryIO) -> None:
         """Write as one ``.npz`` (no pickle), images in half precision."""
         table = io.BytesIO()

@@ -94,6 +94,21 @@ def equal_rows(X: Matrix) -> list[tuple[int, ...]]:
     return _same(keys, every, lambda i, j: np.array_equal(X[i], X[j], equal_nan=True))
 
 
+def alike_by_chance(X: Matrix, varying: np.ndarray, pairs: float = 0.01) -> bool:
+    """Whether more than so many pairs of different samples would agree in all ``varying`` columns: groups written as
+    0 and 1 say nothing of who is whose twin. Columns are taken as independent, which makes agreement look rarer.
+    """
+    n = X.shape[0]
+    expected = n * (n - 1) / 2
+    for j in varying.tolist():
+        column = X[:, j] if isinstance(X, np.ndarray) else X[:, [j]].toarray().ravel()
+        counts = np.unique(column, return_counts=True)[1]
+        expected *= float(counts @ (counts - 1)) / (n * (n - 1))
+        if expected <= pairs:
+            return False
+    return True
+
+
 def sample_values(X: Matrix, count: int = 200_000) -> np.ndarray:
     """About ``count`` present values from all over the array, for quantiles; the same ones every time."""
     if not isinstance(X, np.ndarray):

@@ -8,7 +8,7 @@ import numpy as np
 
 from genomap_core.data.message import Message, limited, plural, shown, some
 from genomap_core.data.schema_cohort import Cohort
-from genomap_core.data.schema_stats import ColumnStats, equal_columns, equal_rows, sample_values
+from genomap_core.data.schema_stats import ColumnStats, alike_by_chance, equal_columns, equal_rows, sample_values
 
 SENTINELS = (-9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)
 
@@ -111,7 +111,8 @@ def check_equal(cohort: Cohort, stats: ColumnStats) -> list[Message]:
         pairs = some(f"{shown(cohort.names[g[1]])} = {shown(cohort.names[g[0]])}" for g in groups)
         text = f"{plural(count, 'duplicate feature')} with the values of another one: {pairs}."
         said.append(Message("warn", "equal-features", text, cohort.names[groups[0][1]], remedy="Keep one of each."))
-    if len(varying) >= 5 and (groups := equal_rows(cohort.values)):
+    groups = equal_rows(cohort.values) if len(varying) >= 5 else []
+    if groups and not alike_by_chance(cohort.values, varying):
         count = sum(len(group) - 1 for group in groups)
         pairs = some(f"{cohort.row(g[1])} = {cohort.row(g[0])}" for g in groups)
         text = f"{plural(count, 'duplicate sample')} with all feature values of another one under another id: {pairs}."

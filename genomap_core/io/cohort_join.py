@@ -66,8 +66,9 @@ def _said_on_owners(lost: Sequence[str], bent: Sequence[str], alone: Sequence[st
         said.append(Message("warn", "no-image", text, remedy="Add the images, named by sample id."))
     if lost:
         stems = (stem_of(units.units[int(k)].label) for k in lost)
-        names = some("(not shown)" if may_name_a_person(stem) else stem for stem in stems)
-        text = f"{plural(len(lost), 'image')} without a row in a table, or with several, left out: {names}."
+        named = [stem for stem in stems if not may_name_a_person(stem)]
+        names = f": {some(named)}" if named else " (names not shown)"
+        text = f"{plural(len(lost), 'image')} without a row in a table, or with several, left out{names}."
         remedy = "Add rows with their ids, rename the images, or give a manifest (columns patient, file)."
         said.append(Message("warn", "no-row", text, remedy=remedy))
     if bent:

@@ -24,6 +24,9 @@ _MINOR = ("few-samples", "small-class", "no-features", "one-sample")
 """Not said of one table among several."""
 
 
+_NAME_IT = "Write the name of the column to predict under Class to predict."
+
+
 @dataclass(frozen=True, eq=False)
 class TypeTable:
     """One type of omics: ``name`` is shown, ``data`` its rows; ``file`` stays inside."""
@@ -93,7 +96,7 @@ def read_cohort_tables(files: Sequence[tuple[str, bytes]], target: str = "") -> 
     if manifest is not None and manifest.labels:
         classes = tuple(sorted(set(manifest.labels.values())))
         found.append(_Labels("the manifest", True, classes, manifest.labels))
-    labels, classes, label_said = _choose_labels(found)
+    labels, classes, label_said = _choose_labels(found, bool(files))
     return CohortTables(tuple(types), labels, classes, groups, manifest, (*said, *label_said))
 
 
@@ -142,10 +145,11 @@ def _distinct(title: str, types: Sequence[TypeTable]) -> str:
     return next(name for k in range(1, len(taken) + 2) if (name := plain if k == 1 else f"{plain} {k}") not in taken)
 
 
-def _choose_labels(found: Sequence[_Labels]) -> tuple[dict[str, str], tuple[str, ...], list[Message]]:
+def _choose_labels(found: Sequence[_Labels], tables: bool) -> tuple[dict[str, str], tuple[str, ...], list[Message]]:
     """The labels of the first table with a sure column of them; others may fill gaps of the same classes."""
     if not found:
-        return {}, (), [Message("ok", "no-labels", "No table has a column with labels: the cohort has none.")]
+        text = "No table has a column with labels: no network can be trained."
+        return {}, (), [Message("ok", "no-labels", text, remedy=_NAME_IT)] if tables else []
     main = next((one for one in found if one.sure), found[0])
     labels, said = dict(main.of), []
     for other in found:

@@ -76,6 +76,10 @@ def feature_distribution(
     return fig
 
 
+_WIDE = 0.15
+"""Share that has room for its number inside of the bar; one that has not would be written in tiny letters."""
+
+
 def probability_bars(
     rows: Sequence[tuple[str, np.ndarray, np.ndarray | None, np.ndarray | None]], classes: Sequence[str]
 ) -> Figure:
@@ -101,7 +105,8 @@ def probability_bars(
         fig.add_bar(
             x=proba, y=names, orientation="h", name=plain(label), error_x=error,
             marker_color=colour_of(i),
-            text=[f"{p:.0%}" for p in proba], textposition="inside", insidetextanchor="start", textangle=0,
+            text=[f"{p:.0%}" for p in proba], textangle=0, insidetextanchor="start",
+            textposition=["inside" if error or p >= _WIDE else "outside" for p in proba],
             hovertemplate="%{y}: %{x:.1%}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
     fig.update_xaxes(range=[0, 1.02], tickformat=".0%")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def type_heatmap(values: np.ndarray, types: Sequence[str], classes: Sequence[str]) -> Figure:
     """``(k, C)`` mean change of a class's probability by each type of data, NaN for a class without patients."""
-    return _signed(values, types, classes, "change of probability", "%{y}, %{x}: %{z:+.3f}", ".2f", 46)
+    return _signed(values, types, classes, "change of<br>probability", "%{y}, %{x}: %{z:+.3f}", ".2f", 46)
 
 
 def interaction_heatmap(
@@ -26,7 +26,14 @@ def interaction_heatmap(
 
     ``least``: the colour scale reaches at least so far, so that what is next to nothing looks like nothing.
     """
-    return _signed(values, modules, regions, "log-odds", "%{y} with region %{x}: %{z:+.3f}", None, 26, least)
+    fig = _signed(values, modules, regions, "log-odds", "%{y} with region %{x}: %{z:+.3f}", None, 26, least)
+    return fig.update_xaxes(title_text="region of the image")
+
+
+def _number(value: float, form: str) -> str:
+    """With its sign; zero has none."""
+    text = format(value, "+" + form)
+    return text if float(text) else text[1:]
 
 
 def _signed(
@@ -43,17 +50,17 @@ def _signed(
     limit = max(float(np.nanmax(np.abs(values))), least) if np.isfinite(values).any() else 1.0
     limit = limit or 1.0
     names, across = [plain(name) for name in rows], [plain(name) for name in columns]
-    fig = figure(row * len(rows) + 110)
+    fig = figure(max(row * len(rows) + 110, 260))
     fig.add_heatmap(
         z=values, x=across, y=names, zmin=-limit, zmax=limit, colorscale=colorscale(signed=True), xgap=2, ygap=2,
-        colorbar={"title": {"text": unit, "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        colorbar={"title": {"text": unit, "side": "top", "font": {"size": 12}}, "thickness": 12, "outlinewidth": 0},
         hovertemplate=hover + "<extra></extra>",
     )  # fmt: skip
     if text is not None:
         ink = vik()[normalise(values, -limit, limit)] @ np.array([0.299, 0.587, 0.114])
         for (i, j), v in np.ndenumerate(values):
             fig.add_annotation(
-                x=across[j], y=names[i], text="no patient" if np.isnan(v) else format(v, "+" + text), showarrow=False,
+                x=across[j], y=names[i], text="no patient" if np.isnan(v) else _number(v, text), showarrow=False,
                 font={"color": "#14161a" if ink[i, j] > 140 else "#ffffff", "size": 14},
             )  # fmt: skip
     fig.update_xaxes(showgrid=False, type="category", side="bottom")

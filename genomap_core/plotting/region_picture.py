@@ -6,7 +6,8 @@ import numpy as np
 
 from genomap_core.plotting.colour import normalise, vik
 
-_SCALE = 6
+_GREY = np.array([0.299, 0.587, 0.114])
+_SCALE = 9
 """Screen pixels of one pixel of an image of 64: borders and numbers stay readable."""
 
 
@@ -29,7 +30,7 @@ def overlaid(rgb: np.ndarray, values: np.ndarray, limit: float | None = None) ->
     limit = limit or float(np.quantile(np.abs(values), 0.995)) or 1.0
     colours = vik()[normalise(values, -limit, limit)].astype(np.float64)
     weight = 0.75 * np.clip(np.abs(values) / limit, 0, 1)[..., None]
-    grey = rgb @ np.array([0.299, 0.587, 0.114])
+    grey = rgb @ _GREY
     return ((1 - weight) * grey[..., None] + weight * colours).round().astype(np.uint8)
 
 
@@ -42,10 +43,10 @@ def with_regions(rgb: np.ndarray, labels: np.ndarray, numbered: bool = True) -> 
     border = np.zeros(big.shape, bool)
     border[1:] |= big[1:] != big[:-1]
     border[:, 1:] |= big[:, 1:] != big[:, :-1]
-    large[border] = 255
+    large[border] = 0 if border.any() and (large[border] @ _GREY).mean() > 140 else 255  # seen on tissue as on a scan
     picture = Image.fromarray(large)
     if numbered:
-        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=max(11, 2 * k))
+        draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=max(18, round(2.5 * k)))
         for label in np.unique(labels[labels >= 0]):
             rows, columns = np.nonzero(labels == label)
             nearest = np.hypot(rows - rows.mean(), columns - columns.mean()).argmin()  # inside, whatever its shape

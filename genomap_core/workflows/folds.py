@@ -5,18 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
 from genomap_core.errors import InputError
+
+
+def class_sizes(dataset: Dataset) -> np.ndarray:
+    """``(C,)`` samples of each class, or groups with a sample of it where groups exist; empty without labels."""
+    if dataset.y is None:
+        return np.zeros(0, np.int64)
+    units = np.arange(dataset.n_samples) if dataset.groups is None else dataset.groups
+    return np.array([len(np.unique(units[dataset.y == c])) for c in range(len(dataset.classes))], np.int64)
 
 
 def largest_fold_count(dataset: Dataset) -> int:
     """How many folds the smallest class allows, counted in groups where groups exist; 0 without labels."""
-    if dataset.y is None or not len(dataset.classes):
-        return 0
-    units = np.arange(dataset.n_samples) if dataset.groups is None else dataset.groups
-    present = np.unique(dataset.y)
-    if len(present) < 2:
-        return 0
-    return int(min(len(np.unique(units[dataset.y == c])) for c in present))
+    sizes = class_sizes(dataset)
+    present = sizes[sizes > 0]
+    return int(present.min()) if len(present) >= 2 else 0
 
 
 def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -29,15 +34,15 @@ def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarr
     """
     if dataset.y is None:
         raise InputError("The cohort has no labels: choose a target column on the Data page.")
-    present, counts = np.unique(dataset.y, return_counts=True)
+    present = np.unique(dataset.y)
     if len(present) < 2:
         raise InputError(f"All samples are of class {dataset.classes[present[0]]!r}: two classes are needed.")
     most = largest_fold_count(dataset)
     if n_folds < 2 or most < n_folds:
-        small = present[counts.argmin()]
-        unit = "samples" if dataset.groups is None else "groups"
+        small = present[class_sizes(dataset)[present].argmin()]
+        unit = "sample" if dataset.groups is None else "group"
         raise InputError(
-            f"{n_folds} folds can't be made: class {dataset.classes[small]!r} has {most} {unit}. "
+            f"{n_folds} folds can't be made: class {dataset.classes[small]!r} has {plural(most, unit)}. "
             + (f"Choose 2 to {most} folds." if most >= 2 else "Leave that class out, or add samples of it.")
         )
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold

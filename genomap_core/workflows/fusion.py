@@ -95,7 +95,7 @@ def compare_fusion(
     for k, name in enumerate(names):
 
         def tell(fold: int, p: Progress, k: int = k, name: str = name) -> None:
-            stage = f"{title(name)}: fold {fold + 1} of {len(folds)}"
+            stage = f"{title(name)}, fold {fold + 1} of {len(folds)}. Trainings done"
             on_progress(Progress(stage, k * len(folds) + fold, len(names) * len(folds), p.values))
 
         path = None if keep is None else keep / run_file(name)

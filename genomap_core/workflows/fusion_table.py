@@ -10,8 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from genomap_core.data.fusion_networks import BACKBONES, SPREADS, VARIANTS
 from genomap_core.data.imaging import ImagingCohort
+from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.workflows.fusion import FusionCompareConfig, compare_fusion
 from genomap_core.workflows.fusion_controls import title
 from genomap_core.workflows.fusion_data import load_cohort
@@ -55,6 +58,21 @@ def name_of(result: FusionResult, name: str) -> str:
 def report(result: FusionResult, notes: Sequence[str] = ()) -> str:
     """Tables and verdict as Markdown."""
     return "\n\n".join([*notes, markdown(score_rows(result)), markdown(gain_rows(result)), *verdict(result)]) + "\n"
+
+
+def heading(result: FusionResult) -> tuple[str, ...]:
+    """What a report begins with: whose it is, what was predicted, and how it was trained."""
+    counts = np.bincount(result.y, minlength=len(result.classes))
+    classes = ", ".join(f"{name} {count}" for name, count in zip(result.classes, counts, strict=True))
+    kinds = ", ".join([*(["images"] if result.has_images else []), *result.omics_names])
+    options = result.config
+    return (
+        f"# Images and omics: {result.name}",
+        RESEARCH_USE,
+        f"{len(result.y):,} patients or spots. Classes: {classes}. Data: {kinds}.",
+        f"{options['n_folds']} folds, {options['epochs']} epochs, network {BACKBONES[options['backbone']]}, seed "
+        f"{options['seed']}. In brackets: 95 % intervals.",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

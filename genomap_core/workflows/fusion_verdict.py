@@ -8,6 +8,8 @@ from genomap_core.workflows.scores import Score
 
 _METRIC = "balanced_accuracy"
 _SINGLES = ("image", "omics")
+FEWEST_GROUPS = 6
+"""Of fewer, even all on one side are no rarity: 2 * (1/2)^5 = 0.06."""
 _EXCHANGED = {"shuffled_omics": "omics", "shuffled_images": "images"}
 
 
@@ -18,6 +20,8 @@ def verdict(result: FusionResult) -> tuple[str, ...]:
     that holds against every kind alone and the controls whose rows were exchanged fall too.
     """
     said = [_level(result), *(_gain_of_fusion(result) if result.has_images else _gain_of_types(result))]
+    if few := _few_groups(result):
+        said.insert(1, _too_few(few))
     said += [*_controls(result), *_layout(result), *_others(result), _caution(result)]
     return tuple(said)
 
@@ -28,6 +32,11 @@ def gain_is_real(result: FusionResult) -> bool:
     drops = [c for c in _EXCHANGED if result.has_images or c == "shuffled_omics"]
     needed = [*rivals, *drops]
     return bool(rivals) and all(name in result.gain and _ahead(result, name) for name in needed)
+
+
+def images_used(result: FusionResult) -> bool:
+    """False where the first run is no worse with the images of other patients: nothing in them is shown to help."""
+    return "shuffled_images" not in result.gain or _ahead(result, "shuffled_images")
 
 
 def _rivals(result: FusionResult) -> list[str]:
@@ -41,12 +50,18 @@ def _difference(result: FusionResult, name: str) -> Score:
     return result.gain[name][_METRIC]
 
 
+def _few_groups(result: FusionResult) -> int:
+    """How many patients or sections there are where that is too few for any claim; 0 where they suffice."""
+    n = 0 if result.groups is None else len(set(result.groups.tolist()))
+    return n if n < FEWEST_GROUPS else 0
+
+
 def _ahead(result: FusionResult, name: str) -> bool:
-    return _difference(result, name).low > 0
+    return _difference(result, name).low > 0 and not _few_groups(result)
 
 
 def _behind(result: FusionResult, name: str) -> bool:
-    return _difference(result, name).high < 0
+    return _difference(result, name).high < 0 and not _few_groups(result)
 
 
 def _signed(score: Score) -> str:
@@ -56,8 +71,10 @@ def _signed(score: Score) -> str:
 def _level(result: FusionResult) -> str:
     score = result.scores[result.champion][_METRIC]
     chance = 1 / len(result.classes)
-    what = title(result.champion) if result.has_images else f"All {len(result.omics_names)} omics types together"
-    above = "above" if score.low > chance else "not to be told from"
+    k = len(result.omics_names)
+    types = "Both omics types together" if k == 2 else f"All {k} omics types together"
+    what = title(result.champion) if result.has_images else types
+    above = "above" if score.low > chance and not _few_groups(result) else "not to be told from"
     return (
         f"{what}: balanced accuracy {score.value:.3f} (95 % interval {score.low:.3f} to {score.high:.3f}), "
         f"{above} chance ({chance:.3f})."
@@ -131,14 +148,21 @@ def _others(result: FusionResult) -> list[str]:
     names = ["late", "attention", "logistic_both"] if result.has_images else ["logistic_omics"]
     said = []
     for name in (n for n in names if n in result.gain):
-        words = title(name)[0].lower() + title(name)[1:]
+        words = f"“{title(name)}”"
         if _ahead(result, name):
             said.append(f"It is ahead of {words}: {_signed(_difference(result, name))}.")
         elif _behind(result, name):
             said.append(f"It is behind {words}: {_signed(_difference(result, name))}.")
         else:
-            said.append(f"No difference to {words} can be claimed: {_signed(_difference(result, name))}.")
+            said.append(f"No difference from {words} can be claimed: {_signed(_difference(result, name))}.")
     return said
+
+
+def _too_few(few: int) -> str:
+    return (
+        f"All rows come from {few} groups (patients or sections): whatever the intervals say, nothing can be claimed "
+        f"of others. At least {FEWEST_GROUPS} groups are needed."
+    )
 
 
 def _caution(result: FusionResult) -> str:

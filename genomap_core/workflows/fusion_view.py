@@ -156,7 +156,8 @@ def _names(labels: np.ndarray, Z: np.ndarray, cohort: ImagingCohort) -> list[str
             r = np.nan_to_num(np.corrcoef(Z[:, own].T)) if len(own) > 1 else np.ones((1, 1))
         middle = own[int(r.sum(axis=0).argmax())]
         kind = cohort.table.omics_names[cohort.omics[middle]]
-        names.append(f"{kind}: {cohort.table.feature_names[middle]} + {len(own) - 1}")
+        more = f" and {len(own) - 1} more" if len(own) > 1 else ""
+        names.append(f"{kind}: {cohort.table.feature_names[middle].removeprefix(f'{kind}:')}{more}")
     return names
 
 

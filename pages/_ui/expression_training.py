@@ -11,7 +11,6 @@ from genomap_core.data.expression_networks import FRONTS, HEADS, LOSSES, Express
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job
-from genomap_core.workflows.expression import ExpressionCompareConfig
 from genomap_core.workflows.expression_jobs import MODEL
 from genomap_core.workflows.expression_samples import SAMPLE
 from genomap_core.workflows.fusion_data import without_images
@@ -21,6 +20,7 @@ from pages._ui.expression_views import COMPARE, TRAIN
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import Session, jobs
 from pages._ui.shell import page_link, plain
+from pages._ui.widgets import caption
 
 
 def training(session: Session) -> None:
@@ -55,50 +55,57 @@ def _cohort(session: Session) -> ImagingCohort:
     return images if chosen == "images" else without_images(table)
 
 
+WORK = {
+    "compare": (
+        "Compare, with controls",
+        "Networks, the same with random weights, a control and linear models on the same folds, with the statistics of "
+        "every gene: about a quarter of an hour for two hundred patients on two cores.",
+    ),
+    "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
+}
+
+
 def _form(cohort: ImagingCohort) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
     usual = ExpressionConfig()
-    with st.form("expression_training"):
-        a, b, c, d = st.columns(4)
-        what = a.selectbox(
-            "Work",
-            ["compare", "train"],
-            format_func={"compare": "Compare, with controls", "train": "Train one network"}.__getitem__,
-        )
-        target = b.selectbox("Predicted type", cohort.table.omics_names)
-        transform = c.selectbox("Values", list(TRANSFORMS), format_func=TRANSFORMS.get)
-        genes = d.number_input("Genes at most", 1, 20_000, 1000, help="Those that vary most; images play no part.")
+    what = st.selectbox("Work", list(WORK), format_func=lambda kind: WORK[kind][0], key="expression_work")
+    caption(WORK[what][1])
+    with st.form(f"expression_{what}"):
+        a, b, c = st.columns(3)
+        target = a.selectbox("Predicted type", cohort.table.omics_names)
+        transform = b.selectbox("Values", list(TRANSFORMS), format_func=TRANSFORMS.get)
+        genes = c.number_input("Genes at most", 1, 20_000, 1000, help="Those that vary most; images play no part.")
         fronts = [name for name in FRONTS if name != "patches"] if cohort.channels else ["patches"]
         front = a.selectbox("Network", fronts, format_func=FRONTS.get)
-        epochs = b.number_input("Epochs", 1, 500, usual.epochs)
-        folds = c.number_input("Folds", 2, 10, 5, help="Of a comparison; fewer where there are fewer groups.")
-        loss = d.selectbox("Loss", list(LOSSES), format_func=LOSSES.get)
-        heads = st.multiselect("Heads; a training takes the first", list(HEADS), list(HEADS), format_func=HEADS.get)
-        labelled = cohort.table.y is not None
-        apart = st.toggle(
-            "The classes of the label are cohorts: statistics for each",
-            disabled=not labelled,
-            help="Differences between cohorts then don't count as prediction." if labelled else "There is no label.",
-        )
-        alone = st.toggle("A network for each cohort instead of one for all", disabled=not labelled)
+        loss = b.selectbox("Loss", list(LOSSES), format_func=LOSSES.get)
+        epochs = c.number_input("Epochs", 1, 500, usual.epochs, help="How often each network sees every patient.")
+        options = {"target": target, "transform": transform, "max_genes": int(genes)}
+        network: dict[str, Any] = {"front": front, "epochs": int(epochs), "loss": loss}
+        config = network | {"head": a.selectbox("Head", list(HEADS), format_func=HEADS.get)} if what == "train" else {}
+        if what == "compare":
+            config, by_label = _comparison(cohort)
+            options |= {"by_label": by_label}
+            config |= {"training": network}
         if not st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
             return None
-    if not heads:
+    if what == "compare" and not config["heads"]:
         raise InputError("No head was chosen: choose at least one.")
-    network = {"front": front, "epochs": int(epochs), "loss": loss}
-    options = {"target": target, "transform": transform, "max_genes": int(genes), "by_label": bool(apart)}
-    if what == "train":
-        return what, options, network | {"head": heads[0]}
-    ExpressionCompareConfig(tuple(heads), n_folds=int(folds))
-    return (
-        what,
-        options,
-        {
-            "heads": heads,
-            "n_folds": int(folds),
-            "per_cohort": bool(alone and apart),
-            "training": network,
-        },
+    return what, options, config
+
+
+def _comparison(cohort: ImagingCohort) -> tuple[dict[str, Any], bool]:
+    """What a comparison alone asks for, and whether the label names cohorts."""
+    heads = st.multiselect(
+        "Heads; the first is looked at gene by gene", list(HEADS), list(HEADS), format_func=HEADS.get
     )
+    folds = st.number_input("Folds", 2, 10, 5, help="As many as there are patients or groups, where these are fewer.")
+    by_label = alone = False
+    if cohort.table.y is not None:
+        by_label = st.toggle(
+            "The classes of the label are cohorts: statistics for each",
+            help="Differences between cohorts then don't count as prediction.",
+        )
+        alone = st.toggle("A network for each of these cohorts instead of one for all")
+    return {"heads": heads, "n_folds": int(folds), "per_cohort": bool(alone and by_label)}, bool(by_label)
 
 
 def _compared(job: Job) -> None:

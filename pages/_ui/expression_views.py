@@ -22,7 +22,7 @@ from genomap_core.workflows.expression_verdict import verdict
 from pages._ui import jobs as job_panel
 from pages._ui.session import Session
 from pages._ui.shell import plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, file_stem
 
 TRAIN, COMPARE = "expression_jobs:train_task", "expression_jobs:compare_task"
 
@@ -50,6 +50,7 @@ class Comparison:
 def chosen_comparison(session: Session) -> Comparison:
     """The newest comparison of this tab, the one that comes with the program, or which of them is chosen."""
     folder = job_panel.chosen_folder(session, COMPARE, COMPARED, "Comparison")
+    job_panel.only_an_example(session, folder, COMPARED)
     return Comparison(folder, session.remember(("expression", str(folder)), lambda: ExpressionResult.load(folder)))
 
 
@@ -96,7 +97,7 @@ def genes(session: Session, found: Comparison) -> None:
     st.download_button(
         "Download the report",
         lambda: report(r).encode(),
-        "expression.md",
+        f"expression-{file_stem(r.name)}.md",
         on_click="ignore",
         icon=":material/download:",
         key=found.key("report"),

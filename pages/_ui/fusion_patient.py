@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,23 @@ import streamlit as st
 from genomap_core.data.imaging import ImagingCohort
 from genomap_core.plotting import interaction_heatmap, probability_bars, type_heatmap
 from genomap_core.plotting.region_picture import overlaid, to_rgb, with_regions
+from genomap_core.workflows.fusion_verdict import images_used
 from pages._ui.fusion_views import Comparison
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.session import Session, warm
+from pages._ui.shell import errors_shown
 from pages._ui.widgets import caption
 
 _VIEW = "genomap_core.workflows.fusion_view"
-REGIONS, PIXELS = "Regions (Shapley)", "Integrated Gradients"
-FURTHER = {"Layer Grad-CAM": "gradcam", "Occlusion": "occlusion"}
+REGIONS, PIXELS = "Regions", "Gradients"
+FURTHER = {"Grad-CAM": "gradcam", "Occlusion": "occlusion"}
+_METRIC = 190
+"""Pixels: four in a row of a wide page, two of a narrow one, no word cut."""
+METHODS = {
+    PIXELS: "Integrated Gradients from the image of the mean patient, in log-odds a pixel",
+    "Grad-CAM": "Layer Grad-CAM: where the last convolutions see the class, in no unit of its own",
+    "Occlusion": "Occlusion: how far the class falls while a patch is covered, in log-odds",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +43,12 @@ class _Places:
 
 @st.fragment
 def panel(session: Session, found: Comparison) -> None:
-    """Choose a patient and a class; see the answer of a network that never saw him, and what it rests on."""
+    """Choose a patient and a class; see the answer of a network that never saw that patient, and what it rests on."""
+    with errors_shown():  # a fragment that runs again is no longer in the page's own
+        _panel(session, found)
+
+
+def _panel(session: Session, found: Comparison) -> None:
     r, cohort = found.result, found.cohort(session)
     run = r.runs[0]
     if run.fold_of_row is None or run.types is None:
@@ -42,7 +57,7 @@ def panel(session: Session, found: Comparison) -> None:
     a, b = st.columns(2)
     ids = cohort.table.sample_ids
     row = a.selectbox(
-        "Patient",
+        "Patient" if r.groups is None else "Sample",
         range(len(r.y)),
         format_func=lambda i: f"{ids[i]} ({r.classes[r.y[i]]})",
         key=f"fusion-row-{r.digest[:8]}",
@@ -68,15 +83,15 @@ def panel(session: Session, found: Comparison) -> None:
             ),
         )
     _answer(found, int(row), seen, parts)
-    with st.container(key="wide-fusion"):
-        left, right = st.columns(2, gap="medium")
-    if r.has_images:
-        with left:
-            _image(session, spec | {"target": int(target)}, seen, parts)
-    with right if r.has_images else left:
+    omics, sees_image = st.container(), r.has_images and r.champion != "omics"
+    if sees_image:
+        image, omics = omics.container(key="wide-fusion").columns(2, gap="medium")
+        with image:
+            _image(found, session, spec | {"target": int(target)}, seen, parts)
+    with omics:
         _maps(cohort, int(row), about, seen, parts)
     _faithful(why)
-    if r.has_images:
+    if sees_image:
         _interaction(why, parts)
 
 
@@ -89,7 +104,9 @@ def _answer(found: Comparison, row: int, seen: dict[str, Any], parts: dict[str, 
             key="fusion_proba",
             alt="Probabilities of the classes",
         )
-        caption(f"By the network of the fold that he was left out of. Label in the cohort: {r.classes[r.y[row]]}.")
+        caption(
+            f"By the network of the fold that this patient was left out of. Label in the cohort: {r.classes[r.y[row]]}."
+        )
     with right:
         st.plotly_chart(
             type_heatmap(parts["types"], r.types, r.classes), key="fusion_own_types", alt="Types of data, this patient"
@@ -97,28 +114,43 @@ def _answer(found: Comparison, row: int, seen: dict[str, Any], parts: dict[str, 
         caption("What each type of data does for each class's probability in this patient (exact Shapley values).")
 
 
-def _image(session: Session, spec: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]) -> None:
+@st.fragment
+def _image(
+    found: Comparison, session: Session, spec: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]
+) -> None:
+    """The image and what lies over it; another overlay draws nothing else again."""
+    with errors_shown():
+        _overlaid_image(found, session, spec, seen, parts)
+
+
+def _overlaid_image(
+    found: Comparison, session: Session, spec: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]
+) -> None:
     st.subheader("Image")
     how = st.segmented_control("Shown over the image", [REGIONS, PIXELS, *FURTHER], default=REGIONS, required=True)
     rgb, labels = to_rgb(seen["image"]), parts["regions"]
     if how == REGIONS:
-        picture = with_regions(overlaid(rgb, parts["region_values"][labels], _strongest(parts)), labels)
+        values, strongest = parts["region_values"], int(np.abs(parts["region_values"]).argmax())
+        picture = with_regions(overlaid(rgb, values[labels], _strongest(parts)), labels)
         words = (
-            "Numbered regions of alike pixels; red speaks for the class, blue against it, on the scale of regions and "
-            "modules together."
+            "Numbered regions of alike pixels, Shapley values: red speaks for the class, blue against it, full colour "
+            f"at {_strongest(parts):.2g} log-odds, the strongest region or module. All regions together "
+            f"{values.sum():+.2f}; the strongest is {strongest + 1} with {values[strongest]:+.2f}."
         )
     else:
         values = parts["pixels"] if how == PIXELS else _further(session, spec, FURTHER[how])
         picture = with_regions(overlaid(rgb, values), np.zeros_like(labels), numbered=False)
         words = (
-            "Red speaks for the class, blue against it, summed over the image's channels; on the picture's own scale."
+            f"{METHODS[how]}. Red speaks for the class, blue against it; colours are on this picture's own scale, "
+            "however little it changes the answer."
         )
     st.image(picture, width="stretch")
-    strongest = int(np.abs(parts["region_values"]).argmax())
-    caption(
-        f"{words} All regions together {parts['region_values'].sum():+.2f} log-odds; the strongest is "
-        f"{strongest + 1} with {parts['region_values'][strongest]:+.2f}."
-    )
+    caption(words)
+    if not images_used(found.result):
+        caption(
+            "In the comparison the right images are worth no more than those of other patients: the regions say what "
+            "this network looked at, not what is to be seen of the class."
+        )
 
 
 def _further(session: Session, spec: dict[str, Any], method: str) -> np.ndarray:
@@ -140,12 +172,12 @@ def _maps(cohort: ImagingCohort, row: int, about: dict[str, Any], seen: dict[str
     data = MapData(
         places=_Places(tuple(about["shape"]), seen["positions"], seen["channel"], len(table.omics_names)),
         values=np.where(np.isnan(x), np.nan, seen["z"])[None].astype(np.float32),
-        names=table.feature_names,
+        names=_short(table.feature_names, table.omics_names),
         labels=(table.sample_ids[row],),
         channel_names=table.omics_names if len(table.omics_names) > 1 else ("",),
         overlays=(
-            Overlay("modules, log-odds (Shapley)", sums[None].astype(np.float32), limit=_strongest(parts)),
-            Overlay("features (Integrated Gradients)", parts["features"][None].astype(np.float32)),
+            Overlay("modules (Shapley)", sums[None].astype(np.float32), limit=_strongest(parts)),
+            Overlay("features (gradients)", parts["features"][None].astype(np.float32)),
         ),
         value_range=(-3.0, 3.0),
         diverging=True,
@@ -154,10 +186,17 @@ def _maps(cohort: ImagingCohort, row: int, about: dict[str, Any], seen: dict[str
         noun="feature",
     )
     gene_map(data, key="fusion_map", height=380, controls=("overlay", "regions", "zoom", "export"))
-    caption(
-        "The patient's omics as the network sees them. A gene's place has nothing to do with the place in the image "
-        "that lies under it: only the values are shared between the two."
+    apart = (
+        " A gene's place has nothing to do with the place in the image that lies under it: only the values are shared "
+        "between the two."
     )
+    said = "The patient's omics as the network sees them; both attributions in log-odds."
+    caption(said + (apart if seen["image"].size else ""))
+
+
+def _short(names: Sequence[str], kinds: Sequence[str]) -> tuple[str, ...]:
+    """Features without the type in front: it stands over their map."""
+    return tuple(next((n.removeprefix(f"{k}:") for k in kinds if n.startswith(f"{k}:")), n) for n in names)
 
 
 def _strongest(parts: dict[str, Any]) -> float:
@@ -167,16 +206,25 @@ def _strongest(parts: dict[str, Any]) -> float:
 
 def _faithful(why: dict[str, Any]) -> None:
     beaten, deletion, insertion = why["faithful"]
-    a, b, c, d = st.columns(4)
-    a.metric("Log-odds of the class", f"{why['output']:+.2f}", border=True)
-    b.metric("Of the mean patient", f"{why['baseline']:+.2f}", border=True)
-    c.metric(
-        "Random orders beaten",
-        f"{beaten:.0%}",
-        border=True,
-        help="Regions and modules are removed, and added, in the order of their values and in random orders.",
+    with st.container(horizontal=True):
+        st.metric("Log-odds of the class", f"{why['output']:+.2f}", border=True, width=_METRIC)
+        st.metric("Of the mean patient", f"{why['baseline']:+.2f}", border=True, width=_METRIC)
+        st.metric(
+            "Random orders beaten",
+            f"{beaten:.0%}",
+            border=True,
+            width=_METRIC,
+        )
+        st.metric(
+            "Gradients' sum misses",
+            f"{why['gap']:.1%}",
+            border=True,
+            width=_METRIC,
+        )
+    caption(
+        "Random orders: regions and modules are removed, and added, in the order of their values and in random ones. "
+        "The gradients' sum is held against the change from the mean patient."
     )
-    d.metric("Gradients' sum misses", f"{why['gap']:.1%}", border=True, help="Of the change from the mean patient.")
     if beaten < 0.8 or min(deletion, insertion) <= 0:
         st.warning(
             "The explanation is hardly better than a random order of the parts: don't build on it.",
@@ -190,7 +238,7 @@ def _interaction(why: dict[str, Any], parts: dict[str, Any]) -> None:
     single = _strongest(parts)
     st.plotly_chart(
         interaction_heatmap(
-            parts["interaction"], names, [str(k + 1) for k in range(len(parts["region_values"]))], 0.05 * single
+            parts["interaction"], names, [str(k + 1) for k in range(len(parts["region_values"]))], 0.2 * single
         ),
         key="fusion_interaction",
         alt="How modules change the attribution of image regions",

@@ -6,28 +6,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from genomap_core.data.fusion_networks import BACKBONES, VARIANTS
 from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.message import some
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job
 from genomap_core.plotting import score_intervals, type_heatmap
+from genomap_core.workflows.folds import class_sizes, largest_fold_count
 from genomap_core.workflows.fusion import FusionCompareConfig
 from genomap_core.workflows.fusion_data import without_images
 from genomap_core.workflows.fusion_jobs import COHORT, MODEL
 from genomap_core.workflows.fusion_samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion_scores import FusionResult
-from genomap_core.workflows.fusion_table import TITLES, gain_rows, name_of, report, score_rows
+from genomap_core.workflows.fusion_table import TITLES, gain_rows, heading, name_of, report, score_rows
 from genomap_core.workflows.fusion_verdict import verdict
 from pages._ui import jobs as job_panel
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import Session, jobs
 from pages._ui.shell import page_link, plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, file_stem
 
 TRAIN, COMPARE = "fusion_jobs:train_task", "fusion_jobs:compare_task"
 METRIC = "balanced_accuracy"
+WORK = {
+    "compare": (
+        "Compare, with controls",
+        "Every network below, controls and linear models are trained on the same folds: about a quarter of an hour for "
+        "a hundred patients on two cores. Fewer epochs and folds are a first look.",
+    ),
+    "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +60,7 @@ class Comparison:
 def chosen_comparison(session: Session) -> Comparison:
     """The newest comparison of this tab, the one that comes with the program, or which of them is chosen."""
     folder = job_panel.chosen_folder(session, COMPARE, COMPARED, "Comparison")
+    job_panel.only_an_example(session, folder, COMPARED)
     return Comparison(folder, session.remember(("fusion", str(folder)), lambda: FusionResult.load(folder)))
 
 
@@ -56,7 +68,9 @@ def result(found: Comparison) -> None:
     """What the comparison says: in words, as dots with intervals, as tables; and what each type of data does."""
     r = found.result
     kinds = [*(["images"] if r.has_images else []), *r.omics_names]
-    st.markdown(f"**{plain(r.name)}**: {len(r.y):,} patients, {len(r.classes)} classes, {plain(', '.join(kinds))}.")
+    st.markdown(
+        f"**{plain(r.name)}**: {_size(len(r.y), r.groups)}, {len(r.classes)} classes, {plain(', '.join(kinds))}."
+    )
     first, *rest = verdict(r)
     st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(s) for s in rest), icon=":material/balance:")
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs]
@@ -66,19 +80,19 @@ def result(found: Comparison) -> None:
         alt="Balanced accuracy of every network, control and linear model",
     )
     caption(
-        "Every patient is answered by networks that never saw him; all runs share the same folds. Lines: 95 % "
+        "Every patient is answered by networks that never saw that patient; all runs share the same folds. Lines: 95 % "
         "intervals. Dotted: chance. Controls exchange patients or places: what falls with them was truly used."
     )
     _types(r)
     with st.expander("All scores", icon=":material/table_rows:"):
-        st.dataframe(score_rows(r), hide_index=True)
+        st.dataframe(score_rows(r), hide_index=True, height="content")
     if r.gain:
         with st.expander("Differences to the first run, paired by patient", icon=":material/difference:"):
-            st.dataframe(gain_rows(r), hide_index=True)
+            st.dataframe(gain_rows(r), hide_index=True, height="content")
     st.download_button(
         "Download the report",
-        lambda: report(r).encode(),
-        "fusion.md",
+        lambda: report(r, heading(r)).encode(),
+        f"fusion-{file_stem(r.name)}.md",
         on_click="ignore",
         icon=":material/download:",
         key=f"fusion-report-{found.folder.name}",
@@ -101,11 +115,14 @@ def training(session: Session) -> None:
     """Options, start, and what was started."""
     cohort = _cohort(session)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{plain(cohort.name)}**: {cohort.n_samples:,} patients, {plain(_kinds(cohort))}.")
+        st.markdown(
+            f"**{plain(cohort.name)}**: {_size(cohort.n_samples, cohort.table.groups)}, {plain(_kinds(cohort))}."
+        )
         page_link("data", "Choose images and omics", ":material/image:")
     if cohort.table.y is None:
         st.info("This cohort has no labels: choose a class to predict on the Data page.", icon=":material/label:")
         return
+    cohort = _told_apart(session, cohort)
     config = _form(cohort)
     if config is not None:
         what, options = config
@@ -125,26 +142,74 @@ def _cohort(session: Session) -> ImagingCohort:
     return images if chosen == "images" else without_images(table)
 
 
+def _size(n: int, groups: np.ndarray | None) -> str:
+    """How many there are; where several belong to a patient or section, of how many."""
+    return f"{n:,} patients" if groups is None else f"{n:,} samples in {len(np.unique(groups)):,} groups"
+
+
+def _told_apart(session: Session, cohort: ImagingCohort) -> ImagingCohort:
+    """The patients of the classes chosen; a class that no fold can both train on and test is left out at first."""
+    table, sizes = cohort.table, class_sizes(cohort.table)
+    counts = np.bincount(table.y, minlength=len(table.classes))  # type: ignore[arg-type]
+    unit = "patient" if table.groups is None else "group"
+    chosen = st.multiselect(
+        "Classes to tell apart",
+        range(len(table.classes)),
+        [k for k in range(len(table.classes)) if sizes[k] > 1],
+        format_func=lambda k: f"{table.classes[k]} ({counts[k]:,})",
+        key=f"fusion-classes-{cohort.digest[:12]}",
+    )
+    if len(chosen) < 2:
+        raise InputError("Fewer than two classes are chosen: choose at least two to tell apart.")
+    lone = [table.classes[k] for k in range(len(table.classes)) if sizes[k] == 1 and k not in chosen]
+    if lone:
+        caption(
+            f"Left out at first: {some(lone)}, seen in one {unit} only, so that no network could be trained on it and "
+            "asked about it as well."
+        )
+    codes = tuple(sorted(chosen))
+    found: ImagingCohort = session.remember(("fusion-classes", cohort.digest, codes), lambda: cohort.of_classes(codes))
+    return found
+
+
 def _kinds(cohort: ImagingCohort) -> str:
     return ", ".join([*(["images"] if cohort.channels else []), *cohort.table.omics_names])
 
 
 def _form(cohort: ImagingCohort) -> tuple[str, dict[str, Any]] | None:
     usual = FusionCompareConfig()
-    with st.form("fusion_training"):
-        a, b, c, d = st.columns(4)
-        what = a.selectbox(
-            "Work",
-            ["compare", "train"],
-            format_func={"compare": "Compare, with controls", "train": "Train one network"}.__getitem__,
+    what = st.selectbox("Work", list(WORK), format_func=lambda kind: WORK[kind][0], key="fusion_work")
+    caption(WORK[what][1])
+    variants = list(VARIANTS) if cohort.channels else ["omics"]
+    with st.form(f"fusion_{what}"):
+        a, b, c = st.columns(3)
+        backbone = a.selectbox(
+            "Network",
+            list(BACKBONES),
+            format_func=BACKBONES.get,
+            help="The small one suits some hundred patients; the others have millions of weights and need a GPU.",
         )
-        backbone = b.selectbox("Network", list(BACKBONES), format_func=BACKBONES.get, help="Small cohorts: our own.")
-        epochs = c.number_input("Epochs", 1, 300, usual.epochs)
-        folds = d.number_input("Folds", 2, 10, usual.n_folds, help="Of a comparison.")
-        variants = list(VARIANTS) if cohort.channels else ["omics"]
-        chosen = st.multiselect(
-            "Networks of a comparison; a training takes the first", variants, variants, format_func=VARIANTS.get
-        )
+        epochs = b.number_input("Epochs", 1, 300, usual.epochs, help="How often each network sees every patient.")
+        if what == "compare":
+            most = max(2, min(10, largest_fold_count(cohort.table)))
+            folds = c.number_input(
+                "Folds",
+                2,
+                most,
+                min(usual.n_folds, most),
+                help=f"Parts of the patients, each answered by networks of the others. The classes allow {most}.",
+                key=f"fusion-folds-{most}",
+            )
+            if cohort.channels:
+                chosen = st.multiselect(
+                    "Networks; the first is held against the others", variants, variants, format_func=VARIANTS.get
+                )
+            else:
+                chosen = variants
+                caption("Without images: all omics types together, each alone, and controls.")
+        else:
+            chosen = [c.selectbox("Data", variants, format_func=VARIANTS.get)]
+            folds = usual.n_folds
         if not st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
             return None
     if not chosen:

@@ -22,7 +22,7 @@ from genomap_core.progress import Progress
 from pages._ui.data_views import report_messages
 from pages._ui.imaging_store import IMAGING_SAMPLES, shared_imaging
 from pages._ui.session import Session
-from pages._ui.shell import plain
+from pages._ui.shell import page_link, plain
 
 ZIP, FOLDER = "A ZIP archive", "A folder"
 PATIENTS, SPOTS = "A patient", "A spot of tissue"
@@ -34,6 +34,9 @@ TREATMENT_TITLES = {
     "picture": "Pictures: z-score",
 }
 _SHOWN = 12
+_CLASSES = 12
+_FIELD = 197
+"""Pixels of a choice: four in a row of a wide page, two of a narrow one, no word cut."""
 _MOST_MB = 500
 """They lie in the server's memory; larger cohorts are read by :func:`read_imaging_cohort` from a folder."""
 
@@ -69,6 +72,12 @@ def imaging(session: Session) -> None:
         st.markdown("There is no cohort until the points marked *Must be mended* are solved.")
         return
     thumbnails(cohort)
+    st.markdown(_classes(cohort))
+    if session.imaging is cohort:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**This cohort is in use.**")
+            page_link("fusion", "Compare or train on it", ":material/join_inner:")
+        return
     st.button(
         "Use this cohort",
         key="use-imaging",
@@ -84,16 +93,30 @@ def _in_use(session: Session) -> None:
         st.info("No images are in use yet.", icon=":material/image:")
         return
     with st.container(border=True):
-        st.markdown(f"**Images in use: {plain(cohort.name)}**")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**Images in use: {plain(cohort.name)}**")
+            page_link("fusion", "Compare or train on them", ":material/join_inner:")
         a, b, c, d = st.columns(4)
         a.metric("Patients or spots", f"{cohort.n_samples:,}")
         b.metric("Image channels", len(cohort.channels))
         c.metric("Features", f"{cohort.table.n_features:,}")
         d.metric("Omics types", len(cohort.table.omics_names))
+        st.markdown(_classes(cohort))
         lacking = (~cohort.present).sum(axis=0)
         for name, count in zip(cohort.table.omics_names, lacking, strict=True):
             if count:
                 st.markdown(f"{plain(name)} is missing for {count:,} of {cohort.n_samples:,}.")
+
+
+def _classes(cohort: ImagingCohort) -> str:
+    """What there is to predict, with the number of each."""
+    table = cohort.table
+    if table.y is None:
+        return "No labels: name the column to predict under *Class to predict* and read the files again."
+    counts = np.bincount(table.y, minlength=len(table.classes))
+    listed = [f"{name} ({count:,})" for name, count in zip(table.classes, counts, strict=True)]
+    more = "" if len(listed) <= _CLASSES else f" and {len(listed) - _CLASSES} more"
+    return f"Classes to predict: {plain(', '.join(listed[:_CLASSES]))}{more}."
 
 
 def _samples(session: Session) -> None:
@@ -152,23 +175,28 @@ def _name(files: list[Any]) -> str:
 
 def _options_form() -> ImagingOptions:
     """How images become channels; every choice holds for the whole cohort."""
-    with st.container(border=True):
-        a, b, c, d = st.columns(4)
-        side = a.selectbox("Image side (pixels)", [64, 96, 128, 224], 1, help="The aspect is kept, the rest is filled.")
-        treatment = b.selectbox("Intensities", TREATMENTS, format_func=TREATMENT_TITLES.__getitem__)
-        window = c.selectbox("CT window", list(CT_WINDOWS), format_func=_window)
-        target = d.text_input(
-            "Class to predict", help="A column of one of the tables; empty: found by its name (label, class, ...)."
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
+        side = st.selectbox(
+            "Image side (pixels)", [64, 96, 128, 224], 1, help="The aspect is kept, the rest is filled.", width=_FIELD
         )
-        e, f, g, h = st.columns(4)
-        slices = e.selectbox(
+        treatment = st.selectbox("Intensities", TREATMENTS, format_func=TREATMENT_TITLES.__getitem__, width=_FIELD)
+        window = st.selectbox(
+            "CT window", list(CT_WINDOWS), format_func=_window, help="Of CT alone: Hounsfield units.", width=_FIELD
+        )
+        target = st.text_input(
+            "Class to predict",
+            help="A column of one of the tables; empty: found by its name (label, class, ...).",
+            width=_FIELD,
+        )
+        slices = st.selectbox(
             "Slices of a volume",
             SLICE_CHOICES,
             help="Volumes are seen as slices: one, or several as channels. A network over volumes is not offered.",
+            width=_FIELD,
         )
-        count = f.number_input("How many", 1, MOST_SLICES, 3, disabled=slices != "evenly spaced")
-        colours = g.toggle("Colours as channels", True, help="Off: their brightness, one channel.")
-        stains = h.toggle(
+        count = st.number_input("How many slices", 1, MOST_SLICES, 3, disabled=slices != "evenly spaced", width=_FIELD)
+        colours = st.toggle("Colours as channels", True, help="Off: their brightness, one channel.")
+        stains = st.toggle(
             "Standard stains",
             disabled=treatment != "histology" or not colours,
             help="Haematoxylin and eosin of each image are found (Macenko) and painted in standard colours.",
@@ -191,19 +219,22 @@ def _spots_form() -> SpatialOptions:
         "For each section *S*: *S_HE.jpg*, counts *S.tsv.gz* (spots x genes), places *S_selection.tsv* (x, y, pixel_x, "
         "pixel_y) and, where known, *S-cluster-annotation.tsv.gz* (x, y, label, patient_id); or one Visium .h5ad file."
     )
-    with st.container(border=True):
-        a, b, c, d = st.columns(4)
-        patch = a.number_input("Patch (pixels of the image)", 8, 4096, 224, help="Side of the square around a spot.")
-        side = b.selectbox("Image side (pixels)", [64, 96, 128, 224])
-        genes = c.number_input("Genes", 1, 20_000, 256, help="The most variable ones; labels play no part.")
-        groups = d.selectbox("Never parted in a split", ["patient", "section"])
-        stains = a.toggle("Standard stains", help="Haematoxylin and eosin of each slide (Macenko).")
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
+        patch = st.number_input(
+            "Patch (pixels of slide)", 8, 4096, 224, help="Side of the square around a spot.", width=_FIELD
+        )
+        side = st.selectbox("Image side (pixels)", [64, 96, 128, 224], width=_FIELD)
+        genes = st.number_input(
+            "Genes", 1, 20_000, 256, help="The most variable ones; labels play no part.", width=_FIELD
+        )
+        groups = st.selectbox("Never parted in a split", ["patient", "section"], width=_FIELD)
+        stains = st.toggle("Standard stains", help="Haematoxylin and eosin of each slide (Macenko).")
     return SpatialOptions(int(patch), int(side), int(genes), groups, bool(stains))
 
 
 def _window(name: str) -> str:
     centre, width = CT_WINDOWS[name]
-    return f"{name} ({centre - width / 2:.0f} to {centre + width / 2:.0f} HU)"
+    return f"{name}, {centre - width / 2:.0f} to {centre + width / 2:.0f}"
 
 
 def _read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def latest(session: Session, task: str) -> Job | None:
 def chosen_folder(session: Session, task: str, shipped: Path, label: str) -> Path:
     """Where the files of a finished job lie: the newest of this tab, what comes with the program, or a choice."""
     found = {
-        str(jobs().folder(job.id, session.owner)): f"{job.title} ({job.id[:6]})"
+        str(jobs().folder(job.id, session.owner)): f"{job.title}, {datetime.fromtimestamp(job.created):%Y-%m-%d %H:%M}"
         for job in sorted(jobs().list(session.owner), key=lambda j: j.created, reverse=True)
         if job.task == f"genomap_core.workflows.{task}" and job.status == "done"
     }
@@ -131,6 +132,17 @@ def chosen_folder(session: Session, task: str, shipped: Path, label: str) -> Pat
     if len(names) > 1:
         chosen = st.selectbox(label, names, format_func=found.__getitem__, key=f"chosen-{task}")
     return Path(chosen)
+
+
+def only_an_example(session: Session, folder: Path, shipped: Path) -> None:
+    """Said where the user's own images are in use and what is shown is the example."""
+    own = session.imaging
+    if own is not None and folder == shipped and session.imaging_sample is None:
+        st.info(
+            f"This is the example that comes with the program. To see {plain(own.name)} here, start a comparison under "
+            "“Train and compare”.",
+            icon=":material/info:",
+        )
 
 
 def history(session: Session, task: str, show: Callable[[Job], None], stage: str | None = None) -> None:

@@ -41,6 +41,9 @@ STYLE = """<style>
 [data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}
 [data-testid=stColumn] {min-width: min(100%, 6rem)}
 [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) {flex-wrap: wrap}
+[data-testid=stPlotlyChart] :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext, .cbaxis text, .cbtitle text,
+  .bartext-outside,
+  .annotation-text:not([style*="rgb(20, 22, 26)"]):not([style*="rgb(255, 255, 255)"])) {fill: currentColor !important}
 @media (max-width: 960px) {
   [class*=st-key-wide] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {
     min-width: 100%
@@ -51,8 +54,9 @@ STYLE = """<style>
   [data-testid=stSliderThumbValue] p {color: #e7eef2}
 }
 </style>"""
-"""Less empty space above the page, columns that wrap before their text is cut (those in a container whose key begins
-with ``wide`` early), chosen tabs and sliders' values with enough contrast in the dark; fixed text, no data in it."""
+"""Less empty space above the page, words of charts in the ink of the page (those on coloured cells bring their own),
+columns that wrap before their text is cut (those in a container whose key begins with ``wide`` early), chosen tabs and
+sliders' values with enough contrast in the dark; fixed text, no data in it."""
 
 
 def _navigation() -> Any:

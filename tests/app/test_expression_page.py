@@ -74,7 +74,7 @@ def test_a_prediction_is_explained_by_the_network_that_never_saw_the_patient(app
 
 def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
     open_page(app, "expression")
-    select(app, "Work").set_value("train")
+    select(app, "Work").set_value("train").run()
     next(n for n in app.number_input if n.label == "Epochs").set_value(1)
     button(app, "Start").click().run()
     assert not app.exception

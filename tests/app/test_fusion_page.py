@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from app_harness import button, open_page, select, texts
 
-from genomap_core.workflows.fusion_samples import COMPARED
+from genomap_core.errors import JobError
+from genomap_core.workflows.fusion_samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion_scores import FusionResult
+from genomap_core.workflows.fusion_table import heading, report
+from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import jobs
 
 
@@ -14,10 +20,25 @@ def queued(app) -> list:
 
 
 def start(app, **values) -> None:
-    for key, value in values.items():
+    for key, value in values.items():  # the first one may bring other fields
         next(w for w in (*app.selectbox, *app.number_input) if w.label == key.replace("_", " ")).set_value(value)
+        app.run()
     next(b for b in app.button if b.label == "Start").click()
     app.run()
+
+
+def submitted(monkeypatch) -> list:
+    """What is asked for from now on, as options and cohort; nothing is queued."""
+    asked: list = []
+    monkeypatch.setattr(
+        "pages._ui.fusion_views.job_panel.submit",
+        lambda session, task, spec, title, cohort: asked.append((spec, cohort)),
+    )
+    return asked
+
+
+def networks(app):
+    return next((m for m in app.multiselect if m.label.startswith("Networks")), None)
 
 
 def test_the_page_opens_on_the_shipped_comparison(app) -> None:
@@ -34,7 +55,7 @@ def test_the_page_opens_on_the_shipped_comparison(app) -> None:
 def test_a_patient_is_explained_by_the_network_that_never_saw_him(app) -> None:
     open_page(app, "fusion")
     result = FusionResult.load(COMPARED)
-    assert "By the network of the fold that he was left out of" in texts(app)
+    assert "By the network of the fold that this patient was left out of" in texts(app)
     best = int(result.runs[0].proba[0].argmax())
     assert select(app, "Class explained").value == best
     assert len(app.get("imgs") or app.get("image")) >= 1
@@ -55,17 +76,83 @@ def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
 
 def test_without_a_network_nothing_is_queued(app) -> None:
     open_page(app, "fusion")
-    app.multiselect[0].set_value([])
+    networks(app).set_value([])
     button(app, "Start").click().run()
     assert "choose at least one" in texts(app)
     assert not queued(app)
 
 
-def test_a_table_of_several_omics_types_needs_no_images(app) -> None:
+def test_a_table_of_several_omics_types_needs_no_images(app, monkeypatch) -> None:
     open_page(app, "data")
     next(b for b in app.button if b.key == "sample-multiomics").click().run()
     open_page(app, "fusion")
     app.radio(key="fusion_patients").set_value("table").run()
     assert not app.exception
     assert "Simulated multi-omics cohort: 160 patients" in texts(app).replace("*", "").replace("\\", "")
-    assert app.multiselect[0].options == ["Omics only"]
+    assert networks(app) is None, "there is nothing to choose"
+    asked = submitted(monkeypatch)
+    start(app, Epochs=1)
+    (spec, cohort) = asked[0]
+    assert spec["config"]["variants"] == ["omics"]
+    assert not cohort.channels
+
+
+def test_a_class_of_one_group_is_left_out_and_the_folds_are_as_many_as_can_be_made(app, monkeypatch) -> None:
+    open_page(app, "data")
+    session = app.session_state["session"]
+    y = np.array([0, 1] * 9 + [2] * 6)
+    table = replace(
+        shared_imaging(SAMPLE).table.take(range(24)),
+        name="spots",
+        y=y,
+        classes=("tumour", "stroma", "fat"),
+        groups=np.r_[np.arange(18) // 6, np.full(6, 2)],
+    )
+    cohort = replace(shared_imaging(SAMPLE).take(range(24)), table=table, regions=None)
+    session.use_imaging(cohort, None)
+    open_page(app, "fusion")
+    assert not app.exception
+    words = texts(app).replace("\\", "")
+    assert "24 samples in 3 groups" in words
+    assert "Left out at first: fat, seen in one group only" in words
+    assert "This is the example that comes with the program" in words
+    assert next(n for n in app.number_input if n.label == "Folds").max == 3
+    asked = submitted(monkeypatch)
+    start(app, Epochs=1)
+    (spec, given) = asked[0]
+    assert given.table.classes == ("tumour", "stroma")
+    assert given.table.y.tolist() == [0, 1] * 9
+    assert (given.n_samples, spec["config"]["n_folds"]) == (18, 3)
+    next(m for m in app.multiselect if m.label.startswith("Classes")).set_value([0]).run()
+    assert "choose at least two" in texts(app)
+
+
+def test_a_report_says_whose_it_is_and_what_it_is_for() -> None:
+    result = FusionResult.load(COMPARED)
+    text = report(result, heading(result))
+    assert text.startswith(f"# Images and omics: {result.name}\n\nFor research use only.")
+    assert all(f"{name} {n}" in text for name, n in zip(result.classes, np.bincount(result.y), strict=True))
+    assert f"{result.config['n_folds']} folds" in text
+
+
+def test_regions_of_images_that_say_nothing_are_not_taken_for_the_disease(app, monkeypatch) -> None:
+    open_page(app, "fusion")
+    assert "not what is to be seen of the class" not in texts(app)
+    monkeypatch.setattr("pages._ui.fusion_patient.images_used", lambda result: False)
+    open_page(app, "fusion")
+    assert "not what is to be seen of the class" in texts(app)
+
+
+def test_an_explanation_that_fails_is_told_in_its_place(app, monkeypatch) -> None:
+    """Also where only that part of the page runs again: nothing of the page around it sees the error then."""
+    open_page(app, "fusion")
+
+    class Broken:
+        def call(self, *_, **__):
+            raise JobError("the worker is gone")
+
+    monkeypatch.setattr("pages._ui.fusion_patient.warm", Broken)
+    select(app, "Patient").select(7).run()
+    assert not app.exception
+    assert "the worker is gone" in texts(app)
+    assert "Download the report" in {b.label for b in app.get("download_button")} or app.dataframe

@@ -50,6 +50,9 @@ def test_an_upload_is_read_reported_shown_and_kept_over_a_refresh(app, home) -> 
     assert session.imaging.images.shape == (8, 1, 96, 96)
     assert session.dataset.digest == before, "the table in use was touched"
     assert "Images in use: cohort" in texts(app)
+    assert "This cohort is in use" in texts(app)
+    assert not [b for b in app.button if b.label == "Use this cohort"]
+    assert texts(app).replace("\\", "").count("Classes to predict: a (4), b (4).") == 2
     assert (session.folder / "imaging.npz").is_file()
     again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     again.query_params["session"] = session.token
@@ -160,3 +163,18 @@ def test_spots_of_tissue_are_a_cohort_too(app) -> None:
     button(app, "Read images and tables").click().run()
     assert not app.exception
     assert "_HE" in texts(app).replace("\\", "")
+
+
+def test_files_without_labels_say_where_to_name_the_column(app) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(patients())) as given, zipfile.ZipFile(content, "w") as archive:
+        for name in given.namelist():
+            data = given.read(name)
+            if name == "rna.csv":
+                data = data.replace(b",label", b",stage").replace(b",a\n", b",1\n").replace(b",b\n", b",2\n")
+            archive.writestr(name, data)
+    upload(app, content.getvalue())
+    assert "Write the name of the column to predict under Class to predict" in texts(app)
+    next(t for t in app.text_input if t.label == "Class to predict").set_value("stage").run()
+    button(app, "Read images and tables").click().run()
+    assert "Classes to predict: 1 (4), 2 (4)." in texts(app).replace("\\", "")

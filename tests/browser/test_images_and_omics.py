@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from app_steps import go
 from browser_harness import ROOT, AppServer
 from playwright.sync_api import Page, expect
 
 ARCHIVE = ROOT / "sample_data/fusion/cohort.zip"
+
+
+def cut_off(page: Page, what: str) -> list[str]:
+    """Words of the visible elements that do not fit into them."""
+    shown = page.locator(what).filter(visible=True)
+    expect(shown.first).to_be_visible()
+    wide = "e => e.scrollWidth > e.clientWidth + 1 ? [e.value || e.innerText] : []"
+    return [words for k in range(shown.count()) for words in shown.nth(k).evaluate(wide)]
 
 
 def test_the_shipped_comparison_says_what_fusion_gains(app_server: AppServer, page: Page) -> None:
@@ -25,7 +33,8 @@ def test_a_patient_is_explained_over_image_and_omics(app_server: AppServer, page
     expect(page.locator(".gm canvas").first).to_be_visible()
     picture = page.get_by_test_id("stImage").locator("img").first
     before = picture.get_attribute("src")
-    page.get_by_text("Layer Grad-CAM", exact=True).click()
+    assert not cut_off(page, "[role=radiogroup]")
+    page.get_by_text("Grad-CAM", exact=True).click()
     expect(picture).not_to_have_attribute("src", before or "")
     expect(page.get_by_text("Random orders beaten")).to_be_visible()
 
@@ -38,10 +47,12 @@ def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Pag
     expect(page.get_by_text("The first 12 of 240")).to_be_visible()
     page.get_by_role("button", name="Use this cohort").click()
     expect(page.get_by_text("Images in use: cohort")).to_be_visible()
-    go(page, "Fusion")
+    page.get_by_role("link", name="Compare or train on it").click()
+    expect(page.get_by_text("To see cohort here, start a comparison")).to_be_visible()
     page.get_by_role("tab", name="Train and compare").click()
     page.get_by_role("combobox", name=re.compile(r"\bWork\b")).click()
     page.get_by_role("option", name="Train one network").click()
+    expect(page.get_by_role("spinbutton", name="Folds")).to_have_count(0)  # a training has none
     page.get_by_role("spinbutton", name="Epochs").fill("1")
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_text("trained on all patients")).to_be_visible(timeout=180_000)
@@ -51,3 +62,25 @@ def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Pag
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the model").click()
     assert download.value.suggested_filename == "fusion.safetensors"
+
+
+def test_no_choice_is_cut_off_on_a_narrow_screen(app_server: AppServer, make_page: Callable[..., Page]) -> None:
+    page = make_page(width=800)
+    page.goto(f"{app_server.url}/data")
+    page.get_by_role("tab", name="Images and omics").click()
+    expect(page.get_by_label("Slices of a volume").first).to_be_visible()
+    assert not cut_off(page, "[data-testid=stSelectbox] input, [data-testid=stCheckbox] p")
+    page.goto(f"{app_server.url}/fusion")
+    page.get_by_role("tab", name="One patient").click()
+    expect(page.get_by_text("Random orders beaten")).to_be_visible()
+    assert not cut_off(page, "[data-testid=stMetricLabel] p, [role=radiogroup]")
+
+
+def test_words_of_charts_have_the_ink_of_the_page(app_server: AppServer, make_page: Callable[..., Page]) -> None:
+    for dark in (False, True):
+        page = make_page(dark=dark)
+        page.goto(f"{app_server.url}/fusion")
+        expect(page.locator(".ytick text").first).to_be_visible()
+        ink = page.locator("[data-testid=stMain] h1").first.evaluate("e => getComputedStyle(e).color")
+        for words in (".ytick text", ".xtick text", ".cbaxis text"):
+            assert page.locator(words).first.evaluate("e => getComputedStyle(e).fill") == ink

@@ -110,6 +110,14 @@ def test_constant_and_equal_features_and_equal_samples_are_found():
     assert "row 11 = row 6" in messages["equal-samples"].text
 
 
+def test_groups_written_as_0_and_1_make_nobody_a_duplicate():
+    """Every other patient shares the groups of another one; a copied row among measured values is still found."""
+    group = np.arange(30) % 6
+    columns = {f"group {k}": (group == k).astype(int) for k in range(6)}
+    assert found(columns | LABEL, "equal-samples") == []
+    assert len(found({k: np.r_[c[:29], c[3]] for k, c in features(8).items()} | LABEL, "equal-samples")) == 1
+
+
 @pytest.mark.parametrize(
     ("mark", "told"), [(-999, True), (9999, True), (-99, True), (999, True), (12.5, False), (-9.5, False)]
 )

@@ -156,3 +156,20 @@ def test_superpixels_follow_what_the_image_shows():
     assert not mixed
     with pytest.raises(InputError, match="0 channels"):
         superpixels(image[:0], 20)
+
+
+@pytest.mark.parametrize("kind", ["omics alone", "no use of the omics"])
+def test_gradients_of_a_network_of_one_kind_of_data_are_of_that_kind(kind):
+    x = patient()
+
+    def network(images, maps, present):
+        seen = maps if kind == "omics alone" else images
+        logit = seen.mean((1, 2, 3))
+        return torch.stack([logit, -logit], dim=1)
+
+    if kind == "omics alone":
+        x = FusionInputs(np.zeros((1, 0, 8, 8), np.float32), x.maps, x.present)
+    on_image, on_maps, gap = pixel_values([network], x, 0)
+    assert gap < 0.02
+    assert on_image.shape == x.images.shape[1:]
+    assert np.abs(on_maps).any() == (kind == "omics alone")

@@ -81,6 +81,15 @@ def test_images_without_rows_and_rows_without_images_are_named():
     assert any("S0" in note for note in cohort.notes)
 
 
+def test_images_of_patients_without_a_label_are_explained_and_no_list_is_of_names_not_shown():
+    rows = "sample_id,TP53,MYC,P53,label\n" + "".join(f"Q{i},{i}.5,{i}.1,{7 - i}.2,{'ab'[i % 2]}\n" for i in range(5))
+    members: dict[str, bytes | str] = {"rna.csv": rows + "Q5,1.5,2.5,3.5,\n"}
+    cohort, said = read(members | {f"images/Q{i}_19960909_14.png": png(i) for i in range(6)})
+    assert cohort.n_samples == 5
+    assert "1 sample without a label" in said["missing-label"].text
+    assert said["no-row"].text.endswith("left out (names not shown).")
+
+
 def test_a_damaged_image_costs_its_patient_only():
     cohort, said = read(GOOD | {"images/S2.png": png(2)[:300]})
     assert cohort.table.sample_ids == ("S0", "S1", "S3", "S4", "S5")

@@ -151,6 +151,8 @@ def test_the_patients_place_in_the_cohort_is_marked():
 
 def test_probabilities_carry_their_uncertainty():
     p = np.array([0.7, 0.3])
+    fig = plotting.probability_bars([("net", np.array([0.98, 0.02]), None, None)], ("ALL", "AML"))
+    assert fig.data[0].textposition == ("inside", "outside")  # the number of a short bar would be tiny inside
     fig = plotting.probability_bars([("net", p, p - 0.1, p + 0.2), ("pfn", p, None, None)], ("ALL", "AML"))
     first, second = fig.data
     np.testing.assert_allclose(first.error_x.array, [0.2, 0.2])

@@ -14,6 +14,11 @@ def test_types_by_classes_are_written_in_their_cells_and_zero_lies_in_the_middle
     assert "<b>" not in "".join(heat.y)
 
 
+def test_what_rounds_to_zero_has_no_sign():
+    fig = type_heatmap(np.array([[-0.001, 0.004]]), ("image",), ("a", "b"))
+    assert [a.text for a in fig.layout.annotations] == ["0.00", "0.00"]
+
+
 def test_a_matrix_without_any_interaction_can_be_drawn():
     fig = interaction_heatmap(np.zeros((3, 5)), ("M1", "M2", "M3"), tuple("12345"))
     assert fig.data[0].zmax > 0
@@ -42,6 +47,7 @@ def test_borders_run_between_regions_and_nowhere_else():
     labels = np.repeat([0, 1], 32)[None].repeat(64, axis=0)
     rgb = np.zeros((64, 64, 3), np.uint8)
     found = with_regions(rgb, labels, numbered=False)
-    assert found.shape == (384, 384, 3)
-    assert set(np.nonzero((found == 255).all(axis=2))[1]) == {192}
+    assert found.shape == (576, 576, 3)
+    assert set(np.nonzero((found == 255).all(axis=2))[1]) == {288}
     assert (with_regions(rgb, labels) != found).any()  # the numbers
+    assert (with_regions(rgb + 255, labels, numbered=False) == 0).any(), "borders are seen on bright tissue too"

@@ -3,7 +3,7 @@ import pytest
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
-from genomap_core.workflows.folds import hold_out, largest_fold_count, make_folds
+from genomap_core.workflows.folds import class_sizes, hold_out, largest_fold_count, make_folds
 
 
 def cohort(y, groups=None):
@@ -37,13 +37,20 @@ def test_a_group_never_parts():
 def test_a_class_too_small_is_named_with_the_way_out():
     with pytest.raises(InputError, match=r"class 'rare' has 3 samples. Choose 2 to 3 folds"):
         make_folds(cohort([0] * 9 + [1] * 3), 5, 0)
-    with pytest.raises(InputError, match=r"'rare' has 1 samples. Leave that class out"):
+    with pytest.raises(InputError, match=r"'rare' has 1 sample\. Leave that class out"):
         make_folds(cohort([0] * 9 + [1]), 5, 0)
 
 
 def test_groups_count_not_rows():
     y = [0] * 8 + [1] * 8
     assert largest_fold_count(cohort(y, np.repeat([0, 1, 2, 3], 4))) == 2
+
+
+def test_the_class_in_the_fewest_groups_is_named_however_many_rows_it_has():
+    y, groups = [0] * 9 + [1] * 3, np.r_[np.zeros(9, int), 1, 2, 3]
+    assert class_sizes(cohort(y, groups)).tolist() == [1, 3]
+    with pytest.raises(InputError, match=r"'common' has 1 group\."):
+        make_folds(cohort(y, groups), 2, 0)
 
 
 def test_no_labels_and_one_class_are_said():

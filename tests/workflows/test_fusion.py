@@ -20,7 +20,7 @@ from genomap_core.workflows.fusion_controls import BASELINES, CONTROLS, exchange
 from genomap_core.workflows.fusion_jobs import compare_task, train_task
 from genomap_core.workflows.fusion_scores import FusionResult, FusionRun, run_file
 from genomap_core.workflows.fusion_table import main, report
-from genomap_core.workflows.fusion_verdict import gain_is_real, verdict
+from genomap_core.workflows.fusion_verdict import gain_is_real, images_used, verdict
 from genomap_core.workflows.scores import Score
 
 SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=15, n_seeds=1, device="cpu")
@@ -80,7 +80,7 @@ def test_without_images_every_type_stands_alone() -> None:
     result = compare_fusion(cohort, TINY)
     names = [run.name for run in result.runs]
     assert names == ["omics", "type:a", "type:b", "shuffled_omics", "shuffled_layout", "logistic_omics"]
-    assert "All 2 omics types together" in verdict(result)[0]
+    assert "Both omics types together" in verdict(result)[0]
     assert "| All omics types |" in report(result)
 
 
@@ -200,8 +200,20 @@ def test_the_verdict_says_what_the_intervals_allow(result: FusionResult, real: b
     said = " ".join(verdict(result))
     assert words in said
     assert ("The gain of fusion is real" in said) == real
-    assert "behind logistic regression, both" in said
+    assert "behind “Logistic regression, both”" in said
     assert "features placed at random can be claimed" in said
+
+
+def test_nothing_is_claimed_of_rows_from_a_handful_of_patients() -> None:
+    """Two patients resampled give intervals of no width: they are not believed."""
+    result = dataclasses.replace(made_up(0.2, 0.1, 0.2, 0.1), groups=np.arange(20) // 10)
+    said = verdict(result)
+    assert not gain_is_real(result)
+    assert not images_used(result)
+    assert "not to be told from chance" in said[0]
+    assert said[1].startswith("All rows come from 2 groups")
+    assert not any(word in " ".join(said) for word in ("is real", "it falls", "is ahead of", "is behind", "is worse"))
+    assert gain_is_real(dataclasses.replace(result, groups=np.arange(20) % 6))
 
 
 def test_the_jobs_write_a_model_and_a_comparison(tmp_path: Path) -> None:
