@@ -109,7 +109,7 @@ def _lasting(config: ExpressionCompareConfig) -> ExpressionCompareConfig:
 def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.ndarray:
     """``(n,)`` int64, the fold in which each row is tested: whole groups, cohorts spread evenly.
 
-    As many folds as there are groups, where these are fewer.
+    As many folds as there are groups, or a quarter as many as rows, where these are fewer.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.nd
     groups = cohort.source.table.groups
     units = np.arange(cohort.n_samples) if groups is None else np.unique(groups, return_inverse=True)[1]
     first = np.unique(units, return_index=True)[1]
-    n_folds = min(n_folds, len(first))
+    n_folds = min(n_folds, len(first), cohort.n_samples // 4)
     if n_folds < 2:
         raise InputError(f"{cohort.name}: all rows are of one patient or group: a second one is needed to test on.")
     rng, fold_of_unit = np.random.default_rng(seed), np.zeros(len(first), np.int64)

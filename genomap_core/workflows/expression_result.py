@@ -61,8 +61,8 @@ class ExpressionResult:
     """All runs on the same folds.
 
     ``truth (n, g)``; ``cohort (n,)`` codes into ``cohort_names``; ``within (n,)`` codes of the patients that were
-    exchanged for each other; ``fold_of_row (n,)``; ``cells (g, 2)``, where each gene lies on the map of all patients'
-    expression, and the map's ``grid``.
+    exchanged for each other, of one test fold and cohort (and section); ``fold_of_row (n,)``; ``cells (g, 2)``, where
+    each gene lies on the map of all patients' expression, and the map's ``grid``.
     """
 
     name: str
@@ -147,8 +147,14 @@ def summarise(
     config: dict[str, Any],
     n_permutations: int,
 ) -> ExpressionResult:
-    """Statistics of every gene, for each cohort by itself, and the mean r of each run with its interval."""
-    truth, within, source = cohort.expression, cohort.within, cohort.source
+    """Statistics of every gene, for each cohort by itself, and the mean r of each run with its interval.
+
+    Correlations are of values less their mean in a test fold (and cohort, and section): where training patients are
+    high, those left out are low, so that plainly pooled, even the training mean correlates with the truth, negatively.
+    Permutations too stay within a fold, whose predictions are one model's.
+    """
+    truth, source = cohort.expression, cohort.source
+    within = np.unique(np.stack([cohort.within, fold_of_row]), axis=1, return_inverse=True)[1].astype(np.int64)
     by_name = {run.name: run.predicted for run in runs}
     ridge = by_name[_best_ridge(tuple(runs), truth, within)]
     statistics: dict[str, dict[str, GeneStatistics]] = {}

@@ -21,19 +21,26 @@ def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, .
         f"{counts['n_permutation_fdr_below_0.05']:,} against permutations (FDR below .05); {counts['n_strong']:,} have "
         f"r above .4. Mean r {_score(result.mean_r[cohort][result.champion.name])}."
     ]
-    ridge = result.best_ridge
-    lead = result.lead[cohort][ridge]
-    ahead = counts["n_better_than_ridge_fdr_below_0.05"]
-    said.append(f"{_against(TITLES[ridge].lower(), lead)} Gene by gene it is ahead for {ahead:,} (FDR below .05).")
-    if "map" in result.lead[cohort]:
-        said.append(_against("the head that predicts the genomap", result.lead[cohort]["map"]))
-    if "exchanged" in result.lead[cohort]:
-        control = result.mean_r[cohort]["exchanged"]
-        fallen = result.lead[cohort]["exchanged"].low > 0
-        word = "falls, as it must" if fallen else "does NOT fall: what is shown above may be chance"
-        said.append(f"Trained on the expression of other patients it {word} (mean r {_score(control)}).")
+    if result.mean_r[cohort][result.champion.name].low <= 0:
+        said.append("On average nothing is predicted: whatever it is ahead of predicts nothing either.")
+    else:
+        said += _comparisons(result, cohort, counts["n_better_than_ridge_fdr_below_0.05"])
     said.append(_caution(result))
     return tuple(said)
+
+
+def _comparisons(result: ExpressionResult, cohort: str, ahead: int | float) -> list[str]:
+    """Against the better linear model, the other head, and the control."""
+    leads, ridge = result.lead[cohort], result.best_ridge
+    other = TITLES[ridge][0].lower() + TITLES[ridge][1:]
+    said = [f"{_against(other, leads[ridge])} Gene by gene it is ahead for {ahead:,} (FDR below .05)."]
+    if "map" in leads:
+        said.append(_against("the head that predicts the genomap", leads["map"]))
+    if "exchanged" in leads:
+        word = "falls, as it must" if leads["exchanged"].low > 0 else "does NOT fall: what is shown above may be chance"
+        control = _score(result.mean_r[cohort]["exchanged"])
+        said.append(f"Trained on the expression of other patients it {word} (mean r {control}).")
+    return said
 
 
 def _against(other: str, lead: Score) -> str:

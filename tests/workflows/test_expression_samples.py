@@ -27,7 +27,8 @@ def truth():
 def recomputed(result: ExpressionResult, name: str) -> GeneStatistics:
     """From the stored predictions, not from the stored statistics."""
     random, ridge = (result.run(other).predicted for other in ("random", result.best_ridge))
-    return gene_statistics(result.truth, result.run(name).predicted, random, ridge, n_permutations=400)
+    predicted = result.run(name).predicted
+    return gene_statistics(result.truth, predicted, random, ridge, cohort=result.within, n_permutations=400)
 
 
 def test_the_stored_cohort_is_the_simulated_one(truth) -> None:
