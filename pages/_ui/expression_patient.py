@@ -10,13 +10,13 @@ import streamlit as st
 
 from genomap_core.plotting.region_picture import overlaid, to_rgb, with_regions
 from genomap_core.workflows.expression_view import gene_modules
-from pages._ui.expression_views import Comparison
+from pages._ui.expression_views import Comparison, metric
 from pages._ui.gene_map import MapData, gene_map
 from pages._ui.session import Session, warm
 from pages._ui.widgets import caption
 
 _VIEW = "genomap_core.workflows.expression_view"
-METHODS = {"Integrated Gradients": "integrated_gradients", "Occlusion": "occlusion"}
+METHODS = {"Occlusion": "occlusion", "Integrated Gradients": "integrated_gradients"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def _maps(found: Comparison, row: int) -> None:
         diverging=True,
         title=f"{r.name}: {r.sample_ids[row]}",
     )
-    gene_map(data, key="expression_map", height=330, controls=("zoom", "export"))
+    gene_map(data, key="expression_map", height=330, columns=3, controls=("zoom", "export"))
     near = float(np.corrcoef(measured, predicted)[0, 1]) if predicted.std() > 0 else 0.0
     caption(
         f"Genes that vary together lie side by side. This patient's profile and its prediction correlate with "
@@ -123,11 +123,11 @@ def _features(about: dict[str, Any], seen: dict[str, Any]) -> None:
 
 def _figures(about: dict[str, Any]) -> None:
     beaten, deletion, insertion = about["faithful"]
-    a, b, c, d = st.columns(4)
-    a.metric("Predicted (standard deviations)", f"{about['output']:+.2f}", border=True)
-    b.metric("For the mean image", f"{about['baseline']:+.2f}", border=True)
-    c.metric("Random orders beaten", f"{beaten:.0%}", border=True, help="Blocks of the image are removed, and added.")
-    d.metric("Sum misses the change by", f"{about['gap']:.1%}", border=True, help="Occlusion need not add up.")
+    with st.container(horizontal=True):
+        metric("Predicted (standard deviations)", f"{about['output']:+.2f}")
+        metric("For the mean image", f"{about['baseline']:+.2f}")
+        metric("Random orders beaten", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
+        metric("Sum misses the change by", f"{about['gap']:.0%}", help="Occlusion need not add up.")
     if beaten < 0.8 or min(deletion, insertion) <= 0:
         st.warning(
             "This explanation is hardly better than a random order: don't build on it.", icon=":material/warning:"

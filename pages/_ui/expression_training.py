@@ -9,6 +9,7 @@ import streamlit as st
 from genomap_core.data.expression import TRANSFORMS, ExpressionOptions, expression_cohort, slices_of
 from genomap_core.data.expression_networks import FRONTS, HEADS, LOSSES, ExpressionConfig
 from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.message import plural
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job
 from genomap_core.workflows.expression_jobs import MODEL
@@ -27,7 +28,11 @@ def training(session: Session) -> None:
     """Options, start, and what was started."""
     cohort = _cohort(session)
     slices, channels = slices_of(cohort.channels)
-    seen = f"images of {slices} slice(s) with {channels} channel(s)" if cohort.channels else "a table's features"
+    seen = (
+        f"images of {plural(slices, 'slice')}, {plural(channels, 'channel')}"
+        if cohort.channels
+        else "a table's features"
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plain(cohort.name)}**: {cohort.n_samples:,} patients or spots, {seen}.")
         page_link("data", "Choose images and expression", ":material/image:")

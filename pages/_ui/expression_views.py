@@ -63,32 +63,26 @@ def genes(session: Session, found: Comparison) -> None:
         cohort = st.segmented_control("Cohort", r.cohort_names, default=cohort, required=True, key=found.key("cohort"))
     s = r.statistics[cohort][r.champion.name]
     counts = s.summary()
-    a, b, c, d = st.columns(4)
-    a.metric("Predicted", f"{counts['n_predicted']:,} of {counts['n_genes']:,}", border=True, help=_RULE)
-    b.metric(
-        "Against permutations",
-        f"{counts['n_permutation_fdr_below_0.05']:,}",
-        border=True,
-        help="False discovery rate below .05. Of spots of a tissue, the whole section is turned and shifted.",
-    )
-    c.metric("r above .4", f"{counts['n_strong']:,}", border=True)
-    d.metric("Better than ridge", f"{counts['n_better_than_ridge_fdr_below_0.05']:,}", border=True, help=_RIDGE)
+    with st.container(horizontal=True):
+        metric("Predicted", f"{counts['n_predicted']:,} of {counts['n_genes']:,}", help=_RULE)
+        metric(
+            "Against permutations",
+            f"{counts['n_permutation_fdr_below_0.05']:,}",
+            help="False discovery rate below .05. Of spots of a tissue, the whole section is turned and shifted.",
+        )
+        metric("r above .4", f"{counts['n_strong']:,}")
+        metric("Better than ridge", f"{counts['n_better_than_ridge_fdr_below_0.05']:,}", help=_RIDGE)
     first, *rest = verdict(r, cohort)
     st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(text) for text in rest), icon=":material/balance:")
-    left, right = st.container(key="wide-expression").columns(2, gap="medium")
-    with left:
-        st.plotly_chart(r_histogram(s.r, s.r_null), key="expression_r", alt="Correlation of every gene beside chance")
-        caption(
-            "Correlation of predicted and measured expression, and the same with the predictions of other patients."
-        )
-    with right:
-        shown = [(TITLES[run.name], r.mean_r[cohort][run.name]) for run in r.runs]
-        st.plotly_chart(
-            score_intervals([(name, v.value, v.low, v.high) for name, v in shown], "Mean r over the genes", 0.0),
-            key="expression_runs",
-            alt="Mean correlation of every model",
-        )
-        caption("All models on the same folds. Lines: 95 % intervals over patients or groups. Dotted: nothing.")
+    st.plotly_chart(r_histogram(s.r, s.r_null), key="expression_r", alt="Correlation of every gene beside chance")
+    caption("Correlation of predicted and measured expression, and the same with the predictions of other patients.")
+    shown = [(TITLES[run.name], r.mean_r[cohort][run.name]) for run in r.runs]
+    st.plotly_chart(
+        score_intervals([(name, v.value, v.low, v.high) for name, v in shown], "Mean r over the genes", 0.0),
+        key="expression_runs",
+        alt="Mean correlation of every model",
+    )
+    caption("All models on the same folds. Lines: 95 % intervals over patients or groups. Dotted: nothing.")
     _table(found, cohort)
     _enriched(found, s.predicted)
     with st.expander("All runs", icon=":material/table_rows:"):
@@ -102,6 +96,11 @@ def genes(session: Session, found: Comparison) -> None:
         icon=":material/download:",
         key=found.key("report"),
     )
+
+
+def metric(label: str, value: str, **options: Any) -> None:
+    """A figure in a frame as wide as its words need; a row of them breaks on a narrow screen."""
+    st.metric(label, value, border=True, width="content", **options)
 
 
 _RULE = (
@@ -181,7 +180,7 @@ def one_gene(session: Session, found: Comparison) -> None:
     truth, predicted = r.truth[:, gene], r.run(model).predicted[:, gene]
     source = found.cohort(session).source
     if source.places is None:
-        left, right = st.container(key="wide-gene").columns([3, 2], gap="medium")
+        left, right = st.container(key="wide-gene").columns([5, 4], gap="medium")
     else:
         left, right = st.container(), st.container()
     with left:
@@ -226,6 +225,7 @@ def _figures(r: ExpressionResult, cohort: str, gene: int) -> None:
             ],
         },
         hide_index=True,
+        column_config={"Figure": st.column_config.TextColumn(width="small")},
     )
 
 

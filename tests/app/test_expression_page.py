@@ -68,7 +68,7 @@ def test_a_prediction_is_explained_by_the_network_that_never_saw_the_patient(app
     assert float(shown["Predicted (standard deviations)"]) == pytest.approx(z, abs=0.06), "weights lie in 16 bits"
     select(app, "Patient or spot").set_value(7).run()
     assert not app.exception
-    select(app, "Method").set_value("Occlusion").run()
+    select(app, "Method").set_value("Integrated Gradients").run()
     assert not app.exception
 
 
