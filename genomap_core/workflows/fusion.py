@@ -54,7 +54,7 @@ class FusionCompareConfig:
     channel_dropout: float = 0.4
     spread: str = "block"
     max_features: int = 1024
-    n_seeds: int = 2
+    n_seeds: int = 1
     device: str = "auto"
 
 

@@ -94,7 +94,7 @@ def _origin(session: Session, found: Comparison, row: int) -> None:
         _features(about, seen)
     else:
         _image(found, row, seen)
-    _figures(about)
+    _figures(about, gradients=spec["method"] == "integrated_gradients")
 
 
 def _image(found: Comparison, row: int, seen: dict[str, Any]) -> None:
@@ -121,13 +121,14 @@ def _features(about: dict[str, Any], seen: dict[str, Any]) -> None:
     caption("The 20 features with the largest share in the predicted expression (Integrated Gradients or occlusion).")
 
 
-def _figures(about: dict[str, Any]) -> None:
+def _figures(about: dict[str, Any], gradients: bool) -> None:
     beaten, deletion, insertion = about["faithful"]
     with st.container(horizontal=True):
         metric("Predicted (standard deviations)", f"{about['output']:+.2f}")
         metric("For the mean image", f"{about['baseline']:+.2f}")
         metric("Random orders beaten", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
-        metric("Sum misses the change by", f"{about['gap']:.0%}", help="Occlusion need not add up.")
+        if gradients:
+            metric("Sum misses the change by", f"{about['gap']:.0%}", help="Of the change from the mean image.")
     if beaten < 0.8 or min(deletion, insertion) <= 0:
         st.warning(
             "This explanation is hardly better than a random order: don't build on it.", icon=":material/warning:"
