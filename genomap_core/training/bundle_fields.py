@@ -1,17 +1,24 @@
-"""What the files of image networks share: a JSON header, and the weights of one network a seed. No pickle."""
+"""What the files of image networks share: a JSON header, tensors and their checksum, networks' weights. No pickle."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
 from torch import nn
 
-from genomap_core.errors import BundleError
+from genomap_core.errors import BundleError, GenomapError
+from genomap_core.files import USUAL, write_atomically
+from genomap_core.training.bundle import checksum
 
 
 def read_fields(data: bytes, kind: str, version: int, wrong: str) -> dict[str, Any]:
@@ -32,6 +39,52 @@ def read_fields(data: bytes, kind: str, version: int, wrong: str) -> dict[str, A
     if header.get("version") != version:
         raise BundleError(f"The model file is of version {header.get('version')}, this program reads {version}.")
     return header
+
+
+def write_fields(
+    path: Path, kind: str, version: int, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """One file: ``fields`` as JSON, the tensors, and their checksum.
+
+    Raises
+    ------
+    BundleError
+        A tensor holds a value that is no finite number.
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    bad = [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
+    if bad:
+        raise BundleError(f"The model holds values that are no finite number ({bad[0]}): train it again.")
+    header = {"format": kind, "version": version, **fields, "sha256": checksum(arrays)}
+    write_atomically(path, save_tensors(arrays, metadata={"genomap": json.dumps(header)}), USUAL)
+
+
+@contextmanager
+def opened(
+    source: str | Path | bytes, kind: str, version: int, wrong: str
+) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+    """Header and tensors of such a file; what goes wrong while a model is made of them is told as damage.
+
+    Raises
+    ------
+    BundleError
+        The file is another one (``wrong``), damaged, of another version, or its parts don't fit together.
+    """
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    header = read_fields(data, kind, version, wrong)
+    try:
+        arrays = load_tensors(data)
+        if checksum(arrays) != header["sha256"]:
+            raise BundleError("its tensors differ from its checksum")
+        yield header, arrays
+    except (SafetensorError, GenomapError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        reason = str(error) if isinstance(error, GenomapError) else "its weights or options do not fit its network"
+        raise BundleError(f"The model file is damaged: {reason}. Save or download it again.") from error
+
+
+def arrays_under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
 
 
 def weights_of(modules: Iterable[nn.Module], half: bool = False) -> dict[str, np.ndarray]:

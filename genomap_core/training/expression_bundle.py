@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
 from genomap_core.data.expression_networks import ExpressionConfig
-from genomap_core.errors import BundleError, GenomapError
-from genomap_core.files import USUAL, write_atomically
+from genomap_core.errors import BundleError
 from genomap_core.layout import Layout
 from genomap_core.models.expression import ExpressionNet
-from genomap_core.training.bundle import checksum
-from genomap_core.training.bundle_fields import read_fields, weights_of, with_weights
+from genomap_core.training.bundle_fields import arrays_under, opened, weights_of, with_weights, write_fields
 from genomap_core.training.expression import ExpressionRegressor, ExpressionScaling
 from genomap_core.training.fusion_inputs import FusionScaling
 
@@ -51,13 +45,7 @@ def save_expression(
         if layout is not None:
             parts, layouts[name] = layout.to_arrays()
             arrays |= {f"{name}/{k}": a for k, a in parts.items()}
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    bad = [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
-    if bad:
-        raise BundleError(f"The model holds values that are no finite number ({bad[0]}): train it again.")
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
+    fields = {
         "config": asdict(model.config) | {"weights": ""},  # a path of the machine it was trained on
         **{name: list(getattr(model, f"{name}_")) for name in _NAMES},
         "unit": model.unit_,
@@ -65,9 +53,8 @@ def save_expression(
         "layouts": layouts,
         "history": list(model.history_),
         "provenance": dict(provenance or {}),
-        "sha256": checksum(arrays),
     }
-    write_atomically(path, save_tensors(arrays, metadata={"genomap": json.dumps(header)}), USUAL)
+    write_fields(path, FORMAT, VERSION, fields, arrays)
 
 
 def load_expression(source: str | Path | bytes, device: str = "cpu") -> ExpressionBundle:
@@ -78,30 +65,21 @@ def load_expression(source: str | Path | bytes, device: str = "cpu") -> Expressi
     BundleError
         The file is damaged, of another kind, of a newer version, or its parts don't fit together.
     """
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    header = read_fields(data, FORMAT, VERSION, _WRONG)
-    try:
-        arrays = load_tensors(data)
-        if checksum(arrays) != header["sha256"]:
-            raise BundleError("its tensors differ from its checksum")
+    with opened(source, FORMAT, VERSION, _WRONG) as (header, arrays):
         return ExpressionBundle(_model(header, arrays, device), header["provenance"])
-    except (SafetensorError, GenomapError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
-        reason = str(error) if isinstance(error, GenomapError) else "its weights or options do not fit its network"
-        raise BundleError(f"The model file is damaged: {reason}. Save or download it again.") from error
 
 
 def _model(header: dict[str, Any], arrays: Mapping[str, np.ndarray], device: str) -> ExpressionRegressor:
-    def part(prefix: str) -> dict[str, np.ndarray]:
-        return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
-
     model = ExpressionRegressor(replace(ExpressionConfig(**header["config"]), device=device))
     for name in _NAMES:
         setattr(model, f"{name}_", tuple(header[name]))
     for name in _LAYOUTS:
         stored = header["layouts"].get(name)
-        setattr(model, f"{name}_", None if stored is None else Layout.from_arrays(part(f"{name}/"), stored))
-    model.scaling_ = FusionScaling(**part("scaling/"))
-    model.expression_ = ExpressionScaling(**part("expression/"))
+        setattr(
+            model, f"{name}_", None if stored is None else Layout.from_arrays(arrays_under(f"{name}/", arrays), stored)
+        )
+    model.scaling_ = FusionScaling(**arrays_under("scaling/", arrays))
+    model.expression_ = ExpressionScaling(**arrays_under("expression/", arrays))
     if len(model.expression_.mean) != len(model.genes_):
         raise BundleError(f"{len(model.expression_.mean)} means for {len(model.genes_)} genes")
     model.unit_, model.size_ = str(header["unit"]), tuple(header["size"])

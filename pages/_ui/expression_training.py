@@ -19,7 +19,7 @@ from pages._ui import jobs as job_panel
 from pages._ui.data_views import report_messages
 from pages._ui.expression_views import COMPARE, TRAIN
 from pages._ui.imaging_store import shared_imaging
-from pages._ui.session import Session, jobs
+from pages._ui.session import Session
 from pages._ui.shell import page_link, plain
 from pages._ui.widgets import caption
 
@@ -46,7 +46,7 @@ def training(session: Session) -> None:
         job_panel.submit(session, task, {"config": config, "options": options}, title, cohort)
         st.toast(f"{len(ready.genes):,} genes of {ready.n_samples:,} patients: the work is queued.")
     job_panel.history(session, COMPARE, _compared)
-    job_panel.history(session, TRAIN, lambda job: _trained(session, job))
+    job_panel.history(session, TRAIN, lambda job: job_panel.trained(session, job, MODEL))
 
 
 def _cohort(session: Session) -> ImagingCohort:
@@ -115,16 +115,3 @@ def _comparison(cohort: ImagingCohort) -> tuple[dict[str, Any], bool]:
 
 def _compared(job: Job) -> None:
     st.success(f"{plain(job.title)}: done. It is shown in the first three tabs.", icon=":material/check:")
-
-
-def _trained(session: Session, job: Job) -> None:
-    folder = jobs().folder(job.id, session.owner)
-    st.success(f"{plain(job.title)}: trained on all patients.", icon=":material/check:")
-    st.download_button(
-        "Download the model",
-        lambda: (folder / MODEL).read_bytes(),
-        MODEL,
-        on_click="ignore",
-        icon=":material/download:",
-        key=f"expression-model-{job.id}",
-    )

@@ -25,7 +25,7 @@ from genomap_core.workflows.fusion_table import TITLES, gain_rows, heading, name
 from genomap_core.workflows.fusion_verdict import verdict
 from pages._ui import jobs as job_panel
 from pages._ui.imaging_store import shared_imaging
-from pages._ui.session import Session, jobs
+from pages._ui.session import Session
 from pages._ui.shell import page_link, plain
 from pages._ui.widgets import caption, file_stem
 
@@ -128,7 +128,7 @@ def training(session: Session) -> None:
         what, options = config
         _submit(session, cohort, TRAIN if what == "train" else COMPARE, options)
     job_panel.history(session, COMPARE, lambda job: _compared(job))
-    job_panel.history(session, TRAIN, lambda job: _trained(session, job))
+    job_panel.history(session, TRAIN, lambda job: job_panel.trained(session, job, MODEL))
 
 
 def _cohort(session: Session) -> ImagingCohort:
@@ -230,16 +230,3 @@ def _submit(session: Session, cohort: ImagingCohort, task: str, options: dict[st
 
 def _compared(job: Job) -> None:
     st.success(f"{plain(job.title)}: done. It is shown under “What fusion gains”.", icon=":material/check:")
-
-
-def _trained(session: Session, job: Job) -> None:
-    folder = jobs().folder(job.id, session.owner)
-    st.success(f"{plain(job.title)}: trained on all patients.", icon=":material/check:")
-    st.download_button(
-        "Download the model",
-        lambda: (folder / MODEL).read_bytes(),
-        MODEL,
-        on_click="ignore",
-        icon=":material/download:",
-        key=f"fusion-model-{job.id}",
-    )

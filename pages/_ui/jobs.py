@@ -113,6 +113,20 @@ def ended(session: Session, job: Job, draw: Callable[[Job], None]) -> None:
     )
 
 
+def trained(session: Session, job: Job, model: str) -> None:
+    """A finished training: its model, the file ``model`` of its folder, to download."""
+    path = jobs().folder(job.id, session.owner) / model
+    st.success(f"{plain(job.title)}: trained on all patients.", icon=":material/check:")
+    st.download_button(
+        "Download the model",
+        path.read_bytes,
+        model,
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"model-{job.id}",
+    )
+
+
 def latest(session: Session, task: str) -> Job | None:
     """The tab's newest job of this task, active or ended."""
     found = [j for j in jobs().list(session.owner) if j.task == f"genomap_core.workflows.{task}"]
