@@ -62,7 +62,8 @@ class ExpressionResult:
 
     ``truth (n, g)``; ``cohort (n,)`` codes into ``cohort_names``; ``within (n,)`` codes of the patients that were
     exchanged for each other, of one test fold and cohort (and section); ``fold_of_row (n,)``; ``cells (g, 2)``, where
-    each gene lies on the map of all patients' expression, and the map's ``grid``.
+    each gene lies on the map of all patients' expression, and the map's ``grid``; ``n_units``: patients or groups,
+    which intervals are over.
     """
 
     name: str
@@ -78,6 +79,7 @@ class ExpressionResult:
     fold_of_row: np.ndarray
     cells: np.ndarray
     grid: tuple[int, int]
+    n_units: int
     runs: tuple[ExpressionRun, ...]
     statistics: dict[str, dict[str, GeneStatistics]]
     """Cohort -> network -> every gene"""
@@ -105,7 +107,7 @@ class ExpressionResult:
         for run in self.runs:
             if not (folder / run_file(run.name)).exists():
                 run.save(folder / run_file(run.name), {"digest": self.digest})
-        names = ("name", "unit", "genes", "sample_ids", "cohort_names", "config", "digest", "grid")
+        names = ("name", "unit", "genes", "sample_ids", "cohort_names", "config", "digest", "grid", "n_units")
         header: dict[str, Any] = {k: getattr(self, k) for k in names} | {"runs": [run.name for run in self.runs]}
         for table in ("mean_r", "lead"):
             header[table] = {c: {k: asdict(s) for k, s in row.items()} for c, row in getattr(self, table).items()}
@@ -192,6 +194,7 @@ def summarise(
         fold_of_row=fold_of_row,
         cells=layout.positions,
         grid=layout.shape,
+        n_units=len(truth) if source.table.groups is None else len(np.unique(source.table.groups)),
         runs=tuple(runs),
         statistics=statistics,
         mean_r=mean_r,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genomap_core.workflows.expression import TITLES
 from genomap_core.workflows.expression_result import ExpressionResult
+from genomap_core.workflows.fusion_verdict import FEWEST_GROUPS
 from genomap_core.workflows.scores import Score
 
 
@@ -23,6 +24,11 @@ def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, .
     ]
     if result.mean_r[cohort][result.champion.name].low <= 0:
         said.append("On average nothing is predicted: whatever it is ahead of predicts nothing either.")
+    elif result.n_units < FEWEST_GROUPS:
+        said.append(
+            f"From {result.n_units} groups no difference to other models can be claimed for new ones: the table speaks "
+            "of these groups."
+        )
     else:
         said += _comparisons(result, cohort, counts["n_better_than_ridge_fdr_below_0.05"])
     said.append(_caution(result))
@@ -57,6 +63,8 @@ def _caution(result: ExpressionResult) -> str:
         f"Every prediction is by a model that saw neither the patient nor his group ({folds} folds). Intervals come "
         "from resampling patients or groups; they hold neither the chance of training nor that of other folds."
     )
+    if result.n_units < len(result.truth):
+        text += " Rows of one group are alike: what is chance among them, the permutations tell better than the rule."
     if folds == 2:
         text += " Two folds: each model learned from half of the groups."
     return text

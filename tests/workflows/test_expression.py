@@ -155,6 +155,9 @@ def test_words_claim_what_the_intervals_allow(kept: tuple[Path, ExpressionResult
     nothing = " ".join(verdict(dataclasses.replace(r, mean_r={"all": scores})))
     assert "On average nothing is predicted" in nothing
     assert "ahead of ridge" not in nothing
+    few = " ".join(verdict(dataclasses.replace(r, n_units=5)))
+    assert "From 5 groups no difference" in few
+    assert "ahead of ridge" not in few
 
 
 def test_tables_hold_every_run_and_gene(kept: tuple[Path, ExpressionResult]) -> None:
