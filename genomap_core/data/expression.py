@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.imaging import ImagingCohort, slices_of
 from genomap_core.data.message import Message, plural, some
 from genomap_core.errors import InputError
 
@@ -22,7 +21,6 @@ MOST_GENES = 20_000
 _COUNT_LIKE = 64.0
 """A highest value above this is no logarithm to base 2 of anything that is counted."""
 _WORDS = ("expression", "rna", "transcript", "mrna", "gene")
-_SLICE = re.compile(r"slice (\d+)(?: (.+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +178,6 @@ def target_type(cohort: ImagingCohort, wanted: str = "") -> str:
     if len(named) != 1:
         raise InputError(f"{cohort.name}: which type is predicted is not clear: choose one of {', '.join(types)}.")
     return named[0]
-
-
-def slices_of(channels: Sequence[str]) -> tuple[int, int]:
-    """Slices of a picture, and channels of each: from names like "slice 2 flair"; else one slice of all channels."""
-    found = [_SLICE.fullmatch(name) for name in channels]
-    if not channels or not all(found):
-        return 1, len(channels)
-    numbers = [int(m[1]) for m in found if m is not None]
-    count = len(set(numbers))
-    each = len(channels) // count
-    if numbers != [k for k in sorted(set(numbers)) for _ in range(each)]:
-        return 1, len(channels)
-    return count, each
 
 
 def _source(cohort: ImagingCohort, target: np.ndarray) -> ImagingCohort:

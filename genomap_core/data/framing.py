@@ -1,7 +1,6 @@
 """Which slices of a volume are looked at, and how a slice becomes a square of the network's size. Plain arrays.
 
-Volumes are seen as slices: one, or several side by side as channels. A network over whole volumes (3-D) is not
-offered: the maps of features it would be joined with are flat.
+Volumes are seen as slices: one, or several side by side, as channels or as the depth of a network in 3-D.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ VARIANTS: dict[str, str] = {
 
 BACKBONES: dict[str, str] = {
     "small": "Small CNN",
+    "small3d": "Small CNN in 3-D, over the slices",
     "resnet18": "ResNet-18",
     "densenet121": "DenseNet-121 (MONAI)",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import numpy as np
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 
+_SLICE = re.compile(r"slice (\d+)(?: (.+))?")
 _ARRAYS = ("spacing", "regions", "places", "sections")
 
 
@@ -163,3 +165,16 @@ class ImagingCohort:
             raise InputError("The stored cohort is damaged: load its files again.") from error
         fields: dict[str, Any] = {k: tuple(v) for k, v in header.items()}
         return cls(images=images, table=table, **arrays, **fields)
+
+
+def slices_of(channels: Sequence[str]) -> tuple[int, int]:
+    """Slices of a picture, and channels of each: from names like "slice 2 flair"; else one slice of all channels."""
+    found = [_SLICE.fullmatch(name) for name in channels]
+    if not channels or not all(found):
+        return 1, len(channels)
+    numbers = [int(m[1]) for m in found if m is not None]
+    count = len(set(numbers))
+    each = len(channels) // count
+    if numbers != [k for k in sorted(set(numbers)) for _ in range(each)]:
+        return 1, len(channels)
+    return count, each

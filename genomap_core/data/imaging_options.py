@@ -10,7 +10,7 @@ from genomap_core.data.intensity import CT_WINDOWS, MODALITIES, Modality
 
 Treatment = Literal["auto"] | Modality
 TREATMENTS: tuple[Treatment, ...] = ("auto", *get_args(Modality))
-MOST_SLICES = 16
+MOST_SLICES = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def _content(stack: Stack, table: Dataset, units: Units) -> Message:
         f"of {plural(len(table.omics_names), 'type')} ({some(table.omics_names, 8)})."
     )
     if any(unit.shape and unit.shape[0] > 1 for unit in units.units):
-        text += " Volumes are seen as slices; a network over whole volumes (3-D) is not offered."
+        text += " Volumes are seen as slices; evenly spaced ones can be seen in 3-D too."
     return Message("ok", "content", text)
 
 

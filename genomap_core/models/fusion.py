@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from genomap_core.data.fusion_networks import BACKBONES, VARIANTS
 from genomap_core.errors import InputError
-from genomap_core.models.fusion_parts import CrossAttention, Encoder, Tokens, block_means
+from genomap_core.models.fusion_parts import CrossAttention, Encoder, Tokens, block_means, build_trunk
 
 SHARE = 0.25
 """Scale at which omics maps enter the convolutions: at full scale they drown the image in a common first layer, and are
@@ -36,6 +36,8 @@ class FusionSpec:
     dropout: float = 0.3
     linear: bool = True
     """A linear path over the omics cells beside the convolutions, in every variant that has omics"""
+    n_slices: int = 1
+    """Of the image's channels, for a backbone in 3-D"""
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
@@ -93,6 +95,11 @@ class FusionNet(nn.Module):
         return self.body.encoder.trunk  # type: ignore[union-attr, return-value]
 
 
+def _trunk(spec: FusionSpec, images: bool = True, omics: bool = True) -> nn.Module:
+    channels = (spec.image_channels * images, spec.omics_types * omics)
+    return build_trunk(spec.backbone, *channels, spec.n_slices, spec.width)
+
+
 class Stacked(nn.Module):
     """All channels into one standard CNN.
 
@@ -101,8 +108,7 @@ class Stacked(nn.Module):
 
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
-        channels = spec.image_channels + spec.omics_types
-        self.encoder = Encoder(spec.backbone, channels, spec.width, spec.hidden, spec.dropout)
+        self.encoder = Encoder(_trunk(spec), spec.hidden, spec.dropout)
 
     def forward(self, images: Tensor, maps: Tensor) -> Tensor:
         return self.encoder(torch.cat([images, maps], dim=1))
@@ -117,8 +123,8 @@ class Single(nn.Module):
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
         self.of_images = spec.variant == "image"
-        channels = spec.image_channels if self.of_images else spec.omics_types
-        self.encoder = Encoder(spec.backbone, channels, spec.width, spec.hidden, spec.dropout)
+        trunk = _trunk(spec, images=self.of_images, omics=not self.of_images)
+        self.encoder = Encoder(trunk, spec.hidden, spec.dropout)
 
     def forward(self, images: Tensor, maps: Tensor) -> Tensor:
         return self.encoder(images if self.of_images else maps)
@@ -132,9 +138,8 @@ class Late(nn.Module):
 
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
-        options = (spec.width, spec.hidden, spec.dropout)
-        self.of_images = Encoder(spec.backbone, spec.image_channels, *options)
-        self.of_omics = Encoder(spec.backbone, spec.omics_types, *options)
+        self.of_images = Encoder(_trunk(spec, omics=False), spec.hidden, spec.dropout)
+        self.of_omics = Encoder(_trunk(spec, images=False), spec.hidden, spec.dropout)
 
     def forward(self, images: Tensor, maps: Tensor) -> Tensor:
         return torch.cat([self.of_images(images), self.of_omics(maps)], dim=1)
@@ -149,8 +154,8 @@ class Attention(nn.Module):
     def __init__(self, spec: FusionSpec) -> None:
         super().__init__()
         size = 4 * spec.width
-        self.of_images = Tokens(spec.backbone, spec.image_channels, spec.width, size)
-        self.of_omics = Tokens(spec.backbone, spec.omics_types, spec.width, size)
+        self.of_images = Tokens(_trunk(spec, omics=False), size)
+        self.of_omics = Tokens(_trunk(spec, images=False), size)
         self.to_images, self.to_omics = CrossAttention(size), CrossAttention(size)
         self.dropout = nn.Dropout(spec.dropout)
         self.hidden = nn.Linear(4 * size, spec.hidden)

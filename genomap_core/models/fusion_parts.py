@@ -33,6 +33,30 @@ class SmallTrunk(nn.Sequential):
         self.out_channels = 4 * width
 
 
+class VolumeTrunk(nn.Module):
+    """:class:`SmallTrunk` in 3-D: slices are the depth of a volume, omics maps lie at every depth; mean over the depth.
+
+    **Shape**: ``(B, n_slices * c + t, H, W)``, the slices one after the other, then the maps ->
+    ``(B, 4 width, ceil(H / 8), ceil(W / 8))``.
+    """
+
+    def __init__(self, image_channels: int, omics_types: int, n_slices: int, width: int) -> None:
+        super().__init__()
+        self.of_images, self.n_slices = image_channels, n_slices
+        layers: list[nn.Module] = []
+        for k, c_in in enumerate((image_channels // n_slices + omics_types, width, 2 * width)):
+            c_out = width * 2**k
+            layers += [nn.Conv3d(c_in, c_out, 3, 2, 1, bias=False), nn.BatchNorm3d(c_out), nn.ReLU()]
+            nn.init.kaiming_normal_(layers[-3].weight, nonlinearity="relu")  # type: ignore[arg-type]
+        self.layers = nn.Sequential(*layers)
+        self.out_channels = 4 * width
+
+    def forward(self, x: Tensor) -> Tensor:
+        volume = x[:, : self.of_images].unflatten(1, (self.n_slices, -1)).transpose(1, 2)
+        maps = x[:, self.of_images :, None].expand(-1, -1, self.n_slices, -1, -1)
+        return self.layers(torch.cat([volume, maps], dim=1)).mean(2)
+
+
 class ResNetTrunk(nn.Module):
     """The stages of :class:`genomap_core.models.resnet.ResNet` of depth 18, stem of stride 2.
 
@@ -80,7 +104,14 @@ def _monai_networks():  # type: ignore[no-untyped-def]
         ) from error
 
 
-TRUNKS: dict[str, type[nn.Module]] = {"small": SmallTrunk, "resnet18": ResNetTrunk, "densenet121": DenseNetTrunk}
+_TRUNKS: dict[str, type[nn.Module]] = {"small": SmallTrunk, "resnet18": ResNetTrunk, "densenet121": DenseNetTrunk}
+
+
+def build_trunk(backbone: str, image_channels: int, omics_types: int, n_slices: int, width: int) -> nn.Module:
+    """The convolutions over so many channels of images (0: none) and of omics maps (0: none)."""
+    if backbone == "small3d" and image_channels:
+        return VolumeTrunk(image_channels, omics_types, n_slices, width)
+    return _TRUNKS["small" if backbone == "small3d" else backbone](image_channels + omics_types, width)
 
 
 class Pooling(nn.Module):
@@ -108,9 +139,9 @@ class Encoder(nn.Module):
     **Shape**: ``(B, in_channels, H, W)`` -> ``(B, hidden)``; any height and width that the trunk takes.
     """
 
-    def __init__(self, backbone: str, in_channels: int, width: int, hidden: int, dropout: float) -> None:
+    def __init__(self, trunk: nn.Module, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.trunk = TRUNKS[backbone](in_channels, width)
+        self.trunk = trunk
         self.pooling = Pooling(self.trunk.out_channels)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(self.pooling.out_features, hidden)
@@ -126,9 +157,9 @@ class Tokens(nn.Module):
     **Shape**: ``(B, in_channels, H, W)`` -> ``(B, 16, size)``.
     """
 
-    def __init__(self, backbone: str, in_channels: int, width: int, size: int) -> None:
+    def __init__(self, trunk: nn.Module, size: int) -> None:
         super().__init__()
-        self.trunk = TRUNKS[backbone](in_channels, width)
+        self.trunk = trunk
         self.project = nn.Linear(2 * self.trunk.out_channels, size)  # type: ignore[operator, arg-type]
         self.place = nn.Parameter(0.02 * torch.randn(TOKENS**2, size))
 

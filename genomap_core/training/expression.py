@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genomap_core.data.expression import ExpressionCohort, slices_of
+from genomap_core.data.expression import ExpressionCohort
 from genomap_core.data.expression_networks import FULL, ExpressionConfig
+from genomap_core.data.imaging import slices_of
 from genomap_core.errors import InputError
 from genomap_core.layout import Layout
 from genomap_core.layout.build import make_layout

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genomap_core.data.expression import ExpressionCohort, slices_of
+from genomap_core.data.expression import ExpressionCohort
 from genomap_core.data.expression_networks import ExpressionConfig
+from genomap_core.data.imaging import slices_of
 from genomap_core.models.expression import ExpressionNet, ExpressionSpec, adopt_resnet
 from genomap_core.training.cycle import seeded_generator
 from genomap_core.training.device import choose_device, private_randomness, threads

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from genomap_core.data.fusion_inputs import FusionInputs
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.imaging import ImagingCohort, slices_of
 from genomap_core.errors import InputError
 from genomap_core.models.fusion import FusionNet, FusionSpec, build_fusion
 from genomap_core.models.fusion_parts import block_means
@@ -83,7 +83,7 @@ class FusionClassifier:
         self.history_: tuple[dict[str, float], ...] = ()
         device = choose_device(self.config.device)
         # Small layers gain little from a second thread, and lose tenfold where others want the same cores.
-        n = 1 if self.config.backbone == "small" else None
+        n = 1 if self.config.backbone.startswith("small") else None
         remedy = "choose a smaller `batch_size`, `width`, `max_features` or image size"
         with memory_errors_named("Training", device, remedy), private_randomness(device), threads(n):
             start, honest = self._linear_start(cohort, y)
@@ -148,7 +148,9 @@ class FusionClassifier:
     def _train(self, work: FusionWork, cycle: Cycle, start: LinearStart | None, k: int) -> None:
         config = self.config
         generator = seeded_generator(config.seed, k)
-        module = build_fusion(self.spec).to(device=cycle.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = build_fusion(self.spec).to(cycle.device)
+        if config.backbone != "small3d":  # an order in memory for images, not for volumes
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if start is not None and module.linear is not None:
             with torch.no_grad():
                 module.linear.weight.copy_(torch.from_numpy(start.weight.reshape(len(self.classes_), -1)))
@@ -161,7 +163,7 @@ class FusionClassifier:
             return work.loss(module, rows, generator), {}
 
         self.history_ += tuple(train_cycle(cycle, k, module, optimiser, generator, loss))
-        self.modules_ += (module.to("cpu", memory_format=torch.contiguous_format).eval(),)
+        self.modules_ += (module.to("cpu", memory_format=torch.contiguous_format).eval(),)  # type: ignore[call-overload]
 
     def _cycle(self, cohort: ImagingCohort, device: torch.device) -> Cycle:
         config, saved = self.config, None
@@ -176,7 +178,8 @@ class FusionClassifier:
         """Of the networks: what :func:`genomap_core.models.fusion.build_fusion` makes them from."""
         c, types = self.config, len(self.omics_names_)
         sizes = (len(self.channels_), types, self.layout_.shape, len(self.classes_))
-        return FusionSpec(c.variant, *sizes, c.backbone, c.width, c.hidden, c.dropout, c.linear)
+        slices = slices_of(self.channels_)[0]
+        return FusionSpec(c.variant, *sizes, c.backbone, c.width, c.hidden, c.dropout, c.linear, slices)
 
     @property
     def n_parameters(self) -> int:
@@ -247,6 +250,11 @@ def _check_training(cohort: ImagingCohort, config: FusionConfig) -> np.ndarray:
         raise InputError(f"{cohort.name}: patients of at least two classes are needed.")
     if not cohort.channels and config.variant != "omics":
         raise InputError(f"{cohort.name} has no images: choose the variant 'omics', or load images.")
+    if config.backbone == "small3d" and cohort.channels and slices_of(cohort.channels)[0] < 2:
+        raise InputError(
+            f"{cohort.name}: a network in 3-D needs several slices of each patient: read the images with evenly spaced "
+            "slices, or choose the backbone 'small'."
+        )
     _check_pixels(cohort)
     return np.asarray(y, np.int64)
 

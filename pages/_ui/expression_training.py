@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from genomap_core.data.expression import TRANSFORMS, ExpressionOptions, expression_cohort, slices_of
+from genomap_core.data.expression import TRANSFORMS, ExpressionOptions, expression_cohort
 from genomap_core.data.expression_networks import FRONTS, HEADS, LOSSES, ExpressionConfig
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.imaging import ImagingCohort, slices_of
 from genomap_core.data.message import plural
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.data.fusion_networks import BACKBONES, VARIANTS
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.imaging import ImagingCohort, slices_of
 from genomap_core.data.message import some
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job
@@ -185,7 +185,7 @@ def _form(cohort: ImagingCohort) -> tuple[str, dict[str, Any]] | None:
         a, b, c = st.columns(3)
         backbone = a.selectbox(
             "Network",
-            list(BACKBONES),
+            [name for name in BACKBONES if name != "small3d" or slices_of(cohort.channels)[0] > 1],
             format_func=BACKBONES.get,
             help="The small one suits some hundred patients; the others have millions of weights and need a GPU.",
         )

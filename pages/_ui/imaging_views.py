@@ -191,7 +191,7 @@ def _options_form() -> ImagingOptions:
         slices = st.selectbox(
             "Slices of a volume",
             SLICE_CHOICES,
-            help="Volumes are seen as slices: one, or several as channels. A network over volumes is not offered.",
+            help="Evenly spaced slices become channels, or the depth of a network in 3-D; up to 32 over the volume.",
             width=_FIELD,
         )
         count = st.number_input("How many slices", 1, MOST_SLICES, 3, disabled=slices != "evenly spaced", width=_FIELD)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from planted_expression import images_and_genes, planted_expression, two_types
 
-from genomap_core.data.expression import ExpressionOptions, expression_cohort, slices_of
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.expression import ExpressionOptions, expression_cohort
+from genomap_core.data.imaging import ImagingCohort, slices_of
 from genomap_core.errors import InputError
 
 

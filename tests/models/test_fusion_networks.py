@@ -10,7 +10,7 @@ import torch
 from genomap_core.data.fusion_networks import BACKBONES, VARIANTS
 from genomap_core.errors import GenomapError, InputError
 from genomap_core.models.fusion import FusionNet, FusionSpec, build_fusion, matched, n_parameters
-from genomap_core.models.fusion_parts import block_means
+from genomap_core.models.fusion_parts import VolumeTrunk, block_means
 
 SPEC = FusionSpec("stacked", image_channels=2, omics_types=3, grid=(3, 4), n_classes=5, width=6, hidden=16)
 
@@ -38,6 +38,34 @@ def test_any_height_and_width_gives_logits(variant: str, sides: tuple[int, int])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_resnet_is_a_backbone_of_every_variant(variant: str) -> None:
     assert network(variant, backbone="resnet18", width=8)(*batch(2, 32, 40)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_slices_are_a_volume_in_3d(variant: str) -> None:
+    _, maps, present = batch()
+    volume = torch.randn(2, 6, 16, 20)
+    net = network(variant, backbone="small3d", image_channels=6, n_slices=3, linear=False)
+    assert net(volume, maps, present).shape == (2, 5)
+    if variant == "omics":
+        assert net.image_trunk is None
+    else:
+        assert isinstance(net.image_trunk, VolumeTrunk)
+
+
+def test_a_volume_is_taken_apart_into_its_slices_and_the_maps() -> None:
+    """A first layer that passes one channel on shows that channel of every second slice, and the maps at each depth."""
+    trunk = VolumeTrunk(image_channels=6, omics_types=1, n_slices=3, width=4).eval()
+    first = trunk.layers[0]
+    seen: list[torch.Tensor] = []
+    first.register_forward_hook(lambda module, given, got: seen.append(got[0, 0]))
+    x = torch.rand(1, 7, 8, 8)
+    for channel in range(3):  # two of each slice, then the map
+        with torch.no_grad():
+            first.weight.zero_()
+            first.weight[0, channel, 1, 1, 1] = 1
+            assert trunk(x).shape == (1, 16, 1, 1)
+        expected = x[0, [channel, 4 + channel]] if channel < 2 else x[0, [6, 6]]
+        torch.testing.assert_close(seen[-1], expected[:, ::2, ::2])
 
 
 @pytest.mark.parametrize("variant", ["stacked", "late"])

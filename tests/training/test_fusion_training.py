@@ -205,3 +205,30 @@ def test_what_can_not_be_trained_on_is_refused(cohort: ImagingCohort, words: str
 def test_options_out_of_range_are_refused_by_name(change: dict[str, object]) -> None:
     with pytest.raises(InputError, match=f"`{next(iter(change))}`"):
         FusionConfig(**change)  # type: ignore[arg-type]
+
+
+def volumes(n: int, seed: int = 0) -> ImagingCohort:
+    """Four slices; only their order tells the first word of a class: bright below or bright above."""
+    cohort = planted(n, seed, images=False)
+    rng = np.random.default_rng(seed + 50)
+    up = (2 * (np.asarray(cohort.table.y) % 2) - 1)[:, None, None, None]
+    slope = np.linspace(-1, 1, 4)[None, :, None, None]
+    pixels = rng.normal(0, 0.5, (n, 4, 16, 16)) + 0.8 * up * slope
+    channels = tuple(f"slice {k + 1}" for k in range(4))
+    return ImagingCohort(pixels.astype(np.float32), cohort.table, channels)
+
+
+def test_a_network_in_3d_learns_what_only_the_depth_shows(tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, variant="image", backbone="small3d", epochs=10, n_seeds=1)
+    model = FusionClassifier(config).fit(volumes(64))
+    new = volumes(60, seed=9)
+    brighter = model.predict_proba(new)[:, [1, 3]].sum(axis=1) > 0.5
+    assert (brighter == (np.asarray(new.table.y) % 2 == 1)).mean() > 0.8
+    save_fusion(tmp_path / "m.safetensors", model)
+    loaded = load_fusion(tmp_path / "m.safetensors").model
+    np.testing.assert_array_equal(loaded.predict_proba(new), model.predict_proba(new))
+
+
+def test_a_network_in_3d_needs_slices() -> None:
+    with pytest.raises(InputError, match="needs several slices"):
+        FusionClassifier(dataclasses.replace(TINY, backbone="small3d")).fit(planted(24))
