@@ -60,7 +60,9 @@ def genes(session: Session, found: Comparison) -> None:
     st.markdown(f"**{plain(r.name)}**: {len(r.truth):,} patients or spots, {len(r.genes):,} genes in {plain(r.unit)}.")
     cohort = r.cohort_names[0]
     if len(r.cohort_names) > 1:
-        cohort = st.segmented_control("Cohort", r.cohort_names, default=cohort, required=True, key=found.key("cohort"))
+        cohort = st.segmented_control(
+            "Cohort", r.cohort_names, format_func=plain, default=cohort, required=True, key=found.key("cohort")
+        )
     s = r.statistics[cohort][r.champion.name]
     counts = s.summary()
     with st.container(horizontal=True):
@@ -233,7 +235,9 @@ def _tissue(found: Comparison, source: Any, truth: np.ndarray, predicted: np.nda
     """Measured and predicted side by side over one section, on one scale each: predictions vary less."""
     r = found.result
     sections = sorted(set(source.sections.tolist()))
-    chosen = st.segmented_control("Section", sections, default=sections[0], required=True, key=found.key("section"))
+    chosen = st.segmented_control(
+        "Section", sections, format_func=plain, default=sections[0], required=True, key=found.key("section")
+    )
     own = np.flatnonzero(source.sections == chosen)
     ids = [r.sample_ids[i] for i in own]
     for place, title, values in zip(
@@ -252,6 +256,6 @@ def _tissue(found: Comparison, source: Any, truth: np.ndarray, predicted: np.nda
             )
     rho = float(np.corrcoef(truth[own], predicted[own])[0, 1]) if len(own) > 2 else float("nan")
     caption(
-        f"{len(own):,} spots of section {chosen}, r {rho:.2f} within it. Each picture has its own scale: "
+        f"{len(own):,} spots of section {plain(chosen)}, r {rho:.2f} within it. Each picture has its own scale: "
         "predictions vary less than measurements."
     )
