@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 from app_harness import button, open_page, select, texts
+from planted_expression import TINY, images_and_genes
 
-from genomap_core.workflows.expression_jobs import read_cohort
+from genomap_core.data.imaging import ImagingCohort
+from genomap_core.workflows.expression_jobs import compare_task, read_cohort
 from genomap_core.workflows.expression_result import ExpressionResult
 from genomap_core.workflows.expression_samples import COMPARED
+from pages._ui import expression_views
 from pages._ui.session import jobs
 
 
@@ -101,3 +107,30 @@ def test_one_type_of_a_table_is_predicted_from_another(app) -> None:
     assert not app.exception
     assert select(app, "Network").options == ["Patches of a map (tables)"]
     assert "a table's features" in texts(app).replace("\\", "")
+
+
+@pytest.fixture(scope="module")
+def tissue(tmp_path_factory) -> Path:
+    """Spots of two sections, in two cohorts, compared; their names look like markup."""
+    folder = tmp_path_factory.mktemp("tissue")
+    spots = images_and_genes(60, y=np.arange(60) % 2, classes=("**lung**", "breast"), groups=np.arange(60) // 10)
+    places = np.random.default_rng(0).random((60, 2)).astype(np.float32)
+    sections = np.array(["B4 **x**", "C2"])[np.arange(60) // 30]
+    made: ImagingCohort = dataclasses.replace(spots, places=places, sections=sections)
+    made.save(folder / "imaging.npz")
+    training = dataclasses.asdict(dataclasses.replace(TINY, epochs=2))
+    config = {"n_folds": 3, "n_permutations": 19, "heads": ["dense"], "training": training}
+    compare_task({"config": config, "options": {"by_label": True}}, folder, lambda p: None)
+    return folder
+
+
+def test_spots_are_shown_over_the_tissue_and_cohorts_apart(app, tissue, monkeypatch) -> None:
+    monkeypatch.setattr(expression_views, "COMPARED", tissue)
+    open_page(app, "expression")
+    assert not app.exception
+    words = texts(app)
+    assert "**Measured**" in words
+    assert "30 spots of section B4" in words
+    assert r"**\*\*lung\*\***" in words, "a name is no markup"
+    control = next(g for g in app.get("button_group") if g.label == "Section")
+    assert control.options == [r"B4 \*\*x\*\*", "C2"]
