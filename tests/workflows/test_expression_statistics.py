@@ -38,7 +38,7 @@ def test_planted_genes_are_found_and_few_others():
     """A share of false discoveries holds over many cohorts, not in each: modules are right or wrong as wholes."""
     shares: dict[str, list[float]] = {"found": [], "false": [], "found by permutation": [], "false by permutation": []}
     for seed in range(8):
-        simulated = simulate_radiogenomics(RadiogenomicSimulation(seed=seed))
+        simulated = simulate_radiogenomics(RadiogenomicSimulation(n_samples=160, contrast=1.0, seed=seed))
         planted = simulated.driven_by >= 0
         statistics = ridge_statistics(standardised(simulated.cohort), simulated.cohort.table.X, seed, 1000)
         for how, called in (("", statistics.predicted), (" by permutation", statistics.permutation_fdr < 0.05)):
