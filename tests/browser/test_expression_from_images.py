@@ -16,9 +16,10 @@ def test_the_shipped_comparison_says_which_genes_are_predicted(app_server: AppSe
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the table").click()
-    text = download.value.path().read_text()
-    assert len(text.splitlines()) == 401
-    assert text.startswith("gene,r,")
+    notice, header, *rows = download.value.path().read_text().splitlines()
+    assert notice.startswith("# For research use only")
+    assert header.startswith("gene,r,")
+    assert len(rows) == 400
 
 
 def test_a_gene_and_a_patient_are_looked_at(app_server: AppServer, page: Page) -> None:
@@ -26,7 +27,7 @@ def test_a_gene_and_a_patient_are_looked_at(app_server: AppServer, page: Page) -
     page.get_by_role("tab", name="One gene").click()
     expect(page.get_by_text(re.compile("this gene is"))).to_be_visible()
     page.get_by_role("tab", name="One patient").click()
-    expect(page.locator(".gm canvas")).to_have_count(3)
+    expect(page.locator(".gm figure canvas")).to_have_count(3)
     share = page.get_by_test_id("stImage").locator("img").nth(1)
     expect(share).to_be_visible()
     before = share.get_attribute("src")
