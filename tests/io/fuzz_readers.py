@@ -29,7 +29,7 @@ from types import FrameType
 from typing import Any
 
 from fuzz_mutations import mutate
-from fuzz_seeds import NAMES, seeds
+from fuzz_seeds import IN_SERVER, NAMES, seeds
 
 from genomap_core.errors import InputError
 from genomap_core.io.child import JOBS
@@ -68,6 +68,10 @@ def reader(kind: str) -> Callable[[Path], Any]:
                 to_dataset(table, report, "x")
 
         return read
+    if kind in OTHERS:
+        module, parse_other = OTHERS[kind]
+        importlib.import_module(module)  # here, not in every fork
+        return parse_other
     module, name = JOBS[kind].split(":")
     function = getattr(importlib.import_module(module), name)
 
@@ -81,6 +85,43 @@ def reader(kind: str) -> Callable[[Path], Any]:
     return parse
 
 
+def _gene_sets(path: Path) -> None:
+    from genomap_core.layout.genesets import read_gmt
+
+    read_gmt(path, ["TP53", "MYC", "KRAS", "EGFR"])
+
+
+def _cohort_tables(path: Path) -> None:
+    from genomap_core.io.cohort_tables import joined, read_cohort_tables
+
+    omics = seeds("csv")[0]
+    tables = read_cohort_tables([("omics.csv", omics), (path.name, path.read_bytes())])
+    if any(said.severity == "error" for said in tables.messages):
+        raise InputError("A table was refused in a message.")
+    joined(tables, [f"S{i:02d}" for i in range(12)], "x")
+
+
+def _cohort(path: Path) -> None:
+    from genomap_core.io.units import units_of
+
+    units_of(path, options=json.dumps({"side": 32}), limits=LIMITS)
+
+
+def _visium(path: Path) -> None:
+    from genomap_core.io.patches import visium_of
+
+    visium_of(path, asked=json.dumps({"patch": 20, "side": 16, "stains": False}), limits=LIMITS)
+
+
+OTHERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "gene sets": ("genomap_core.layout.genesets", _gene_sets),
+    "cohort tables": ("genomap_core.io.cohort_tables", _cohort_tables),
+    "cohort": ("genomap_core.io.units", _cohort),
+    "visium": ("genomap_core.io.patches", _visium),
+}
+"""Readers that are called in a way of their own, with their modules."""
+
+
 def fuzz(kind: str, seconds: float, seed: int = 0, rounds: int = 10**9, guided: bool = True) -> Run:
     """Read damaged files of one kind until the time or the rounds are over."""
     rng, run = random.Random(f"{kind}{seed}"), Run()
@@ -90,22 +131,22 @@ def fuzz(kind: str, seconds: float, seed: int = 0, rounds: int = 10**9, guided: 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAMES[kind]
         for data in list(corpus):
-            _one(read, path, data, run, guided)
+            _one(kind, read, path, data, run, guided)
         while time.monotonic() < end and run.tried < rounds:
             data = mutate(rng, rng.choice(corpus), corpus, kind)
-            if _one(read, path, data, run, guided) and len(data) < 1 << 18:
+            if _one(kind, read, path, data, run, guided) and len(data) < 1 << 18:
                 corpus.append(data)
     return run
 
 
-def _one(read: Callable[[Path], Any], path: Path, data: bytes, run: Run, guided: bool) -> bool:
+def _one(kind: str, read: Callable[[Path], Any], path: Path, data: bytes, run: Run, guided: bool) -> bool:
     """Read one input; whether it reached new lines."""
     path.write_bytes(data)
     outcome = in_fork(read, path, guided)
     run.tried += 1
     run.read += outcome["kind"] == "read"
     run.refused += outcome["kind"] == "refused"
-    contained = path.name not in (NAMES["csv"], NAMES["gz"]) and outcome["kind"] in ("exception", "signal")
+    contained = kind not in IN_SERVER and outcome["kind"] in ("exception", "signal")
     run.contained += contained
     if outcome["kind"] not in ("read", "refused") and not contained:
         run.findings.setdefault(f"{outcome['kind']}: {outcome.get('text', '')}", data)
@@ -203,7 +244,7 @@ def main() -> None:
     for kind in options.kinds:
         run = fuzz(kind, options.seconds / len(options.kinds), options.seed, guided=not options.plain)
         print(
-            f"{kind:10}{run.tried:8,} tried {run.read:8,} read {run.refused:8,} refused "
+            f"{kind:14}{run.tried:8,} tried {run.read:8,} read {run.refused:8,} refused "
             f"{run.contained:6,} contained {len(run.lines):6,} lines "
             f"{len(run.findings):4} findings",
             flush=True,

@@ -23,7 +23,13 @@ NAMES = {
     "nifti": "n.nii.gz",
     "archive": "a.zip",
     "model": "m.safetensors",
+    "cohort": "c.zip",
+    "visium": "v.h5ad",
+    "cohort tables": "manifest.csv",
+    "gene sets": "s.gmt",
 }
+IN_SERVER = ("csv", "gz", "cohort tables", "gene sets")
+"""Text, which the server reads in its own process."""
 COLLECTED = {
     "csv": ("t*.csv", "t*.txt"),
     "gz": ("t73*.gz",),
@@ -42,7 +48,7 @@ FOLDER = Path(os.environ.get("GENOMAP_BADINPUTS", Path(__file__).resolve().paren
 def seeds(kind: str) -> list[bytes]:
     """The corpus to begin with; small files only."""
     found = [_MAKERS[kind]()]
-    for pattern in COLLECTED[kind]:
+    for pattern in COLLECTED.get(kind, ()):
         for path in sorted((FOLDER / "files").glob(pattern)):
             if path.stat().st_size < 1 << 16:
                 found.append(path.read_bytes())
@@ -157,6 +163,39 @@ def _model() -> bytes:
     return save({"network/w": np.ones((2, 3), np.float32)}, metadata)
 
 
+def _cohort() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("omics.csv", _csv())
+        archive.writestr("manifest.csv", _manifest())
+        archive.writestr("S00.png", _image())
+        archive.writestr("S01/slice1.dcm", _dicom())
+        archive.writestr("S01/slice2.dcm", _dicom())
+        archive.writestr("S02.nii.gz", _nifti())
+    return out.getvalue()
+
+
+def _manifest() -> bytes:
+    lines = ["file,patient,class", "S00.png,S00,a", "S01,S01,b", "S02.nii.gz,S02,a"]
+    return "\n".join(lines).encode() + b"\n"
+
+
+def _visium() -> bytes:
+    import h5py
+
+    out = io.BytesIO(_h5ad())
+    with h5py.File(out, "r+") as file:
+        file["obsm/spatial"] = np.array([[20.0, 20.0], [40.0, 30.0], [60.0, 60.0]])
+        library = file.create_group("uns/spatial/section")
+        library["images/hires"] = np.full((40, 40, 3), 128, np.uint8)
+        library["scalefactors/tissue_hires_scalef"] = 0.5
+    return out.getvalue()
+
+
+def _gene_sets() -> bytes:
+    return b"HALLMARK_A\thttp://a\tTP53\tMYC\nHALLMARK_B\t\tKRAS\tEGFR\tABSENT\n"
+
+
 _MAKERS: dict[str, Callable[[], bytes]] = {
     "csv": _csv,
     "gz": lambda: gzip.compress(_csv()),
@@ -168,4 +207,8 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     "nifti": _nifti,
     "archive": _archive,
     "model": _model,
+    "cohort": _cohort,
+    "visium": _visium,
+    "cohort tables": _manifest,
+    "gene sets": _gene_sets,
 }
