@@ -139,7 +139,7 @@ def main() -> None:
                 ("first map, the app already running", maps, 5000),
                 ("page change, until it is drawn", page_changes(page, repeats), 1000),
                 ("slider step to picture, 142 x 142", page.locator(".gm").first.evaluate(SLIDE), 1000 / 60),
-                ("next patient, until the map is drawn, 142 x 142", patient_changes(page, 2 * repeats), 150),
+                ("next patient, from the click to the drawn map, 142 x 142", patient_changes(page, 2 * repeats), 150),
             ]
         finally:
             browser.close()
