@@ -15,7 +15,7 @@ from types import FrameType
 
 from genomap_core.errors import Cancelled
 from genomap_core.jobs.ledger import Entry, Ledger
-from genomap_core.jobs.process import rss_of, rss_of_descendants
+from genomap_core.jobs.process import TOKEN_VARIABLE, kill_marked, rss_of, rss_of_descendants
 from genomap_core.jobs.records import Status
 from genomap_core.progress import Progress
 
@@ -126,8 +126,13 @@ class Watch:
             os.kill(os.getpid(), signal.SIGUSR1)
 
     def _end_here(self, status: Status, cause: str) -> None:
-        """The main thread can't be reached, or must not go on: end this worker and the session that it leads."""
+        """The main thread can't be reached, or must not go on: end this worker and all that it started.
+
+        The manager looks for leftovers too, but may itself end before it comes to that.
+        """
         self._ledger.finish(self._entry.job.id, status, cause)
+        if TOKEN_VARIABLE in os.environ:
+            kill_marked(os.environ[TOKEN_VARIABLE])
         if os.getpgid(0) == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
