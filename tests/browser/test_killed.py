@@ -62,6 +62,10 @@ def visit(browser: Browser, network: NetworkWatch) -> Iterator[Callable[[str], V
     assert not network.foreign
 
 
+def settled(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=LONG)
+
+
 def go(page: Page, name: str) -> None:
     """Follow the menu; a click that met a dead server is made again, as people do."""
     heading = page.get_by_role("heading", name=name, exact=True)
@@ -80,8 +84,10 @@ def give(page: Page, path: Path) -> None:
 
 
 def in_use(page: Page, *names: str) -> None:
+    """One of the names is the cohort in use, once the page has settled (what stood before stays until then)."""
     go(page, "Data")
-    expect(page.get_by_text(re.compile("In use: (" + "|".join(names) + ")"))).to_be_visible(timeout=LONG)
+    settled(page)
+    expect(page.get_by_text(re.compile("In use: (" + "|".join(names) + ")")).first).to_be_visible(timeout=LONG)
 
 
 def table(path: Path, n: int, p: int) -> Path:
@@ -115,9 +121,7 @@ def test_nothing_finished_is_lost_whoever_is_killed_at_whatever_stage(
         server.kill()
         server.start()
         here.page.reload()
-        expect(here.page.get_by_test_id("stApp")).to_have_attribute(
-            "data-test-script-state", "notRunning", timeout=LONG
-        )
+        settled(here.page)
         assert here.page.url.partition("session=")[2] == link.partition("session=")[2], "the link outlives the server"
 
     in_use(here.page, "Simulated expression cohort")
