@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from genomap_core.benchmark.cells import cells, signed
+from genomap_core.benchmark import statistics as st
+from genomap_core.benchmark.cells import Cells, cells, signed
 from genomap_core.benchmark.reading import StudyRecords
 
 
@@ -31,6 +32,35 @@ def curves(study: StudyRecords, conditions: dict[str, float], metric: str) -> pd
     grid = frame.pivot(index="dataset", columns=["model", "x"], values="mean").dropna()
     overall = grid.mean().rename("mean").reset_index().assign(dataset="", low=np.nan, high=np.nan)
     return pd.concat([frame, overall[frame.columns]], ignore_index=True)
+
+
+def set_scores(found: Cells) -> pd.DataFrame:
+    """Mean score of every model on every set with its interval: ``dataset, model, runs, mean, low, high``."""
+    rows = []
+    for dataset in found.sets:
+        for model in found.models:
+            i = found.interval(dataset, model)
+            rows.append((dataset, model, len(found.values[dataset]), i.mean, i.low, i.high))
+    return pd.DataFrame(rows, columns=["dataset", "model", "runs", "mean", "low", "high"])
+
+
+def paired(found: Cells, first: str, second: str, sign: float) -> pd.DataFrame:
+    """Two models on the same folds of each set: ``dataset, difference, low, high, p, p_holm``.
+
+    Differences are ``first - second`` (less is better: reversed, so that positive means that the first is better), with
+    the corrected resampled t interval and test; ``p_holm`` is corrected by Holm over the sets. Sets on which a run of
+    either failed are left out.
+    """
+    a, b = found.models.index(first), found.models.index(second)
+    rows = []
+    for dataset in found.sets:
+        differences = sign * (found.values[dataset][:, a] - found.values[dataset][:, b])
+        if not np.isnan(differences).any():
+            share = found.test_share[dataset]
+            i = st.corrected_interval(differences, share)
+            rows.append((dataset, i.mean, i.low, i.high, st.corrected_p(differences, share)))
+    frame = pd.DataFrame(rows, columns=["dataset", "difference", "low", "high", "p"])
+    return frame.assign(p_holm=st.holm(frame["p"].to_numpy(float)))
 
 
 def failures(study: StudyRecords) -> pd.DataFrame:
