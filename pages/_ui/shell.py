@@ -26,6 +26,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     "Model": [
         ("train", "Train", ":material/model_training:", "Train a network on the maps, or load one"),
         ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
+        ("benchmark", "Benchmark", ":material/leaderboard:", "Every model on many data sets, disturbed and not"),
     ],
     "Imaging": [
         ("fusion", "Fusion", ":material/join_inner:", "Images and omics in one network, and what each contributes"),
