@@ -102,14 +102,15 @@ def condition_panels(
     for name, axis in (("x", grid.update_xaxes), ("y", grid.update_yaxes)):
         look = like.layout[f"{name}axis"].to_plotly_json()
         axis(**{k: look[k] for k in ("gridcolor", "zerolinecolor", "linecolor")}, tickfont={"size": 11})
+    traces = []
     for i, dataset in enumerate(sets):
-        part = curves[curves["dataset"] == dataset]
+        part, number = curves[curves["dataset"] == dataset], "" if i == 0 else str(i + 1)
         for k, model in enumerate(titles):
             line = part[part["model"] == model].sort_values("x")
             if not line.empty:
-                grid.add_trace(
-                    _line(line, model, k, titles, metric, first=i == 0), row=i // columns + 1, col=i % columns + 1
-                )
+                axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+                traces.append(axes | _line(line, model, k, titles, metric, first=i == 0))
+    grid.add_traces(traces)
     places = sorted(set(curves["x"]))
     third = (places[-1] - places[0]) / 3
     few = [x for x in places if x == places[0] or x - places[0] >= third]  # the labels of low noise would overlap

@@ -92,7 +92,7 @@ class Look:
             "Scores on every data set",
             f"Mean {self.metric_title} over seeds and folds. Lines: 95 % intervals that respect that training sets "
             "overlap (corrected resampled t).",
-            set_scores_figure(self.scores(), self.titles, self.metric_title),
+            self._once("scores picture", lambda: set_scores_figure(self.scores(), self.titles, self.metric_title)),
         )
 
     def pair_picture(self, first: str, second: str) -> Picture:
@@ -102,7 +102,7 @@ class Look:
             "Set by set",
             f"Right of zero, {self.titles[first]} is better. The same folds; lines: 95 % intervals (corrected "
             "resampled t). Blue circles: they differ after Holm's correction over the sets (5 %).",
-            set_differences(self.pair(first, second), name),
+            self._once((first, second, "picture"), lambda: set_differences(self.pair(first, second), name)),
         )
 
     def kinds(self) -> list[str]:
@@ -121,13 +121,18 @@ class Look:
             f"Mean over {sets} of the {every} data sets: those that every model ran on under all of these conditions."
         )
         title = f"{self.metric_title} against {AXES[kind].split(',')[0]}"
-        figure = plots.condition_curve(mean, self.titles, self.metric_title, AXES[kind])
+        figure = self._once(
+            ("mean", kind), lambda: plots.condition_curve(mean, self.titles, self.metric_title, AXES[kind])
+        )
         return title[0].upper() + title[1:], about, figure
 
     def panels_picture(self, kind: str) -> Picture:
         """A panel a data set."""
         curve = self.curves(kind)
-        figure = condition_panels(curve[curve["dataset"] != ""], self.titles, self.metric_title, AXES[kind])
+        figure = self._once(
+            ("panels", kind),
+            lambda: condition_panels(curve[curve["dataset"] != ""], self.titles, self.metric_title, AXES[kind]),
+        )
         return "Every data set", "Each panel has its own scale. Mean over folds and seeds.", figure
 
     def panels_file(self, kind: str) -> bytes:
