@@ -16,8 +16,8 @@ from genomap_core.io.kinds import NAMES, find_kind
 from genomap_core.io.limits import Limits, check_size
 from genomap_core.io.sandbox import as_path, run_in_child
 
-LONGEST = 4000
-"""Bytes of a cell of text."""
+LONGEST, ALL_TEXT = 4000, 64 << 20
+"""Bytes of a cell of text, and of all of them: what is small in the file may be large in memory."""
 LIMITS = Limits(file=64 << 20, rows=500_000, columns=200, memory=2 << 30, seconds=30.0)
 
 
@@ -78,9 +78,13 @@ def rows_of(path: Path, *, key: str, limits: Limits = LIMITS) -> Rows:
         raise InputError("The file is damaged: it can't be read as Parquet. Download or copy it again.") from error
     numbers: dict[str, np.ndarray] = {}
     texts: dict[str, list[str | None]] = {}
+    room = ALL_TEXT
     for column, cells in zip(table.column_names, table.columns):
         if column in numbers or column in texts:
             raise InputError(f"The column {column[:80]!r} occurs twice.")
+        room -= _text_bytes(column, cells)
+        if room < 0:
+            raise RefusedError(f"The file holds more than {ALL_TEXT >> 20} MB of text.")
         values = _values(column, cells)
         if isinstance(values, np.ndarray):
             numbers[column] = values
@@ -93,7 +97,6 @@ def rows_of(path: Path, *, key: str, limits: Limits = LIMITS) -> Rows:
 def _values(column: str, cells):  # type: ignore[no-untyped-def]
     """A column as float64 or as a list of text."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)
@@ -101,6 +104,18 @@ def _values(column: str, cells):  # type: ignore[no-untyped-def]
         return cells.cast(pa.float64(), safe=False).to_numpy()
     if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type) or pa.types.is_null(cells.type)):
         raise InputError(f"The column {column[:80]!r} holds {cells.type}: numbers and text are expected.")
-    if (pc.max(pc.binary_length(cells.cast(pa.large_string()))).as_py() or 0) > LONGEST:
-        raise RefusedError(f"The column {column[:80]!r} holds a text of more than {LONGEST:,} bytes.")
     return cells.to_pylist()
+
+
+def _text_bytes(column: str, cells) -> int:  # type: ignore[no-untyped-def]
+    """How much text a column holds; nothing where it is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return 0
+    sizes = pc.binary_length(cells.cast(pa.large_string()))
+    if (pc.max(sizes).as_py() or 0) > LONGEST:
+        raise RefusedError(f"The column {column[:80]!r} holds a text of more than {LONGEST:,} bytes.")
+    return pc.sum(sizes).as_py() or 0

@@ -108,6 +108,17 @@ def test_a_value_that_can_not_be_is_named(whole: StudyRecords, columns: dict[str
         read_upload(content)
 
 
+@pytest.mark.parametrize(("rows", "said"), [(30_000, "more than 64 MB of text"), (450_000, "MB")])
+def test_text_that_is_small_in_the_file_and_large_in_memory_is_refused(rows: int, said: str) -> None:
+    words = pa.array(["x" * 3900]).dictionary_encode()
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), words.dictionary)
+    out = io.BytesIO()
+    pq.write_table(pa.table({"message": column, "label": column}), out)
+    assert len(out.getvalue()) < 2_000_000
+    with pytest.raises(InputError, match=said):
+        read_upload(out.getvalue())
+
+
 def test_nothing_of_a_hostile_description_is_believed(whole: StudyRecords) -> None:
     sets: dict[str, Any] = {"arcene": {"title": EVIL, "source": "file", "groups": "(", "known": [1, "x"], "odd": {}}}
     header = {"models": ["forest", 7, {"a": 1}, "nobody"], "sets": {**sets, "colon_alon": "text"}, "folds": []}
