@@ -67,13 +67,11 @@ def chosen(session: Session) -> Chosen | None:
 
 
 def _names(session: Session) -> dict[str, str]:
-    """Every study that can be shown."""
+    """Every study that can be shown. A name stays the same while its study runs: the browser answers with it."""
     found = {}
     for job in job_panel.of_task(session, TASK):
-        count = n_records(jobs().root / job.id)
-        if job.active or count:
-            state = "" if job.status == "done" else f", {job.status}: {plural(count, 'run')} done"
-            found[job.id] = f"{job.title}, {datetime.fromtimestamp(job.created):%Y-%m-%d %H:%M}{state}"
+        if job.active or n_records(jobs().root / job.id):
+            found[job.id] = f"{job.title}, {datetime.fromtimestamp(job.created):%Y-%m-%d %H:%M} ({job.id[:4]})"
     if reading.SHIPPED.is_file():
         found[SHIPPED] = "The robustness study (comes with the program)"
     if UPLOADED in _held(session):
@@ -212,6 +210,8 @@ def _summary_line(look: Look, chosen: Chosen) -> None:
     ok = int((table["status"] == "ok").sum())
     text = f"{len(table):,} runs, {ok:,} of them to their end: {plural(table['dataset'].nunique(), 'data set')}, "
     text += f"{plural(table['model'].nunique(), 'model')}, {plural(table['condition'].nunique(), 'condition')}."
+    if chosen.job is not None and not chosen.job.active and chosen.job.status != "done":
+        text += f" The study is not whole ({chosen.job.status}): start it again with the same choice to go on."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(plain(text))
         if chosen.job is not None and chosen.job.active:

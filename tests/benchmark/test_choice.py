@@ -6,26 +6,15 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pytest
 from made_up_study import MODELS, SETS, planted, record
-from study_helpers import planted_table
+from study_helpers import own_cohort, planted_table
 
 from genomap_core.benchmark.catalogue import load_catalogue
 from genomap_core.benchmark.choice import BUNDLED, Choice, offers, own_entry
 from genomap_core.benchmark.protocol import FULL, Protocol, Run, runs
 from genomap_core.benchmark.sources import Places, data_folder, read_set
-from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
-
-
-def cohort(name: str = "My Cohort, 2024", labelled: bool = True) -> Dataset:
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(30, 6)).astype(np.float32), np.arange(30) % 2
-    X[:, 0] += 3 * y
-    names, ids = tuple(f"g{j}" for j in range(6)), tuple(f"s{i}" for i in range(30))
-    classes = ("a", "b") if labelled else ()
-    return Dataset(name, X, names, ids, y if labelled else None, classes, groups=np.arange(30) // 2)
 
 
 def test_sets_of_scikit_learn_are_as_their_entries_say() -> None:
@@ -35,10 +24,10 @@ def test_sets_of_scikit_learn_are_as_their_entries_say() -> None:
 
 def test_without_a_folder_of_data_only_what_needs_no_file_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GENOMAP_DATA", raising=False)
-    found = offers(cohort())
+    found = offers(own_cohort())
     assert [n for n, o in found.items() if not o.absent] == ["own_my_cohort_2024", *load_catalogue(BUNDLED)]
     assert {n for n, o in found.items() if o.absent} == set(load_catalogue())
-    assert "own_my_cohort_2024" not in offers(cohort(labelled=False))
+    assert "own_my_cohort_2024" not in offers(own_cohort(labelled=False))
 
 
 def test_sets_in_the_folder_of_data_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +41,7 @@ def test_sets_in_the_folder_of_data_are_offered(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_choice_becomes_plain_values_and_comes_back() -> None:
-    own = {"digest": "00", "entry": asdict(own_entry(cohort()))}
+    own = {"digest": "00", "entry": asdict(own_entry(own_cohort()))}
     made = Choice(("wine", "own_my_cohort_2024"), ("prior",), ("full", "noise-50"), seeds=2, cohort=own)
     spec = json.loads(json.dumps(made.to_spec()))
     assert spec == made.to_spec()

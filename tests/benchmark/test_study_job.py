@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_choice import cohort
+from study_helpers import own_cohort
 
 from genomap_core.benchmark import job
 from genomap_core.benchmark.choice import COHORT, Choice, own_entry
@@ -56,7 +56,7 @@ def test_a_damaged_record_is_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_the_users_own_cohort_is_a_data_set(tmp_path: Path) -> None:
-    mine = cohort()
+    mine = own_cohort()
     mine.save(tmp_path / f"{COHORT}.npz")
     entry = own_entry(mine)
     own = {"digest": mine.digest, "entry": asdict(entry)}
