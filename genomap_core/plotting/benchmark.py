@@ -84,8 +84,9 @@ def difference_intervals(
             hovertemplate=f"{names[i]}: {mean[i]:+.4f} ({low[i]:+.4f} to {high[i]:+.4f})<extra></extra>",
         )  # fmt: skip
     fig.update_yaxes(
-        tickmode="array", tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6], showgrid=False
-    )
+        tickmode="array", tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6],
+        showgrid=False, zeroline=False,
+    )  # fmt: skip
     return fig
 
 

@@ -25,7 +25,7 @@ def set_scores_figure(scores: pd.DataFrame, titles: Mapping[str, str], metric: s
     sets = list(dict.fromkeys(scores["dataset"]))
     models = [m for m in titles if (scores["model"] == m).any()]
     step = 0.8 / max(1, len(models))
-    fig = figure(90 + len(sets) * (16 + 11 * len(models)), x=plain(metric))
+    fig = figure(90 + len(sets) * (14 + 10 * len(models)), x=plain(metric))
     for k, model in enumerate(models):
         part = scores[scores["model"] == model].set_index("dataset").reindex(sets)
         place = list(titles).index(model)
@@ -44,7 +44,7 @@ def set_scores_figure(scores: pd.DataFrame, titles: Mapping[str, str], metric: s
         )  # fmt: skip
     fig.update_yaxes(
         tickmode="array", tickvals=list(range(len(sets))), ticktext=[plain(s) for s in sets], showgrid=False,
-        range=[len(sets) - 0.5, -0.5],
+        range=[len(sets) - 0.5, -0.5], zeroline=False,
     )  # fmt: skip
     return fig
 
@@ -75,7 +75,7 @@ def set_differences(paired: pd.DataFrame, title: str) -> Figure:
         )  # fmt: skip
     fig.update_yaxes(
         tickmode="array", tickvals=frame.index.to_list(), ticktext=frame["dataset"].map(plain).to_list(),
-        range=[len(frame) - 0.4, -0.6], showgrid=False,
+        range=[len(frame) - 0.4, -0.6], showgrid=False, zeroline=False,
     )  # fmt: skip
     return fig
 

@@ -29,6 +29,8 @@ SHIPPED, UPLOADED = "shipped", "uploaded"
 CHOICE, NEXT = "benchmark_study", "benchmark_next"
 _HELD = ("benchmark",)
 USUAL_METRIC = "balanced_accuracy"
+WIDTH = 192
+"""Of a filter, in pixels: four side by side, two on a narrow screen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,24 +172,32 @@ def looked_at(session: Session, chosen: Chosen) -> Look | None:
         _wait(chosen)
         return None
     whole = chosen.study
-    a, b, c, d = st.container(key="wide-benchmark-filters").columns([2, 2, 3, 3])
+    filters = st.container(horizontal=True)
     metrics = metrics_of(whole)
     if not metrics:
         st.warning("No run of this study gave a score: see the failures.")
-    metric = a.selectbox(
+    metric = filters.selectbox(
         "Metric",
         metrics or [USUAL_METRIC],
         metrics.index(USUAL_METRIC) if USUAL_METRIC in metrics else 0,
         format_func=lambda name: METRIC_TITLES[name][0].upper() + METRIC_TITLES[name][1:],
+        width=WIDTH,
         key=chosen.widget("metric"),
     )
-    condition = b.selectbox(
-        "Condition", conditions_of(whole), format_func=condition_title, key=chosen.widget("condition")
+    condition = filters.selectbox(
+        "Condition", conditions_of(whole), format_func=condition_title, width=WIDTH, key=chosen.widget("condition")
     )
-    sets = c.multiselect("Data sets", sorted(set(whole.table["dataset"])), placeholder="All", key=chosen.widget("sets"))
+    sets = filters.multiselect(
+        "Data sets", sorted(set(whole.table["dataset"])), placeholder="All", width=WIDTH, key=chosen.widget("sets")
+    )
     titles = Look(whole, metric, condition).titles
-    models = d.multiselect(
-        "Models", list(titles), format_func=titles.__getitem__, placeholder="All", key=chosen.widget("models")
+    models = filters.multiselect(
+        "Models",
+        list(titles),
+        format_func=titles.__getitem__,
+        placeholder="All",
+        width=WIDTH,
+        key=chosen.widget("models"),
     )
     key = (chosen.key, metric, condition, tuple(sets), tuple(models))
     look: Look = _once(

@@ -106,6 +106,7 @@ def _sets(look: Look) -> None:
             "p_holm": st.column_config.NumberColumn("p (Holm)", format="%.2g"),
         },
     )
+    caption("The differences as figures; p (Holm) is corrected over the data sets.")
 
 
 def _conditions(look: Look) -> None:

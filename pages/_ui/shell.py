@@ -43,7 +43,7 @@ STYLE = """<style>
 [data-testid=stColumn] {min-width: min(100%, 6rem)}
 [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) {flex-wrap: wrap}
 [data-testid=stPlotlyChart] :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext, .cbaxis text, .cbtitle text,
-  .bartext-outside,
+  .bartext-outside, .textpoint text,
   .annotation-text:not([style*="rgb(20, 22, 26)"]):not([style*="rgb(255, 255, 255)"])) {fill: currentColor !important}
 @media (max-width: 960px) {
   [class*=st-key-wide] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {
