@@ -72,6 +72,13 @@ def failures(study: StudyRecords) -> pd.DataFrame:
     ).reset_index()
 
 
+def sizes(study: StudyRecords) -> pd.DataFrame:
+    """Samples, features and classes of every set, as its runs saw them: ``n, p, classes`` by ``dataset``."""
+    table = study.table
+    seen = table.assign(n=table["n_train"] + table["n_test"], p=table["n_features"], classes=table["n_classes"])
+    return seen.groupby("dataset")[["n", "p", "classes"]].max()
+
+
 def costs(study: StudyRecords, condition: str = "full") -> pd.DataFrame:
     """Median seconds and peak memory of every model on every set: ``dataset, model, n, p, seconds, peak_mb``."""
     table = study.table[(study.table["condition"] == condition) & (study.table["status"] == "ok")]
@@ -84,15 +91,15 @@ def costs(study: StudyRecords, condition: str = "full") -> pd.DataFrame:
 def winners(study: StudyRecords, condition: str, metric: str) -> pd.DataFrame:
     """The best model of each set with its size and its lead: ``dataset, n, p, model, score, lead``."""
     found = cells(study, condition, metric)
-    sizes = study.table.groupby("dataset")[["n_train", "n_test", "n_features"]].max()
+    size = sizes(study)
     rows = []
     for dataset, scores in zip(found.sets, signed(metric) * found.means(), strict=True):
         if np.isnan(scores).all():
             continue
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         best, second = scores[order[0]], scores[order[1]] if len(order) > 1 else math.nan
-        n_train, n_test, p = (int(v) for v in sizes.loc[dataset].to_numpy())
-        rows.append((dataset, n_train + n_test, p, found.models[order[0]], abs(float(best)), float(best - second)))
+        n, p = (int(v) for v in size.loc[dataset, ["n", "p"]].to_numpy())
+        rows.append((dataset, n, p, found.models[order[0]], abs(float(best)), float(best - second)))
     return pd.DataFrame(rows, columns=["dataset", "n", "p", "model", "score", "lead"])
 
 

@@ -97,11 +97,12 @@ class Look:
 
     def pair_picture(self, first: str, second: str) -> Picture:
         """One model against another, set by set."""
-        name = f"{self.titles[first]} minus {self.titles[second]}, {self.metric_title}"
+        name = f"difference in {self.metric_title}"
         return (
             "Set by set",
-            f"Right of zero, {self.titles[first]} is better. The same folds; lines: 95 % intervals (corrected "
-            "resampled t). Blue circles: they differ after Holm's correction over the sets (5 %).",
+            f"{self.titles[first]} minus {self.titles[second]} on the same folds: right of zero, the first is better. "
+            "Lines: 95 % intervals (corrected resampled t). Blue circles: they differ after Holm's correction over the "
+            "sets (5 %).",
             self._once((first, second, "picture"), lambda: set_differences(self.pair(first, second), name)),
         )
 
@@ -200,7 +201,7 @@ class Look:
         texts = [_with_interval(*row) for row in scores[["mean", "low", "high"]].to_numpy()]
         wide = scores.assign(text=texts).pivot(index="dataset", columns="model", values="text")
         wide = wide.reindex(columns=[m for m in self.titles if m in wide.columns]).rename(columns=self.titles)
-        sizes = self.study.table.groupby("dataset")[["n_train", "n_test", "n_features", "n_classes"]].max()
+        sizes = views.sizes(self.study)
         size = [_size(*sizes.loc[name].to_numpy(float, na_value=math.nan)) for name in wide.index]
         wide.insert(0, "Samples x features, classes", size)
         return wide.rename_axis(index="Data set", columns=None).reset_index()
@@ -279,5 +280,5 @@ def _with_interval(mean: float, low: float, high: float) -> str:
     return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _size(n_train: float, n_test: float, p: float, classes: float) -> str:
-    return "" if math.isnan(n_train) else f"{n_train + n_test:,.0f} x {p:,.0f}, {classes:.0f}"
+def _size(n: float, p: float, classes: float) -> str:
+    return "" if math.isnan(n) else f"{n:,.0f} x {p:,.0f}, {classes:.0f}"

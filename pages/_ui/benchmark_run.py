@@ -26,6 +26,8 @@ from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
+WIDTH = 168
+"""Of a number, in pixels."""
 USUAL_SETS = ("breast_cancer", "wine")
 USUAL_MODELS = ("genomap", "genomap_random", "logistic", "forest")
 USUAL_CONDITIONS = ("full", "rows-40", "noise-50")
@@ -60,20 +62,24 @@ def _choice(session: Session) -> Choice:
     conditions = st.multiselect(
         "Conditions", OFFERED_CONDITIONS, USUAL_CONDITIONS, format_func=condition_title, key="benchmark_conditions"
     )
-    a, b, c, d, e, f = st.container(key="wide-benchmark-numbers").columns(6, vertical_alignment="bottom")
-    folds = a.number_input("Folds", 2, 10, 5, key="benchmark_folds")
-    seeds = b.number_input("Seeds, undisturbed", 1, 20, 1, key="benchmark_seeds", help="Each splits the rows anew.")
-    others = c.number_input("Seeds, disturbed", 1, 20, 1, key="benchmark_other_seeds")
+    row = st.container(horizontal=True)
+    folds = row.number_input("Folds", 2, 10, 5, width=WIDTH, key="benchmark_folds")
+    seeds = row.number_input(
+        "Seeds, undisturbed", 1, 20, 1, width=WIDTH, key="benchmark_seeds", help="Each splits the rows anew."
+    )
+    others = row.number_input("Seeds, disturbed", 1, 20, 1, width=WIDTH, key="benchmark_other_seeds")
     most = max(1.0, round(0.9 * MACHINE_GB, 1))
-    memory = d.number_input(
-        "Memory of a run (GB)", 0.5, most, min(4.0, most), 0.5, key="benchmark_memory",
+    memory = row.number_input(
+        "Memory of a run (GB)", 0.5, most, min(4.0, most), 0.5, width=WIDTH, key="benchmark_memory",
         help="A run that needs more is stopped and recorded as a failure.",
     )  # fmt: skip
-    seconds = e.number_input(
-        "Time of a run (s)", 5, 24 * 3600, 600, key="benchmark_seconds",
+    seconds = row.number_input(
+        "Time of a run (s)", 5, 24 * 3600, 600, width=WIDTH, key="benchmark_seconds",
         help="A run that takes longer is stopped and recorded as a failure.",
     )  # fmt: skip
-    at_once = f.number_input("At a time", 1, CORES, 1, key="benchmark_at_once", help="Runs on cores side by side.")
+    at_once = row.number_input(
+        "At a time", 1, CORES, 1, width=WIDTH, key="benchmark_at_once", help="Runs on cores side by side."
+    )
     own = next((offered[name].entry for name in sets if offered[name].entry.source == "cohort"), None)
     return Choice(
         sets=tuple(sets),

@@ -42,7 +42,7 @@ STYLE = """<style>
 [data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}
 [data-testid=stColumn] {min-width: min(100%, 6rem)}
 [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) {flex-wrap: wrap}
-[data-testid=stPlotlyChart] :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext, .cbaxis text, .cbtitle text,
+[data-testid=stPlotlyChart] :is([class$=tick] text, .xtitle, .ytitle, .legendtext, .cbaxis text, .cbtitle text,
   .bartext-outside, .textpoint text,
   .annotation-text:not([style*="rgb(20, 22, 26)"]):not([style*="rgb(255, 255, 255)"])) {fill: currentColor !important}
 @media (max-width: 960px) {
