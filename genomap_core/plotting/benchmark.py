@@ -36,7 +36,7 @@ def mean_rank_diagram(
     order = sorted(ranks, key=lambda m: ranks[m])
     k, n_bars = len(order), len(bars)
     fig = figure(120 + 26 * k + 12 * n_bars, x="mean rank (1 is best)")
-    end = max(k, 1 + (difference if math.isfinite(difference) else 0)) + 1.6
+    end = max(k, 1 + (difference if math.isfinite(difference) else 0)) + 1
     for place, model in enumerate(order):
         y = -(n_bars * 0.5 + 1 + place)
         style = _style(titles, model)
@@ -47,7 +47,7 @@ def mean_rank_diagram(
         )  # fmt: skip
         fig.add_scatter(
             x=[ranks[model]], y=[y], mode="markers+text", marker={**style, "size": 9},
-            text=[f"{plain(titles[model])}  {ranks[model]:.2f}"], textposition=side, showlegend=False,
+            text=[f"{plain(titles[model])}  {ranks[model]:.2f}"], textposition=side, showlegend=False, cliponaxis=False,
             hovertemplate=f"{plain(titles[model])}: {ranks[model]:.3f}<extra></extra>",
         )  # fmt: skip
     for i, (first, last) in enumerate(bars):
@@ -59,7 +59,7 @@ def mean_rank_diagram(
     if math.isfinite(difference):
         fig.add_scatter(
             x=[1, 1 + difference], y=[1, 1], mode="lines+text", line={"color": GREY, "width": 2}, showlegend=False,
-            text=["", f"critical difference {difference:.2f}"], textposition="middle right", hoverinfo="skip",
+            text=["", f"critical difference {difference:.2f}"], textposition="top left", hoverinfo="skip",
         )  # fmt: skip
     fig.update_xaxes(range=[0.8, end], dtick=1)
     fig.update_yaxes(visible=False, range=[-(n_bars * 0.5 + k + 0.8), 1.8])
