@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 
 import streamlit as st
@@ -19,6 +20,7 @@ from genomap_core.benchmark.choice import (
 from genomap_core.benchmark.job import TASK
 from genomap_core.benchmark.verdict import condition_title
 from genomap_core.data.message import plural, some
+from genomap_core.errors import JobError
 from genomap_core.jobs import Job
 from pages._ui import benchmark_study
 from pages._ui import jobs as job_panel
@@ -26,6 +28,7 @@ from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
+ENDING_S = 8.0
 WIDTH = 168
 """Of a number, in pixels."""
 USUAL_SETS = ("breast_cancer", "wine")
@@ -132,12 +135,26 @@ def _start(session: Session, choice: Choice) -> None:
     else:
         job_id = before.id
         if not before.active and before.status != "done":
-            jobs().resume(job_id, session.owner)
+            with st.spinner("Going on ..."):
+                _resume(session, job_id)
             st.toast("The same choice as before: only what is missing is run.")
         else:
             st.toast("This study is there already: it is shown.")
     benchmark_study.show_next(job_id)
     st.rerun()
+
+
+def _resume(session: Session, job_id: str) -> None:
+    """Go on with an ended run; a worker that was stopped just now may need some seconds to be gone."""
+    until = time.monotonic() + ENDING_S
+    while True:
+        try:
+            jobs().resume(job_id, session.owner)
+            return
+        except JobError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.25)
 
 
 def _done(job: Job) -> None:

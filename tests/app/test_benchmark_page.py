@@ -84,7 +84,7 @@ def wait_for(app, done: Callable[[], bool], seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while not done() and time.monotonic() < until:
         time.sleep(0.3)
-    assert done()
+    assert done(), [(j.status, j.cause, j.progress) for j in runs_of(app)]
     app.run()
 
 
@@ -246,7 +246,8 @@ def test_a_stopped_study_is_read_and_goes_on_with_the_same_choice(nothing_stored
     choose(app, folds=3, conditions=["full", "noise-50", "rows-40"])
     button(app, "Start").click().run()
     assert len(runs_of(app)) == 1
-    wait_for(app, lambda: jobs().get(job.id, owner).status == "done")
+    wait_for(app, lambda: not jobs().get(job.id, owner).active)
+    assert jobs().get(job.id, owner).status == "done", jobs().get(job.id, owner)
     assert {p: p.stat().st_mtime_ns for p in before} == before, "what was done is not done again"
     assert "18 runs, 18 of them to their end" in words(app)
 
