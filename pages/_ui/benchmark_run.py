@@ -33,7 +33,7 @@ WIDTH = 168
 """Of a number, in pixels."""
 USUAL_SETS = ("breast_cancer", "wine")
 USUAL_MODELS = ("genomap", "genomap_random", "logistic", "forest")
-USUAL_CONDITIONS = ("full", "rows-40", "noise-50")
+USUAL_CONDITIONS = ("full", "noise-50")
 
 
 def follow(session: Session) -> None:

@@ -50,18 +50,26 @@ def upload_records(page: Page, server: AppServer, path: Path) -> None:
     expect(page.get_by_text("has the best mean rank")).to_be_visible()
 
 
+def settled(page: Page) -> None:
+    """Wait until the script that a click started has ended: a list that is drawn anew can't be clicked."""
+    page.wait_for_timeout(400)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def open_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    settled(page)
 
 
 def only(page: Page, label: str, options: list[str]) -> None:
     """Let these be the chosen ones of a multiselect."""
     box = page.get_by_test_id("stMultiSelect").filter(has_text=label).last
     box.get_by_role("button", name="Clear all").click()
+    settled(page)
     for option in options:
         box.get_by_role("combobox").fill(option)
         page.get_by_role("option", name=option).first.click()
+        settled(page)
     page.keyboard.press("Escape")
 
 
@@ -81,6 +89,7 @@ def test_given_records_are_shown_filtered_and_downloaded(server: AppServer, page
     open_tab(page, "Verdict")
     page.get_by_test_id("stMultiSelect").filter(has_text="Models").get_by_role("combobox").click()
     page.get_by_role("option", name="Random forest").click()
+    settled(page)
     page.get_by_role("option", name="Logistic regression").click()
     page.keyboard.press("Escape")
     expect(page.get_by_text("Logistic regression has the best mean rank (1.00 of 2)")).to_be_visible()
