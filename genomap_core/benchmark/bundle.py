@@ -114,7 +114,7 @@ def _one_interpreter(order: Order, store: Store, todo: list[Run], killed_before:
 
 
 def _start(order: Order, todo: list[Run], errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    places = [None if p is None else str(p) for p in (order.places.folder, order.places.cache)]
+    places = [None if p is None else str(p) for p in (order.places.folder, order.places.cache, order.places.cohorts)]
     orders = {
         "store": str(order.store),
         "entry": asdict(order.entry),

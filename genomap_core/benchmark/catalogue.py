@@ -12,7 +12,7 @@ from typing import Any
 from genomap_core.errors import InputError
 
 DEFAULT = Path(__file__).with_name("catalogue.toml")
-SOURCES = ("file", "sklearn", "openml")
+SOURCES = ("file", "sklearn", "openml", "cohort")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "samples": int,
     "features": int,
@@ -32,7 +32,8 @@ class Entry:
     name
         In records and commands: a-z, 0-9 and ``_``.
     source
-        ``file`` (``file``.parquet or .csv in the data folder), ``sklearn`` (one of its bundled sets) or ``openml``.
+        ``file`` (``file``.parquet or .csv in the data folder), ``sklearn`` (one of its bundled sets), ``openml`` or
+        ``cohort`` (``file``.npz, stored by the app).
     target
         The column with the classes.
     groups

@@ -56,15 +56,14 @@ def cells(study: StudyRecords, condition: str, metric: str) -> Cells:
             f"No run of condition {condition!r}: there is {', '.join(sorted(set(study.table.condition)))}."
         )
     models = tuple(m for m in dict.fromkeys(_order(study)) if (table["model"] == m).any())
-    values, share = {}, {}
-    for dataset, part in table.groupby("dataset", sort=True):
-        recorded = part.pivot(index=["seed", "fold"], columns="model", values="status").reindex(columns=models)
-        scores = part.pivot(index=["seed", "fold"], columns="model", values=metric).reindex(columns=models)
-        common = recorded.notna().all(axis=1)
-        if common.any():
-            values[str(dataset)] = scores[common].to_numpy(np.float64)
-            sizes = part[["n_test", "n_train"]].dropna().astype(float)
-            share[str(dataset)] = float((sizes.n_test / sizes.n_train).mean()) if len(sizes) else 0.25
+    places = ["dataset", "seed", "fold"]
+    recorded = table.pivot(index=places, columns="model", values="status").reindex(columns=models)
+    scores = table.pivot(index=places, columns="model", values=metric).reindex(columns=models)
+    common = scores[recorded.notna().all(axis=1)]
+    sizes = table[["dataset", "n_test", "n_train"]].dropna()
+    ratios = (sizes["n_test"].astype(float) / sizes["n_train"].astype(float)).groupby(sizes["dataset"]).mean()
+    values = {str(name): part.to_numpy(np.float64) for name, part in common.groupby(level="dataset", sort=True)}
+    share = {name: float(ratios.get(name, 0.25)) for name in values}
     return Cells(tuple(values), models, values, share)
 
 

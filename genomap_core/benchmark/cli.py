@@ -16,10 +16,9 @@ from genomap_core.benchmark.driver import Study
 from genomap_core.benchmark.engine import ENGINES, EngineConfig
 from genomap_core.benchmark.models import gpu_models
 from genomap_core.benchmark.protocol import CONDITIONS, MODELS, TEST_NOISE, Condition, Protocol
-from genomap_core.benchmark.sources import Places
+from genomap_core.benchmark.sources import DATA_VARIABLE, Places, data_folder
 from genomap_core.errors import InputError
 
-DATA_VARIABLE = "GENOMAP_DATA"
 SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 
 
@@ -153,11 +152,3 @@ def to_study(args: argparse.Namespace) -> Study:
         set_aside=args.set_aside,
         part=args.shard,
     )
-
-
-def data_folder(given: Path | None) -> Path | None:
-    """The folder of tables: as given, else the environment's, with its subfolder ``tabular`` where there is one."""
-    folder = given or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
-    if folder is not None and (folder / "tabular").is_dir():
-        folder = folder / "tabular"
-    return None if folder is None else folder.absolute()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,10 +14,11 @@ import pandas as pd
 from genomap_core.benchmark.records import COLUMNS, Record, to_table
 from genomap_core.benchmark.store import HEADER, open_store
 from genomap_core.errors import InputError
-from genomap_core.files import USUAL, replacing
+from genomap_core.files import USUAL, write_atomically
+from genomap_core.io.export import NOTICE, csv_table
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sample_data" / "robustness_study.parquet"
-_METADATA = b"genomap_study"
+METADATA = "genomap_study"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,7 @@ def read_study(path: Path | None = None) -> StudyRecords:
     return study
 
 
-def write_records(study: StudyRecords, path: Path) -> None:
+def to_parquet(study: StudyRecords) -> bytes:
     """All records and the study's description as one Parquet file; figures as 32-bit floats."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -91,9 +93,21 @@ def write_records(study: StudyRecords, path: Path) -> None:
         if table[column].dtype == "float64" and column != "finished":
             table[column] = table[column].astype("float32")
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    arrow = arrow.replace_schema_metadata({_METADATA: json.dumps(study.header).encode()})
-    with replacing(path, USUAL) as beside:
-        pq.write_table(arrow, beside, compression="zstd", compression_level=19)
+    about = {METADATA: json.dumps(study.header), "notice": NOTICE}
+    arrow = arrow.replace_schema_metadata(about)
+    out = io.BytesIO()
+    pq.write_table(arrow, out, compression="zstd", compression_level=19)
+    return out.getvalue()
+
+
+def write_records(study: StudyRecords, path: Path) -> None:
+    """:func:`to_parquet` as a file."""
+    write_atomically(path, to_parquet(study), USUAL)
+
+
+def to_csv(study: StudyRecords) -> bytes:
+    """All records as CSV that no spreadsheet takes for formulas."""
+    return csv_table(list(study.table.columns), study.table.astype(object).where(study.table.notna(), None).values)
 
 
 def _from_parquet(path: Path) -> StudyRecords:
@@ -104,7 +118,7 @@ def _from_parquet(path: Path) -> StudyRecords:
         arrow = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is no Parquet file of records, or damaged: {str(error).splitlines()[0]}") from error
-    metadata = (arrow.schema.metadata or {}).get(_METADATA)
+    metadata = (arrow.schema.metadata or {}).get(METADATA.encode())
     missing = set(COLUMNS) - set(arrow.column_names)
     if metadata is None or missing:
         raise InputError(f"{path} is no file of this program's records (use `report --records` to make one).")

@@ -1,7 +1,8 @@
-"""Where data sets are read from: a folder of Parquet or CSV, scikit-learn's bundled sets, OpenML with a cache."""
+"""Where data sets are read from: a folder of tables, scikit-learn's sets, OpenML with a cache, cohorts of the app."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 
 ID = "sample_id"
+DATA_VARIABLE = "GENOMAP_DATA"
+BUNDLED = ("breast_cancer", "digits", "iris", "wine")
+"""What scikit-learn brings: read without any file or network."""
 _SECONDS = 30  # no answer from OpenML for so long is a failure, not a reason to wait on
 
 
@@ -31,10 +35,21 @@ class Places:
         Of NAME.parquet and NAME.csv files; trusted, because the user named it on the command line.
     cache
         Where sets of OpenML are kept; a second reading needs no network.
+    cohorts
+        Of NAME.npz, cohorts that this program stored itself.
     """
 
     folder: Path | None = None
     cache: Path | None = None
+    cohorts: Path | None = None
+
+
+def data_folder(given: Path | None = None) -> Path | None:
+    """The folder of tables: as given, else the environment's, with its subfolder ``tabular`` where there is one."""
+    folder = given or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
+    if folder is not None and (folder / "tabular").is_dir():
+        folder = folder / "tabular"
+    return None if folder is None else folder.absolute()
 
 
 def read_set(entry: Entry, places: Places) -> Dataset:
@@ -45,6 +60,8 @@ def read_set(entry: Entry, places: Places) -> Dataset:
     InputError
         It can't be found or read, or can't be used: no target column, text in a feature, a sample without a class.
     """
+    if entry.source == "cohort":
+        return _cohort(entry, places)
     if entry.source == "sklearn":
         frame, target = _bundled(entry)
     elif entry.source == "openml":
@@ -65,6 +82,15 @@ def find_file(entry: Entry, places: Places) -> Path:
     raise InputError(f"{entry.name}: neither {entry.stem}.parquet nor {entry.stem}.csv is in {places.folder}.")
 
 
+def _cohort(entry: Entry, places: Places) -> Dataset:
+    if places.cohorts is None:
+        raise InputError(f"{entry.name} is a cohort of the app: start its study on the Benchmark page.")
+    found = Dataset.load(places.cohorts / f"{entry.stem}.npz")
+    if found.y is None:
+        raise InputError(f"{entry.name}: the cohort has no classes: choose a target column on the Data page.")
+    return found
+
+
 def _table(entry: Entry, path: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.csv
@@ -82,8 +108,8 @@ def _bundled(entry: Entry) -> tuple[pd.DataFrame, str]:
     import sklearn.datasets
 
     loader = getattr(sklearn.datasets, f"load_{entry.stem}", None)
-    if entry.stem not in ("breast_cancer", "digits", "iris", "wine") or loader is None:
-        raise InputError(f"{entry.name}: scikit-learn bundles breast_cancer, digits, iris and wine, not {entry.stem}.")
+    if entry.stem not in BUNDLED or loader is None:
+        raise InputError(f"{entry.name}: scikit-learn bundles {', '.join(BUNDLED)}, not {entry.stem}.")
     data: Any = loader()
     frame = pd.DataFrame(data.data, columns=[str(n) for n in data.feature_names])
     frame["target"] = np.asarray(data.target_names).astype(str)[data.target]

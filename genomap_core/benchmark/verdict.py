@@ -7,6 +7,7 @@ import math
 from genomap_core.benchmark.cells import signed
 from genomap_core.benchmark.models import BASELINES, CONTROL
 from genomap_core.benchmark.summary import REFERENCE, ModelSummary, Summary
+from genomap_core.data.message import plural
 
 METRIC_TITLES = {
     "accuracy": "accuracy",
@@ -32,6 +33,8 @@ def condition_title(name: str) -> str:
 
 def verdict(summary: Summary) -> list[str]:
     """Who is best, what the layout does, how the GenoMap network stands to the baselines."""
+    if not summary.n_sets:
+        return [f"No fold of any data set was run by every model yet ({condition_title(summary.condition)})."]
     sentences = [_best(summary)]
     by_name = {m.model: m for m in summary.models}
     comparisons = {c.other: c for c in summary.comparisons}
@@ -44,7 +47,8 @@ def verdict(summary: Summary) -> list[str]:
 
 def _best(summary: Summary) -> str:
     best, *rest = summary.models
-    where = f"{summary.n_sets} data sets, {condition_title(summary.condition)}, {METRIC_TITLES[summary.metric]}"
+    sets = plural(summary.n_sets, "data set")
+    where = f"{sets}, {condition_title(summary.condition)}, {METRIC_TITLES[summary.metric]}"
     if not rest:
         return f"{best.title} on {where}."
     close = [m.title for m in rest if m.mean_rank - best.mean_rank <= summary.critical_difference]

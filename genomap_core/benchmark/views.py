@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from genomap_core.benchmark.cells import cells, signed
+from genomap_core.benchmark import statistics as st
+from genomap_core.benchmark.cells import Cells, cells, signed
 from genomap_core.benchmark.reading import StudyRecords
 
 
@@ -33,6 +34,35 @@ def curves(study: StudyRecords, conditions: dict[str, float], metric: str) -> pd
     return pd.concat([frame, overall[frame.columns]], ignore_index=True)
 
 
+def set_scores(found: Cells) -> pd.DataFrame:
+    """Mean score of every model on every set with its interval: ``dataset, model, runs, mean, low, high``."""
+    rows = []
+    for dataset in found.sets:
+        for model in found.models:
+            i = found.interval(dataset, model)
+            rows.append((dataset, model, len(found.values[dataset]), i.mean, i.low, i.high))
+    return pd.DataFrame(rows, columns=["dataset", "model", "runs", "mean", "low", "high"])
+
+
+def paired(found: Cells, first: str, second: str, sign: float) -> pd.DataFrame:
+    """Two models on the same folds of each set: ``dataset, difference, low, high, p, p_holm``.
+
+    Differences are ``first - second`` (less is better: reversed, so that positive means that the first is better), with
+    the corrected resampled t interval and test; ``p_holm`` is corrected by Holm over the sets. Sets on which a run of
+    either failed are left out.
+    """
+    a, b = found.models.index(first), found.models.index(second)
+    rows = []
+    for dataset in found.sets:
+        differences = sign * (found.values[dataset][:, a] - found.values[dataset][:, b])
+        if not np.isnan(differences).any():
+            share = found.test_share[dataset]
+            i = st.corrected_interval(differences, share)
+            rows.append((dataset, i.mean, i.low, i.high, st.corrected_p(differences, share)))
+    frame = pd.DataFrame(rows, columns=["dataset", "difference", "low", "high", "p"])
+    return frame.assign(p_holm=st.holm(frame["p"].to_numpy(float)))
+
+
 def failures(study: StudyRecords) -> pd.DataFrame:
     """Runs that gave no scores, counted by model, data set, condition kind and status, with one message each."""
     table = study.table[study.table["status"] != "ok"]
@@ -40,6 +70,13 @@ def failures(study: StudyRecords) -> pd.DataFrame:
     return grouped.agg(
         runs=("status", "size"), conditions=("condition", _few), message=("message", "first")
     ).reset_index()
+
+
+def sizes(study: StudyRecords) -> pd.DataFrame:
+    """Samples, features and classes of every set, as its runs saw them: ``n, p, classes`` by ``dataset``."""
+    table = study.table
+    seen = table.assign(n=table["n_train"] + table["n_test"], p=table["n_features"], classes=table["n_classes"])
+    return seen.groupby("dataset")[["n", "p", "classes"]].max()
 
 
 def costs(study: StudyRecords, condition: str = "full") -> pd.DataFrame:
@@ -54,15 +91,15 @@ def costs(study: StudyRecords, condition: str = "full") -> pd.DataFrame:
 def winners(study: StudyRecords, condition: str, metric: str) -> pd.DataFrame:
     """The best model of each set with its size and its lead: ``dataset, n, p, model, score, lead``."""
     found = cells(study, condition, metric)
-    sizes = study.table.groupby("dataset")[["n_train", "n_test", "n_features"]].max()
+    size = sizes(study)
     rows = []
     for dataset, scores in zip(found.sets, signed(metric) * found.means(), strict=True):
         if np.isnan(scores).all():
             continue
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         best, second = scores[order[0]], scores[order[1]] if len(order) > 1 else math.nan
-        n_train, n_test, p = (int(v) for v in sizes.loc[dataset].to_numpy())
-        rows.append((dataset, n_train + n_test, p, found.models[order[0]], abs(float(best)), float(best - second)))
+        n, p = (int(v) for v in size.loc[dataset, ["n", "p"]].to_numpy())
+        rows.append((dataset, n, p, found.models[order[0]], abs(float(best)), float(best - second)))
     return pd.DataFrame(rows, columns=["dataset", "n", "p", "model", "score", "lead"])
 
 

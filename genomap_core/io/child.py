@@ -15,6 +15,7 @@ from genomap_core.io.startup import without_pandas
 JOBS = {
     "excel": "genomap_core.io.excel:read_excel",
     "parquet": "genomap_core.io.parquet:read_parquet",
+    "rows": "genomap_core.io.rows:rows_of",
     "h5ad": "genomap_core.io.h5ad:read_h5ad",
     "image": "genomap_core.io.images:check_image_file",
     "dicom": "genomap_core.io.dicom:check_dicom",

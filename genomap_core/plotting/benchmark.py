@@ -36,16 +36,18 @@ def mean_rank_diagram(
     order = sorted(ranks, key=lambda m: ranks[m])
     k, n_bars = len(order), len(bars)
     fig = figure(120 + 26 * k + 12 * n_bars, x="mean rank (1 is best)")
+    end = max(k, 1 + (difference if math.isfinite(difference) else 0)) + 1
     for place, model in enumerate(order):
         y = -(n_bars * 0.5 + 1 + place)
         style = _style(titles, model)
+        side = "middle left" if ranks[model] > (0.8 + end) / 2 else "middle right"
         fig.add_scatter(
             x=[ranks[model], ranks[model]], y=[0, y], mode="lines", line={"color": style["color"], "width": 1},
             showlegend=False, hoverinfo="skip",
         )  # fmt: skip
         fig.add_scatter(
             x=[ranks[model]], y=[y], mode="markers+text", marker={**style, "size": 9},
-            text=[f"{plain(titles[model])}  {ranks[model]:.2f}"], textposition="middle right", showlegend=False,
+            text=[f"{plain(titles[model])}  {ranks[model]:.2f}"], textposition=side, showlegend=False, cliponaxis=False,
             hovertemplate=f"{plain(titles[model])}: {ranks[model]:.3f}<extra></extra>",
         )  # fmt: skip
     for i, (first, last) in enumerate(bars):
@@ -57,20 +59,20 @@ def mean_rank_diagram(
     if math.isfinite(difference):
         fig.add_scatter(
             x=[1, 1 + difference], y=[1, 1], mode="lines+text", line={"color": GREY, "width": 2}, showlegend=False,
-            text=["", f"critical difference {difference:.2f}"], textposition="middle right", hoverinfo="skip",
+            text=["", f"critical difference {difference:.2f}"], textposition="top left", hoverinfo="skip",
         )  # fmt: skip
-    fig.update_xaxes(range=[0.8, max(k, 1 + (difference if math.isfinite(difference) else 0)) + 1.6], dtick=1)
+    fig.update_xaxes(range=[0.8, end], dtick=1)
     fig.update_yaxes(visible=False, range=[-(n_bars * 0.5 + k + 0.8), 1.8])
     return fig
 
 
 def difference_intervals(
-    rows: Sequence[tuple[str, float, float, float]], titles: Mapping[str, str], reference: str, metric: str
+    rows: Sequence[tuple[str, float, float, float]], titles: Mapping[str, str], metric: str
 ) -> Figure:
     """The reference model minus each other: ``(model, mean, low, high)``; right of zero, the reference is better."""
     names = [plain(titles[m]) for m, *_ in rows]
     mean, low, high = (np.array([r[i] for r in rows], float) for i in (1, 2, 3))
-    fig = figure(110 + 34 * max(1, len(rows)), x=f"{plain(titles[reference])} minus the other, {plain(metric)}")
+    fig = figure(110 + 34 * max(1, len(rows)), x=f"difference in {plain(metric)}")
     fig.add_scatter(
         x=[0, 0], y=[-0.6, len(rows) - 0.4], mode="lines", line={"color": GREY, "dash": "dot", "width": 1.5},
         showlegend=False, hoverinfo="skip",
@@ -84,8 +86,9 @@ def difference_intervals(
             hovertemplate=f"{names[i]}: {mean[i]:+.4f} ({low[i]:+.4f} to {high[i]:+.4f})<extra></extra>",
         )  # fmt: skip
     fig.update_yaxes(
-        tickmode="array", tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6], showgrid=False
-    )
+        tickmode="array", tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6],
+        showgrid=False, zeroline=False,
+    )  # fmt: skip
     return fig
 
 

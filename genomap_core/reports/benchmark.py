@@ -89,7 +89,7 @@ def _set_rows(study: StudyRecords, condition: str, metric: str) -> list[dict[str
     """Provenance and every model's score with interval, a row a data set."""
     found = cell_tables.cells(study, condition, metric)
     sign = cell_tables.signed(metric)
-    sizes = study.table.groupby("dataset")[["n_train", "n_test", "n_features", "n_classes"]].max()
+    sizes = views.sizes(study)
     rows = []
     for dataset in found.sets:
         intervals = {m: found.interval(dataset, m) for m in found.models}

@@ -60,8 +60,9 @@ def rank_pictures(summary: Summary, titles: dict[str, str]) -> list[Picture]:
         ),
         (
             "Differences",
-            "Mean over the data sets with its 95 % t interval; right of zero, the first model is better.",
-            plots.difference_intervals(rows, titles, summary.reference, name),
+            f"{titles[summary.reference]} minus each other model: mean over the data sets with its 95 % t interval; "
+            f"right of zero, {titles[summary.reference]} is better.",
+            plots.difference_intervals(rows, titles, name),
         ),
     ]
 

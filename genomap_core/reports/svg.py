@@ -122,7 +122,8 @@ def _trace(trace: Any, x: Axis, y: Axis) -> Iterator[str]:
     if "text" in mode:
         for (a, b), text in zip(points, trace.text, strict=True):
             if text:
-                yield _text(a + 9, b + 4, str(text), "start")
+                left = trace.textposition == "middle left"
+                yield _text(a - 9 if left else a + 9, b + 4, str(text), "end" if left else "start")
 
 
 def _errors(trace: Any, points: list[tuple[float, float]], x: Axis, y: Axis, colour: str) -> Iterator[str]:

@@ -23,16 +23,19 @@ ENDINGS = {
 }
 
 
+def entry_point(task: str) -> str:
+    """``expression_jobs:train_task`` -> the job's function among the workflows; one with its package stays."""
+    return task if task.startswith("genomap_core.") else f"genomap_core.workflows.{task}"
+
+
 def submit(session: Session, task: str, spec: dict[str, Any], title: str, images: ImagingCohort | None = None) -> str:
-    """Queue ``genomap_core.workflows.<task>`` on the tab's cohort, or on these images and omics; the job's id."""
+    """Queue the task (see :func:`entry_point`) on the tab's cohort, or on these images and omics; the job's id."""
     cohort, name = (session.dataset, "dataset") if images is None else (images, "imaging")
     path = session.folder / f"{name}-{cohort.digest[:16]}.npz"
     if not path.is_file():  # whole or not at all: a server may be killed while it writes
         with replacing(path) as beside:
             cohort.save(beside)
-    return jobs().submit(
-        f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files={f"{name}.npz": path}
-    )
+    return jobs().submit(entry_point(task), spec, owner=session.owner, title=title, files={f"{name}.npz": path})
 
 
 def watch(session: Session, job: Job, stage: str | None = None) -> None:
@@ -76,14 +79,26 @@ def _words(job: Job) -> str:
     if job.progress is None:
         return "Starting the worker ..."
     words = f"{job.progress.stage}: {job.progress.step} of {job.progress.total}"
+    if failed := int(job.progress.values.get("failed", 0)):
+        words += f", {failed} of them failed"
+    left = _seconds_left(job)
+    return words if left is None else f"{words} - about {duration(left)} left"
+
+
+def _seconds_left(job: Job) -> float | None:
+    """As the work itself says it, else from the share that is done; None while little is known."""
     share = _share(job)
-    if 0.05 < share < 1:
-        words += f" - about {_duration(job.seconds * (1 - share) / share)} left"
-    return words
+    if share == 1 or job.progress is None:
+        return None
+    return job.progress.values.get("seconds_left") or (job.seconds * (1 - share) / share if share > 0.05 else None)
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def duration(seconds: float) -> str:
+    """In words, whole hours with their minutes."""
+    minutes = round(seconds / 60)
+    if minutes >= 90:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes} min"
 
 
 def learning_curves(events: list[JobEvent], stage: str, key: str) -> None:
@@ -129,16 +144,21 @@ def trained(session: Session, job: Job, model: str) -> None:
 
 def latest(session: Session, task: str) -> Job | None:
     """The tab's newest job of this task, active or ended."""
-    found = [j for j in jobs().list(session.owner) if j.task == f"genomap_core.workflows.{task}"]
-    return max(found, key=lambda j: j.created, default=None)
+    return next(iter(of_task(session, task)), None)
+
+
+def of_task(session: Session, task: str) -> list[Job]:
+    """The tab's jobs of this task, newest first."""
+    found = [j for j in jobs().list(session.owner) if j.task == entry_point(task)]
+    return sorted(found, key=lambda j: j.created, reverse=True)
 
 
 def chosen_folder(session: Session, task: str, shipped: Path, label: str) -> Path:
     """Where the files of a finished job lie: the newest of this tab, what comes with the program, or a choice."""
     found = {
         str(jobs().folder(job.id, session.owner)): f"{job.title}, {datetime.fromtimestamp(job.created):%Y-%m-%d %H:%M}"
-        for job in sorted(jobs().list(session.owner), key=lambda j: j.created, reverse=True)
-        if job.task == f"genomap_core.workflows.{task}" and job.status == "done"
+        for job in of_task(session, task)
+        if job.status == "done"
     }
     found[str(shipped)] = "Simulated cohort (comes with the program)"
     names = list(found)
@@ -161,15 +181,20 @@ def only_an_example(session: Session, folder: Path, shipped: Path) -> None:
 
 def history(session: Session, task: str, show: Callable[[Job], None], stage: str | None = None) -> None:
     """Every job of ``task`` of this tab, newest first: the active ones followed, the last ended one drawn."""
-    found = sorted(
-        (j for j in jobs().list(session.owner) if j.task == f"genomap_core.workflows.{task}"),
-        key=lambda j: j.created,
-        reverse=True,
-    )
-    for job in found:
+    follow(session, task, stage)
+    finished(session, task, show)
+
+
+def follow(session: Session, task: str, stage: str | None = None) -> None:
+    """The active jobs of ``task``, newest first."""
+    for job in of_task(session, task):
         if job.active:
             watch(session, job, stage)
-    done = [j for j in found if not j.active]
+
+
+def finished(session: Session, task: str, show: Callable[[Job], None]) -> None:
+    """The last ended job of ``task``, or which of them is chosen."""
+    done = [j for j in of_task(session, task) if not j.active]
     if not done:
         return
     names = {j.id: f"{j.title} - {j.status}" for j in done}

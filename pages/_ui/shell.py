@@ -26,6 +26,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     "Model": [
         ("train", "Train", ":material/model_training:", "Train a network on the maps, or load one"),
         ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
+        ("benchmark", "Benchmark", ":material/leaderboard:", "Every model on many data sets, disturbed and not"),
     ],
     "Imaging": [
         ("fusion", "Fusion", ":material/join_inner:", "Images and omics in one network, and what each contributes"),
@@ -41,8 +42,8 @@ STYLE = """<style>
 [data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}
 [data-testid=stColumn] {min-width: min(100%, 6rem)}
 [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) {flex-wrap: wrap}
-[data-testid=stPlotlyChart] :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext, .cbaxis text, .cbtitle text,
-  .bartext-outside,
+[data-testid=stPlotlyChart] :is([class$=tick] text, .xtitle, .ytitle, .legendtext, .cbaxis text, .cbtitle text,
+  .bartext-outside, .textpoint text,
   .annotation-text:not([style*="rgb(20, 22, 26)"]):not([style*="rgb(255, 255, 255)"])) {fill: currentColor !important}
 @media (max-width: 960px) {
   [class*=st-key-wide] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {

@@ -12,6 +12,7 @@ import pandas as pd
 
 from genomap_core.benchmark.catalogue import Entry
 from genomap_core.benchmark.protocol import Condition, Protocol
+from genomap_core.data.dataset import Dataset
 
 ROOT = Path(__file__).parents[2]
 WINE = Entry("wine", "Wine", source="sklearn")
@@ -86,6 +87,16 @@ def write_data(folder: Path) -> Path:
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(CATALOGUE)
     return catalogue
+
+
+def own_cohort(name: str = "My Cohort, 2024", labelled: bool = True) -> Dataset:
+    """A cohort as a user has it in use: two rows a patient."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 6)).astype(np.float32), np.arange(30) % 2
+    X[:, 0] += 3 * y
+    names, ids = tuple(f"g{j}" for j in range(6)), tuple(f"s{i}" for i in range(30))
+    classes = ("a", "b") if labelled else ()
+    return Dataset(name, X, names, ids, y if labelled else None, classes, groups=np.arange(30) // 2)
 
 
 def small_protocol(**more: object) -> Protocol:

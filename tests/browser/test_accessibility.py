@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 UPSTREAM = {("list", "stSidebarNavItems"), ("listitem", "stSidebarNavItems")}
 """Streamlit's own menu: section titles as paragraphs among the items of a list."""
-PAGES = ("Data", "Train", "Compare", "Fusion", "Expression", "Growth", "Learn")
+PAGES = ("Data", "Train", "Compare", "Benchmark", "Fusion", "Expression", "Growth", "Learn")
 VIEWS = ("Classes", "Side by side", "Layout quality", "Placement", "Fewer samples")
 
 

@@ -1,0 +1,284 @@
+"""A study as the page shows it: filtered, under one metric and condition; every picture and table made once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from genomap_core.benchmark import views
+from genomap_core.benchmark.cells import Cells, cells, signed
+from genomap_core.benchmark.reading import StudyRecords
+from genomap_core.benchmark.records import METRICS, STATUSES, versions_of
+from genomap_core.benchmark.summary import Summary, summarise
+from genomap_core.benchmark.verdict import METRIC_TITLES, verdict
+from genomap_core.plotting import benchmark as plots
+from genomap_core.plotting.benchmark_sets import condition_panels, set_differences, set_scores_figure
+from genomap_core.reports.benchmark_pictures import AXES, Picture, axis_of, cost_pictures, rank_pictures, titles_of
+from genomap_core.reports.svg_file import svg_sheet
+
+
+def conditions_of(study: StudyRecords) -> list[str]:
+    """Those that the study holds: undisturbed, then each kind by its percentage."""
+    kinds = ("full", "rows", "noise", "testnoise")
+
+    def place(name: str) -> tuple[int, int]:
+        kind, _, percent = name.partition("-")
+        return kinds.index(kind), int(percent or 0)
+
+    return sorted(set(study.table["condition"]), key=place)
+
+
+def metrics_of(study: StudyRecords) -> list[str]:
+    """Those of which the study holds a value."""
+    return [m for m in METRICS if study.table[m].notna().any()]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A look at a study.
+
+    Parameters
+    ----------
+    study
+        With the chosen sets and models only.
+    metric, condition
+        What is looked at.
+    """
+
+    study: StudyRecords
+    metric: str
+    condition: str
+    _made: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """Model -> title; its order decides the colours."""
+        return titles_of(self.study)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The comparable scores."""
+        return cells(self.study, self.condition, self.metric)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Ranks, means, tests."""
+        return summarise(self.study, self.condition, self.metric)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no fold of any set was run by every model yet: nothing can be compared."""
+        return self.condition not in set(self.study.table["condition"]) or not self.cells.sets
+
+    def verdict(self) -> list[str]:
+        """The answer in sentences."""
+        return verdict(self.summary)
+
+    # -- pictures ----------------------------------------------------------------------------------------------------
+
+    def rank_pictures(self) -> list[Picture]:
+        """Mean ranks with the critical difference, and differences to the reference model."""
+        found: list[Picture] = self._once("ranks", lambda: rank_pictures(self.summary, self.titles))
+        return found
+
+    def scores_picture(self) -> Picture:
+        """Every model on every set."""
+        return (
+            "Scores on every data set",
+            f"Mean {self.metric_title} over seeds and folds. Lines: 95 % intervals that respect that training sets "
+            "overlap (corrected resampled t).",
+            self._once("scores picture", lambda: set_scores_figure(self.scores(), self.titles, self.metric_title)),
+        )
+
+    def pair_picture(self, first: str, second: str) -> Picture:
+        """One model against another, set by set."""
+        name = f"difference in {self.metric_title}"
+        return (
+            "Set by set",
+            f"{self.titles[first]} minus {self.titles[second]} on the same folds: right of zero, the first is better. "
+            "Lines: 95 % intervals (corrected resampled t). Blue circles: they differ after Holm's correction over the "
+            "sets (5 %).",
+            self._once((first, second, "picture"), lambda: set_differences(self.pair(first, second), name)),
+        )
+
+    def kinds(self) -> list[str]:
+        """Kinds of conditions of which the study holds any: noise, test noise, fewer rows."""
+        return [kind for kind in AXES if axis_of(self.study, kind) and len(self.curves(kind))]
+
+    def mean_picture(self, kind: str) -> Picture | None:
+        """The mean over the sets against one kind of condition; None where no set was run whole."""
+        mean = self.curves(kind)
+        mean = mean[mean["dataset"] == ""]
+        if mean.empty:
+            return None
+        sets = self._whole_sets(kind)
+        every = self.curves(kind)["dataset"].nunique() - 1
+        about = (
+            f"Mean over {sets} of the {every} data sets: those that every model ran on under all of these conditions."
+        )
+        title = f"{self.metric_title} against {AXES[kind].split(',')[0]}"
+        figure = self._once(
+            ("mean", kind), lambda: plots.condition_curve(mean, self.titles, self.metric_title, AXES[kind])
+        )
+        return title[0].upper() + title[1:], about, figure
+
+    def panels_picture(self, kind: str) -> Picture:
+        """A panel a data set."""
+        curve = self.curves(kind)
+        figure = self._once(
+            ("panels", kind),
+            lambda: condition_panels(curve[curve["dataset"] != ""], self.titles, self.metric_title, AXES[kind]),
+        )
+        return "Every data set", "Each panel has its own scale. Mean over folds and seeds.", figure
+
+    def panels_file(self, kind: str) -> bytes:
+        """The same as an SVG file, the mean above."""
+        curve = self.curves(kind)
+        parts = [
+            (str(name), plots.condition_curve(part, self.titles, self.metric_title, "%", height=230, legend=False))
+            for name, part in curve[curve["dataset"] != ""].groupby("dataset", sort=False)
+        ]
+        mean = self.mean_picture(kind)
+        return svg_sheet(parts, f"{self.metric_title} against {AXES[kind]}", None if mean is None else mean[2])
+
+    def cost_pictures(self) -> list[Picture]:
+        """Who wins where; time; memory."""
+        found: list[Picture] = self._once(
+            "costs", lambda: cost_pictures(self.study, self.titles, self.condition, self.metric)
+        )
+        return [picture for picture in found if any(trace.name for trace in picture[2].data)]
+
+    # -- tables ------------------------------------------------------------------------------------------------------
+
+    @property
+    def metric_title(self) -> str:
+        """In words."""
+        return METRIC_TITLES[self.metric]
+
+    def models_table(self) -> list[dict[str, Any]]:
+        """Best mean rank first."""
+        return [
+            {
+                "Model": m.title,
+                "Mean rank": m.mean_rank,
+                "Mean over its sets": m.mean_score,
+                f"Mean over the {self.summary.n_common_sets} sets of all": m.mean_score_common,
+                "Sets": m.n_sets,
+                "Runs": ", ".join(f"{n:,} {status}" for status, n in m.counts.items()),
+                "What answered": m.label,
+            }
+            for m in self.summary.models
+        ]
+
+    def comparison_table(self) -> list[dict[str, Any]]:
+        """The reference model against each other one."""
+        return [
+            {
+                "Against": self.titles[c.other],
+                "Difference": c.difference.mean,
+                "From": c.difference.low,
+                "To": c.difference.high,
+                "p (Holm)": c.p,
+                "Better / equal / worse": f"{c.wins} / {c.ties} / {c.losses}",
+                "Sets on which they differ": ", ".join(c.significant) or "none",
+            }
+            for c in self.summary.comparisons
+        ]
+
+    def scores(self) -> pd.DataFrame:
+        """``dataset, model, runs, mean, low, high``."""
+        found: pd.DataFrame = self._once("scores", lambda: views.set_scores(self.cells))
+        return found
+
+    def scores_table(self) -> pd.DataFrame:
+        """A row a data set, a column a model: mean with its interval as text."""
+        scores = self.scores()
+        texts = [_with_interval(*row) for row in scores[["mean", "low", "high"]].to_numpy()]
+        wide = scores.assign(text=texts).pivot(index="dataset", columns="model", values="text")
+        wide = wide.reindex(columns=[m for m in self.titles if m in wide.columns]).rename(columns=self.titles)
+        sizes = views.sizes(self.study)
+        size = [_size(*sizes.loc[name].to_numpy(float, na_value=math.nan)) for name in wide.index]
+        wide.insert(0, "Samples x features, classes", size)
+        return wide.rename_axis(index="Data set", columns=None).reset_index()
+
+    def pair(self, first: str, second: str) -> pd.DataFrame:
+        """``dataset, difference, low, high, p, p_holm``."""
+        sign = signed(self.metric)
+        found: pd.DataFrame = self._once((first, second), lambda: views.paired(self.cells, first, second, sign))
+        return found
+
+    def curves(self, kind: str) -> pd.DataFrame:
+        """``dataset, model, x, mean, low, high``; ``dataset`` is "" for the mean."""
+        found: pd.DataFrame = self._once(
+            ("curves", kind), lambda: views.curves(self.study, axis_of(self.study, kind), self.metric)
+        )
+        return found
+
+    def failures_table(self) -> list[dict[str, Any]]:
+        """Runs that gave no scores, under all conditions."""
+        return [
+            {
+                "Model": self.titles[f["model"]],
+                "Data set": f["dataset"],
+                "Ending": f"{f['status']}: {STATUSES[f['status']]}",
+                "Runs": f["runs"],
+                "Conditions": f["conditions"],
+                "Message of the first": f["message"],
+            }
+            for f in views.failures(self.study).to_dict("records")
+        ]
+
+    def sets_table(self) -> list[dict[str, Any]]:
+        """Where the data sets come from, and what to mind."""
+        rows = []
+        for name in sorted(set(self.study.table["dataset"])):
+            e = self.study.entry(name)
+            known = ", ".join(word.replace("_", " ") for word in e.get("known", ()))
+            rows.append(
+                {
+                    "Data set": name,
+                    "What": "; ".join(filter(None, (e.get("title", ""), e.get("kind", "")))),
+                    "Origin": e.get("origin", ""),
+                    "Licence as stated": e.get("licence", ""),
+                    "Mind": ". ".join(filter(None, (known, e.get("note", "")))),
+                }
+            )
+        return rows
+
+    def made_by(self) -> list[str]:
+        """Machines, versions, limits and seeds, a line each."""
+        table = self.study.table
+        limits = sorted({(m, t) for m, t in zip(table["memory_limit_mb"], table["time_limit_s"]) if m == m and t == t})
+        return [
+            f"Seeds: {', '.join(str(s) for s in sorted(set(table['seed'])))}.",
+            *(f"Machine: {machine}." for machine in sorted(set(table["machine"]) - {""})),
+            *(f"Versions: {', '.join(f'{k} {v}' for k, v in found.items())}." for found in versions_of(table) if found),
+            *(f"Limits of a run: {memory:,.0f} MB, {seconds:,.0f} s." for memory, seconds in limits),
+        ]
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _whole_sets(self, kind: str) -> int:
+        curve = self.curves(kind)
+        grid = curve[curve["dataset"] != ""].pivot(index="dataset", columns=["model", "x"], values="mean")
+        return len(grid.dropna())
+
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+
+def _with_interval(mean: float, low: float, high: float) -> str:
+    if math.isnan(mean):
+        return "failed"
+    return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _size(n: float, p: float, classes: float) -> str:
+    return "" if math.isnan(n) else f"{n:,.0f} x {p:,.0f}, {classes:.0f}"
