@@ -30,7 +30,7 @@ test: $(VENV)/.test-requirements chromium
 	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "not browser" $(TESTS) || status=$$?; \
 	if [ $$status -eq 5 ]; then status=0; fi; \
 	echo "== browser tests"; \
-	$(PYTEST) -m browser $(TESTS) || { last=$$?; if [ $$last -ne 5 ]; then status=$$last; fi; }; \
+	$(PYTEST) -m browser --reruns 1 -rR $(TESTS) || { last=$$?; if [ $$last -ne 5 ]; then status=$$last; fi; }; \
 	exit $$status
 
 trust: $(VENV)/.test-requirements chromium
