@@ -3,11 +3,15 @@
 Kernel ridge regression on the classes with a spatial prior: beside every map stands its blurred copy, so that cells
 which lie together may share a weight. Penalty and share of the blur are those with the best leave-one-out
 (leave-one-group-out) cross-entropy, which costs no refit.
+
+It may be averaged with models of the same kind that listen more to cells which tell the classes apart (adaptive ridge
+regression: each cell is penalised the less, the more of its variance lies between the classes). What tells apart is
+learned from the classes, so that these models choose their penalty on inner folds that learn it anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +19,16 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from genomap_core.training.split import Fold, inner_folds, usable
+
+RELEVANCE_POWERS = (0.5, 1.0)
+"""Of the models in the map classifier's mean; chosen on twelve development sets (README)."""
 _BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells; the first is none
 _MAX_ROWS = 1000  # the closed form grows with the cube of the rows
 _MARGIN = 0.98  # a blur must be better than none by more than chance
 _PENALTIES = 10.0 ** np.arange(-3.0, 2.5, 0.5)  # relative to the kernel's mean diagonal
+_FOLDS = 5
+_LEAST_RELEVANCE = 1e-3  # of the mean: no cell is lost
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,29 +54,50 @@ def linear_start(
     class_weights: np.ndarray,
     groups: np.ndarray | None = None,
     tick: Callable[[], None] = lambda: None,
+    powers: Sequence[float] = (),
+    seed: int = 0,
 ) -> LinearStart:
     """Fit on maps ``(n, c, H, W)`` float32 and class codes ``y`` ``(n,)``.
 
     ``class_weights`` ``(n_classes,)`` weigh the cross-entropy; rows of one group ``(n,)`` are left out together.
     Time grows as n^3, memory as n^2; the number of cells counts once. ``tick`` is called between the parts of the
-    work and may raise.
+    work and may raise. For each of ``powers`` a model joins the mean whose penalty of a cell falls with that power of
+    its relevance; ``seed`` draws their inner folds.
     """
     scene = _Scene(maps, y, class_weights, groups, tick)
     plain, *blurred = (scene.best_penalty(sigma) for sigma in _BLURS)
     best = min(blurred, key=lambda choice: choice.cross_entropy, default=plain)
     if best.cross_entropy > _MARGIN * plain.cross_entropy:
         best = plain
-    weight = scene.weight(best)
-    bias = best.bias - scene.mean.reshape(-1) @ weight
+    folds = usable(inner_folds(y, groups, _FOLDS, seed), y) if len(powers) else []
+    parts = [(scene.weight(best), best.bias, best.bias + best.scale * best.left_out)]
+    parts += [scene.relevant(power, folds) for power in powers if folds]
+    weight, bias, left_out = (np.mean([part[k] for part in parts], axis=0) for k in range(3))
+    bias = bias - scene.mean.reshape(-1) @ weight
     shaped = weight.T.reshape(len(class_weights), *maps.shape[1:])
     return LinearStart(
         shaped.astype(np.float32),
         bias.astype(np.float32),
         best.blur,
         best.penalty,
-        best.cross_entropy,
-        (best.bias + best.scale * best.left_out).astype(np.float32),
+        scene.cross_entropy(left_out),
+        left_out.astype(np.float32),
     )
+
+
+def relevance(maps: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Share of each cell's variance that lies between the classes, beyond what chance gives: ``(c, H, W)`` in [0, 1].
+
+    ``maps`` ``(n, c, H, W)``; eta squared of a one-way analysis of variance, minus its mean (k - 1) / (n - 1) under
+    no difference.
+    """
+    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    centred = maps - maps.mean(axis=0, dtype=np.float64).astype(np.float32)
+    total = np.einsum("n...,n...->...", centred, centred, dtype=np.float64)
+    sums = np.tensordot(np.eye(len(classes), dtype=np.float32)[codes].T, centred, axes=1).astype(np.float64)
+    between = np.tensordot(1.0 / counts, sums**2, axes=1)
+    share = np.divide(between, total, out=np.zeros_like(total), where=total > 1e-9)
+    return (share - (len(classes) - 1) / max(1, len(y) - 1)).clip(0.0)
 
 
 def start_rows(n: int, seed: int) -> np.ndarray:
@@ -136,24 +167,47 @@ class _Scene:
                 left_out[rows] = np.linalg.lstsq(np.eye(len(rows)) - hat, residual[rows], rcond=1e-10)[0]
         return self.targets - left_out - self.share
 
-    def _calibrate(self, scores: np.ndarray) -> tuple[float, np.ndarray, float]:
+    def relevant(self, power: float, folds: list[Fold]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights ``(cells, k)``, biases ``(k,)`` and left-out logits ``(n, k)`` of the model for one power."""
+        scores = np.zeros((len(_PENALTIES), *self.targets.shape))
+        for train, test in folds:
+            self.tick()
+            fit = _Emphasised(self.maps[train], self.targets[train], power)
+            scores[:, test] = [fit.scores(self.maps[test], penalty) for penalty in _PENALTIES]
+        seen = np.concatenate([test for _, test in folds])
+        tried = [(self._calibrate(left_out[seen] - self.share, seen), k) for k, left_out in enumerate(scores)]
+        (scale, bias, _), best = min(tried, key=lambda one: one[0][2])
+        self.tick()
+        fit = _Emphasised(self.maps, self.targets, power)
+        return scale * fit.weight(_PENALTIES[best]), bias, bias + scale * (scores[best] - self.share)
+
+    def cross_entropy(self, logits: np.ndarray, rows: np.ndarray | slice = slice(None)) -> float:
+        """Weighted, of the softened targets of these rows, in nats."""
+        share = self.row_weights[rows] / self.row_weights[rows].sum()
+        return -float(share @ (self._soft_targets(rows) * log_softmax(logits, axis=1)).sum(axis=1))
+
+    def _soft_targets(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Softened as in Platt's scaling, so that rows which are all told apart don't make the model certain."""
+        n, k = self.targets.shape
+        soft = k / (n + 2 * k)
+        return (1 - soft) * self.targets[rows] + soft * self.share
+
+    def _calibrate(self, scores: np.ndarray, rows: np.ndarray | slice = slice(None)) -> tuple[float, np.ndarray, float]:
         """The factor on the scores and the classes' biases of least weighted cross-entropy, and that cross-entropy.
 
-        Targets are softened as in Platt's scaling, so that rows which are all told apart don't make the model certain;
-        biases are drawn towards the log class frequencies with the force of one row.
+        Biases are drawn towards the log class frequencies with the force of one row.
         """
         n, k = scores.shape
-        soft = k / (n + 2 * k)
-        targets = (1 - soft) * self.targets + soft * self.share
-        share = self.row_weights / self.row_weights.sum()
+        targets = self._soft_targets(rows)
+        share = self.row_weights[rows] / self.row_weights[rows].sum()
 
         def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
             scale, shift = np.exp(parameters[0]), parameters[1:]
-            log_probability = log_softmax(self.prior + shift + scale * scores, axis=1)
-            slope = (np.exp(log_probability) - targets) * share[:, None]
+            logits = self.prior + shift + scale * scores
+            slope = (np.exp(log_softmax(logits, axis=1)) - targets) * share[:, None]
             force = shift / n
             gradient = np.r_[scale * (slope * scores).sum(), slope.sum(axis=0) + force]
-            return -float(share @ (targets * log_probability).sum(axis=1)) + 0.5 * float(force @ shift), gradient
+            return self.cross_entropy(logits, rows) + 0.5 * float(force @ shift), gradient
 
         start = np.zeros(1 + k)
         bounds = [(-3.0, 4.0)] + [(-5.0, 5.0)] * k
@@ -169,6 +223,33 @@ class _Scene:
             smooth = blur(np.tensordot(dual, blurred, axes=1), choice.blur)
             weight = 0.5 * weight + 0.5 * smooth / unit_kernel(blurred)[1]
         return weight.reshape(len(dual), -1).T
+
+
+class _Emphasised:
+    """Ridge regression on maps ``(n, c, H, W)`` whose relevant cells are made larger, for every penalty at once."""
+
+    def __init__(self, maps: np.ndarray, targets: np.ndarray, power: float) -> None:
+        found = relevance(maps, targets.argmax(axis=1))
+        found += _LEAST_RELEVANCE * found.mean() + 1e-12
+        self.emphasis = ((found / found.mean()) ** (power / 2)).astype(np.float32)
+        self.mean = maps.mean(axis=0)
+        self.rows = ((maps - self.mean) * self.emphasis).reshape(len(maps), -1)
+        kernel, self.size = unit_kernel(self.rows)
+        values, self.vectors = np.linalg.eigh(kernel)
+        self.values, self.share = values.clip(0.0), targets.mean(axis=0)
+        self.rotated = self.vectors.T @ (targets - self.share)
+
+    def scores(self, maps: np.ndarray, penalty: float) -> np.ndarray:
+        """Class shares of other maps, ``(m, k)``."""
+        rows = ((maps - self.mean) * self.emphasis).reshape(len(maps), -1)
+        return self.share + (rows @ self.rows.T / self.size) @ self._dual(penalty)
+
+    def weight(self, penalty: float) -> np.ndarray:
+        """Weights of cells ``(c H W, k)``."""
+        return self.emphasis.reshape(-1, 1) * (self.rows.T @ self._dual(penalty)) / self.size
+
+    def _dual(self, penalty: float) -> np.ndarray:
+        return self.vectors @ (self.rotated / (self.values + penalty)[:, None])
 
 
 def unit_kernel(maps: np.ndarray) -> tuple[np.ndarray, float]:

@@ -14,7 +14,7 @@ from genomap_core.models.ensemble import MeanLogits
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.config import TrainConfig
-from genomap_core.training.linear_start import LinearStart, linear_start, start_rows
+from genomap_core.training.linear_start import RELEVANCE_POWERS, LinearStart, linear_start, start_rows
 from genomap_core.training.loop import MapData, Report, TrainState, new_state, train
 from genomap_core.training.networks import NetworkSpec, has_linear_path, started_network
 from genomap_core.training.split import Fold, inner_folds, usable
@@ -126,7 +126,7 @@ class Trainer:
             return None
         cohort = cohort.take(start_rows(len(cohort.y), seed))
         squashed = np.arcsinh(cohort.maps * self.mask)
-        return linear_start(squashed, cohort.y, cohort.class_weights, cohort.groups, self._tick)
+        return linear_start(squashed, cohort.y, cohort.class_weights, cohort.groups, self._tick, RELEVANCE_POWERS, seed)
 
     def _tick(self) -> None:
         """A chance to cancel, without news."""
