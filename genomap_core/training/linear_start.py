@@ -22,7 +22,7 @@ from scipy.special import log_softmax
 from genomap_core.training.split import Fold, inner_folds, usable
 
 RELEVANCE_POWERS = (0.5, 1.0)
-"""Of the models in the map classifier's mean; chosen on twelve development sets (README)."""
+"""Of the models in the map classifier's mean; chosen on development sets (docs/classifier_log.md)."""
 _BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells; the first is none
 _MAX_ROWS = 1000  # the closed form grows with the cube of the rows
 _MARGIN = 0.98  # a blur must be better than none by more than chance

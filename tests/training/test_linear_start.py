@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import log_softmax
+from scipy.stats import f_oneway
 
-from genomap_core.training.linear_start import _Scene, blur, linear_start, unit_kernel
+from genomap_core.training.linear_start import (
+    RELEVANCE_POWERS,
+    LinearStart,
+    _Scene,
+    blur,
+    linear_start,
+    relevance,
+    unit_kernel,
+)
 
 
 def cohort(seed: int, n: int = 14, k: int = 3, shape: tuple[int, ...] = (2, 4, 5)) -> tuple[np.ndarray, np.ndarray]:
@@ -93,3 +103,53 @@ def test_constant_maps_give_the_class_frequencies_and_no_nan():
     start = linear_start(np.zeros((10, 1, 3, 3), np.float32), np.arange(10) % 2, np.ones(2, np.float32))
     assert (start.weight == 0).all()
     assert np.isfinite(start.bias).all()
+
+
+def test_relevance_is_eta_squared_beyond_chance_and_zero_where_nothing_varies():
+    rng = np.random.default_rng(5)
+    y = np.repeat([0, 1, 2], [9, 14, 7])
+    maps = rng.normal(size=(30, 1, 3, 4)).astype(np.float32)
+    maps[:, 0, 0, 0] += y
+    maps[:, 0, 2, 3] = 4.0
+    F = f_oneway(*(maps.reshape(30, -1)[y == k, :-1] for k in range(3))).statistic
+    explained = 2 * F / (2 * F + 27)
+    got = relevance(maps, y).ravel()
+    np.testing.assert_allclose(got[:-1], (explained - 2 / 29).clip(0), atol=1e-5)
+    assert got[-1] == 0
+    assert got.argmax() == 0
+
+
+def sparse(seed: int, n: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """A few cells of four hundred, here and there, tell two classes apart."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    maps = rng.normal(size=(n, 1, 20, 20)).astype(np.float32)
+    maps.reshape(n, -1)[:, [3, 77, 151, 290, 333, 398]] += strength * (2 * y - 1)[:, None]
+    return maps, y
+
+
+def fresh_cross_entropy(start: LinearStart, maps: np.ndarray, y: np.ndarray) -> float:
+    logits = np.tensordot(maps, start.weight, axes=([1, 2, 3], [1, 2, 3])) + start.bias
+    return -float(log_softmax(logits, axis=1)[np.arange(len(y)), y].mean())
+
+
+def test_models_that_emphasise_relevant_cells_help_where_few_cells_tell_and_their_left_out_scores_are_honest():
+    (maps, y), fresh, ones = sparse(0, 60, 0.6), sparse(1, 400, 0.6), np.ones(2, np.float32)
+    plain = linear_start(maps, y, ones)
+    mean = linear_start(maps, y, ones, powers=RELEVANCE_POWERS)
+    assert fresh_cross_entropy(mean, *fresh) < 0.93 * fresh_cross_entropy(plain, *fresh)
+    assert mean.cross_entropy > 0.8 * fresh_cross_entropy(mean, *fresh), "relevance was learned without the rows"
+
+
+def test_emphasis_finds_nothing_where_nothing_is():
+    (maps, y), fresh, ones = sparse(2, 60, 0.0), sparse(3, 400, 0.0), np.ones(2, np.float32)
+    start = linear_start(maps, y, ones, powers=RELEVANCE_POWERS)
+    assert start.cross_entropy < 1.1 * np.log(2)
+    assert fresh_cross_entropy(start, *fresh) < 1.1 * np.log(2)
+
+
+def test_too_few_groups_for_inner_folds_leave_the_plain_start():
+    maps, y = cohort(0, n=12, k=2)
+    ones = np.ones(2, np.float32)
+    plain, asked = (linear_start(maps, y, ones, y, powers=powers) for powers in ((), RELEVANCE_POWERS))
+    np.testing.assert_array_equal(plain.weight, asked.weight)
