@@ -59,7 +59,7 @@ def _best(summary: Summary) -> str:
 def _layout(low: float, high: float, summary: Summary) -> str:
     found = next(c for c in summary.comparisons if c.other == CONTROL).difference
     figures = f"{found.mean:+.4f} [{low:+.4f}, {high:+.4f}]"
-    start = f"The same network on a random layout: the optimal-transport layout is ahead by {figures}"
+    start = f"The network on the optimal-transport layout minus the same network on a random layout: {figures}"
     if math.isnan(low):
         return f"{start}; too few sets for an interval."
     if low > 0:

@@ -6,6 +6,7 @@ Tables are plain dicts: importing pandas takes half a second that the first map 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -25,6 +26,8 @@ from pages._ui.shell import page_link, plain
 from pages._ui.widgets import bound, caption
 
 SUBSAMPLE = "genomap:subsample_task"
+STEPPING = "_stepping"
+"""Set once somebody steps through the patients: from then on the browser is given the neighbours beforehand."""
 
 
 def cohort_line(session: Session) -> None:
@@ -82,6 +85,7 @@ def patient_picker(session: Session) -> int:
 
     def step(by: int) -> None:
         session.patient = (session.patient + by) % n
+        st.session_state[STEPPING] = True
 
     st.selectbox("Patient", range(n), format_func=lambda i: label(d, i), **bound(session, "patient"))
     with st.container(horizontal=True):
@@ -95,13 +99,27 @@ def patient(session: Session, result: GenomapResult) -> None:
     """One patient's map with its sliders, and the feature that was clicked or searched."""
     left, right = st.container(key="wide-patient").columns([3, 2], gap="large")
     row, chosen = session.patient, chosen_feature(session, result)
+    n = session.dataset.n_samples
+    around = {"next": (row + 1) % n, "previous": (row - 1) % n} if STEPPING in st.session_state else {}
     with left:
-        data = map_data(session, result, [row], () if chosen is None else (chosen,), title=session.dataset.name)
+        regions: dict[str, Any] = {}
         if st.toggle("Name the regions", help="Outlines of groups of related features, or of your gene sets."):
             key = ("named regions", session.dataset.digest, session.layout)
             labels, names = session.remember(key, lambda: named_regions(result, session.layout))
-            data = replace(data, regions=labels, region_names=tuple(names))
-        event = gene_map(data, key="patient_map", height=560, initial=session.perturbation)
+            regions = {"regions": labels, "region_names": tuple(names)}
+
+        def shown(i: int) -> MapData:
+            rings = () if chosen is None else (chosen,)
+            return replace(map_data(session, result, [i], rings, title=session.dataset.name), **regions)
+
+        data = shown(row)
+        event = gene_map(
+            data,
+            key="patient_map",
+            height=560,
+            initial=session.perturbation,
+            ahead={key: shown(i) for key, i in around.items()},
+        )
         session.perturbation = event.perturbation
         if event.feature is not None and event.feature != chosen:
             session.feature = int(result.kept[event.feature])

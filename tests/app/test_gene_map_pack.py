@@ -41,8 +41,20 @@ def make(k=2, **changes):
     return MapData(**(fields | changes))
 
 
-def unpack(block):
-    """Header and arrays, written from the format's description alone."""
+def blocks_of(message):
+    """Key -> block, written from the format's description alone."""
+    (length,) = struct.unpack_from("<I", message)
+    at, blocks = 4 + -(-length // 4) * 4, {}
+    for key, size in json.loads(message[4 : 4 + length]):
+        blocks[key] = message[at : at + size]
+        at += size
+    assert at == len(message), "nothing is left over"
+    return blocks
+
+
+def unpack(message, key=""):
+    """Header and arrays of a block, written from the format's description alone."""
+    block = blocks_of(message)[key]
     (length,) = struct.unpack_from("<I", block)
     header = json.loads(block[36 : 36 + length])
     at, arrays = 36 + -(-length // 4) * 4, {}
@@ -103,7 +115,7 @@ def test_equal_data_give_equal_bytes_and_any_change_another_digest():
         pack(make(), VIEW, Perturbation(level=0.1)),
         pack(make(), VIEW, epoch=1),
     ):
-        assert other[4:36] != first[4:36]
+        assert blocks_of(other)[""][4:36] != blocks_of(first)[""][4:36]
 
 
 def test_what_patients_share_is_sent_with_the_first_and_again_after_a_change_or_a_loss():
@@ -120,6 +132,29 @@ def test_what_patients_share_is_sent_with_the_first_and_again_after_a_change_or_
     pack(first, VIEW, sent=sent)
     sent.forget()
     assert pack(second, VIEW, sent=sent) == pack(second, VIEW)
+
+
+def test_neighbours_are_sent_once_and_named_when_they_are_shown():
+    patients = [make(values=make().values + i) for i in range(4)]
+    sent = packing.Sent()
+
+    def message(i):
+        return pack(patients[i], VIEW, sent=sent, ahead={"next": patients[i + 1], "previous": patients[i - 1]})
+
+    first = message(1)
+    assert first == message(1), "a rerun gives the same bytes"
+    for key, i in (("", 1), ("next", 2), ("previous", 0)):
+        header, arrays = unpack(first, key)
+        assert ("names" in header) == (key == ""), "what they share goes with the one that is shown"
+        np.testing.assert_array_equal(arrays["values"].reshape(2, 7), patients[i].values[:, patients[i].placed])
+    was, now = blocks_of(first), blocks_of(message(2))
+    assert now[""] == bytes(4) + was["next"][4:36]
+    assert now["previous"] == bytes(4) + was[""][4:36]
+    assert len(now["next"]) > 36, "new to the browser"
+    sent.forget()
+    again = message(2)
+    assert "names" in unpack(again)[0]
+    assert unpack(again, "previous")[0]["labels"] == unpack(first)[0]["labels"]
 
 
 def test_what_is_shown_is_perturb_on_the_same_rows_and_columns():

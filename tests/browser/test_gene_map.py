@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from browser_harness import AppServer
+from browser_harness import ROOT, AppServer
 from gene_map_examples import example
 from gene_map_reader import READ, cell_colours, show, shown_values, slide
 from playwright.sync_api import Page, expect
@@ -213,6 +214,29 @@ def test_what_a_layouts_patients_share_is_sent_once_and_never_taken_from_another
     drawn(w=60)
     page.reload()
     drawn(w=60)
+
+
+def test_the_neighbour_is_drawn_before_the_server_answers_and_only_once(
+    make_server: Callable[..., AppServer], page: Page
+) -> None:
+    root = show(page, make_server(ROOT / "tests/browser/apps/steps_app.py"))
+
+    def step(button: str, to: int) -> None:
+        page.wait_for_function("() => document.querySelector('.stApp').dataset.testScriptState === 'notRunning'")
+        answered = page.get_by_text(f"answered: patient {to}")
+        page.get_by_role("button", name=button).click()
+        expect(root.locator("figcaption").first).to_contain_text(f"Patient {to + 1:03d}", timeout=1000)
+        expect(answered).to_have_count(0)
+        data = example(h=60, w=60, patient=to)
+        np.testing.assert_array_equal(shown_values(root, data), data.shown()[:, data.placed])
+        draws = root.get_attribute("data-draws")
+        expect(answered).to_be_visible()
+        assert root.get_attribute("data-draws") == draws, "the answer drew it again"
+
+    for to in (1, 2, 3):
+        step("Next", to)
+    for to in (2, 1, 0, 4):
+        step("Previous", to)
 
 
 def test_a_browser_that_never_got_a_layouts_shared_part_asks_for_it(gene_maps: AppServer, page: Page) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ def gene_map(
     controls: Sequence[str] = CONTROLS,
     initial: Perturbation = Perturbation(),
     on_change: Callable[[], None] | None = None,
+    ahead: Mapping[str, MapData] | None = None,
 ) -> GeneMapEvent:
     """Show maps; return the committed perturbation and the clicked feature.
 
@@ -74,6 +75,8 @@ def gene_map(
         Where the sliders stand at first. A later call with another value moves them there.
     on_change
         Runs before the page's next run, after a slider was released.
+    ahead
+        Key of a button on the page -> what it leads to: drawn at once when it is pressed, before the server answers.
     """
     unknown = set(controls) - set(CONTROLS)
     if unknown:
@@ -82,7 +85,7 @@ def gene_map(
     memory.begin(initial, mounted=key in st.session_state)
     view = {"height": int(height), "columns": columns, "controls": list(controls)}
     result = _mount(
-        data=pack(data, view, memory.start, memory.epoch, memory.sent),
+        data=pack(data, view, memory.start, memory.epoch, memory.sent, ahead),
         key=key,
         on_perturbation_change=on_change or (lambda: None),
         on_cell_change=lambda: None,

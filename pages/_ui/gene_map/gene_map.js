@@ -11,18 +11,33 @@ export default function (component) {
   s.setStateValue = setStateValue;
   s.setTriggerValue = setTriggerValue;
   s.sizes.observe(root); // again after Streamlit ran the cleanup below
-  if (bytes && digestOf(bytes) !== s.data?.digest) {
-    const data = parse(bytes);
-    if (data) receive(s, data);
-    else setTriggerValue("lacking", true); // Python then sends the whole
+  if (bytes) take(s, bytes);
+  document.addEventListener("click", s.onStep, { capture: true });
+  return () => {
+    s.sizes.disconnect();
+    document.removeEventListener("click", s.onStep, { capture: true });
+  };
+}
+
+/** A message of packing.py: shows its map, and keeps those that buttons of the page lead to. */
+function take(s, bytes) {
+  const { "": main, ...ahead } = blocksOf(bytes);
+  const message = Object.values({ main, ...ahead }).map(digestOf).join(" ");
+  if (message === s.message) return; // the page ran again
+  const data = dataOf(main); // first: it brings what all share
+  if (!data) {
+    s.setTriggerValue("lacking", true); // Python then sends the whole
+    return;
   }
-  return () => s.sizes.disconnect();
+  s.message = message;
+  s.ahead = Object.entries(ahead).map(([key, block]) => [key, dataOf(block)]).filter(([, found]) => found);
+  if (data !== s.data) receive(s, data);
 }
 
 function create(root) {
   const s = {
     root, $: (selector) => root.querySelector(selector),
-    data: null, level: 0, keep: 1, epoch: null, overlay: null, opacity: 0.8, outlines: false,
+    data: null, message: "", ahead: [], level: 0, keep: 1, epoch: null, overlay: null, opacity: 0.8, outlines: false,
     view: { zoom: 1, x: 0, y: 0 }, variants: [-1], panels: [], pictures: [], canvases: [],
     at: { panel: 0, x: 0, y: 0 }, cursor: null, selected: -1, frame: 0, stale: false, draws: 0, committed: "", tip: null,
   };
@@ -36,6 +51,11 @@ function create(root) {
     if (s.data) draw(s);
   };
   s.rebuildPanels = () => rebuildPanels(s);
+  s.onStep = ({ target }) => { // Streamlit gives a widget's frame a class with its key
+    const step = s.ahead.find(([key]) => target.closest?.(`.st-key-${key} button`));
+    if (step) receive(s, step[1]);
+    if (step) s.ahead = []; // they led on from the map before
+  };
   s.zoomBy = (factor, x, y) => zoomBy(s, factor, x, y);
   s.job = (panel, picture) => ({
     data: s.data, shown: s.shown, picture, panel, place: s.place, ratio: s.ratio, theme: s.theme, font: s.font,

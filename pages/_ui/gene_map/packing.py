@@ -1,10 +1,14 @@
-"""`MapData` as one block of bytes that the browser reads without parsing numbers.
+"""`MapData` as blocks of bytes that the browser reads without parsing numbers.
 
-``uint32 header length | SHA-256 of the rest | JSON header, padded to 4 | arrays, each padded to 4``. The header lists
-the arrays as ``[name, type, length]``. Little-endian, as every browser's typed arrays are in practice.
+A block: ``uint32 header length | SHA-256 of the rest | JSON header, padded to 4 | arrays, each padded to 4``. The
+header lists the arrays as ``[name, type, length]``. Little-endian, as every browser's typed arrays are in practice.
 
-What all patients of a layout share (`COMMON`) stays out where the browser has it from an earlier block: the header
-names its digest.
+A message: ``uint32 length | JSON [[key, length of its block], ...], padded to 4 | blocks``. The block of the empty key
+is what to show; that of another key is shown as soon as the page's button with this key is pressed, without waiting
+for the server's answer.
+
+What the browser has from an earlier message stays out: of a block only its digest is sent (with a header length of 0),
+and what all patients of a layout share (`COMMON`) is named by its digest in the header.
 """
 
 from __future__ import annotations
@@ -29,25 +33,36 @@ STUDY_LEVELS = (0.05, 0.10, 0.15, 0.20)
 """Noise levels of the robustness study, marked on the slider."""
 COMMON = ("names", "features", "cells", "rank", "scale", "regions")
 """Parts of the header and arrays that are the same for every patient of a layout."""
+MOST_BLOCKS = 4
+"""So many of the last blocks a browser keeps."""
 MISSING_CODE = -32768
 _TYPES = {"float32": "f4", "int16": "i2", "int8": "i1", "uint8": "u1", "uint32": "u4", "int32": "i4"}
 
 
 class Sent:
-    """What one browser was given of a map: the common part, and the block that it came with (digests of both)."""
+    """What one browser was given of a map: the common part of a layout, and the last blocks."""
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """The browser says that it lacks the common part: it was reloaded, or a run was cut short."""
-        self.last = ("", b"")
+        """The browser says that it lacks something: it was reloaded, or a run was cut short."""
+        self._asked: tuple[str, list[bytes]] = ("", [])
+        self._answer: tuple[bool, list[bytes]] = (True, [])
+        self._given: list[bytes] = []
 
-    def needs_whole(self, common: str, own: bytes) -> bool:
-        """Whether the common part must go with this block: if it is new, or if it went with this very block."""
-        if self.last[0] != common:
-            self.last = (common, own)
-        return self.last[1] == own
+    def left_out(self, common: str, digests: list[bytes]) -> tuple[bool, list[bytes]]:
+        """Whether the common part must go with these blocks, and which of them the browser has.
+
+        A run of the page that asks for the same again is told the same, so that it gives the same bytes.
+        """
+        if (common, digests) != self._asked:
+            whole = common != self._asked[0]
+            known = [] if whole else [d for d in digests if d in self._given]
+            self._asked, self._answer = (common, digests), (whole, known)
+            kept = [] if whole else [d for d in self._given if d not in digests]
+            self._given = [*kept, *digests][-MOST_BLOCKS:]
+        return self._answer
 
 
 _packed: WeakKeyDictionary[MapData, tuple[str, _Parts]] = WeakKeyDictionary()
@@ -59,8 +74,9 @@ def pack(
     initial: Perturbation = Perturbation(),
     epoch: int = 0,
     sent: Sent | None = None,
+    ahead: Mapping[str, MapData] | None = None,
 ) -> bytes:
-    """Everything the canvas needs; the same values give the same bytes, and Streamlit sends equal bytes once.
+    """A message with everything the canvas needs; equal values give equal bytes, which Streamlit sends once.
 
     Parameters
     ----------
@@ -72,18 +88,29 @@ def pack(
         Where the sliders stand when the map first appears, or when ``epoch`` differs from the last one seen.
     sent
         What the browser was given before; it is brought up to date. None: nothing.
+    ahead
+        Key of a button on the page -> the maps that it leads to, of the same layout as ``data``.
     """
     settings = json.dumps([dict(view), initial.level, initial.keep, epoch])
-    known = _packed.get(data)  # lives as long as the value itself: patients' data are not kept longer
-    if known is None or known[0] != settings:
-        known = _packed[data] = settings, _Parts(data, view, initial, epoch)
-    parts = known[1]
-    whole = (sent or Sent()).needs_whole(parts.common, parts.own[4:36])
-    return parts.whole if whole else parts.own
+
+    def parts_of(maps: MapData) -> _Parts:
+        known = _packed.get(maps)  # lives as long as the value itself: patients' data are not kept longer
+        if known is None or known[0] != settings:
+            known = _packed[maps] = settings, _Parts(maps, view, initial, epoch)
+        return known[1]
+
+    main = parts_of(data)
+    every = {"": main} | {key: parts_of(maps) for key, maps in (ahead or {}).items()}
+    whole, known = (sent or Sent()).left_out(main.common, [parts.digest for parts in every.values()])
+    blocks = {key: bytes(4) + parts.digest if parts.digest in known else parts.own for key, parts in every.items()}
+    if whole:
+        blocks[""] = main.whole
+    head = json.dumps([[key, len(block)] for key, block in blocks.items()]).encode()
+    return len(head).to_bytes(4, "little") + _padded(head) + b"".join(blocks.values())
 
 
 class _Parts:
-    """A map's block without the common part (``own``) and with it."""
+    """A map's block without the common part (``own``) and with it, under the same digest."""
 
     def __init__(self, data: MapData, view: Mapping[str, Any], initial: Perturbation, epoch: int) -> None:
         height, width = data.places.shape
@@ -111,12 +138,14 @@ class _Parts:
             **view,
         }
         self.own = _block(header, {name: array for name, array in arrays.items() if name not in COMMON})
+        self.digest = self.own[4:36]
         self._rest = data.names, data.placed, header, arrays  # not `data`: it would keep itself alive
 
     @cached_property
     def whole(self) -> bytes:
         names, placed, header, arrays = self._rest
-        return _block(header | {"names": [str(names[j]) for j in placed], "commonParts": COMMON}, arrays)
+        block = _block(header | {"names": [str(names[j]) for j in placed], "commonParts": COMMON}, arrays)
+        return block[:4] + self.digest + block[36:]
 
 
 def _common_digest(data: MapData, arrays: Mapping[str, np.ndarray]) -> str:

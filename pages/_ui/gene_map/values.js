@@ -5,10 +5,34 @@ const ARRAY_TYPES = {
 };
 const MISSING_CODE = -32768;
 
-function digestOf(bytes) {
+function digestOf(block) {
   let text = "";
-  for (let i = 4; i < 36; i++) text += bytes[i].toString(16).padStart(2, "0");
+  for (let i = 4; i < 36; i++) text += block[i].toString(16).padStart(2, "0");
   return text;
+}
+
+/** The blocks of a message of packing.py: key -> bytes. */
+function blocksOf(bytes) {
+  const length = lengthOf(bytes);
+  let offset = padded(4 + length);
+  const listed = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  return Object.fromEntries(listed.map(([key, size]) => [key, bytes.subarray(offset, (offset += size))]));
+}
+
+const lengthOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
+const padded = (size) => Math.ceil(size / 4) * 4;
+
+const seen = new Map(); // by digest: the last blocks, parsed; outlives a map on the page
+const MOST_SEEN = 8;
+
+/** What a block holds, or was sent before under its digest; undefined if it, or the common part, is not here. */
+function dataOf(block) {
+  const digest = digestOf(block);
+  const data = seen.get(digest) ?? (lengthOf(block) ? parse(block) : undefined);
+  seen.delete(digest); // the last used is the last to go
+  if (data) seen.set(digest, data);
+  if (seen.size > MOST_SEEN) seen.delete(seen.keys().next().value);
+  return data;
 }
 
 const commons = new Map(); // by digest: copies of what all patients of a layout share; outlives a map on the page
@@ -25,21 +49,21 @@ function commonOf(block) {
 }
 
 /**
- * Header and arrays of packing.py; null if the common part is not here.
+ * Header and arrays of a block; undefined if the common part is not here.
  * Rounded maps are decoded, so that all maps are one Float32Array.
  */
 function parse(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
+  const length = lengthOf(bytes);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(36, 36 + length)));
-  const body = bytes.slice(36 + length + ((4 - (length % 4)) % 4)).buffer;
+  const body = bytes.slice(padded(36 + length)).buffer;
   const arrays = {};
   let offset = 0;
   for (const [name, type, size] of header.arrays) {
     arrays[name] = new ARRAY_TYPES[type](body, offset, size);
-    offset += Math.ceil(arrays[name].byteLength / 4) * 4;
+    offset += padded(arrays[name].byteLength);
   }
   const common = commonOf({ ...header, ...arrays });
-  if (!common) return null;
+  if (!common) return undefined;
   const data = { ...header, digest: digestOf(bytes), ...arrays, ...common };
   data.values = decoded(data.values, data.rounded, (code) =>
     code === MISSING_CODE ? NaN : (code + 32500) * data.step + data.low);
