@@ -142,13 +142,13 @@ def _read(session: Session, key: str) -> Chosen:
 
 
 @st.cache_resource(show_spinner=False)
-def _shipped_of(changed: int) -> StudyRecords:
+def _shipped_of(key: str) -> StudyRecords:
     return read_study()
 
 
 def _shipped() -> StudyRecords:
     """The study that comes with the program, read once for all sessions; nobody changes it."""
-    return _shipped_of(reading.SHIPPED.stat().st_mtime_ns)
+    return _shipped_of(f"{reading.SHIPPED}, {reading.SHIPPED.stat().st_mtime_ns}")
 
 
 def known_records(session: Session) -> Sequence[Record]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.imaging import ImagingCohort, slices_of
 from genomap_core.plotting import interaction_heatmap, probability_bars, type_heatmap
 from genomap_core.plotting.region_picture import overlaid, to_rgb, with_regions
 from genomap_core.workflows.fusion_verdict import images_used
@@ -87,7 +87,7 @@ def _panel(session: Session, found: Comparison) -> None:
     if sees_image:
         image, omics = omics.container(key="wide-fusion").columns(2, gap="medium")
         with image:
-            _image(found, session, spec | {"target": int(target)}, seen, parts)
+            _image(found, session, spec | {"target": int(target)}, seen, parts, slices_of(cohort.channels))
     with omics:
         _maps(cohort, int(row), about, seen, parts)
     _faithful(why)
@@ -116,19 +116,31 @@ def _answer(found: Comparison, row: int, seen: dict[str, Any], parts: dict[str, 
 
 @st.fragment
 def _image(
-    found: Comparison, session: Session, spec: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]
+    found: Comparison,
+    session: Session,
+    spec: dict[str, Any],
+    seen: dict[str, Any],
+    parts: dict[str, Any],
+    slices: tuple[int, int],
 ) -> None:
     """The image and what lies over it; another overlay draws nothing else again."""
     with errors_shown():
-        _overlaid_image(found, session, spec, seen, parts)
+        _overlaid_image(found, session, spec, seen, parts, slices)
 
 
 def _overlaid_image(
-    found: Comparison, session: Session, spec: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]
+    found: Comparison,
+    session: Session,
+    spec: dict[str, Any],
+    seen: dict[str, Any],
+    parts: dict[str, Any],
+    slices: tuple[int, int],
 ) -> None:
     st.subheader("Image")
     how = st.segmented_control("Shown over the image", [REGIONS, PIXELS, *FURTHER], default=REGIONS, required=True)
-    rgb, labels = to_rgb(seen["image"]), parts["regions"]
+    n_slices, each = slices
+    at = st.slider("Slice", 1, n_slices, (n_slices + 1) // 2) if n_slices > 1 else 1
+    rgb, labels = to_rgb(seen["image"][(at - 1) * each : at * each]), parts["regions"]
     if how == REGIONS:
         values, strongest = parts["region_values"], int(np.abs(parts["region_values"]).argmax())
         picture = with_regions(overlaid(rgb, values[labels], _strongest(parts)), labels)
@@ -145,7 +157,7 @@ def _overlaid_image(
             "however little it changes the answer."
         )
     st.image(picture, width="stretch")
-    caption(words)
+    caption(words + (" What lies over it counts all slices: it is the same on each." if n_slices > 1 else ""))
     if not images_used(found.result):
         caption(
             "In the comparison the right images are worth no more than those of other patients: the regions say what "

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from app_harness import button, open_page, select, texts
+from streamlit.testing.v1 import AppTest
 
 from genomap_core.errors import JobError
 from genomap_core.workflows.fusion_samples import COMPARED, SAMPLE
@@ -156,3 +157,31 @@ def test_an_explanation_that_fails_is_told_in_its_place(app, monkeypatch) -> Non
     assert not app.exception
     assert "the worker is gone" in texts(app)
     assert "Download the report" in {b.label for b in app.get("download_button")} or app.dataframe
+
+
+def _slices_page() -> None:
+    import numpy as np
+
+    from genomap_core.workflows.fusion_samples import COMPARED
+    from genomap_core.workflows.fusion_scores import FusionResult
+    from pages._ui.fusion_patient import _overlaid_image
+    from pages._ui.fusion_views import Comparison
+
+    found = Comparison(COMPARED, FusionResult.load(COMPARED))
+    image = np.random.default_rng(0).normal(size=(8, 16, 16)).astype(np.float32)
+    regions = np.repeat([0, 1], [128, 128]).reshape(16, 16)
+    parts = {"regions": regions, "region_values": np.array([0.5, -0.2]), "module_values": np.array([0.1])}
+    _overlaid_image(found, None, {}, {"image": image}, parts, (4, 2))  # type: ignore[arg-type]
+
+
+def test_every_slice_of_a_volume_can_be_looked_at() -> None:
+    app = AppTest.from_function(_slices_page, default_timeout=60).run()
+    assert not app.exception
+    (slider,) = app.slider
+    assert (slider.label, slider.min, slider.max, slider.value) == ("Slice", 1, 4, 2)
+    assert "counts all slices" in texts(app)
+    seen = set()
+    for k in range(1, 5):
+        slider.set_value(k).run()
+        seen.add(app.get("image")[0].proto.imgs[0].url)
+    assert len(seen) == 4
