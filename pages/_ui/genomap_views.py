@@ -27,7 +27,7 @@ from pages._ui.widgets import bound, caption
 
 SUBSAMPLE = "genomap:subsample_task"
 STEPPING = "_stepping"
-"""Set once somebody steps through the patients: from then on the browser is given the neighbours beforehand."""
+"""Set while somebody steps through the patients: then the browser is given the neighbours beforehand."""
 
 
 def cohort_line(session: Session) -> None:
@@ -87,7 +87,13 @@ def patient_picker(session: Session) -> int:
         session.patient = (session.patient + by) % n
         st.session_state[STEPPING] = True
 
-    st.selectbox("Patient", range(n), format_func=lambda i: label(d, i), **bound(session, "patient"))
+    chosen = bound(session, "patient")
+
+    def choose() -> None:
+        chosen["on_change"]()
+        st.session_state.pop(STEPPING, None)
+
+    st.selectbox("Patient", range(n), format_func=lambda i: label(d, i), key=chosen["key"], on_change=choose)
     with st.container(horizontal=True):
         st.button("Previous", key="previous", icon=":material/chevron_left:", on_click=step, args=(-1,))
         st.button("Next", key="next", icon=":material/chevron_right:", on_click=step, args=(1,))

@@ -22,10 +22,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 FEATURES, PATIENTS = 20_000, 100
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
-NEXT = """async root => {
-  const next = [...document.querySelectorAll('button')].find(b => b.innerText.trim().endsWith('Next'));
+CLICK = """async (root, [what, words]) => {
+  const wanted = [...document.querySelectorAll(what)].find(e => e.innerText.trim().endsWith(words));
   const before = root.dataset.digest, began = performance.now();
-  next.click();
+  wanted.click();
   while (root.dataset.digest === before) await new Promise(requestAnimationFrame);
   await new Promise(done => setTimeout(done));
   return performance.now() - began;
@@ -110,7 +110,18 @@ def patient_changes(page: Page, repeats: int) -> list[float]:
     root, times = page.locator(".gm").first, []
     for _ in range(repeats):
         page.wait_for_timeout(400)
-        times.append(float(root.evaluate(NEXT)))
+        times.append(float(root.evaluate(CLICK, ["button", "Next"])))
+    return times
+
+
+def patient_choices(page: Page, repeats: int) -> list[float]:
+    """Any other patient's map, drawn after a choice from the list."""
+    root, times = page.locator(".gm").first, []
+    for k in range(repeats):
+        page.wait_for_timeout(400)
+        page.get_by_role("combobox", name="Patient").fill(f"S{(37 * k + 50) % PATIENTS:03d}")
+        page.get_by_role("option").first.wait_for()
+        times.append(float(root.evaluate(CLICK, ["[role=option]", ""])))
     return times
 
 
@@ -140,6 +151,7 @@ def main() -> None:
                 ("page change, until it is drawn", page_changes(page, repeats), 1000),
                 ("slider step to picture, 142 x 142", page.locator(".gm").first.evaluate(SLIDE), 1000 / 60),
                 ("next patient, from the click to the drawn map, 142 x 142", patient_changes(page, 2 * repeats), 150),
+                ("any patient of the list, likewise", patient_choices(page, repeats), 150),
             ]
         finally:
             browser.close()
