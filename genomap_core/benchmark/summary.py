@@ -83,7 +83,7 @@ def summarise(study: StudyRecords, condition: str = "full", metric: str = "balan
     models = [
         ModelSummary(
             model=m,
-            title=title_of(m),
+            title=title_in(table, m),
             mean_rank=float(mean_ranks[j]),
             mean_score=_mean(means[:, j]),
             mean_score_common=_mean(means[common, j]),
@@ -171,6 +171,11 @@ def summary_text(summary: Summary) -> str:
         for c in summary.comparisons
     ]
     return "\n".join([head, body, tests, *lines])
+
+
+def title_in(table: pd.DataFrame, model: str) -> str:
+    """What to call a model of these records: the foundation model by the weights that answered."""
+    return (_label(table, model) if model == "pfn" else "") or title_of(model)
 
 
 def _mean(values: np.ndarray) -> float:

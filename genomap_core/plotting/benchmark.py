@@ -37,17 +37,15 @@ def mean_rank_diagram(
     k, n_bars = len(order), len(bars)
     fig = figure(120 + 26 * k + 12 * n_bars, x="mean rank (1 is best)")
     end = max(k, 1 + (difference if math.isfinite(difference) else 0)) + 1
-    for place, model in enumerate(order):
-        y = -(n_bars * 0.5 + 1 + place)
+    depths = [-(n_bars * 0.5 + 1 + place) for place in range(k)]
+    for model, y in zip(order, depths, strict=True):
         style = _style(titles, model)
-        side = "middle left" if ranks[model] > (0.8 + end) / 2 else "middle right"
         fig.add_scatter(
             x=[ranks[model], ranks[model]], y=[0, y], mode="lines", line={"color": style["color"], "width": 1},
             showlegend=False, hoverinfo="skip",
         )  # fmt: skip
         fig.add_scatter(
-            x=[ranks[model]], y=[y], mode="markers+text", marker={**style, "size": 9},
-            text=[f"{plain(titles[model])}  {ranks[model]:.2f}"], textposition=side, showlegend=False, cliponaxis=False,
+            x=[ranks[model]], y=[y], mode="markers", marker={**style, "size": 9}, showlegend=False, cliponaxis=False,
             hovertemplate=f"{plain(titles[model])}: {ranks[model]:.3f}<extra></extra>",
         )  # fmt: skip
     for i, (first, last) in enumerate(bars):
@@ -62,7 +60,10 @@ def mean_rank_diagram(
             text=["", f"critical difference {difference:.2f}"], textposition="top left", hoverinfo="skip",
         )  # fmt: skip
     fig.update_xaxes(range=[0.8, end], dtick=1)
-    fig.update_yaxes(visible=False, range=[-(n_bars * 0.5 + k + 0.8), 1.8])
+    fig.update_yaxes(
+        tickmode="array", tickvals=depths, ticktext=[f"{plain(titles[m])}  {ranks[m]:.2f}" for m in order],
+        range=[-(n_bars * 0.5 + k + 0.8), 1.8], zeroline=False,
+    )  # fmt: skip
     return fig
 
 
@@ -135,8 +136,8 @@ def winners_map(winners: pd.DataFrame, titles: Mapping[str, str], metric: str) -
             hovertemplate="%{customdata[0]}: %{x:,} x %{y:,}<br>" + plain(metric)
             + " %{customdata[1]:.3f}, lead %{customdata[2]:.3f}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    fig.update_xaxes(type="log")
-    fig.update_yaxes(type="log")
+    fig.update_xaxes(**_log_axis(winners["n"]))
+    fig.update_yaxes(**_log_axis(winners["p"]))
     return fig
 
 
@@ -155,9 +156,20 @@ def cost_curve(costs: pd.DataFrame, titles: Mapping[str, str], column: str, y_ti
             marker={**_style(titles, model), "size": 8, "opacity": 0.85}, text=part["dataset"].map(plain).to_list(),
             hovertemplate="%{text}: %{x:,} features, %{y:.3g}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    fig.update_xaxes(type="log")
-    fig.update_yaxes(type="log")
+    fig.update_xaxes(**_log_axis(costs["p"]))
+    fig.update_yaxes(**_log_axis(costs[column]))
     return fig
+
+
+def _log_axis(values: pd.Series) -> dict[str, Any]:
+    """A logarithmic axis whose ticks are whole numbers: 1, 2, 5, 10, ..., or powers of ten where these are too many."""
+    values = values[values > 0]
+    if values.empty:
+        return {"type": "log"}
+    decades = range(math.floor(math.log10(values.min())), math.ceil(math.log10(values.max())) + 1)
+    steps = (1, 2, 5) if len(decades) <= 4 else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    return {"type": "log", "tickmode": "array", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
 
 
 def _style(titles: Mapping[str, str], model: str) -> dict[str, Any]:

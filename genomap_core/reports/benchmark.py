@@ -64,7 +64,7 @@ def render_report(study: StudyRecords, metric: str = "balanced_accuracy") -> str
         failures=_rows(views.failures(study)),
         comparisons=summary.comparisons,
         number=_number,
-        title_of=title_of,
+        title_of=titles.__getitem__,
     )
 
 

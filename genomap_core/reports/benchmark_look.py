@@ -170,7 +170,6 @@ class Look:
                 f"Mean over the {self.summary.n_common_sets} sets of all": m.mean_score_common,
                 "Sets": m.n_sets,
                 "Runs": ", ".join(f"{n:,} {status}" for status, n in m.counts.items()),
-                "What answered": m.label,
             }
             for m in self.summary.models
         ]

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from genomap_core.benchmark import views
-from genomap_core.benchmark.models import title_of
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.statistics import cliques
-from genomap_core.benchmark.summary import Summary
+from genomap_core.benchmark.summary import Summary, title_in
 from genomap_core.benchmark.verdict import METRIC_TITLES
 from genomap_core.plotting import benchmark as plots
 
@@ -32,7 +31,7 @@ def titles_of(study: StudyRecords) -> dict[str, str]:
     """Model -> title, in the order of the study: it decides every figure's colours."""
     present = set(study.table["model"])
     order = [*study.header.get("models", []), *sorted(present)]
-    return {m: title_of(m) for m in dict.fromkeys(order) if m in present}
+    return {m: title_in(study.table, m) for m in dict.fromkeys(order) if m in present}
 
 
 def axis_of(study: StudyRecords, kind: str) -> dict[str, float]:

@@ -9,11 +9,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from made_up_study import MODELS, PROTOCOL, planted, study
 
 from genomap_core.benchmark.records import failed
+from genomap_core.benchmark.summary import title_in
 from genomap_core.errors import InputError
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.research_use import RESEARCH_USE
@@ -137,8 +139,10 @@ def test_bars_of_the_rank_diagram_join_exactly_the_models_that_are_close() -> No
     figure = plots.mean_rank_diagram(ranks, {m: m for m in ranks}, 1.0, [(0, 1)])
     bars = [t for t in figure.data if t.line.width == 5]
     assert [(min(t.x), max(t.x)) for t in bars] == [(pytest.approx(1.16), pytest.approx(1.94))]
-    texts = [t.text[0] for t in figure.data if t.mode == "markers+text"]
-    assert texts == ["a  1.20", "b  1.90", "c  3.80"]
+    assert list(figure.layout.yaxis.ticktext) == ["a  1.20", "b  1.90", "c  3.80"]
+    marks = [t for t in figure.data if t.mode == "markers"]
+    assert [t.x[0] for t in marks] == [1.2, 1.9, 3.8]
+    assert [t.y[0] for t in marks] == list(figure.layout.yaxis.tickvals)
 
 
 def test_a_model_has_one_colour_in_all_pictures() -> None:
@@ -149,7 +153,8 @@ def test_a_model_has_one_colour_in_all_pictures() -> None:
     curve = curve_pictures(whole, titles, "accuracy")[0][2]
     ranks = rank_pictures(summarise(whole), titles)[0][2]
     of_curve = {t.name: t.line.color for t in curve.data}
-    of_rank = {t.text[0].rsplit("  ", 1)[0]: t.marker.color for t in ranks.data if t.mode == "markers+text"}
+    names = [text.rsplit("  ", 1)[0] for text in ranks.layout.yaxis.ticktext]
+    of_rank = dict(zip(names, [t.marker.color for t in ranks.data if t.mode == "markers"], strict=True))
     assert of_curve == of_rank
 
 
@@ -157,3 +162,21 @@ def test_a_report_is_written_whole(tmp_path: Path) -> None:
     write_report(study(planted(PROTOCOL)), tmp_path / "report.html")
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text().rstrip().endswith("</html>")
+
+
+def test_the_foundation_model_is_called_by_the_weights_that_answered() -> None:
+    table = pd.DataFrame({"model": ["pfn", "pfn", "forest"], "label": ["in-house PFN 1.0", "", "x"]})
+    assert title_in(table, "pfn") == "in-house PFN 1.0"
+    assert title_in(table.iloc[1:], "pfn") == "Tabular foundation model"
+    assert title_in(table, "forest") == "Random forest"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"), [(40, 1100, ["20", "50", "100", "1,000"]), (0.1, 9e5, ["0.1", "10"])]
+)
+def test_a_logarithmic_axis_has_whole_ticks(low: float, high: float, shown: list[str]) -> None:
+    axis = plots._log_axis(pd.Series([low, high, 0.0]))
+    assert set(shown) <= set(axis["ticktext"])
+    assert min(axis["tickvals"]) <= low
+    assert max(axis["tickvals"]) >= high
+    assert len(axis["tickvals"]) <= 12
