@@ -44,12 +44,13 @@ def unscrambling(session: Session) -> None:
         figures.rebuilding(frames, found.pictures[picture]), alt="A shuffled picture, the rebuilt one and the truth"
     )
     one, two, three = st.columns(3)
-    one.metric("Neighbours found again", f"{found.kept:.0%}", border=True)
+    one.metric("Neighbours found", f"{found.kept:.0%}", border=True)
     two.metric("Before", f"{found.kept_shuffled:.0%}", border=True)
-    three.metric("Mean distance from the true place", f"{found.off:.1f} cells", border=True)
+    three.metric("Mean misplacement", f"{found.off:.1f} cells", border=True)
     caption(
-        "Share of the truly adjacent pixels that touch again. A map has no up or left: the result is turned and "
-        "mirrored onto the truth before it is shown. With few pictures, chance correlations mislead it: try 30."
+        "Neighbours found: share of the truly adjacent pixels that touch again. Misplacement: how far a pixel lies from "
+        "its true place. A map has no up or left: the result is turned and mirrored onto the truth before it is shown. "
+        "With few pictures, chance correlations mislead it: try 30."
     )
     with st.expander("The formula"):
         st.markdown(
