@@ -48,9 +48,9 @@ def unscrambling(session: Session) -> None:
     two.metric("Before", f"{found.kept_shuffled:.0%}", border=True)
     three.metric("Mean misplacement", f"{found.off:.1f} cells", border=True)
     caption(
-        "Neighbours found: share of the truly adjacent pixels that touch again. Misplacement: how far a pixel lies from "
-        "its true place. A map has no up or left: the result is turned and mirrored onto the truth before it is shown. "
-        "With few pictures, chance correlations mislead it: try 30."
+        "Neighbours found: share of the truly adjacent pixels that touch again. Misplacement: how far a pixel lies "
+        "from its true place. A map has no up or left: the result is turned and mirrored onto the truth before it is "
+        "shown. With few pictures, chance correlations mislead it: try 30."
     )
     with st.expander("The formula"):
         st.markdown(
