@@ -159,10 +159,29 @@ def _flowables(blocks: Sequence[Block], styles: Any, width: float) -> Iterator[A
             caption = Paragraph(escape(block.title), styles["about"])
             drawn = [KeepTogether([_picture(block, width), caption])]
         else:
-            drawn = [KeepTogether(list(_flowables(column, styles, width))) for column in block.columns]
-        yield KeepTogether([*waiting, drawn[0]])
+            drawn = [_side_by_side(block, styles, width)]
+        yield KeepTogether([*waiting, *_parts(drawn[0])])
         yield from drawn[1:]
         waiting = []
+
+
+def _side_by_side(block: Columns, styles: Any, width: float) -> Any:
+    """Short columns, which stay on one page; their blocks are headings, texts and tables."""
+    from reportlab.platypus import KeepTogether
+    from reportlab.platypus import Table as Grid
+
+    gap, n = 12.0, len(block.columns)
+    each = (width - gap * (n - 1)) / n
+    cells = [[part for f in _flowables(column, styles, each) for part in _parts(f)] for column in block.columns]
+    sides = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
+    return KeepTogether([Grid([cells], colWidths=[each + gap] * (n - 1) + [each], style=sides)])
+
+
+def _parts(flowable: Any) -> list[Any]:
+    """What is kept together, one by one: reportlab breaks the page before what is kept together twice."""
+    from reportlab.platypus import KeepTogether
+
+    return list(flowable._content) if isinstance(flowable, KeepTogether) else [flowable]
 
 
 def _table(table: Table, styles: Any, width: float) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import BundleError
 from genomap_core.reports.cohort import cohort_document
-from genomap_core.reports.document import Document, Heading, Picture, Table, Text, render_html, render_pdf
+from genomap_core.reports.document import Columns, Document, Heading, Picture, Table, Text, render_html, render_pdf
 from genomap_core.reports.model_card import model_card
 from genomap_core.training.bundle_header import read_header
 from genomap_core.workflows.compare import CompareConfig, compare
@@ -121,3 +121,14 @@ def test_blocks_are_drawn_the_same_in_both_formats() -> None:
     html = render_html(document)
     assert "<h2>H</h2>" in html and "&lt;c&gt;" in html and "<strong>Lead:</strong> words" in html  # noqa: PT018
     assert render_pdf(document).startswith(b"%PDF-")
+
+
+def test_a_printed_page_is_filled_before_the_next_begins() -> None:
+    from genomap_core.plotting import roc
+
+    figure = roc(np.array([0, 1]), {"one": np.array([[0.9, 0.1], [0.2, 0.8]])}, ("a", "b"))
+    table = Table(("feature", "value"), tuple((f"g{i}", str(i)) for i in range(10)))
+    column = (Heading("One model", 3), table, Text("A remark."))
+    blocks = (Text("words"), Heading("Picture"), Picture(figure, "Fig"), Columns((column, column)))
+    assert pages(render_pdf(Document("T", blocks))) == 1, "heading and picture fit under the words, tables side by side"
+    assert pages(render_pdf(Document("T", (*blocks, *column)))) == 2, "below one another they would not"
