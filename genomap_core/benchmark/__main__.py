@@ -1,4 +1,4 @@
-"""``python -m genomap_core.benchmark plan | run | status | report | summary``."""
+"""``python -m genomap_core.benchmark plan | run | status | collect | report | summary``."""
 
 from __future__ import annotations
 
@@ -135,6 +135,17 @@ def _by_model(protocol: Protocol, statuses: dict[str, str]) -> str:
     return terminal.table(("model", *names), [(m, *(str(c[n]) for n in names)) for m, c in found.items()])
 
 
+def collect(args: argparse.Namespace) -> int:
+    """Records of other stores, in one."""
+    from genomap_core.benchmark.reading import read_study, take_over
+
+    for source in args.sources:
+        study = read_study(source)
+        added = take_over(study, args.store)
+        print(f"{source}: {added:,} of {len(study.table):,} records are new in {args.store}.")
+    return 0
+
+
 def summary(args: argparse.Namespace) -> int:
     """Mean ranks, mean scores, counts."""
     from genomap_core.benchmark.reading import read_study
@@ -159,7 +170,7 @@ def report(args: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"plan": plan, "run": run, "status": status, "report": report, "summary": summary}
+COMMANDS = {"plan": plan, "run": run, "status": status, "collect": collect, "report": report, "summary": summary}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,12 +23,12 @@ SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 
 
 def parser() -> argparse.ArgumentParser:
-    """``plan | run | status | report | summary``."""
+    """``plan | run | status | collect | report | summary``."""
     top = argparse.ArgumentParser(
         prog="python -m genomap_core.benchmark",
         description="The robustness study: every model on every set, under subsampling and noise, failures recorded.",
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="plan|run|status|report|summary")
+    commands = top.add_subparsers(dest="command", required=True, metavar="plan|run|status|collect|report|summary")
     plan = commands.add_parser("plan", help="what would run, and for how long")
     run = commands.add_parser("run", help="do what is missing; repeat the command to continue after anything")
     for command in (plan, run):
@@ -37,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
     _where(run)
     status = commands.add_parser("status", help="how far a study is, and what failed")
     status.add_argument("--store", type=Path, default=Path("study"), help="folder of the results")
+    collect = commands.add_parser("collect", help="put the records of other machines, or of a file, into one store")
+    collect.add_argument("sources", type=Path, nargs="+", help="folders of results or Parquet files of records")
+    collect.add_argument(
+        "--store", type=Path, default=Path("study"), help="where they go; `run` then goes on from them"
+    )
     report = commands.add_parser("report", help="one HTML file that needs no network")
     report.add_argument("--out", type=Path, default=Path("report.html"), help="the file to write")
     report.add_argument("--records", type=Path, help="also write the records as one Parquet file")

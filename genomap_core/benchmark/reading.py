@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from genomap_core.benchmark.records import COLUMNS, Record, to_table
-from genomap_core.benchmark.store import HEADER, open_store
+from genomap_core.benchmark.records import COLUMNS, Record, to_table, typed
+from genomap_core.benchmark.store import HEADER, Store, create_store, open_store, planned
 from genomap_core.errors import InputError
 from genomap_core.files import USUAL, write_atomically
 from genomap_core.io.export import NOTICE, csv_table
@@ -83,6 +83,33 @@ def read_study(path: Path | None = None) -> StudyRecords:
     return study
 
 
+def take_over(study: StudyRecords, folder: Path) -> int:
+    """Put a study's records into a store, a new one where there is none; the number that were new.
+
+    What the store has stays as it is. ``run`` on the store then does only what neither had.
+
+    Raises
+    ------
+    InputError
+        The two mean different things by a run's name: other folds, model options, or other data of the same name.
+    """
+    store = create_store(folder, planned(Store(study.source, study.header)), study.header["sets"])
+    records = records_of(study.table)
+    data = _data_of(store.records())
+    for name, hashes in _data_of(records).items():
+        if name in data and hashes != data[name]:
+            raise InputError(f"{study.source} and {folder} hold results on different data named {name}.")
+    return sum(store.put(record) for record in records)
+
+
+def _data_of(records: Iterable[Record]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for record in records:
+        if record.data_sha256:
+            found.setdefault(record.dataset, set()).add(record.data_sha256)
+    return found
+
+
 def to_parquet(study: StudyRecords) -> bytes:
     """All records and the study's description as one Parquet file; figures as 32-bit floats."""
     import pyarrow as pa
@@ -122,7 +149,7 @@ def _from_parquet(path: Path) -> StudyRecords:
     missing = set(COLUMNS) - set(arrow.column_names)
     if metadata is None or missing:
         raise InputError(f"{path} is no file of this program's records (use `report --records` to make one).")
-    return StudyRecords(arrow.to_pandas()[list(COLUMNS)], json.loads(metadata), path)
+    return StudyRecords(typed(arrow.to_pandas()[list(COLUMNS)]), json.loads(metadata), path)
 
 
 def is_store(path: Path) -> bool:

@@ -113,9 +113,9 @@ def failed(run: Run, status: str, message: str, **more: Any) -> Record:
     return Record(run.dataset, run.condition.name, run.model, run.seed, run.fold, status, message, **more)
 
 
-def to_table(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a record, sorted by name; missing figures are NaN."""
-    frame = pd.DataFrame([r.to_json() for r in records], columns=list(COLUMNS))
+def typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of records in the types that :func:`to_table` gives; whole numbers with gaps as ``Int32``."""
+    frame = frame.copy()
     for f in fields(Record):
         kind = str(f.type)
         if kind.startswith("float"):
@@ -124,6 +124,12 @@ def to_table(records: Iterable[Record]) -> pd.DataFrame:
             frame[f.name] = frame[f.name].astype("Int32" if "None" in kind else "int32")
         else:
             frame[f.name] = frame[f.name].astype(object)
+    return frame
+
+
+def to_table(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a record, sorted by name; missing figures are NaN."""
+    frame = typed(pd.DataFrame([r.to_json() for r in records], columns=list(COLUMNS)))
     return frame.sort_values(["dataset", "condition", "model", "seed", "fold"], ignore_index=True)
 
 

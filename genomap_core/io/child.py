@@ -87,9 +87,13 @@ def _die_with_parent() -> None:
 
 
 def _tell_crash(place: Path):  # type: ignore[no-untyped-def]
-    """An exception hook that tells the exception's name only: its text may quote the file."""
+    """An exception hook that tells the exception's name only: its text may quote the file.
+
+    A library's own kind of MemoryError (Arrow's) is one too.
+    """
 
     def hook(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
-        (place / "error.json").write_text(json.dumps({"kind": "crash", "text": kind.__name__}))
+        told = {"kind": "memory" if issubclass(kind, MemoryError) else "crash", "text": kind.__name__}
+        (place / "error.json").write_text(json.dumps(told))
 
     return hook

@@ -124,7 +124,7 @@ def _raise_error(folder: Path, code: int | None, limits: Limits) -> None:
         raise RefusedError(
             f"The file took longer to read than the limit of {limits.seconds:g} seconds: give a smaller one."
         )
-    if told.get("text") == "MemoryError" or (code < 0 and -code == signal.SIGKILL):
+    if told.get("kind") == "memory" or (code < 0 and -code == signal.SIGKILL):
         raise RefusedError(
             f"The file needs more memory than the limit of {limits.memory >> 20:,} MB: give a smaller one."
         )

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ from genomap_core.benchmark.driver import Study, pieces_of, prepare_store, run_s
 from genomap_core.benchmark.engine import EngineConfig, EngineError
 from genomap_core.benchmark.estimate import Estimate, seconds_left
 from genomap_core.benchmark.protocol import FULL, Condition, Protocol, Run, runs
+from genomap_core.benchmark.reading import read_study, write_records
 from genomap_core.benchmark.records import METRICS, Record
 from genomap_core.benchmark.sources import Places
 from genomap_core.benchmark.store import StoreError, open_store
@@ -108,6 +110,41 @@ def test_shards_are_a_study_without_a_scheduler(folder: Path) -> None:
             prepare_store(part).put(done(name))
         assert run_study(part).total == len(own)
     assert len(open_store(folder / "study").records()) == 4
+
+
+def test_the_stores_of_several_machines_and_a_file_of_records_are_collected_into_one(folder: Path) -> None:
+    names = sorted(r.name for r in runs(study(folder).protocol))
+    stores = [study(folder, store=folder / name) for name in ("here", "there")]
+    for part, own in zip(stores, (names[:3], names[2:]), strict=True):
+        for name in own:
+            prepare_store(part).put(replace(done(name), message=part.store.name, n_train=60))
+    write_records(read_study(folder / "there"), folder / "there.parquet")
+    told = run_command(folder, "collect", "here", "there.parquet", "--store", "all")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines() == [
+        "here: 3 of 3 records are new in all.",
+        "there.parquet: 1 of 2 records are new in all.",
+    ]
+    collected = {r.name: r for r in open_store(folder / "all").records()}
+    assert sorted(collected) == names
+    assert [collected[name].message for name in names] == ["here"] * 3 + ["there"]
+    assert collected[names[3]] == replace(done(names[3]), message="there", n_train=60)
+    assert run_study(study(folder, store=folder / "all")).done == 4  # nothing is left to run
+
+
+@pytest.mark.parametrize("what", ["folds", "data"])
+def test_records_of_another_study_are_not_mixed_in(folder: Path, what: str) -> None:
+    one, other = study(folder), study(folder, store=folder / "other")
+    name = next(iter(runs(one.protocol))).name
+    if what == "folds":
+        other = replace(other, protocol=replace(one.protocol, folds={"first": 3}))
+    for part, data in ((one, "a" * 64), (other, ("a" if what == "folds" else "b") * 64)):
+        prepare_store(part).put(replace(done(name), data_sha256=data))
+    before = fingerprints(folder / "study")
+    told = run_command(folder, "collect", "other", "--store", "study")
+    assert told.returncode == 1
+    assert ("number of folds" if what == "folds" else "different data named first") in told.stderr
+    assert fingerprints(folder / "study") == before
 
 
 def done(name: str) -> Record:

@@ -58,8 +58,9 @@ def test_an_exception_is_told_by_its_name_only(trick):
     assert "DOE" not in str(caught.value)
 
 
-def test_too_much_memory_is_refused(trick):
-    path = trick("return bytearray(3 << 30)")
+@pytest.mark.parametrize("what", ["bytearray(3 << 30)", "numpy.ones(3 << 27)", "pyarrow.allocate_buffer(3 << 30)"])
+def test_too_much_memory_is_refused(trick, what):
+    path = trick(f"import numpy, pyarrow; return {what}")
     with pytest.raises(RefusedError, match="more memory than the limit"):
         run(path, memory=1 << 30)
 
