@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,9 @@ def train(
     workers: int = 0,
     every_seconds: float = 120.0,
     log: Any = None,
+    weights: Path | None = None,
 ) -> Pretraining:
-    """Train for ``minutes`` of wall clock, from the state in ``folder`` or from the beginning.
+    """Train for ``minutes`` of wall clock, from the state in ``folder``, from ``weights``, or from the beginning.
 
     Every ``every_seconds`` of training (not of validation, nor of waiting for a busy processor) the state is saved and
     a line of figures goes to ``curve.jsonl`` and to ``log``. An existing state keeps the configuration it was started
@@ -53,7 +54,11 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "state.pt"
-    state = loop.load_state(path, device) if path.is_file() else loop.start(config, device)
+    if path.is_file():
+        state = loop.load_state(path, device)
+    else:
+        began = "" if weights is None else _told(inspect_weights(weights))
+        state = loop.start(replace(config, start=began), device, weights)
     validation = loop.validation_batches(state.config)
     end = time.monotonic() + 60 * minutes
     recent: list[float] = []
@@ -91,6 +96,12 @@ def train(
         )
         note()
     return state
+
+
+def _told(weights: Weights) -> str:
+    made = weights.provenance
+    already = f", {made['minutes']} minutes, {made['tables']:,} tables" if "tables" in made else ""
+    return f"{weights.label}, SHA-256 {weights.sha256}{already}"
 
 
 def finish(
@@ -213,6 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             device=options.device,
             workers=options.workers,
             log=_say,
+            weights=options.start,
         )
     elif options.command == "finish":
         weights = finish(
@@ -253,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--workers", type=int, default=0, help="processes that draw tables; for a GPU")
     training = commands.add_parser("train", parents=[machine], help="start, or go on")
     training.add_argument("--minutes", type=float, default=60)
+    training.add_argument("--start", type=Path, metavar="FILE", help="begin with these weights, not with random ones")
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--cells", type=int, default=PretrainConfig().cells, help="values in a batch of tables")
     training.add_argument("--rate", type=float, default=PretrainConfig().learning_rate)

@@ -24,6 +24,9 @@ def card_text(weights: Weights, comparison: Sequence[str] = ()) -> str:
         f"--features {prior['max_features']} --curriculum {config['curriculum']} --cells {config['cells']} "
         f"--rate {config['learning_rate']} --seed {config['seed']}"
     )
+    made_by = f"`{command} train FOLDER {options}`"
+    if config.get("start"):
+        made_by = f"`{command} train FOLDER {options} --start FILE` (FILE: {config['start']})"
     return f"""# {made["name"]} {made["version"]}
 
 Weights of a small prior-data fitted network for tables, in the format of the `tabpfn` package (architecture v3), and
@@ -32,7 +35,7 @@ run by that package. **Not weights of Prior Labs.** Licence: {made["licence"]}. 
 * **Trained on** {made["trained_on"]}; no real table was used.
 * **Size** {weights.path.stat().st_size / 1e6:.1f} MB: width {size["width"]}, {size["layers"]} layers.
 * **Compute** {made["minutes"]} minutes on `{made["device"]}`: {made["steps"]:,} steps, {made["tables"]:,} tables.
-* **Made by** `{command} train FOLDER {options}`, then `finish` ({made.get("of_these_decaying", 0):,} of the steps with
+* **Made by** {made_by}, then `finish` ({made.get("of_these_decaying", 0):,} of the steps with
   a falling learning rate).
 * **Meant for** up to {prior["max_rows"]:,} rows and {prior["max_features"]} features, which is what it was trained on,
   and {limits.classes} classes. Tables of more than {limits.features} features are narrowed to {limits.selected} inputs

@@ -48,6 +48,8 @@ class PretrainConfig:
     """Muon for the matrices of the transformer blocks, AdamW for the rest; False: AdamW for all."""
     average: float = 0.998
     """Decay of the running average of the weights, which is what is evaluated."""
+    start: str = ""
+    """What the training began with, for the card; empty: random weights."""
 
     def __post_init__(self) -> None:
         if self.seed == VALIDATION_SEED or self.cells < 1 or not 0 <= self.average < 1:
@@ -73,12 +75,34 @@ class Pretraining:
         return next(self.network.parameters()).device
 
 
-def start(config: PretrainConfig, device: str = "cpu") -> Pretraining:
-    """An untrained network with its optimisers."""
+def start(config: PretrainConfig, device: str = "cpu", weights: Path | None = None) -> Pretraining:
+    """An untrained network with its optimisers, or one that begins with the ``.safetensors`` file ``weights``.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or of a network of another size.
+    """
     network, architecture_config = new_network("v3", config.size, config.seed)
+    if weights is not None:
+        network.load_state_dict(_weights_for(network, weights))
     network = network.to(device).train()
     averaged = {name: p.detach().clone() for name, p in network.state_dict().items()}
     return Pretraining(config, network, architecture_config, optimisers_for(network, config), averaged)
+
+
+def _weights_for(network: nn.Module, path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: no weights to start from ({error}).") from error
+    shapes = {name: tuple(p.shape) for name, p in network.state_dict().items()}
+    if {name: tuple(p.shape) for name, p in found.items()} != shapes:
+        raise InputError(f"{path}: weights of another architecture or size; give its `--width`, `--layers`, `--heads`.")
+    return found
 
 
 def optimisers_for(network: nn.Module, config: PretrainConfig) -> list[torch.optim.Optimizer]:

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from genomap_core.errors import InputError
-from genomap_core.pfn import PFNClassifier, pretrain, pretrain_loop
+from genomap_core.pfn import PFNClassifier, checkpoint, pretrain, pretrain_loop
 from genomap_core.pfn.checkpoint import Size
 from genomap_core.pfn.muon import Muon, orthogonalised
 from genomap_core.pfn.pretrain_eval import Score, compare, models, summary, verdict
@@ -175,6 +176,31 @@ def test_train_goes_on_finish_exports_and_the_package_runs_it(tmp_path):
     proba = PFNClassifier(file, n_estimators=1).fit(X[:40], y[:40]).predict_proba(X[40:])
     assert np.isfinite(proba).all()
     assert np.ptp(proba[:, 0]) > 0
+
+
+def test_training_can_begin_with_weights_and_the_card_says_with_which(tmp_path):
+    first, second = tmp_path / "first-v3.safetensors", tmp_path / "second-v3.safetensors"
+    pretrain.train(tmp_path / "a", TINY, minutes=0.01)
+    weights = pretrain.finish(tmp_path / "a", first, steps=2)
+    begun = pretrain_loop.start(TINY, weights=first)
+    network, _ = checkpoint.new_network("v3", TINY.size)
+    assert not torch.equal(weights_of(begun), torch.cat([p.detach().flatten() for p in network.parameters()]))
+    assert all(torch.equal(value, begun.network.state_dict()[name]) for name, value in load_file(first).items())
+    pretrain.train(tmp_path / "b", TINY, minutes=0.01, weights=first)
+    made = pretrain.finish(tmp_path / "b", second, steps=1)
+    assert weights.sha256 in made.provenance["config"]["start"]
+    assert weights.sha256 in second.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize("content", [None, b"nothing"])
+def test_weights_that_do_not_fit_are_no_start(tmp_path, content):
+    path = tmp_path / "other-v3.safetensors"
+    if content is None:
+        checkpoint.build_random(path, "v3", Size(16, 1, 2, 1, 4, 2))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="another architecture or size" if content is None else "no weights"):
+        pretrain_loop.start(TINY, weights=path)
 
 
 def test_tables_drawn_by_workers_are_the_same_ones():
