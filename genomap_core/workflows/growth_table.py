@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         max_epochs=args.epochs,
         batch_size=args.batch,
         learning_rate=args.learning_rate,
-        shares=tuple(args.shares),
+        shares=tuple(sorted(args.shares, reverse=True)),  # the first is what the main tables are of
         device=args.device,
     )
     result = compare_growth(cohort, config, Say(), keep=args.out)

@@ -132,6 +132,10 @@ def test_the_command_makes_a_table_of_a_folder_of_images(tmp_path, capsys) -> No
     assert main(words.split()) == 0
     assert "| ResNet-18 |" in capsys.readouterr().out
     assert "ResNet-18" in (tmp_path / "out" / "report.md").read_text()
+    assert main([*words.split(), "--shares", "0.5", "1.0"]) == 0
+    found = GrowthResult.load(tmp_path / "out")
+    assert [(run.share, bool(run.degraded)) for run in found.runs] == [(1.0, True), (0.5, False)]  # whole ones first
+    assert list(found.few["resnet18"]) == ["100%", "50%"]
 
 
 def test_groups_never_part_and_classes_are_spread() -> None:
