@@ -28,7 +28,7 @@ from genomap_core.pfn import pretrain_loop as loop
 from genomap_core.pfn.checkpoint import Range, Size, save_checkpoint
 from genomap_core.pfn.pretrain_card import card_text
 from genomap_core.pfn.pretrain_loop import PretrainConfig, Pretraining
-from genomap_core.pfn.prior import Batch, PriorConfig
+from genomap_core.pfn.prior import SHARES, Batch, PriorConfig
 from genomap_core.pfn.weights import Weights, inspect_weights
 
 _CURVE_POINTS = 8
@@ -101,7 +101,8 @@ def train(
 def _told(weights: Weights) -> str:
     made = weights.provenance
     already = f", {made['minutes']} minutes, {made['tables']:,} tables" if "tables" in made else ""
-    return f"{weights.label}, SHA-256 {weights.sha256}{already}"
+    before = made.get("config", {}).get("start")
+    return f"{weights.label}, SHA-256 {weights.sha256}{already}" + (f", begun with {before}" if before else "")
 
 
 def finish(
@@ -211,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         size = Size(options.width, options.layers, options.heads, 2, 32, 4)
         config = PretrainConfig(
             size=size,
-            prior=PriorConfig(max_rows=options.rows, max_features=options.features),
+            prior=PriorConfig(max_rows=options.rows, max_features=options.features, **dict(options.prior)),
             seed=options.seed,
             cells=options.cells,
             learning_rate=options.rate,
@@ -254,6 +255,13 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _share(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    if name not in SHARES:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SHARES)}")
+    return name, float(value)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m genomap_core.pfn.pretrain", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -271,6 +279,14 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--rate", type=float, default=PretrainConfig().learning_rate)
     training.add_argument("--rows", type=int, default=PriorConfig().max_rows, help="of the largest tables")
     training.add_argument("--features", type=int, default=PriorConfig().max_features, help="of the widest tables")
+    training.add_argument(
+        "--prior",
+        type=_share,
+        action="append",
+        default=[],
+        metavar="NAME=SHARE",
+        help=f"of {', '.join(SHARES)}; repeat it",
+    )
     training.add_argument("--curriculum", type=int, default=PretrainConfig().curriculum, help="steps to full sizes")
     training.add_argument("--width", type=int, default=PretrainConfig().size.width)
     training.add_argument("--layers", type=int, default=PretrainConfig().size.layers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genomap_core.pfn.prior import SHARES, PriorConfig
 from genomap_core.pfn.weights import Weights
 
 
@@ -24,6 +25,7 @@ def card_text(weights: Weights, comparison: Sequence[str] = ()) -> str:
         f"--features {prior['max_features']} --curriculum {config['curriculum']} --cells {config['cells']} "
         f"--rate {config['learning_rate']} --seed {config['seed']}"
     )
+    options += "".join(f" --prior {k}={prior[k]}" for k in SHARES if prior[k] != getattr(PriorConfig(), k))
     made_by = f"`{command} train FOLDER {options}`"
     if config.get("start"):
         made_by = f"`{command} train FOLDER {options} --start FILE` (FILE: {config['start']})"

@@ -6,13 +6,16 @@ tables have them. Everything follows from a seed and a number, so that training 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from genomap_core.errors import InputError
 from genomap_core.pfn import prior_mechanisms as worlds
 from genomap_core.pfn.prior_mechanisms import Rng, class_shares, standardised
+
+SHARES = ("binary", "structural", "trees", "prototypes", "graded", "expression")
+"""Of :class:`PriorConfig`: how many tables have two classes, and how the five worlds are mixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,16 @@ class PriorConfig:
             raise InputError("A prior needs at least two classes and one feature.")
         if self.max_rows < 2 * self.min_train_rows:
             raise InputError(f"`max_rows` must be at least {2 * self.min_train_rows}, got {self.max_rows}.")
+        wrong = [name for name in SHARES if not 0 <= getattr(self, name) <= 1]
+        if wrong or not any(getattr(self, name) for name in SHARES[1:]):
+            raise InputError(
+                f"Shares must lie in 0 to 1, and one of the worlds above 0: {', '.join(wrong or SHARES[1:])}."
+            )
 
     @property
     def shares(self) -> np.ndarray:
         """Shares of the five worlds, summing to 1."""
-        shares = np.array([self.structural, self.trees, self.prototypes, self.graded, self.expression])
+        shares = np.array([getattr(self, name) for name in SHARES[1:]])
         return shares / shares.sum()
 
     def eased(self, fraction: float) -> PriorConfig:
@@ -51,18 +59,11 @@ class PriorConfig:
         def between(start: int, end: int) -> int:
             return round(start + (end - start) * f)
 
-        return PriorConfig(
-            self.min_train_rows,
-            max(2 * self.min_train_rows, between(min(100, self.max_rows), self.max_rows)),
-            self.min_features,
-            max(self.min_features, between(min(10, self.max_features), self.max_features)),
-            between(min(3, self.max_classes), self.max_classes),
-            self.binary,
-            self.structural,
-            self.trees,
-            self.prototypes,
-            self.graded,
-            self.expression,
+        return replace(
+            self,
+            max_rows=max(2 * self.min_train_rows, between(min(100, self.max_rows), self.max_rows)),
+            max_features=max(self.min_features, between(min(10, self.max_features), self.max_features)),
+            max_classes=between(min(3, self.max_classes), self.max_classes),
         )
 
 

@@ -15,6 +15,7 @@ from genomap_core.pfn.muon import Muon, orthogonalised
 from genomap_core.pfn.pretrain_eval import Score, compare, models, summary, verdict
 from genomap_core.pfn.pretrain_loop import PretrainConfig
 from genomap_core.pfn.prior import Batch, PriorConfig
+from genomap_core.pfn.weights import inspect_weights
 
 TINY = PretrainConfig(
     size=Size(8, 1, 2, 1, 4, 2),
@@ -201,6 +202,19 @@ def test_weights_that_do_not_fit_are_no_start(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match="another architecture or size" if content is None else "no weights"):
         pretrain_loop.start(TINY, weights=path)
+
+
+def test_the_mix_of_the_prior_is_an_option_and_stands_on_the_card(tmp_path):
+    words = "--width 8 --layers 1 --heads 2 --rows 60 --features 6 --cells 600 --minutes 0.01 --prior binary=0.25"
+    pretrain.main(["train", str(tmp_path / "run"), *words.split()])
+    file = tmp_path / "mixed-v3.safetensors"
+    pretrain.main(["finish", str(tmp_path / "run"), "--export", str(file), "--steps", "1"])
+    assert inspect_weights(file).provenance["config"]["prior"]["binary"] == 0.25
+    assert "--prior binary=0.25`" in file.with_suffix(".md").read_text()
+    with pytest.raises(SystemExit):
+        pretrain.main(["train", str(tmp_path / "run"), "--prior", "forests=0.1"])
+    with pytest.raises(InputError, match="binary"):
+        PriorConfig(binary=1.5)
 
 
 def test_tables_drawn_by_workers_are_the_same_ones():
