@@ -37,7 +37,8 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     n_selected
         Columns kept then; None: what the weights recommend. A number also reduces tables that would fit.
     n_estimators
-        Differently prepared copies of the table whose answers are averaged; time grows with it.
+        Differently prepared copies of the table whose answers are averaged; time grows with it. None: what is usual
+        with the weights (16 with small ones, 4 with full-size ones).
     device
         "auto" (a CUDA GPU where there is one), "cpu", "cuda" or "mps".
     memory_limit_gb
@@ -59,6 +60,8 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         Their name for tables, pictures and reports.
     n_features_used_
         Columns the model saw.
+    n_estimators_
+        Estimators that answer.
     reducer_
         The fitted :class:`~genomap_core.pfn.selection.FeatureReducer`; ``reducer_.kept_`` are the columns that matter.
     choice_
@@ -74,7 +77,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         model_path: str | Path | None = None,
         selection: Selection = "auto",
         n_selected: int | None = None,
-        n_estimators: int = 4,
+        n_estimators: int | None = None,
         device: str = "auto",
         random_state: int = 0,
         memory_limit_gb: float | None = None,
@@ -113,6 +116,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"{table.shape[0]} rows, but {len(y)} classes: give one class a row.")
         self.classes_ = limits.check_classes(y, weights)
         codes = np.searchsorted(self.classes_, y)
+        self.n_estimators_ = int(self.n_estimators or weights.estimators)
         device = _device(self.device)
         limits.check_rows(len(y), weights, on_cpu=device == "cpu", beyond=self.beyond_limits)
         self.choice_ = self._choice(table, codes, weights, device)
@@ -120,7 +124,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         reduced = self.reducer_.transform(table)
         self.n_features_used_ = int(reduced.shape[1])
         rows = len(y) + self.batch_rows
-        needed = limits.estimated_bytes(weights, rows, self.n_features_used_, self.n_estimators)
+        needed = limits.estimated_bytes(weights, rows, self.n_features_used_, self.n_estimators_)
         limits.check_memory(needed, self.memory_limit_gb)
         self.__dict__.pop("_view", None)
         self.weights_, self.label_, self.training_ = weights, weights.label, (reduced, codes)
@@ -162,6 +166,8 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         for name in ("n_estimators", "batch_rows"):
             value = getattr(self, name)
+            if name == "n_estimators" and value is None:
+                continue
             if not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"`{name}` must be a whole number of at least 1, got {value!r}.")
         if self.selection != "auto" and self.selection not in STRATEGIES:
@@ -196,7 +202,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
             return Choice(self.selection, {})
 
         def quick(way: Selection) -> PFNClassifier:
-            fewer = min(2, self.n_estimators)
+            fewer = min(2, self.n_estimators_)
             return clone(self).set_params(selection=way, n_estimators=fewer, device=device, keep_cache=False)
 
         ways = candidates(weights, device == "cpu")
@@ -208,7 +214,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         return FeatureReducer(way, kept, self.random_state)
 
     def _fit_package(self, X: np.ndarray, codes: np.ndarray, device: str) -> None:
-        options: dict[str, Any] = {"n_estimators": int(self.n_estimators), "device": device}
+        options: dict[str, Any] = {"n_estimators": self.n_estimators_, "device": device}
         options |= {"random_state": self.random_state, "keep_cache": bool(self.keep_cache)}
         self.model_ = (tabicl if self.weights_.family == "tabicl" else package).make(self.weights_, **options)
         with self._package():

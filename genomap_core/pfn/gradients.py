@@ -32,7 +32,7 @@ class DifferentiableView:
         self.centre, self.scale = self._filled(table).mean(0), self._filled(table).std(0) + 1e-6
         self.package: Any = make(
             model.weights_,
-            n_estimators=int(model.n_estimators),
+            n_estimators=model.n_estimators_,
             device="cpu",
             random_state=model.random_state,
             keep_cache=False,

@@ -63,7 +63,7 @@ def _clinical(path: Path) -> Table:
     return frame.drop(columns="target").to_numpy(np.float32), np.unique(frame["target"], return_inverse=True)[1]
 
 
-def models(weights: str | Path, n_estimators: int, seed: int, smallest: int = 5) -> dict[str, Any]:
+def models(weights: str | Path, n_estimators: int | None, seed: int, smallest: int = 5) -> dict[str, Any]:
     """The checkpoint and its two rivals; the logistic regression chooses its penalty on inner folds.
 
     ``smallest``: training rows of the rarest class, which bounds the number of inner folds.
@@ -87,7 +87,7 @@ def compare(
     weights: str | Path,
     *,
     tables: dict[str, Table] | None = None,
-    n_estimators: int = 4,
+    n_estimators: int | None = None,
     n_seeds: int = 4,
     report: Callable[[str], None] = lambda line: None,
 ) -> tuple[Score, ...]:

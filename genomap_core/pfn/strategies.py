@@ -16,8 +16,6 @@ from genomap_core.pfn.selection import STRATEGIES, Selection
 from genomap_core.pfn.weights import Weights
 
 INNER_FOLDS = 3
-_QUICK_MB = 20.0
-"""Weights below this size answer in tenths of a second on a CPU; with larger ones fewer ways are tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +35,7 @@ class Choice:
 
 def candidates(weights: Weights, on_cpu: bool) -> tuple[Selection, ...]:
     """The strategies worth their time: all for small weights or a GPU, the two strongest for large ones on a CPU."""
-    if on_cpu and weights.megabytes > _QUICK_MB:
+    if on_cpu and not weights.quick:
         return ("anova", "regions")
     return ("anova", "mutual_information", "variance", "pca", "regions", "none")
 

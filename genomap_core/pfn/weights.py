@@ -58,6 +58,16 @@ class Weights:
     """Size of the file."""
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
+    @property
+    def quick(self) -> bool:
+        """Small enough to answer in tenths of a second on a CPU."""
+        return self.megabytes <= _QUICK_MB
+
+    @property
+    def estimators(self) -> int:
+        """How many estimators are usual: each costs little with small weights, and seconds with full-size ones."""
+        return 16 if self.quick else 4
+
 
 def shipped_card(weights: Weights) -> str:
     """The card (Markdown) of weights that came with the program; empty for any others."""
@@ -65,6 +75,7 @@ def shipped_card(weights: Weights) -> str:
     return card.read_text(encoding="utf-8") if weights.path.parent == SHIPPED.absolute() and card.is_file() else ""
 
 
+_QUICK_MB = 20.0
 _V3_LIKE = ("v3", "v3_5")
 _FALLBACK_ROWS = {"v2": 10_000, "v2_5": 50_000, "v2_6": 50_000, "v3": 50_000, "v3_5": 50_000}
 _FALLBACK_FEATURES = {"v2": 500, "v2_5": 2_000, "v2_6": 2_000, "v3": 2_000, "v3_5": 2_000}

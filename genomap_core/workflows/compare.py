@@ -44,8 +44,8 @@ class CompareConfig:
     device: str = "auto"
     weights: str | None = None
     """Path of the tabular model's weights; None: the first that are found."""
-    n_estimators: int = 4
-    """The tabular model's ensemble size."""
+    n_estimators: int | None = None
+    """The tabular model's ensemble size; None: what is usual with its weights."""
 
     def __post_init__(self) -> None:
         unknown = set(self.models) - set(MODELS)

@@ -91,7 +91,7 @@ class Asked:
     found: CompareResult
     row: int
     target: int
-    estimators: int
+    estimators: int | None
 
     @property
     def fold(self) -> int:
@@ -107,12 +107,13 @@ class Asked:
         return ("attribute", self.folder.name, self.row, shown, model, self.target, method, self.estimators)
 
 
-def _estimators(session: Session, found: CompareResult, models: tuple[str, ...]) -> int:
+def _estimators(session: Session, found: CompareResult, models: tuple[str, ...]) -> int | None:
     """How many estimators of the tabular model answer here; asked where its weights are slow on this machine."""
     most = found.config.n_estimators
     if "pfn" not in models or found.config.weights is None or not Path(found.config.weights).is_file():
         return most
     weights = inspect_weights(found.config.weights)
+    most = most or weights.estimators
     words = time_warning(weights, session.dataset.n_samples, session.dataset.n_features, most)
     if not words:
         return most

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,13 @@ def table():
 @pytest.fixture(scope="module")
 def fitted(table, random_weights):
     return PFNClassifier(random_weights.path, selection="anova", n_estimators=2).fit(*table)
+
+
+def test_small_weights_have_more_estimators_than_full_size_ones(random_weights, table):
+    assert PFNClassifier(random_weights.path).fit(*table).n_estimators_ == random_weights.estimators == 16
+    assert replace(random_weights, megabytes=30.0).estimators == 4
+    with pytest.raises(ValueError, match="n_estimators"):
+        PFNClassifier(random_weights.path, n_estimators=0).fit(*table)
 
 
 @parametrize_with_checks(
