@@ -38,7 +38,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         Columns kept then; None: what the weights recommend. A number also reduces tables that would fit.
     n_estimators
         Differently prepared copies of the table whose answers are averaged; time grows with it. None: what is usual
-        with the weights (16 with small ones, 4 with full-size ones).
+        with the weights (small ones 16, up to 100 training rows 32; full-size ones 4).
     device
         "auto" (a CUDA GPU where there is one), "cpu", "cuda" or "mps".
     memory_limit_gb
@@ -116,7 +116,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"{table.shape[0]} rows, but {len(y)} classes: give one class a row.")
         self.classes_ = limits.check_classes(y, weights)
         codes = np.searchsorted(self.classes_, y)
-        self.n_estimators_ = int(self.n_estimators or weights.estimators)
+        self.n_estimators_ = int(self.n_estimators or weights.estimators(len(y)))
         device = _device(self.device)
         limits.check_rows(len(y), weights, on_cpu=device == "cpu", beyond=self.beyond_limits)
         self.choice_ = self._choice(table, codes, weights, device)

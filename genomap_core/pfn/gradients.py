@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from genomap_core.pfn.classifier import PFNClassifier
 
 
+_MOST_ESTIMATORS = 4
+"""Of the view: a gradient costs several times a prediction, and the estimators differ in little but their order."""
+
+
 class DifferentiableView:
     """The fitted model as a differentiable function of raw rows.
 
@@ -32,7 +36,7 @@ class DifferentiableView:
         self.centre, self.scale = self._filled(table).mean(0), self._filled(table).std(0) + 1e-6
         self.package: Any = make(
             model.weights_,
-            n_estimators=model.n_estimators_,
+            n_estimators=min(_MOST_ESTIMATORS, model.n_estimators_),
             device="cpu",
             random_state=model.random_state,
             keep_cache=False,

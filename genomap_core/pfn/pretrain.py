@@ -246,8 +246,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _say(line)
         if options.card:
             weights = inspect_weights(options.file)
-            n = options.estimators or weights.estimators
-            how = f"ROC-AUC (accuracy) with {n} estimators: five folds, and two draws of 40 training rows, of each of "
+            n = options.estimators or f"{weights.estimators(1000)}, up to 100 rows {weights.estimators(40)}"
+            how = f"ROC-AUC (accuracy), {n} estimators: five folds, and two draws of 40 training rows, of each of "
             how += f"{options.seeds} seeds. The regression is tuned on inner folds, the forest has 300 trees."
             card = card_text(weights, [how, "", *summary(found), "", verdict(found)])
             options.file.with_suffix(".md").write_text(card)

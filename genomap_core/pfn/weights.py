@@ -63,10 +63,9 @@ class Weights:
         """Small enough to answer in tenths of a second on a CPU."""
         return self.megabytes <= _QUICK_MB
 
-    @property
-    def estimators(self) -> int:
-        """How many estimators are usual: each costs little with small weights, and seconds with full-size ones."""
-        return 16 if self.quick else 4
+    def estimators(self, n_rows: int) -> int:
+        """How many are usual with so many training rows: each costs little where weights or tables are small."""
+        return 4 if not self.quick else 32 if n_rows <= _FEW_ROWS else 16
 
 
 def shipped_card(weights: Weights) -> str:
@@ -76,6 +75,7 @@ def shipped_card(weights: Weights) -> str:
 
 
 _QUICK_MB = 20.0
+_FEW_ROWS = 100
 _V3_LIKE = ("v3", "v3_5")
 _FALLBACK_ROWS = {"v2": 10_000, "v2_5": 50_000, "v2_6": 50_000, "v3": 50_000, "v3_5": 50_000}
 _FALLBACK_FEATURES = {"v2": 500, "v2_5": 2_000, "v2_6": 2_000, "v3": 2_000, "v3_5": 2_000}

@@ -45,7 +45,7 @@ class CompareConfig:
     weights: str | None = None
     """Path of the tabular model's weights; None: the first that are found."""
     n_estimators: int | None = None
-    """The tabular model's ensemble size; None: what is usual with its weights."""
+    """The tabular model's ensemble size; None: what is usual with its weights and so many rows."""
 
     def __post_init__(self) -> None:
         unknown = set(self.models) - set(MODELS)

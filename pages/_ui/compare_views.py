@@ -40,7 +40,7 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
         raise InputError("The smallest class has fewer than two samples: no folds can be made. Leave that class out.")
     available = [m for m in MODELS if m != "pfn" or weights is not None]
     n, p = session.dataset.n_samples, session.dataset.n_features
-    slow = "" if weights is None else time_warning(weights, n, p, weights.estimators)
+    slow = "" if weights is None else time_warning(weights, n, p, weights.estimators(n))
     if slow:
         st.info(f"{plain(slow)} A comparison asks it once a fold.", icon=":material/hourglass_top:")
     with st.form("compare"):
@@ -60,7 +60,7 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
             "Estimators of the tabular model",
             1,
             32,
-            weights.estimators if weights is not None and not slow else 1,
+            weights.estimators(n) if weights is not None and not slow else 1,
             disabled=weights is None,
         )
         seed = fourth.number_input("Seed", 0, 10_000, 0)

@@ -113,7 +113,7 @@ def _estimators(session: Session, found: CompareResult, models: tuple[str, ...])
     if "pfn" not in models or found.config.weights is None or not Path(found.config.weights).is_file():
         return most
     weights = inspect_weights(found.config.weights)
-    most = most or weights.estimators
+    most = most or weights.estimators(session.dataset.n_samples)
     words = time_warning(weights, session.dataset.n_samples, session.dataset.n_features, most)
     if not words:
         return most

@@ -5,7 +5,7 @@ import time
 import pytest
 from app_harness import button, open_page, texts
 
-SHIPPED_LABEL = "in-house PFN 1.0 (not Prior Labs)"
+SHIPPED_LABEL = "in-house PFN 1.1 (not Prior Labs)"
 
 
 def wait_for(app, done, seconds=280):

@@ -32,8 +32,9 @@ def fitted(table, random_weights):
 
 
 def test_small_weights_have_more_estimators_than_full_size_ones(random_weights, table):
-    assert PFNClassifier(random_weights.path).fit(*table).n_estimators_ == random_weights.estimators == 16
-    assert replace(random_weights, megabytes=30.0).estimators == 4
+    assert PFNClassifier(random_weights.path).fit(*table).n_estimators_ == random_weights.estimators(60) == 32
+    assert random_weights.estimators(101) == 16
+    assert replace(random_weights, megabytes=30.0).estimators(60) == 4
     with pytest.raises(ValueError, match="n_estimators"):
         PFNClassifier(random_weights.path, n_estimators=0).fit(*table)
 

@@ -188,7 +188,7 @@ def test_the_program_comes_with_weights_their_card_and_their_licence(monkeypatch
     monkeypatch.setenv("TABPFN_MODEL_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("GENOMAP_PFN_WEIGHTS", raising=False)
     weights = choose_weights()
-    assert weights.label == "in-house PFN 1.0 (not Prior Labs)"
+    assert weights.label == "in-house PFN 1.1 (not Prior Labs)"
     assert (weights.licence, weights.commercial) == ("MIT", True)
     assert weights.megabytes <= 20
     card = shipped_card(weights)
