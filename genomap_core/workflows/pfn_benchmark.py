@@ -9,13 +9,13 @@ its own.
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -134,27 +134,45 @@ def _median(work: Callable[[], None], repeats: int) -> float:
     return median(waits)
 
 
+def _part(name: str, repeats: int, table: Path | None) -> list[Line]:
+    if name in ("logistic", "forest", "pfn"):
+        return [beside(name, repeats)]
+    if name == "wide":
+        return [wide(cohort(72, 7_129, 2) if table is None else _read(table))]
+    methods = ("shapley", "integrated_gradients")
+    if name == "patient":
+        return patient(200, 100, [(method, 10.0) for method in methods], repeats)
+    return patient(72, 7_129, [(method, 30.0) for method in methods], repeats)
+
+
+PARTS = ("logistic", "forest", "pfn", "patient", "wide patient", "wide")
+
+
+def _read(path: Path) -> Dataset:
+    from genomap_core import read_table, to_dataset, validate
+
+    table = read_table(path)
+    return to_dataset(table, validate(table), name=path.stem)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
+    """Print the table; every part is measured by this command in a process of its own."""
     parser = argparse.ArgumentParser(prog="python -m genomap_core.workflows.pfn_benchmark", description=__doc__)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--table", type=Path, help="a wide table of your own instead of the simulated 72 x 7,129")
+    parser.add_argument("--part", choices=PARTS, help="only this one, as JSON")
     options = parser.parse_args(arguments)
-    data = cohort(72, 7_129, 2)
-    if options.table is not None:
-        from genomap_core import read_table, to_dataset, validate
-
-        table = read_table(options.table)
-        data = to_dataset(table, validate(table), name=options.table.stem)
-    lines: list[Line] = []
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as own:
-        for model in ("logistic", "forest", "pfn"):
-            lines.append(own.submit(beside, model, options.repeats).result())
-        region = [("shapley", 10.0), ("integrated_gradients", 10.0)]
-        lines += own.submit(patient, 200, 100, region, options.repeats).result()
-        lines += own.submit(patient, 72, 7_129, [(name, 30.0) for name, _ in region], options.repeats).result()
-        lines.append(own.submit(wide, data).result())
-    sys.stdout.write(text(lines) + "\n")
+    if options.part is not None:
+        lines = _part(options.part, options.repeats, options.table)
+        sys.stdout.write(json.dumps([asdict(line) for line in lines]) + "\n")
+        return 0
+    own = [sys.executable, "-m", "genomap_core.workflows.pfn_benchmark", "--repeats", str(options.repeats)]
+    own += [] if options.table is None else ["--table", str(options.table)]
+    found: list[Line] = []
+    for part in PARTS:
+        said = subprocess.run([*own, "--part", part], check=True, stdout=subprocess.PIPE, text=True).stdout
+        found += [Line(**values) for values in json.loads(said.splitlines()[-1])]
+    sys.stdout.write(text(found) + "\n")
     return 0
 
 

@@ -1,5 +1,7 @@
-"""TabICL's weights behind the same face. Its package is optional: here a stand-in with its signature answers."""
+"""TabICL's weights behind the same face: its real package on a small untrained network, and a stand-in with its
+signature where the answer must be known."""
 
+import importlib
 import sys
 import types
 
@@ -64,6 +66,33 @@ def test_it_answers_through_the_same_face(file, package):
     assert model.label_.startswith("TabICL (sha256 ")
     with pytest.raises(InputError, match="no gradients"):
         model.input_gradients(X[:1], 0)
+
+
+@pytest.mark.parametrize("keep_cache", [False, True])
+def test_the_real_package_runs_weights_of_its_own_format(tmp_path, keep_cache):
+    network = importlib.import_module("tabicl._model.tabicl").TabICL
+    sizes = {
+        "embed_dim": 16,
+        "col_num_blocks": 1,
+        "col_nhead": 2,
+        "col_num_inds": 8,
+        "row_num_blocks": 1,
+        "row_nhead": 2,
+    }
+    config = {"max_classes": 10, **sizes, "row_num_cls": 2, "icl_num_blocks": 2, "icl_nhead": 2, "zero_init": False}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save({"config": config, "state_dict": network(**config).state_dict()}, tmp_path / "own.ckpt")
+    X, y = cohort()
+    X[0, 0] = np.nan
+    model = PFNClassifier(tmp_path / "own.ckpt", n_estimators=2, keep_cache=keep_cache).fit(X, y)
+    assert type(model.model_).__module__.startswith("tabicl.")
+    proba = model.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-6)
+    assert np.ptp(proba[:, 0]) > 0
+    torch.save({"config": config, "state_dict": {}}, tmp_path / "own.ckpt")
+    with pytest.raises(InputError, match="TabICL does not load or run"):
+        PFNClassifier(tmp_path / "own.ckpt").fit(X, y)
 
 
 def test_limits_and_damage_are_ours_to_say(file, package):

@@ -1,6 +1,8 @@
 """The benchmark of the tabular model: real work, and a table that names goals that were missed."""
 
-from genomap_core.workflows.pfn_benchmark import Line, beside, cohort, patient, text, wide
+import json
+
+from genomap_core.workflows.pfn_benchmark import Line, beside, cohort, main, patient, text, wide
 
 
 def test_every_line_is_measured_on_the_real_way():
@@ -14,6 +16,12 @@ def test_every_line_is_measured_on_the_real_way():
     found = wide(cohort(30, 120, 2))
     assert "narrowed by" in found.work
     assert found.peak_mb is not None
+
+
+def test_the_command_measures_a_part_and_prints_plain_values(capsys):
+    assert main(["--part", "logistic", "--repeats", "1"]) == 0
+    (line,) = json.loads(capsys.readouterr().out)
+    assert Line(**line).work == "logistic: 200 rows predicted from 400 x 30"
 
 
 def test_a_missed_goal_is_said():
