@@ -24,7 +24,7 @@ from pages._ui.genomap_views import cohort_line
 from pages._ui.patient_panel import patient_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
-from pages._ui.weights_card import time_warning, weights_card
+from pages._ui.weights_card import affordable, time_warning, weights_card
 from pages._ui.widgets import bound, caption, file_stem, report_downloads
 
 __all__ = ["TASK", "cohort_line", "compare_form", "result", "submit", "weights_card"]
@@ -60,8 +60,9 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
             "Estimators of the tabular model",
             1,
             32,
-            weights.estimators(n) if weights is not None and not slow else 1,
+            1 if weights is None else affordable(weights, n, p),
             disabled=weights is None,
+            help="Differently prepared copies of the table whose answers are averaged; time grows with it.",
         )
         seed = fourth.number_input("Seed", 0, 10_000, 0)
         if not st.form_submit_button("Compare", type="primary", icon=":material/play_arrow:"):

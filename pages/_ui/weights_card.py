@@ -12,7 +12,7 @@ from genomap_core.pfn import HOW_TO_GET, Weights, expected_seconds, inspect_weig
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
-SLOW_SECONDS = 2.0
+SLOW_SECONDS = 5.0
 """A prediction expected to take longer is announced before it starts."""
 _COMMERCIAL = {True: "yes", False: "NO", None: "not stated"}
 
@@ -88,12 +88,21 @@ def _choice(found: list[Weights]) -> Weights | None:
 
 def time_warning(weights: Weights, n_rows: int, n_features: int, n_estimators: int) -> str:
     """How long one prediction is expected to take on a CPU, where it is long enough to matter; else empty."""
-    kept = n_features if n_features <= weights.limits.features else weights.limits.selected
-    seconds = expected_seconds(weights, n_rows, kept, n_estimators)
+    seconds, single = (_expected(weights, n_rows, n_features, n) for n in (n_estimators, 1))
     if seconds < SLOW_SECONDS:
         return ""
-    single = expected_seconds(weights, n_rows, kept, 1)
     return (
         f"On a CPU one prediction with {weights.label} is expected to take about {seconds:.0f} s "
         f"with {n_estimators} estimators, {single:.0f} s with one."
     )
+
+
+def affordable(weights: Weights, n_rows: int, n_features: int) -> int:
+    """The usual number of estimators, or as many as answer in :data:`SLOW_SECONDS` on a CPU; one at least."""
+    single = _expected(weights, n_rows, n_features, 1)
+    return max(1, min(weights.estimators(n_rows), int(SLOW_SECONDS / single)))
+
+
+def _expected(weights: Weights, n_rows: int, n_features: int, n_estimators: int) -> float:
+    kept = n_features if n_features <= weights.limits.features else weights.limits.selected
+    return expected_seconds(weights, n_rows, kept, n_estimators)

@@ -68,6 +68,20 @@ def test_a_path_without_weights_is_explained(app, silent_proxy, tmp_path, make, 
     assert not silent_proxy
 
 
+def test_in_house_weights_have_as_many_estimators_as_answer_in_seconds():
+    from genomap_core.pfn import inspect_weights
+    from genomap_core.pfn.weights import SHIPPED
+    from pages._ui.weights_card import affordable
+
+    weights = inspect_weights(next(SHIPPED.glob("*.safetensors")))
+    assert [affordable(weights, n, p) for n, p in ((72, 7_129), (200, 100), (1_080, 77), (5_000, 100))] == [
+        32,
+        16,
+        4,
+        1,
+    ]
+
+
 def test_non_commercial_weights_are_announced_with_their_time(app, silent_proxy, tmp_path, monkeypatch):
     import json
     import struct
