@@ -63,7 +63,7 @@ def optimiser_for(module: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     if linear is not None:
         rate = config.learning_rate * min(1.0, config.linear_rate / linear.in_features)
         groups.append({"params": wide, "lr": rate, "weight_decay": 0.0})
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
 def train(
