@@ -14,8 +14,8 @@ class MapCNN(nn.Module):
     """Wide and deep: ``logits = W s + b + g(s)``, ``s = arcsinh(map)``, with ``g`` a multi-scale convolutional network.
 
     A cell always holds the same feature, so positions carry meaning: ``g`` pools the map to a coarse grid and flattens
-    it, instead of averaging over all places. A linear model is hard to beat on small cohorts; beside the convolutions
-    it leaves them what it can't express. The last layer of ``g`` starts at zero: the network starts linear.
+    it, instead of averaging over all places. A linear model is hard to beat on small cohorts: it stands beside the
+    convolutions, and is zero until set.
 
     Values pass through ``arcsinh`` first: near 0 as they are, logarithmic in the tails, so that one outlying gene of
     one patient (hundreds of standard deviations in mass spectra) doesn't decide alone. The buffer ``mask``
@@ -37,7 +37,7 @@ class MapCNN(nn.Module):
     dropout
         On the coarse grid and on the dense layer.
     linear
-        False: convolutions only (its last layer then starts at random).
+        False: convolutions only.
     """
 
     def __init__(
@@ -69,8 +69,6 @@ class MapCNN(nn.Module):
         if self.linear is not None:
             nn.init.zeros_(self.linear.weight)
             nn.init.zeros_(self.linear.bias)
-            nn.init.zeros_(self.out.weight)
-            nn.init.zeros_(self.out.bias)
 
     def convolutional_path(self, x: Tensor) -> Tensor:
         """``g``: squashed maps ``(B, c, H, W)`` -> ``(B, n_classes)``."""

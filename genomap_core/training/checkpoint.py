@@ -17,7 +17,7 @@ from genomap_core.errors import InputError
 from genomap_core.files import write_atomically
 from genomap_core.training.loop import TrainState
 
-_VERSION = "1"
+_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def _to_bytes(state: TrainState, fingerprint: str) -> bytes:
     tensors = {f"module/{k}": v for k, v in state.module.state_dict().items()}
     tensors |= {f"best/{k}": v for k, v in state.best.items()}
     tensors |= {f"generators/{k}": v for k, v in state.generators.items()}
+    tensors |= {f"left_out/{epoch}": v for epoch, v in enumerate(state.left_out)}
     for index, values in optimiser["state"].items():
         tensors |= {f"optimiser/{index}/{k}": v for k, v in values.items()}
     plain: dict[str, Any] = {"epoch": state.epoch, "curve": state.curve, "best_epoch": state.best_epoch}
@@ -86,6 +87,8 @@ def _from_tensors(state: TrainState, tensors: dict[str, Tensor], plain: dict[str
     device = next(state.module.parameters()).device
     state.best = {k: v.to(device) for k, v in part("best/").items()}
     state.generators = part("generators/")
+    left_out = part("left_out/")
+    state.left_out = [left_out[str(epoch)] for epoch in range(len(left_out))]
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in part("optimiser/").items():
         index, name = key.split("/")

@@ -27,7 +27,7 @@ from genomap_core.training.config import TrainConfig
 from genomap_core.training.device import choose_device, memory_errors_named, private_randomness, threads
 from genomap_core.training.loop import predict_logits
 from genomap_core.training.members import Cohort, Trainer
-from genomap_core.training.networks import NetworkSpec
+from genomap_core.training.networks import LEARNING_RATES, NetworkSpec
 
 
 class MapClassifier(ClassifierMixin, BaseEstimator):
@@ -40,7 +40,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
     network_options
         Arguments of the network's constructor, such as ``{"n_filters": 16}``; None: its defaults.
     max_epochs, patience, batch_size, learning_rate, weight_decay, noise, mixup
-        See :class:`genomap_core.training.config.TrainConfig`; ``batch_size=None``: 32, more for large cohorts.
+        See :class:`genomap_core.training.config.TrainConfig`; ``batch_size=None``: 32, more for large cohorts;
+        ``learning_rate=None``: the network's own.
     class_weight
         None, ``"balanced"``, or ``{class: weight}``.
     validation_fraction
@@ -86,7 +87,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         max_epochs: int = 40,
         patience: int = 10,
         batch_size: int | None = None,
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         weight_decay: float = 0.1,
         noise: float = 0.5,
         mixup: float = 0.4,
@@ -250,7 +251,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             max_epochs=self.max_epochs,
             patience=self.patience,
             batch_size=batch,
-            learning_rate=self.learning_rate,
+            learning_rate=LEARNING_RATES[self.network] if self.learning_rate is None else self.learning_rate,
             weight_decay=self.weight_decay,
             noise=self.noise,
             mixup=self.mixup,

@@ -15,10 +15,7 @@ class TrainConfig:
     patience: int = 10
     """Epochs without a better validation loss before training ends."""
     batch_size: int = 32
-    learning_rate: float = 1e-3
-    linear_rate: float = 10.0
-    """The linear path's learning rate, as a share of ``learning_rate / its number of inputs``: every input moves
-    the logits, so that a step of Adam would otherwise grow with the map."""
+    learning_rate: float = 3e-3
     weight_decay: float = 0.1
     noise: float = 0.5
     """Highest standard deviation of the noise, in standard deviations of each feature."""
@@ -29,9 +26,8 @@ class TrainConfig:
         for name in ("max_epochs", "patience", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be >= 1, got {getattr(self, name)}.")
-        for name in ("learning_rate", "linear_rate"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"`{name}` must be > 0, got {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise InputError(f"`learning_rate` must be > 0, got {self.learning_rate}.")
         for name in ("weight_decay", "noise", "mixup"):
             if getattr(self, name) < 0:
                 raise InputError(f"`{name}` must be >= 0, got {getattr(self, name)}.")

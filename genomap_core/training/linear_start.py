@@ -27,6 +27,8 @@ _BLURS = (0.0, 1.0, 2.0)  # standard deviation in cells; the first is none
 _MAX_ROWS = 1000  # the closed form grows with the cube of the rows
 _MARGIN = 0.98  # a blur must be better than none by more than chance
 _PENALTIES = 10.0 ** np.arange(-3.0, 2.5, 0.5)  # relative to the kernel's mean diagonal
+_USUAL_SCALE = 4.0  # of the scores, towards which a few rows are drawn
+_SCALE_FORCE = 0.25  # in rows
 _FOLDS = 5
 _LEAST_RELEVANCE = 1e-3  # of the mean: no cell is lost
 
@@ -132,7 +134,7 @@ class _Scene:
         self.mean = maps.mean(axis=0, dtype=np.float64)
         self.maps = maps - self.mean.astype(np.float32)
         self.targets = np.eye(len(class_weights))[y]
-        self.share = self.targets.mean(axis=0)
+        self.share, self.softened = self.targets.mean(axis=0), softened(self.targets)
         prior = np.maximum(self.share * class_weights, 1e-6)
         self.prior = np.log(prior / prior.sum())
         self.blocks = None if groups is None else [np.flatnonzero(groups == g) for g in np.unique(groups)]
@@ -150,22 +152,27 @@ class _Scene:
             self.tick()
             dual = vectors @ (rotated / (values + penalty)[:, None])
             left_out = self._left_out(values / (values + penalty), vectors, penalty * dual)
+            dual, left_out = (1 + penalty) * dual, (1 + penalty) * left_out  # of one size, whatever the penalty
             scale, bias, loss = self._calibrate(left_out)
             choices.append(_Choice(loss, sigma, float(penalty), scale, bias, dual, left_out))
         return min(choices, key=lambda choice: choice.cross_entropy)
 
     def _left_out(self, shrink: np.ndarray, vectors: np.ndarray, residual: np.ndarray) -> np.ndarray:
-        """Scores of each row by the model without its row or group, minus the class shares."""
-        n = len(self.targets)
+        """Scores of each row by the model without its row or group, minus the class shares without them.
+
+        Minus those, not the shares of all rows: without a row its own class is rarer, which would speak against every
+        model, and the louder the fewer the rows are.
+        """
+        n, centred = len(self.targets), self.targets - self.share
         if self.blocks is None:
             leverage = (vectors**2) @ shrink + 1.0 / n
-            left_out = residual / (1.0 - leverage).clip(1e-8)[:, None]
-        else:
-            left_out = np.empty_like(residual)
-            for rows in self.blocks:
-                hat = (vectors[rows] * shrink) @ vectors[rows].T + 1.0 / n
-                left_out[rows] = np.linalg.lstsq(np.eye(len(rows)) - hat, residual[rows], rcond=1e-10)[0]
-        return self.targets - left_out - self.share
+            return centred * n / (n - 1) - residual / (1.0 - leverage).clip(1e-8)[:, None]
+        left_out = np.empty_like(residual)
+        for rows in self.blocks:
+            hat = (vectors[rows] * shrink) @ vectors[rows].T + 1.0 / n
+            error = np.linalg.lstsq(np.eye(len(rows)) - hat, residual[rows], rcond=1e-10)[0]
+            left_out[rows] = centred[rows] + centred[rows].sum(axis=0) / max(1, n - len(rows)) - error
+        return left_out
 
     def relevant(self, power: float, folds: list[Fold]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights ``(cells, k)``, biases ``(k,)`` and left-out logits ``(n, k)`` of the model for one power."""
@@ -175,41 +182,37 @@ class _Scene:
             fit = _Emphasised(self.maps[train], self.targets[train], power)
             scores[:, test] = [fit.scores(self.maps[test], penalty) for penalty in _PENALTIES]
         seen = np.concatenate([test for _, test in folds])
-        tried = [(self._calibrate(left_out[seen] - self.share, seen), k) for k, left_out in enumerate(scores)]
+        tried = [(self._calibrate(left_out[seen], seen), k) for k, left_out in enumerate(scores)]
         (scale, bias, _), best = min(tried, key=lambda one: one[0][2])
         self.tick()
         fit = _Emphasised(self.maps, self.targets, power)
-        return scale * fit.weight(_PENALTIES[best]), bias, bias + scale * (scores[best] - self.share)
+        return scale * fit.weight(_PENALTIES[best]), bias, bias + scale * scores[best]
 
     def cross_entropy(self, logits: np.ndarray, rows: np.ndarray | slice = slice(None)) -> float:
         """Weighted, of the softened targets of these rows, in nats."""
         share = self.row_weights[rows] / self.row_weights[rows].sum()
-        return -float(share @ (self._soft_targets(rows) * log_softmax(logits, axis=1)).sum(axis=1))
-
-    def _soft_targets(self, rows: np.ndarray | slice) -> np.ndarray:
-        """Softened as in Platt's scaling, so that rows which are all told apart don't make the model certain."""
-        n, k = self.targets.shape
-        soft = k / (n + 2 * k)
-        return (1 - soft) * self.targets[rows] + soft * self.share
+        return -float(share @ (self.softened[rows] * log_softmax(logits, axis=1)).sum(axis=1))
 
     def _calibrate(self, scores: np.ndarray, rows: np.ndarray | slice = slice(None)) -> tuple[float, np.ndarray, float]:
         """The factor on the scores and the classes' biases of least weighted cross-entropy, and that cross-entropy.
 
-        Biases are drawn towards the log class frequencies with the force of one row.
+        Biases are drawn towards the log class frequencies with the force of one row, the factor towards its usual size
+        with less: where hardly any rows are left out, chance must not silence the scores.
         """
         n, k = scores.shape
-        targets = self._soft_targets(rows)
+        targets = self.softened[rows]
         share = self.row_weights[rows] / self.row_weights[rows].sum()
 
         def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
             scale, shift = np.exp(parameters[0]), parameters[1:]
             logits = self.prior + shift + scale * scores
             slope = (np.exp(log_softmax(logits, axis=1)) - targets) * share[:, None]
-            force = shift / n
-            gradient = np.r_[scale * (slope * scores).sum(), slope.sum(axis=0) + force]
-            return self.cross_entropy(logits, rows) + 0.5 * float(force @ shift), gradient
+            stray, force = parameters[0] - start[0], shift / n
+            gradient = np.r_[scale * (slope * scores).sum() + _SCALE_FORCE * stray / n, slope.sum(axis=0) + force]
+            drawn = 0.5 * (_SCALE_FORCE * stray**2 / n + float(force @ shift))
+            return self.cross_entropy(logits, rows) + drawn, gradient
 
-        start = np.zeros(1 + k)
+        start = np.r_[np.log(_USUAL_SCALE), np.zeros(k)]
         bounds = [(-3.0, 4.0)] + [(-5.0, 5.0)] * k
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
         return float(np.exp(found.x[0])), self.prior + found.x[1:], float(found.fun)
@@ -236,20 +239,27 @@ class _Emphasised:
         self.rows = ((maps - self.mean) * self.emphasis).reshape(len(maps), -1)
         kernel, self.size = unit_kernel(self.rows)
         values, self.vectors = np.linalg.eigh(kernel)
-        self.values, self.share = values.clip(0.0), targets.mean(axis=0)
-        self.rotated = self.vectors.T @ (targets - self.share)
+        self.values = values.clip(0.0)
+        self.rotated = self.vectors.T @ (targets - targets.mean(axis=0))
 
     def scores(self, maps: np.ndarray, penalty: float) -> np.ndarray:
-        """Class shares of other maps, ``(m, k)``."""
+        """Of other maps, ``(m, k)``: beyond the class shares, of one size whatever the penalty."""
         rows = ((maps - self.mean) * self.emphasis).reshape(len(maps), -1)
-        return self.share + (rows @ self.rows.T / self.size) @ self._dual(penalty)
+        return (rows @ self.rows.T / self.size) @ self._dual(penalty)
 
     def weight(self, penalty: float) -> np.ndarray:
         """Weights of cells ``(c H W, k)``."""
         return self.emphasis.reshape(-1, 1) * (self.rows.T @ self._dual(penalty)) / self.size
 
     def _dual(self, penalty: float) -> np.ndarray:
-        return self.vectors @ (self.rotated / (self.values + penalty)[:, None])
+        return (1 + penalty) * (self.vectors @ (self.rotated / (self.values + penalty)[:, None]))
+
+
+def softened(targets: np.ndarray) -> np.ndarray:
+    """Targets ``(n, k)`` as in Platt's scaling, so that rows which are all told apart don't make a model certain."""
+    n, k = targets.shape
+    soft = k / (n + 2 * k)
+    return (1 - soft) * targets + soft * targets.mean(axis=0)
 
 
 def unit_kernel(maps: np.ndarray) -> tuple[np.ndarray, float]:

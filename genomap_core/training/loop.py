@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -45,25 +44,16 @@ class TrainState:
     """Validation loss before the first epoch."""
     best_loss: float = math.inf
     best_epoch: int = 0
+    left_out: list[Tensor] = field(default_factory=list)
+    """Logits ``(m, k)`` of the validation rows before the first epoch and after each."""
     generators: dict[str, Tensor] = field(default_factory=dict)
     """States of random generators that run through all epochs; empty where each epoch is seeded by its number."""
 
 
 def new_state(module: nn.Module, config: TrainConfig) -> TrainState:
     """The state before the first epoch."""
-    return TrainState(module, optimiser_for(module, config))
-
-
-def optimiser_for(module: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW, with a rate of its own for a path that is linear in every cell."""
-    linear = getattr(module, "linear", None)
-    wide = [] if linear is None else list(linear.parameters())
-    rest = [p for p in module.parameters() if all(p is not w for w in wide)]
-    groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": config.weight_decay}]
-    if linear is not None:
-        rate = config.learning_rate * min(1.0, config.linear_rate / linear.in_features)
-        groups.append({"params": wide, "lr": rate, "weight_decay": 0.0})
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    rate, decay = config.learning_rate, config.weight_decay
+    return TrainState(module, torch.optim.AdamW(module.parameters(), rate, weight_decay=decay, fused=True))
 
 
 def train(
@@ -87,15 +77,14 @@ def train(
     device = data.x.device
     scaler = torch.amp.GradScaler(device.type, enabled=half_precision(device) is torch.float16)
     if validation is not None and state.epoch == 0:
-        _note_validation(state, evaluate(state.module, validation, class_weights))
+        _validate(state, validation, class_weights)
         state.start_loss = state.best_loss
     last = config.max_epochs if n_epochs is None else n_epochs
     while state.epoch < last and not (validation is not None and state.epoch - state.best_epoch >= config.patience):
         figures = {"loss": _run_epoch(state, data, config, seed, class_weights, scaler, report)}
         state.epoch += 1
         if validation is not None:
-            figures |= evaluate(state.module, validation, class_weights)
-            _note_validation(state, figures)
+            figures |= _validate(state, validation, class_weights)
         state.curve.append({"epoch": state.epoch, **figures})
         save(state)
         report(state.epoch, figures)
@@ -155,22 +144,19 @@ def weighted_cross_entropy(logits: Tensor, target: Tensor, class_weights: Tensor
 
 
 @torch.inference_mode()
-def evaluate(module: nn.Module, data: MapData, class_weights: Tensor) -> dict[str, float]:
-    """Validation loss (weighted as in training) and accuracy."""
-    logits = predict_logits(module, data.x)
-    target = F.one_hot(data.y, len(class_weights)).float()
-    loss = weighted_cross_entropy(logits, target, class_weights).item()
-    return {"val_loss": loss, "val_accuracy": (logits.argmax(1) == data.y).float().mean().item()}
-
-
-@torch.inference_mode()
 def predict_logits(module: nn.Module, x: Tensor, batch_size: int = 256) -> Tensor:
     """Logits in full precision without dropout: ``(n, c, H, W)`` -> ``(n, n_classes)``."""
     module.eval()
     return torch.cat([module(part) for part in x.split(batch_size)])
 
 
-def _note_validation(state: TrainState, figures: dict[str, float]) -> None:
-    if figures["val_loss"] < state.best_loss:
-        state.best_loss, state.best_epoch = figures["val_loss"], state.epoch
+def _validate(state: TrainState, data: MapData, class_weights: Tensor) -> dict[str, float]:
+    """Loss (weighted as in training) and accuracy of the rows that are left out; notes them, and the best weights."""
+    logits = predict_logits(state.module, data.x)
+    target = F.one_hot(data.y, len(class_weights)).float()
+    loss = weighted_cross_entropy(logits, target, class_weights).item()
+    state.left_out.append(logits.cpu())
+    if loss < state.best_loss:
+        state.best_loss, state.best_epoch = loss, state.epoch
         state.best = {name: t.detach().clone() for name, t in state.module.state_dict().items()}
+    return {"val_loss": loss, "val_accuracy": (logits.argmax(1) == data.y).float().mean().item()}

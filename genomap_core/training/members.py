@@ -16,12 +16,13 @@ from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.config import TrainConfig
 from genomap_core.training.linear_start import RELEVANCE_POWERS, LinearStart, linear_start, start_rows
 from genomap_core.training.loop import MapData, Report, TrainState, new_state, train
-from genomap_core.training.networks import NetworkSpec, has_linear_path, started_network
+from genomap_core.training.networks import NetworkSpec, convolutions_alone, has_linear_path, joined, seeded_network
 from genomap_core.training.split import Fold, inner_folds, usable
+from genomap_core.training.stacking import stacking_weights
 
 _MIN_FOLDS = 3  # fewer judge the number of epochs by chance
 _MIN_EPOCHS = 5  # so that the convolutions have something to say, and to be explained
-_MIN_EPOCHS_FROM_SCRATCH = 20  # without a linear start a few epochs are no training at all
+_MIN_EPOCHS_ALONE = 20  # without a linear model beside them a few epochs are no training at all
 _HEARTBEAT = 0.2  # seconds between two chances to cancel
 
 Figures = dict[str, float | str]
@@ -73,31 +74,50 @@ class Trainer:
     def run(self, cohort: Cohort) -> Trained:
         """Choose the number of epochs on inner folds, then train every member on all rows."""
         self.mask = (cohort.maps.max(axis=0) > cohort.maps.min(axis=0)).astype(np.float32)
-        folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)
-        states = [self._validated(cohort, fold, k) for k, fold in zip(range(self._n_validations), folds)]
+        folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)[: self._n_validations]
+        states = [self._validated(cohort, fold, k) for k, fold in enumerate(folds)]
         n_epochs = max(self._least_epochs, common_best_epoch([_validation_curve(state) for state in states]))
         if states and not self.refit:
             for state in states:
                 state.module.load_state_dict(state.best)
             modules = [state.module for state in states]
+            epochs = [state.best_epoch for state in states]
         else:
-            start = self._start(cohort, self.seed)
-            modules = [self._final(cohort, start, n_epochs, k) for k in range(self.n_members)]
+            modules = [self._final(cohort, n_epochs, k) for k in range(self.n_members)]
+            epochs = [min(n_epochs, len(state.left_out) - 1) for state in states]
+        if has_linear_path(self.spec):
+            left_out = [state.left_out[epoch].numpy() for state, epoch in zip(states, epochs)]
+            modules = self._joined(cohort, modules, [test for _, test in folds], left_out)
         return Trained(MeanLogits(modules).cpu().eval(), tuple(self.history), n_epochs)
 
     def _validated(self, cohort: Cohort, fold: Fold, k: int) -> TrainState:
-        """A network like member ``k``, trained on one part of the rows and stopped by the other."""
+        """Convolutions like those of member ``k``, trained on one part of the rows and stopped by the other."""
         inner, left_out = (cohort.take(rows) for rows in fold)
-        state = self._state(inner, self._start(inner, self.seed + k), k)
+        state = self._state(k)
         name, validation = f"{k}-validation", left_out.data(self.device)
         self._train(state, inner, name, k, phase=0, validation=validation)
         return state
 
-    def _final(self, cohort: Cohort, start: LinearStart | None, n_epochs: int, k: int) -> nn.Module:
-        """Member ``k`` trained on every row."""
-        state = self._state(cohort, start, k)
+    def _final(self, cohort: Cohort, n_epochs: int, k: int) -> nn.Module:
+        """The convolutions of member ``k`` trained on every row."""
+        state = self._state(k)
         self._train(state, cohort, f"{k}-final", k, phase=1, n_epochs=n_epochs)
         return state.module
+
+    def _joined(
+        self, cohort: Cohort, modules: list[nn.Module], tests: list[np.ndarray], left_out: list[np.ndarray]
+    ) -> list[nn.Module]:
+        """The linear model beside each of the trained convolutions; rows left out by both say how loud they speak."""
+        n, k = len(cohort.y), len(cohort.class_weights)
+        linear, convolved = np.full((2, n, k), np.nan)
+        rows = start_rows(n, self.seed)
+        start = self._start(cohort.take(rows))
+        linear[rows] = start.left_out
+        for test, logits in zip(tests, left_out):
+            convolved[test] = logits
+        seen = np.flatnonzero(np.isfinite(linear + convolved).all(axis=1))
+        factors = stacking_weights(linear, convolved, cohort.y, cohort.class_weights, seen)
+        return [joined(self.spec, module.cpu(), start, factors) for module in modules]
 
     def _train(self, state: TrainState, cohort: Cohort, name: str, k: int, *, phase: int, **options) -> None:  # type: ignore[no-untyped-def]
         save: Callable[[TrainState], None] = lambda state: None  # noqa: E731
@@ -117,16 +137,14 @@ class Trainer:
         kind = "validation" if phase == 0 else "final"
         self.history += [{"member": k, "phase": kind, **figures} for figures in state.curve]
 
-    def _state(self, cohort: Cohort, start: LinearStart | None, k: int) -> TrainState:
-        module = started_network(self.spec, self.mask, start, self._member_seed(k))
+    def _state(self, k: int) -> TrainState:
+        module = seeded_network(convolutions_alone(self.spec), self.mask, self._member_seed(k))
         return new_state(module.to(self.device), self.config)
 
-    def _start(self, cohort: Cohort, seed: int) -> LinearStart | None:
-        if not has_linear_path(self.spec):
-            return None
-        cohort = cohort.take(start_rows(len(cohort.y), seed))
+    def _start(self, cohort: Cohort) -> LinearStart:
         squashed = np.arcsinh(cohort.maps * self.mask)
-        return linear_start(squashed, cohort.y, cohort.class_weights, cohort.groups, self._tick, RELEVANCE_POWERS, seed)
+        weights, groups = cohort.class_weights, cohort.groups
+        return linear_start(squashed, cohort.y, weights, groups, self._tick, RELEVANCE_POWERS, self.seed)
 
     def _tick(self) -> None:
         """A chance to cancel, without news."""
@@ -156,7 +174,7 @@ class Trainer:
 
     @property
     def _least_epochs(self) -> int:
-        least = _MIN_EPOCHS if has_linear_path(self.spec) else _MIN_EPOCHS_FROM_SCRATCH
+        least = _MIN_EPOCHS if has_linear_path(self.spec) else _MIN_EPOCHS_ALONE
         return min(least, self.config.max_epochs)
 
 

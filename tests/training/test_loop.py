@@ -17,7 +17,6 @@ from genomap_core.training.loop import (
     MapData,
     _even_batches,
     new_state,
-    optimiser_for,
     predict_logits,
     train,
     weighted_cross_entropy,
@@ -81,15 +80,17 @@ def test_without_augmentation_a_batch_stays_as_it_is():
 
 
 def test_training_lowers_the_loss_and_keeps_the_best_epochs_weights():
-    config = TrainConfig(max_epochs=15, patience=15, learning_rate=1e-2, linear_rate=1.0)
+    config = TrainConfig(max_epochs=15, patience=15, learning_rate=1e-2)
     state, held_out = new_state(MapCNN(1, 6, 6, 2), config), data(20, seed=5)
     train(state, data(), config, seed=1, class_weights=torch.ones(2), validation=held_out, report=ignore)
     losses = [figures["val_loss"] for figures in state.curve]
     assert losses[-1] < 0.7 * state.start_loss
+    assert [len(logits) for logits in state.left_out] == [20] * 16  # before the first epoch and after each
     assert state.best_epoch == 1 + int(np.argmin(losses))
     state.module.load_state_dict(state.best)
     logits = predict_logits(state.module, held_out.x)
     assert nn.functional.cross_entropy(logits, held_out.y).item() == pytest.approx(state.best_loss, abs=1e-6)
+    torch.testing.assert_close(state.left_out[state.best_epoch], logits)
 
 
 def test_patience_ends_a_training_that_only_gets_worse():
@@ -113,12 +114,6 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_do():
     state = new_state(MapCNN(1, 6, 6, 2), TrainConfig())
     with pytest.raises(InputError, match="learning_rate"):
         train(state, broken, TrainConfig(), seed=0, class_weights=torch.ones(2), report=ignore)
-
-
-def test_the_linear_paths_rate_shrinks_with_its_inputs():
-    config = TrainConfig()
-    rates = [optimiser_for(MapCNN(1, side, side, 2), config).param_groups[1]["lr"] for side in (10, 20)]
-    assert rates[0] == pytest.approx(4 * rates[1])
 
 
 @pytest.mark.parametrize(
