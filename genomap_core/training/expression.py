@@ -132,9 +132,7 @@ class ExpressionRegressor:
         config = self.config
         pictures = torch.from_numpy(self._pictures(cohort))
         target = torch.from_numpy(self._standardised(cohort)).to(device)
-        optimiser = torch.optim.AdamW(
-            module.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
         varied = cohort.has_images  # a map's features have their places
 
         def loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:

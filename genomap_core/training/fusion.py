@@ -157,7 +157,7 @@ class FusionClassifier:
                 module.linear.bias.copy_(torch.from_numpy(start.bias))
             module.linear.requires_grad_(False)
         learnt = [p for p in module.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(learnt, config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        optimiser = torch.optim.AdamW(learnt, config.learning_rate, weight_decay=config.weight_decay)
 
         def loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
             return work.loss(module, rows, generator), {}

@@ -152,9 +152,7 @@ class GrowthClassifier:
         config = self.config
         generator = seeded_generator(config.seed, k)
         module = self.build().to(device=x.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimiser = torch.optim.AdamW(
-            module.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
         class_weights = torch.from_numpy(balanced_weights(counts)).to(x)
 
         def loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
