@@ -32,8 +32,12 @@ class Cells:
     test_share: dict[str, float]
 
     def means(self) -> np.ndarray:
-        """``(N, k)`` mean scores; NaN for a model with a failed run on that set."""
-        return np.array([self.values[s].mean(0) for s in self.sets]).reshape(len(self.sets), len(self.models))
+        """``(N, k)`` mean scores; NaN for a model with a failed run on that set.
+
+        Rounded to 6 decimals, so that equal scores tie: stored records are 32-bit floats.
+        """
+        found = np.array([self.values[s].mean(0) for s in self.sets]).reshape(len(self.sets), len(self.models))
+        return found.round(6)
 
     def interval(self, dataset: str, model: str) -> st.Interval:
         """Mean score of a model on a set, with its corrected resampled t interval."""

@@ -18,7 +18,9 @@ TITLES: dict[str, str] = {
 }
 """Name -> what tables and pictures say."""
 BASELINES = ("logistic", "forest", "lightgbm", "svm")
+REFERENCE = "genomap"
 CONTROL = "genomap_random"
+"""The same network on a random layout."""
 _ON_DEVICE = frozenset({"genomap", "genomap_random", "genonet", "pfn"})
 
 Factory = Callable[..., Any]

@@ -157,6 +157,17 @@ def is_store(path: Path) -> bool:
     return (path / HEADER).is_file()
 
 
+def conditions_of(study: StudyRecords) -> list[str]:
+    """Those that the study holds: undisturbed, then each kind by its percentage."""
+    kinds = ("full", "rows", "noise", "testnoise")
+
+    def place(name: str) -> tuple[int, int]:
+        kind, _, percent = name.partition("-")
+        return kinds.index(kind), int(percent or 0)
+
+    return sorted(set(study.table["condition"]), key=place)
+
+
 def records_of(table: pd.DataFrame) -> list[Record]:
     """The rows of a table as values."""
     rows = table.astype(object).where(table.notna(), None).to_dict("records")

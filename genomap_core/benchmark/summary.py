@@ -12,11 +12,10 @@ import pandas as pd
 
 from genomap_core.benchmark import statistics as st
 from genomap_core.benchmark.cells import Cells, cells, signed
-from genomap_core.benchmark.models import title_of
+from genomap_core.benchmark.layout_effect import LayoutEffect, layout_effects
+from genomap_core.benchmark.models import REFERENCE, title_of
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.terminal import table as text_table
-
-REFERENCE = "genomap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,8 @@ class Summary:
     critical_difference: float
     reference: str
     comparisons: tuple[Comparison, ...]
+    layout: tuple[LayoutEffect, ...]
+    """Under every condition of the study."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, NaN as None."""
@@ -107,6 +108,7 @@ def summarise(study: StudyRecords, condition: str = "full", metric: str = "balan
         critical_difference=st.critical_difference(len(models), len(found.sets)) if several else math.nan,
         reference=reference,
         comparisons=compare_with(found, reference, sign),
+        layout=layout_effects(study, metric),
     )
 
 
@@ -170,7 +172,12 @@ def summary_text(summary: Summary) -> str:
         f"better/equal/worse on {c.wins}/{c.ties}/{c.losses} sets"
         for c in summary.comparisons
     ]
-    return "\n".join([head, body, tests, *lines])
+    layout = [
+        f"layout - random layout, {e.condition}: {e.difference.mean:+.4f} "
+        f"[{e.difference.low:+.4f}, {e.difference.high:+.4f}], p = {e.p:.3g}, {e.n_sets} sets, {e.n_runs} runs"
+        for e in summary.layout
+    ]
+    return "\n".join([head, body, tests, *lines, *layout])
 
 
 def title_in(table: pd.DataFrame, model: str) -> str:

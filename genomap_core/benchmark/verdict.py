@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from genomap_core.benchmark.cells import signed
-from genomap_core.benchmark.models import BASELINES, CONTROL
-from genomap_core.benchmark.summary import REFERENCE, ModelSummary, Summary
+from genomap_core.benchmark.layout_effect import LayoutEffect
+from genomap_core.benchmark.models import BASELINES, REFERENCE
+from genomap_core.benchmark.summary import ModelSummary, Summary
 from genomap_core.data.message import plural
 
 METRIC_TITLES = {
@@ -37,9 +38,8 @@ def verdict(summary: Summary) -> list[str]:
         return [f"No fold of any data set was run by every model yet ({condition_title(summary.condition)})."]
     sentences = [_best(summary)]
     by_name = {m.model: m for m in summary.models}
-    comparisons = {c.other: c for c in summary.comparisons}
-    if summary.reference == REFERENCE and CONTROL in comparisons:
-        sentences.append(_layout(comparisons[CONTROL].difference.low, comparisons[CONTROL].difference.high, summary))
+    if summary.layout:
+        sentences.append(_layout(summary.layout, summary.condition))
     if REFERENCE in by_name and any(b in by_name for b in BASELINES):
         sentences.append(_baselines(by_name, summary.metric))
     return sentences
@@ -56,17 +56,28 @@ def _best(summary: Summary) -> str:
     return f"On {where}, {best.title} has the best mean rank ({best.mean_rank:.2f} of {len(summary.models)}). {told}"
 
 
-def _layout(low: float, high: float, summary: Summary) -> str:
-    found = next(c for c in summary.comparisons if c.other == CONTROL).difference
-    figures = f"{found.mean:+.4f} [{low:+.4f}, {high:+.4f}]"
-    start = f"The network on the optimal-transport layout minus the same network on a random layout: {figures}"
-    if math.isnan(low):
-        return f"{start}; too few sets for an interval."
-    if low > 0:
-        return f"{start}: the layout matters."
-    if high < 0:
-        return f"{start}: the layout does harm."
-    return f"{start}; the interval holds zero, so an effect of the layout is not shown here."
+def _layout(effects: tuple[LayoutEffect, ...], condition: str) -> str:
+    start = "The network on the optimal-transport layout minus the same network on a random layout"
+    here = next((e for e in effects if e.condition == condition), None)
+    told = f"{start} was not run here." if here is None else f"{start}: {_figures(here)}{_here(here)}"
+    groups = []
+    for sign, meaning in ((1, "it matters"), (-1, "it does harm"), (0, "no effect is shown")):
+        named = [f"{condition_title(e.condition)} ({_figures(e)})" for e in effects if e.sign == sign and e is not here]
+        groups += [f"{meaning}: {', '.join(named)}"] if named else []
+    return f"{told} Elsewhere {'; '.join(groups)}." if groups else told
+
+
+def _here(effect: LayoutEffect) -> str:
+    if math.isnan(effect.difference.low):
+        return "; too few sets for an interval."
+    if not effect.sign:
+        return "; the interval holds zero, so an effect of the layout is not shown here."
+    doubt = "" if effect.p < 0.05 else f" (p = {effect.p:.2g} after Holm's correction over the conditions)"
+    return f": the layout {'matters' if effect.sign > 0 else 'does harm'}{doubt}."
+
+
+def _figures(effect: LayoutEffect) -> str:
+    return f"{effect.difference.mean:+.4f} [{effect.difference.low:+.4f}, {effect.difference.high:+.4f}]"
 
 
 def _baselines(by_name: dict[str, ModelSummary], metric: str) -> str:

@@ -49,12 +49,11 @@ def set_scores_figure(scores: pd.DataFrame, titles: Mapping[str, str], metric: s
     return fig
 
 
-def set_differences(paired: pd.DataFrame, title: str) -> Figure:
-    """One model minus another on every data set; coloured circles are differences that remain after Holm's correction.
+def paired_differences(frame: pd.DataFrame, title: str) -> Figure:
+    """One model minus another, a row a data set or condition; coloured circles remain after Holm's correction.
 
-    ``paired``: columns ``dataset, difference, low, high, p_holm``.
+    ``frame``: columns ``name, difference, low, high, p_holm``, its index 0, 1, ... from the top.
     """
-    frame = paired.sort_values("difference", ascending=False, ignore_index=True)
     fig = figure(110 + 24 * max(1, len(frame)), x=plain(title))
     fig.add_scatter(
         x=[0, 0], y=[-0.6, len(frame) - 0.4], mode="lines", line={"color": GREY, "dash": "dot", "width": 1.5},
@@ -70,11 +69,11 @@ def set_differences(paired: pd.DataFrame, title: str) -> Figure:
             x=part["difference"].to_list(), y=part.index.to_list(), mode="markers", name=name,
             marker={"color": colour, "symbol": symbol, "size": 9},
             error_x=_interval(part["difference"], part["low"], part["high"], colour),
-            customdata=np.column_stack([part["dataset"].map(plain), part["p_holm"]]),
+            customdata=np.column_stack([part["name"].map(plain), part["p_holm"]]),
             hovertemplate="%{customdata[0]}: %{x:+.4f}, p %{customdata[1]:.2g}<extra></extra>",
         )  # fmt: skip
     fig.update_yaxes(
-        tickmode="array", tickvals=frame.index.to_list(), ticktext=frame["dataset"].map(plain).to_list(),
+        tickmode="array", tickvals=frame.index.to_list(), ticktext=frame["name"].map(plain).to_list(),
         range=[len(frame) - 0.4, -0.6], showgrid=False, zeroline=False,
     )  # fmt: skip
     return fig

@@ -17,20 +17,9 @@ from genomap_core.benchmark.records import METRICS, STATUSES, versions_of
 from genomap_core.benchmark.summary import Summary, summarise
 from genomap_core.benchmark.verdict import METRIC_TITLES, verdict
 from genomap_core.plotting import benchmark as plots
-from genomap_core.plotting.benchmark_sets import condition_panels, set_differences, set_scores_figure
+from genomap_core.plotting.benchmark_sets import condition_panels, paired_differences, set_scores_figure
 from genomap_core.reports.benchmark_pictures import AXES, Picture, axis_of, cost_pictures, rank_pictures, titles_of
 from genomap_core.reports.svg_file import svg_sheet
-
-
-def conditions_of(study: StudyRecords) -> list[str]:
-    """Those that the study holds: undisturbed, then each kind by its percentage."""
-    kinds = ("full", "rows", "noise", "testnoise")
-
-    def place(name: str) -> tuple[int, int]:
-        kind, _, percent = name.partition("-")
-        return kinds.index(kind), int(percent or 0)
-
-    return sorted(set(study.table["condition"]), key=place)
 
 
 def metrics_of(study: StudyRecords) -> list[str]:
@@ -103,7 +92,7 @@ class Look:
             f"{self.titles[first]} minus {self.titles[second]} on the same folds: right of zero, the first is better. "
             "Lines: 95 % intervals (corrected resampled t). Blue circles: they differ after Holm's correction over the "
             "sets (5 %).",
-            self._once((first, second, "picture"), lambda: set_differences(self.pair(first, second), name)),
+            self._once((first, second, "picture"), lambda: paired_differences(self._ordered(first, second), name)),
         )
 
     def kinds(self) -> list[str]:
@@ -210,6 +199,10 @@ class Look:
         sign = signed(self.metric)
         found: pd.DataFrame = self._once((first, second), lambda: views.paired(self.cells, first, second, sign))
         return found
+
+    def _ordered(self, first: str, second: str) -> pd.DataFrame:
+        pair = self.pair(first, second).rename(columns={"dataset": "name"})
+        return pair.sort_values("difference", ascending=False, ignore_index=True)
 
     def curves(self, kind: str) -> pd.DataFrame:
         """``dataset, model, x, mean, low, high``; ``dataset`` is "" for the mean."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,9 @@ from genomap_core.benchmark import views
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.statistics import cliques
 from genomap_core.benchmark.summary import Summary, title_in
-from genomap_core.benchmark.verdict import METRIC_TITLES
+from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title
 from genomap_core.plotting import benchmark as plots
+from genomap_core.plotting.benchmark_sets import paired_differences
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -44,14 +46,17 @@ def axis_of(study: StudyRecords, kind: str) -> dict[str, float]:
 
 
 def rank_pictures(summary: Summary, titles: dict[str, str]) -> list[Picture]:
-    """Mean ranks with the critical difference, and differences to the reference model; none for one model."""
+    """Mean ranks with the critical difference, differences to the reference model, the layout's part in them.
+
+    None for one model; what the layout does is shown where there are several conditions.
+    """
     ranks = {m.model: m.mean_rank for m in summary.models}
     if len(ranks) < 2:
         return []
     bars = cliques(np.array(list(ranks.values())), summary.critical_difference)
     rows = [(c.other, c.difference.mean, c.difference.low, c.difference.high) for c in summary.comparisons]
     name = METRIC_TITLES[summary.metric]
-    return [
+    pictures = [
         (
             "Mean ranks",
             "Models joined by a bar are not told apart (Friedman-Nemenyi, 5 %).",
@@ -64,6 +69,19 @@ def rank_pictures(summary: Summary, titles: dict[str, str]) -> list[Picture]:
             plots.difference_intervals(rows, titles, name),
         ),
     ]
+    return [*pictures, _layout_picture(summary)] if len(summary.layout) > 1 else pictures
+
+
+def _layout_picture(summary: Summary) -> Picture:
+    rows = [(condition_title(e.condition), *astuple(e.difference), e.p) for e in summary.layout]
+    frame = pd.DataFrame(rows, columns=["name", "difference", "low", "high", "p_holm"])
+    return (
+        "What the layout does",
+        "The network on the optimal-transport layout minus the same network on a random one, on the folds both ran: "
+        "mean over the data sets with its 95 % t interval; right of zero, the layout helps. Blue circles: they differ "
+        "after Holm's correction over the conditions (Wilcoxon, 5 %).",
+        paired_differences(frame, f"difference in {METRIC_TITLES[summary.metric]}"),
+    )
 
 
 def curve_pictures(study: StudyRecords, titles: dict[str, str], metric: str) -> list[Picture]:

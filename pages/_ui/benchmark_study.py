@@ -12,7 +12,7 @@ import streamlit as st
 
 from genomap_core.benchmark import reading
 from genomap_core.benchmark.job import TASK, n_records, read_run
-from genomap_core.benchmark.reading import StudyRecords, read_study, records_of, to_csv, to_parquet
+from genomap_core.benchmark.reading import StudyRecords, conditions_of, read_study, records_of, to_csv, to_parquet
 from genomap_core.benchmark.records import Record
 from genomap_core.benchmark.uploaded import read_upload
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title
@@ -20,7 +20,7 @@ from genomap_core.data.message import plural
 from genomap_core.errors import GenomapError
 from genomap_core.jobs import Job
 from genomap_core.reports.benchmark import render_report
-from genomap_core.reports.benchmark_look import Look, conditions_of, metrics_of
+from genomap_core.reports.benchmark_look import Look, metrics_of
 from pages._ui import jobs as job_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain, show_error

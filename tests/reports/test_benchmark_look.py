@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from made_up_study import EFFECT, MODELS, PROTOCOL, SETS, planted, study
 
+from genomap_core.benchmark.reading import conditions_of
 from genomap_core.benchmark.statistics import corrected_p, holm
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.reports.benchmark import render_report
-from genomap_core.reports.benchmark_look import Look, conditions_of, metrics_of
+from genomap_core.reports.benchmark_look import Look, metrics_of
 from genomap_core.reports.svg_file import svg_file
 
 

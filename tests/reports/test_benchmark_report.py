@@ -87,7 +87,7 @@ def test_the_page_says_what_a_reader_must_know(page: str) -> None:
 
 
 def test_every_data_set_has_its_own_panels(page: str) -> None:
-    assert page.count("<svg") == 2 + 2 + 3 + 2 * 8  # ranks, curves, costs; noise and rows of each set
+    assert page.count("<svg") == 3 + 2 + 3 + 2 * 8  # ranks and layout, curves, costs; noise and rows of each set
 
 
 def test_every_picture_is_well_formed_and_inside_its_frame() -> None:

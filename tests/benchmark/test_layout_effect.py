@@ -1,0 +1,110 @@
+"""The layout's part, condition by condition: planted under heavy noise, it is found there and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_up_study import PROTOCOL, SETS, planted, record, study
+
+from genomap_core.benchmark.layout_effect import layout_effects
+from genomap_core.benchmark.protocol import Condition
+from genomap_core.benchmark.reading import StudyRecords
+from genomap_core.benchmark.records import Record, failed
+from genomap_core.benchmark.statistics import holm, over_sets
+from genomap_core.benchmark.summary import summarise, summary_text
+from genomap_core.benchmark.verdict import verdict
+from genomap_core.reports.benchmark import render_report
+from genomap_core.reports.benchmark_look import Look
+
+NONE = {"genomap": 0.0, "genomap_random": 0.0, "logistic": -0.02, "forest": -0.03}
+HEAVY = "noise-150"
+THREE = replace(PROTOCOL, other_seeds=(0, 1), conditions=tuple(map(Condition, ("full", "rows-20", HEAVY))))
+
+
+def _planted_under_heavy_noise() -> list[Record]:
+    records = planted(THREE, NONE, noise=0.001)
+    return [
+        record(r.run, r.accuracy + 0.02) if (r.model, r.condition) == ("genomap", HEAVY) else r  # type: ignore[operator]
+        for r in records
+    ]
+
+
+@pytest.fixture(scope="module")
+def heavy() -> StudyRecords:
+    return study(_planted_under_heavy_noise())
+
+
+def test_an_effect_planted_under_one_condition_is_found_there_alone(heavy: StudyRecords) -> None:
+    found = {e.condition: e for e in layout_effects(heavy, "balanced_accuracy")}
+    assert list(found) == ["full", "rows-20", HEAVY]
+    assert found[HEAVY].difference.mean == pytest.approx(0.02, abs=0.003)
+    assert {e.condition for e in found.values() if e.p < 0.05} == {HEAVY}
+    assert (found[HEAVY].n_sets, found[HEAVY].n_runs) == (8, 8 * 5 * 2)
+    assert found[HEAVY].sign == 1
+
+
+def test_p_is_wilcoxons_over_the_sets_corrected_over_the_conditions(heavy: StudyRecords) -> None:
+    effects = layout_effects(heavy, "brier")
+    table = heavy.table.groupby(["condition", "dataset", "model"])["brier"].mean().unstack()
+    raw = []
+    for effect in effects:
+        differences = (table["genomap_random"] - table["genomap"])[effect.condition].to_numpy(float).round(6)
+        interval, p = over_sets(differences)
+        assert effect.difference.mean == pytest.approx(interval.mean, abs=1e-6)
+        raw.append(p)
+    np.testing.assert_allclose([e.p for e in effects], holm(np.array(raw)), rtol=1e-6)
+
+
+def test_folds_of_other_models_do_not_matter_but_both_networks_must_have_run_them() -> None:
+    """More seeds of the two networks than of the rest are used; a set on which one failed is not."""
+    records = [r for r in _planted_under_heavy_noise() if r.model.startswith("genomap") or r.seed == 0]
+    at = next(i for i, r in enumerate(records) if (r.model, r.dataset, r.condition) == ("genomap", SETS[0], HEAVY))
+    records[at] = failed(records[at].run, "oom", "8,100 MB in use, 8,000 MB allowed.")
+    found = {e.condition: e for e in layout_effects(study(records), "accuracy")}
+    assert (found["full"].n_sets, found["full"].n_runs) == (8, 80)
+    assert (found[HEAVY].n_sets, found[HEAVY].n_runs) == (7, 70)
+
+
+def test_the_verdict_says_where_the_layout_matters_whatever_condition_is_looked_at(heavy: StudyRecords) -> None:
+    here = verdict(summarise(heavy, HEAVY))[1]
+    assert ": the layout matters. Elsewhere" in here
+    elsewhere = verdict(summarise(heavy, "full"))[1]
+    assert (
+        "an effect of the layout is not shown here. Elsewhere it matters: 150 % noise (+0.0199 [+0.0196, +0.0203])"
+        in elsewhere
+    )
+    assert "no effect is shown:" in elsewhere
+    assert elsewhere in render_report(heavy).replace("&#39;", "'")
+
+
+def test_what_does_not_survive_holms_correction_is_said() -> None:
+    shift = dict(zip(SETS, (-0.002, 0.004, 0.006, 0.008, 0.003, 0.005, 0.007, -0.001), strict=True))
+    records = [
+        record(r.run, r.accuracy + shift[r.dataset]) if (r.model, r.condition) == ("genomap", HEAVY) else r  # type: ignore[operator]
+        for r in planted(THREE, NONE, noise=1e-5)
+    ]
+    summary = summarise(study(records), HEAVY)
+    effect = next(e for e in summary.layout if e.condition == HEAVY)
+    assert effect.sign == 1
+    assert effect.p > 0.05
+    assert f"the layout matters (p = {effect.p:.2g} after Holm's correction" in verdict(summary)[1]
+
+
+def test_without_the_control_there_is_nothing_to_say(heavy: StudyRecords) -> None:
+    alone = heavy.filtered(models=["genomap", "logistic"])
+    assert layout_effects(alone, "accuracy") == ()
+    assert not any("layout" in sentence for sentence in verdict(summarise(alone)))
+    one_set = layout_effects(heavy.filtered(sets=[SETS[0]]), "accuracy")
+    assert all(math.isnan(e.difference.low) and e.sign == 0 for e in one_set)
+
+
+def test_the_picture_and_the_text_hold_every_condition(heavy: StudyRecords) -> None:
+    look = Look(heavy, "balanced_accuracy", "full")
+    figure = next(f for title, _, f in look.rank_pictures() if title == "What the layout does")
+    assert list(figure.layout.yaxis.ticktext) == ["undisturbed", "20 % of the training rows", "150 % noise"]
+    differ = next(t for t in figure.data if t.name == "differ")
+    assert [c[0] for c in differ.customdata] == ["150 % noise"]
+    assert "layout - random layout, noise-150: +0.0199" in summary_text(look.summary)
