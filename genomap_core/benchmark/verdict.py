@@ -59,25 +59,27 @@ def _best(summary: Summary) -> str:
 def _layout(effects: tuple[LayoutEffect, ...], condition: str) -> str:
     start = "The network on the optimal-transport layout minus the same network on a random layout"
     here = next((e for e in effects if e.condition == condition), None)
-    told = f"{start} was not run here." if here is None else f"{start}: {_figures(here)}{_here(here)}"
+    told = f"{start} was not run here." if here is None else f"{start}: {_figures(here)}{_meaning(here)}"
     groups = []
     for sign, meaning in ((1, "it matters"), (-1, "it does harm"), (0, "no effect is shown")):
         named = [f"{condition_title(e.condition)} ({_figures(e)})" for e in effects if e.sign == sign and e is not here]
         groups += [f"{meaning}: {', '.join(named)}"] if named else []
-    return f"{told} Elsewhere {'; '.join(groups)}." if groups else told
+    if not groups:
+        return told
+    return f"{told} Elsewhere {'; '.join(groups)}. (p: Wilcoxon's test, corrected by Holm over the conditions.)"
 
 
-def _here(effect: LayoutEffect) -> str:
+def _meaning(effect: LayoutEffect) -> str:
     if math.isnan(effect.difference.low):
         return "; too few sets for an interval."
     if not effect.sign:
         return "; the interval holds zero, so an effect of the layout is not shown here."
-    doubt = "" if effect.p < 0.05 else f" (p = {effect.p:.2g} after Holm's correction over the conditions)"
-    return f": the layout {'matters' if effect.sign > 0 else 'does harm'}{doubt}."
+    return f": the layout {'matters' if effect.sign > 0 else 'does harm'}."
 
 
 def _figures(effect: LayoutEffect) -> str:
-    return f"{effect.difference.mean:+.4f} [{effect.difference.low:+.4f}, {effect.difference.high:+.4f}]"
+    found = effect.difference
+    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {effect.p:.2g}"
 
 
 def _baselines(by_name: dict[str, ModelSummary], metric: str) -> str:

@@ -57,7 +57,7 @@ def mean_rank_diagram(
     if math.isfinite(difference):
         fig.add_scatter(
             x=[1, 1 + difference], y=[1, 1], mode="lines+text", line={"color": GREY, "width": 2}, showlegend=False,
-            text=["", f"critical difference {difference:.2f}"], textposition="top left", hoverinfo="skip",
+            text=["", f"critical difference {difference:.2f}"], textposition="middle right", hoverinfo="skip",
         )  # fmt: skip
     fig.update_xaxes(range=[0.8, end], dtick=1)
     fig.update_yaxes(

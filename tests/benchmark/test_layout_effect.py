@@ -72,15 +72,12 @@ def test_the_verdict_says_where_the_layout_matters_whatever_condition_is_looked_
     here = verdict(summarise(heavy, HEAVY))[1]
     assert ": the layout matters. Elsewhere" in here
     elsewhere = verdict(summarise(heavy, "full"))[1]
-    assert (
-        "an effect of the layout is not shown here. Elsewhere it matters: 150 % noise (+0.0199 [+0.0196, +0.0203])"
-        in elsewhere
-    )
+    assert "an effect of the layout is not shown here. Elsewhere it matters: 150 % noise (+0.0199" in elsewhere
     assert "no effect is shown:" in elsewhere
     assert elsewhere in render_report(heavy).replace("&#39;", "'")
 
 
-def test_what_does_not_survive_holms_correction_is_said() -> None:
+def test_an_interval_that_excludes_zero_comes_with_its_corrected_p() -> None:
     shift = dict(zip(SETS, (-0.002, 0.004, 0.006, 0.008, 0.003, 0.005, 0.007, -0.001), strict=True))
     records = [
         record(r.run, r.accuracy + shift[r.dataset]) if (r.model, r.condition) == ("genomap", HEAVY) else r  # type: ignore[operator]
@@ -90,7 +87,7 @@ def test_what_does_not_survive_holms_correction_is_said() -> None:
     effect = next(e for e in summary.layout if e.condition == HEAVY)
     assert effect.sign == 1
     assert effect.p > 0.05
-    assert f"the layout matters (p = {effect.p:.2g} after Holm's correction" in verdict(summary)[1]
+    assert f"p = {effect.p:.2g}: the layout matters. Elsewhere no effect is shown:" in verdict(summary)[1]
 
 
 def test_without_the_control_there_is_nothing_to_say(heavy: StudyRecords) -> None:
