@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -22,7 +23,7 @@ from study_helpers import command, environment, run_command, write_data, write_p
 from genomap_core.benchmark.catalogue import choose, load_catalogue
 from genomap_core.benchmark.driver import Study, pieces_of, prepare_store, run_study
 from genomap_core.benchmark.engine import EngineConfig, EngineError
-from genomap_core.benchmark.estimate import Estimate, seconds_left
+from genomap_core.benchmark.estimate import Estimate, Estimator, seconds_left
 from genomap_core.benchmark.protocol import FULL, Condition, Protocol, Run, runs
 from genomap_core.benchmark.reading import read_study, write_records
 from genomap_core.benchmark.records import METRICS, Record
@@ -198,6 +199,24 @@ def test_the_time_left_is_that_of_the_same_model_on_the_same_set() -> None:
     missing = [Run("a", FULL, "svm", 0, 1), Run("b", FULL, "svm", 0, 1), Run("c", FULL, "forest", 0, 1)]
     assert seconds_left(missing, known, parallel=2) == (10 + 10 + 2) / 2
     assert seconds_left(missing, []) is None
+
+
+def test_the_time_left_follows_the_pace_at_which_runs_end_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = prepare_store(study(folder))
+    first, second, third, _ = wanted = [run for piece in pieces_of(study(folder)) for run in piece.runs]
+    store.put(replace(done(first.name), fit_seconds=100.0, predict_seconds=0.0))
+    clock = [1000.0]
+    monkeypatch.setattr("genomap_core.benchmark.estimate.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    look = Estimator(wanted, store)
+    assert look.now().seconds_left == pytest.approx(300), "what was done before says nothing of the pace"
+    for run in (second, third):
+        clock[0] += 300
+        store.put(replace(done(run.name), fit_seconds=100.0, predict_seconds=0.0))
+    found = look.now().seconds_left
+    assert found is not None
+    assert 200 < found <= 300, "three seconds pass here for one of the record"
+    clock[0] += 250
+    assert look.now().seconds_left == pytest.approx(found), "a long run that goes on is no slower pace"
 
 
 def start_driver(folder: Path, *more: str) -> subprocess.Popen[bytes]:
