@@ -11,6 +11,8 @@ from genomap_core.benchmark.cells import cells, signed
 from genomap_core.benchmark.models import CONTROL, REFERENCE
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
 
+NO_EFFECT = "no effect is shown"
+
 
 @dataclass(frozen=True, slots=True)
 class LayoutEffect:
@@ -20,15 +22,21 @@ class LayoutEffect:
     difference: st.Interval
     """Mean over the data sets, with its t interval."""
     p: float
-    """Wilcoxon's, corrected by Holm over the conditions."""
+    """Of the interval's t-test over the data sets, corrected by Holm over the conditions."""
     n_sets: int
     n_runs: int
     """Of each network."""
 
     @property
-    def sign(self) -> int:
-        """1 or -1 where the interval excludes zero, else 0."""
-        return int(self.difference.low > 0) - int(self.difference.high < 0)
+    def meaning(self) -> str:
+        """In a word or two; "may" where the interval excludes zero, but not the corrected test."""
+        low, high = self.difference.low, self.difference.high
+        if not (low > 0 or high < 0):
+            return NO_EFFECT
+        may = "" if self.p < 0.05 else "may "
+        if low > 0:
+            return f"it {may}matter{'' if may else 's'}"
+        return f"it {may}do{'' if may else 'es'} harm"
 
 
 def layout_effects(study: StudyRecords, metric: str) -> tuple[LayoutEffect, ...]:
@@ -46,9 +54,9 @@ def layout_effects(study: StudyRecords, metric: str) -> tuple[LayoutEffect, ...]
         ran = ~np.isnan(differences)
         if ran.any():
             runs = sum(len(scores.values[name]) for name, ok in zip(scores.sets, ran, strict=True) if ok)
-            found.append((condition, *st.over_sets(differences[ran]), int(ran.sum()), runs))
-    corrected = st.holm(np.array([p for _, _, p, _, _ in found]))
+            found.append((condition, differences[ran], int(ran.sum()), runs))
+    corrected = st.holm(np.array([st.mean_p(differences) for _, differences, _, _ in found]))
     return tuple(
-        LayoutEffect(condition, interval, float(p), n_sets, n_runs)
-        for (condition, interval, _, n_sets, n_runs), p in zip(found, corrected, strict=True)
+        LayoutEffect(condition, st.over_sets(differences)[0], float(p), n_sets, n_runs)
+        for (condition, differences, n_sets, n_runs), p in zip(found, corrected, strict=True)
     )

@@ -118,6 +118,15 @@ def over_sets(differences: np.ndarray, level: float = 0.95) -> tuple[Interval, f
     return Interval(mean, mean - half, mean + half), p
 
 
+def mean_p(differences: np.ndarray) -> float:
+    """Two-sided p of the t-test that belongs to the interval of :func:`over_sets`: ``differences (N,)``."""
+    differences = np.asarray(differences, np.float64)
+    if len(differences) < 2 or not differences.any():
+        return 1.0
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    return float(2 * stats.t.sf(abs(float(differences.mean())) / error, len(differences) - 1)) if error else 0.0
+
+
 def cliques(mean_ranks: np.ndarray, difference: float) -> list[tuple[int, int]]:
     """Largest runs of models, in the order of their ranks, that lie within the critical difference: (first, last)."""
     order = np.sort(np.asarray(mean_ranks, np.float64))

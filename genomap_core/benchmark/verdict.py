@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from genomap_core.benchmark.cells import signed
-from genomap_core.benchmark.layout_effect import LayoutEffect
+from genomap_core.benchmark.layout_effect import NO_EFFECT, LayoutEffect
 from genomap_core.benchmark.models import BASELINES, REFERENCE
 from genomap_core.benchmark.summary import ModelSummary, Summary
 from genomap_core.data.message import plural
@@ -57,24 +57,25 @@ def _best(summary: Summary) -> str:
 
 
 def _layout(effects: tuple[LayoutEffect, ...], condition: str) -> str:
-    start = "The network on the optimal-transport layout minus the same network on a random layout"
     here = next((e for e in effects if e.condition == condition), None)
-    told = f"{start} was not run here." if here is None else f"{start}: {_figures(here)}{_meaning(here)}"
-    groups = []
-    for sign, meaning in ((1, "it matters"), (-1, "it does harm"), (0, "no effect is shown")):
-        named = [f"{condition_title(e.condition)} ({_figures(e)})" for e in effects if e.sign == sign and e is not here]
-        groups += [f"{meaning}: {', '.join(named)}"] if named else []
+    told = "The network on the optimal-transport layout minus the same network on a random layout"
+    told += " was not run here." if here is None else f": {_figures(here)}; {_meaning(here)}."
+    groups: dict[str, list[str]] = {}
+    for e in sorted(effects, key=lambda e: e.meaning == NO_EFFECT):
+        if e is not here:
+            groups.setdefault(e.meaning, []).append(f"{condition_title(e.condition)} ({_figures(e)})")
     if not groups:
         return told
-    return f"{told} Elsewhere {'; '.join(groups)}. (p: Wilcoxon's test, corrected by Holm over the conditions.)"
+    elsewhere = "; ".join(f"{meaning}: {', '.join(named)}" for meaning, named in groups.items())
+    return f"{told} Elsewhere {elsewhere}. (p: t-test over the sets, corrected by Holm over the conditions.)"
 
 
 def _meaning(effect: LayoutEffect) -> str:
     if math.isnan(effect.difference.low):
-        return "; too few sets for an interval."
-    if not effect.sign:
-        return "; the interval holds zero, so an effect of the layout is not shown here."
-    return f": the layout {'matters' if effect.sign > 0 else 'does harm'}."
+        return "too few sets for an interval"
+    if effect.meaning == NO_EFFECT:
+        return "the interval holds zero, so an effect of the layout is not shown here"
+    return effect.meaning.replace("it", "the layout", 1)
 
 
 def _figures(effect: LayoutEffect) -> str:

@@ -79,7 +79,7 @@ def _layout_picture(summary: Summary) -> Picture:
         "What the layout does",
         "The network on the optimal-transport layout minus the same network on a random one, on the folds both ran: "
         "mean over the data sets with its 95 % t interval; right of zero, the layout helps. Blue circles: they differ "
-        "after Holm's correction over the conditions (Wilcoxon, 5 %).",
+        "after Holm's correction over the conditions (t-test, 5 %).",
         paired_differences(frame, f"difference in {METRIC_TITLES[summary.metric]}"),
     )
 
