@@ -58,7 +58,7 @@ def _write(path: Path, start: object, number: int) -> None:
 
 
 def test_of_many_writers_at_once_exactly_one_wins_and_nothing_is_left_behind(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
     start = context.Event()
     writers = [context.Process(target=_write, args=(tmp_path / "row.json", start, i)) for i in range(6)]
     for w in writers:

@@ -5,10 +5,12 @@ The first, the second, ... every one in turn: so nothing depends on the moment a
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 AT, UNDER = "GENOMAP_DIE_AT", "GENOMAP_DIE_UNDER"
@@ -33,24 +35,24 @@ def arm(at: int, under: str) -> None:
     sys.addaudithook(hook)
 
 
-def kills(act: Callable[[], object], under: Path, most: int = 60) -> Iterator[int]:
-    """Run ``act`` in forked processes, killed at the first, second, ... change, until one of them reaches its end.
+def kills(act: Callable[[Callable[[], None]], object], under: Path, most: int = 60) -> Iterator[int]:
+    """Run ``act`` in processes, killed at the first, second, ... change, until one of them reaches its end.
 
+    ``act``, which must pickle, calls its argument when what it needs is set up: changes count from there. Processes
+    fork from a server without threads: forked from the tests' own, locks of other tests' threads might never open.
     Yields after each death what it died at; the caller looks at what is left.
     """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["streamlit.testing.v1", "pages._ui.session"])
     for at in range(1, most):
-        pid = os.fork()
-        if pid == 0:
-            status = 3
-            try:
-                arm(at, str(under))
-                act()
-                status = 0
-            finally:
-                os._exit(status)
-        _, status = os.waitpid(pid, 0)
-        if not os.WIFSIGNALED(status):
-            assert os.WEXITSTATUS(status) == 0, "it failed without being killed"
+        process = context.Process(target=act, args=(partial(arm, at, str(under)),))
+        process.start()
+        process.join(120)
+        if process.exitcode is None:
+            process.kill()
+            raise AssertionError(f"it hangs before change {at}")
+        if process.exitcode != -signal.SIGKILL:
+            assert process.exitcode == 0, "it failed without being killed"
             return
         yield at
     raise AssertionError(f"more than {most} changes")

@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,25 +134,25 @@ def test_a_server_killed_during_a_layout_job_loses_nothing(worker_too: bool, tmp
     figure("faults survived", 1 + worker_too)
 
 
+def submit_once(root: Path, data: Path, armed: Callable[[], None]) -> None:
+    armed()
+    quiet = JobManager(root, min_free_bytes=0, poll_s=600)
+    spec = {"names": ["dataset.npz"]}
+    quiet.submit("genomap_core.jobs.selftest:read_inputs", spec, "ann", "x", {"dataset.npz": data})
+
+
 def test_a_server_killed_at_any_moment_of_submitting_leaves_a_whole_job_or_none(tmp_path: Path, figure) -> None:
-    root = tmp_path / "jobs"
+    root, data = tmp_path / "jobs", tmp_path / "dataset.npz"
     restart(tmp_path).close()
-    small().save(tmp_path / "dataset.npz")
-    spec, killed = {"names": ["dataset.npz"]}, 0
-
-    def act() -> None:
-        quiet = JobManager(root, min_free_bytes=0, poll_s=600)
-        quiet.submit(
-            "genomap_core.jobs.selftest:read_inputs", spec, "ann", "x", {"dataset.npz": tmp_path / "dataset.npz"}
-        )
-
-    for _ in kills(act, root):
+    small().save(data)
+    killed = 0
+    for _ in kills(partial(submit_once, root, data), root):
         killed += 1
         manager = restart(tmp_path)
         jobs = {job.id for job in manager.list("ann")}
         for job_id in jobs:
             assert manager.wait(job_id, "ann", 60).status == "done"
-            assert manager.result(job_id, "ann")["dataset.npz"] == (tmp_path / "dataset.npz").stat().st_size
+            assert manager.result(job_id, "ann")["dataset.npz"] == data.stat().st_size
             manager.remove(job_id, "ann")
         until(lambda: not data_below(root))
         manager.close()
@@ -185,6 +186,21 @@ def shown(session: tabs.Session) -> object:
     return session.sample or float(X.flat[0])
 
 
+def use(what: object) -> None:
+    sample = what if isinstance(what, str) else None
+    tabs.Session(TOKEN, tabs.load_sample("wine")).use(
+        tabs.load_sample(sample) if sample else cohort(float(what)),  # type: ignore[arg-type]
+        sample,
+    )
+
+
+def use_once(home: Path, what: object, armed: Callable[[], None]) -> None:
+    os.environ["GENOMAP_HOME"] = str(home)
+    tabs.jobs()
+    armed()
+    use(what)
+
+
 @pytest.mark.parametrize(("before", "after"), [(1.0, 2.0), ("wine", 2.0), (1.0, "wine")])
 def test_a_server_killed_at_any_moment_of_storing_a_cohort_shows_the_old_one_or_the_new_one(
     before: object, after: object, home: Path, monkeypatch, figure
@@ -192,17 +208,9 @@ def test_a_server_killed_at_any_moment_of_storing_a_cohort_shows_the_old_one_or_
     told: list[str] = []
     monkeypatch.setattr(tabs.st, "warning", lambda words, **_: told.append(words))
     tabs.jobs()
-
-    def use(what: object) -> None:
-        sample = what if isinstance(what, str) else None
-        tabs.Session(TOKEN, tabs.load_sample("wine")).use(
-            tabs.load_sample(sample) if sample else cohort(float(what)),  # type: ignore[arg-type]
-            sample,
-        )
-
     use(before)
     killed = []
-    for at in kills(lambda: use(after), home):
+    for at in kills(partial(use_once, home, after), home):
         told.clear()
         killed.append(shown(reopened()))
         assert killed[-1] in (before, after), f"killed at change {at}"
