@@ -63,7 +63,8 @@ def _layout(effects: tuple[LayoutEffect, ...], condition: str) -> str:
     groups: dict[str, list[str]] = {}
     for e in sorted(effects, key=lambda e: e.meaning == NO_EFFECT):
         if e is not here:
-            groups.setdefault(e.meaning, []).append(f"{condition_title(e.condition)} ({_figures(e)})")
+            figures = f"{e.difference.mean:+.4f}" if e.meaning == NO_EFFECT else _figures(e)
+            groups.setdefault(e.meaning, []).append(f"{condition_title(e.condition)} ({figures})")
     if not groups:
         return told
     elsewhere = "; ".join(f"{meaning}: {', '.join(named)}" for meaning, named in groups.items())
