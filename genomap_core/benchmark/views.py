@@ -89,18 +89,18 @@ def costs(study: StudyRecords, condition: str = "full") -> pd.DataFrame:
 
 
 def winners(study: StudyRecords, condition: str, metric: str) -> pd.DataFrame:
-    """The best model of each set with its size and its lead: ``dataset, n, p, model, score, lead``."""
+    """Best model of each set, or several equal ones, with size and lead: ``dataset, n, p, models, score, lead``."""
     found = cells(study, condition, metric)
     size = sizes(study)
     rows = []
     for dataset, scores in zip(found.sets, signed(metric) * found.means(), strict=True):
         if np.isnan(scores).all():
             continue
-        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
-        best, second = scores[order[0]], scores[order[1]] if len(order) > 1 else math.nan
+        best, *rest = sorted(scores[~np.isnan(scores)].tolist(), reverse=True)
+        models = tuple(m for m, score in zip(found.models, scores, strict=True) if score == best)
         n, p = (int(v) for v in size.loc[dataset, ["n", "p"]].to_numpy())
-        rows.append((dataset, n, p, found.models[order[0]], abs(float(best)), float(best - second)))
-    return pd.DataFrame(rows, columns=["dataset", "n", "p", "model", "score", "lead"])
+        rows.append((dataset, n, p, models, abs(best), best - rest[0] if rest else math.nan))
+    return pd.DataFrame(rows, columns=["dataset", "n", "p", "models", "score", "lead"])
 
 
 def _few(values: pd.Series) -> str:

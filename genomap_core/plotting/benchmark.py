@@ -57,7 +57,7 @@ def mean_rank_diagram(
     if math.isfinite(difference):
         fig.add_scatter(
             x=[1, 1 + difference], y=[1, 1], mode="lines+text", line={"color": GREY, "width": 2}, showlegend=False,
-            text=["", f"critical difference {difference:.2f}"], textposition="middle right", hoverinfo="skip",
+            text=["", f" critical difference {difference:.2f}"], textposition="middle right", hoverinfo="skip",
         )  # fmt: skip
     fig.update_xaxes(range=[0.8, end], dtick=1)
     fig.update_yaxes(
@@ -120,21 +120,25 @@ def condition_curve(
 def winners_map(winners: pd.DataFrame, titles: Mapping[str, str], metric: str) -> Figure:
     """Who wins where: data sets by samples and features; the larger the mark, the larger the lead over the second.
 
-    ``winners``: columns ``dataset, n, p, model, score, lead``.
+    ``winners``: columns ``dataset, n, p, models, score, lead``; a set whose best ``models`` are several is a ring.
     """
     fig = figure(420, x="samples", y="features")
-    for model in titles:
-        part = winners[winners["model"] == model]
+    winner = winners["models"].map(lambda models: models[0] if len(models) == 1 else "")
+    for model in (*titles, ""):
+        part = winners[winner == model]
         if part.empty:
             continue
         lead = part["lead"].to_numpy(float)
         sizes = 9 + 60 * np.clip(np.nan_to_num(lead), 0, 0.25)
+        style = _style(titles, model) if model else {"color": GREY, "symbol": "circle-open", "line": {"width": 2}}
+        best = part["models"].map(lambda models: "<br>".join(plain(titles[m]) for m in models))
         fig.add_scatter(
-            x=part["n"].to_list(), y=part["p"].to_list(), mode="markers", name=plain(titles[model]),
-            marker={**_style(titles, model), "size": sizes.tolist(), "opacity": 0.85},
-            customdata=np.column_stack([part["dataset"].map(plain), part["score"], lead]),
+            x=part["n"].to_list(), y=part["p"].to_list(), mode="markers",
+            name=plain(titles[model]) if model else "several, equal",
+            marker={**style, "size": sizes.tolist(), "opacity": 0.85},
+            customdata=np.column_stack([part["dataset"].map(plain), part["score"], lead, best]),
             hovertemplate="%{customdata[0]}: %{x:,} x %{y:,}<br>" + plain(metric)
-            + " %{customdata[1]:.3f}, lead %{customdata[2]:.3f}<extra>%{fullData.name}</extra>",
+            + " %{customdata[1]:.3f}, lead %{customdata[2]:.3f}<extra>%{customdata[3]}</extra>",
         )  # fmt: skip
     fig.update_xaxes(**_log_axis(winners["n"]))
     fig.update_yaxes(**_log_axis(winners["p"]))

@@ -107,7 +107,8 @@ def cost_pictures(study: StudyRecords, titles: dict[str, str], condition: str, m
     """Who wins where, and what a run costs."""
     winners, costs = views.winners(study, condition, metric), views.costs(study, condition)
     name = METRIC_TITLES[metric]
-    lead, median = "A larger mark is a larger lead over the second.", "Median over folds and seeds; a mark a data set."
+    lead = "A larger mark is a larger lead over the second; a ring where several are equal."
+    median = "Median over folds and seeds; a mark a data set."
     return [
         ("Who wins where", lead, plots.winners_map(winners, titles, name)),
         ("Time", median, plots.cost_curve(costs, titles, "seconds", "seconds to fit and predict")),

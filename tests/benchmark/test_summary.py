@@ -19,6 +19,7 @@ from genomap_core.benchmark.summary import summarise, summary_text
 from genomap_core.benchmark.verdict import verdict
 from genomap_core.benchmark.views import costs, curves, failures, winners
 from genomap_core.errors import InputError
+from genomap_core.plotting.benchmark import winners_map
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +113,21 @@ def test_a_curve_holds_each_set_with_interval_and_the_mean_over_the_sets(whole: 
 
 def test_winners_costs_and_sizes_are_those_of_the_records(whole: StudyRecords) -> None:
     best = winners(whole, "full", "accuracy")
-    assert set(best["model"]) == {"genomap"}
+    assert set(best["models"]) == {("genomap",)}
     assert set(best["n"]) == {100}
     assert (best["lead"] > 0).all()
     cost = costs(whole)
     assert len(cost) == 8 * 4
     assert set(cost["seconds"]) == {2.5}
+
+
+def test_equal_scores_have_no_single_winner() -> None:
+    """Only the forest is worse: the three others win together, whatever their order."""
+    best = winners(study(planted(PROTOCOL, dict.fromkeys(MODELS, 0.0) | {"forest": -0.1}, noise=0)), "full", "accuracy")
+    assert {frozenset(models) for models in best["models"]} == {frozenset(MODELS) - {"forest"}}
+    assert set(best["lead"]) == {0.0}
+    marks = winners_map(best, dict(zip(MODELS, MODELS, strict=True)), "accuracy").data
+    assert [(mark.name, len(mark.x)) for mark in marks] == [("several, equal", len(best))]
 
 
 def test_the_summary_is_json_and_text(whole: StudyRecords) -> None:
