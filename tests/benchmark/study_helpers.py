@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,11 @@ import pandas as pd
 
 from genomap_core.benchmark.catalogue import Entry
 from genomap_core.benchmark.protocol import Condition, Protocol
+from genomap_core.benchmark.store import open_store
 from genomap_core.data.dataset import Dataset
 
 ROOT = Path(__file__).parents[2]
+SLOW = ("--models", "slow,prior", "--option", "slow.seconds=0.15", "--plugin", "own_models")
 WINE = Entry("wine", "Wine", source="sklearn")
 
 PLUGIN = """
@@ -131,3 +135,28 @@ def run_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
         check=False,
         timeout=240,
     )
+
+
+def arguments(*more: str, seeds: int = 1) -> tuple[str, ...]:
+    what = ("--catalogue", "data/catalogue.toml", "--data", "data", "--sets", "first,second", "--folds", "3")
+    return ("run", *what, "--conditions", "full,noise-10,rows-60", "--seeds", str(seeds), *more)
+
+
+def fingerprints(store: Path) -> dict[str, tuple[int, int, bytes]]:
+    found = (store / "rows").rglob("*.json")
+    return {str(p): (p.stat().st_ino, p.stat().st_mtime_ns, p.read_bytes()) for p in found}
+
+
+def assert_complete(store: Path, n: int, before: dict[str, tuple[int, int, bytes]]) -> None:
+    records = open_store(store).records()
+    assert len(records) == n == len({r.name for r in records})
+    assert {r.status for r in records} == {"ok"}
+    after = fingerprints(store)
+    assert {k: after[k] for k in before} == before  # what was done is neither done again nor lost
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -1,24 +1,15 @@
-"""The study as a whole: complete, resumable, shardable, and safe against kill -9 of driver, worker and scheduler."""
+"""The study as a whole: complete, resumable, shardable; its command line."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
-from study_helpers import command, environment, run_command, write_data, write_plugin
+from study_helpers import arguments, fingerprints, run_command, wait_for
 
 from genomap_core.benchmark.catalogue import choose, load_catalogue
 from genomap_core.benchmark.driver import Study, pieces_of, prepare_store, run_study
@@ -31,25 +22,11 @@ from genomap_core.benchmark.sources import Places
 from genomap_core.benchmark.store import StoreError, open_store
 from genomap_core.errors import Cancelled, InputError
 
-SLOW = ("--models", "slow,prior", "--option", "slow.seconds=0.15", "--plugin", "own_models")
-
 
 @pytest.fixture(autouse=True)
 def _no_outbound_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dask names its in-process addresses after the outbound address, which the socket guard refuses to look up."""
     monkeypatch.setattr("distributed.comm.inproc.get_ip", lambda: "127.0.0.1")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_plugin(tmp_path)
-    write_data(tmp_path / "data")
-    return tmp_path
-
-
-def arguments(*more: str, seeds: int = 1) -> tuple[str, ...]:
-    what = ("--catalogue", "data/catalogue.toml", "--data", "data", "--sets", "first,second", "--folds", "3")
-    return ("run", *what, "--conditions", "full,noise-10,rows-60", "--seeds", str(seeds), *more)
 
 
 def study(folder: Path, **more: object) -> Study:
@@ -58,26 +35,6 @@ def study(folder: Path, **more: object) -> Study:
     engine = EngineConfig("serial")
     values = {"store": folder / "study", "places": Places(folder / "data"), "engine": engine, "protocol": protocol}
     return Study(entries=entries, **{**values, **more})  # type: ignore[arg-type]
-
-
-def fingerprints(store: Path) -> dict[str, tuple[int, int, bytes]]:
-    found = (store / "rows").rglob("*.json")
-    return {str(p): (p.stat().st_ino, p.stat().st_mtime_ns, p.read_bytes()) for p in found}
-
-
-def assert_complete(store: Path, n: int, before: dict[str, tuple[int, int, bytes]]) -> None:
-    records = open_store(store).records()
-    assert len(records) == n == len({r.name for r in records})
-    assert {r.status for r in records} == {"ok"}
-    after = fingerprints(store)
-    assert {k: after[k] for k in before} == before  # what was done is neither done again nor lost
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("engine", ["serial", "dask"])
@@ -222,118 +179,6 @@ def test_the_time_left_follows_the_pace_at_which_runs_end_here(folder: Path, mon
     assert 200 < found <= 300, "three seconds pass here for one of the record"
     clock[0] += 250
     assert look.now().seconds_left == pytest.approx(found), "a long run that goes on is no slower pace"
-
-
-def start_driver(folder: Path, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command(*arguments("--workers", "2", *more)), cwd=folder, env=environment(folder), stderr=subprocess.PIPE
-    )
-
-
-@pytest.mark.slow
-def test_kill_9_of_the_driver_loses_nothing_and_leaves_no_orphan(folder: Path) -> None:
-    store = folder / "study"
-    driver = subprocess.Popen(
-        command(*arguments(*SLOW)), cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL
-    )
-    wait_for(lambda: len(list(store.rglob("rows/*/*.json"))) >= 5)
-    children = psutil.Process(driver.pid).children(recursive=True)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
-    assert children
-    assert not psutil.wait_procs(children, timeout=5)[1]
-    before = fingerprints(store)
-    assert 5 <= len(before) < 36
-    done = run_command(folder, *arguments(*SLOW))
-    assert done.returncode == 0, done.stderr
-    assert_complete(store, 36, before)
-
-
-@pytest.mark.slow
-def test_interrupting_the_driver_ends_it_and_its_children_within_seconds(folder: Path) -> None:
-    more = ("--models", "asleep", "--plugin", "own_models")
-    driver = start_driver(folder, *more)
-    watched = psutil.Process(driver.pid)
-    wait_for(lambda: len(watched.children(recursive=True)) >= 2)
-    children = watched.children(recursive=True)
-    driver.send_signal(signal.SIGTERM)  # as Slurm does; Ctrl-C takes the same way
-    _, errors = driver.communicate(timeout=20)
-    assert driver.returncode == 130
-    assert b"Interrupted" in errors
-    assert b"Traceback" not in errors
-    assert not psutil.wait_procs(children, timeout=5)[1]
-
-
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-@contextmanager
-def _cluster(
-    folder: Path, n_workers: int
-) -> Iterator[tuple[str, subprocess.Popen[bytes], list[subprocess.Popen[bytes]]]]:
-    """A scheduler and workers as processes of their own, as on a cluster."""
-    dask = shutil.which("dask", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert dask
-    port = _free_port()
-    address = f"tcp://127.0.0.1:{port}"
-
-    def start(*what: str) -> subprocess.Popen[bytes]:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen([dask, *what], cwd=folder, env=environment(folder), start_new_session=True, **quiet)  # type: ignore[call-overload,no-any-return]
-
-    processes = [start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0")]
-    options = ("--nthreads", "1", "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--memory-limit", "0")
-    processes += [start("worker", address, *options, "--no-dashboard") for _ in range(n_workers)]
-    try:
-        yield address, processes[0], processes[1:]
-    finally:
-        for p in processes:
-            if p.poll() is None:
-                os.killpg(p.pid, signal.SIGKILL)
-            p.wait()
-
-
-@pytest.mark.slow
-def test_kill_9_of_a_remote_worker_loses_and_doubles_nothing(folder: Path) -> None:
-    store = folder / "study"
-    with _cluster(folder, 2) as (address, _, workers):
-        driver = subprocess.Popen(
-            command(*arguments(*SLOW, "--scheduler", address)),
-            cwd=folder,
-            env=environment(folder),
-            stderr=subprocess.PIPE,
-        )
-        wait_for(lambda: len(list(store.rglob("rows/*/*.json"))) >= 5)
-        os.killpg(workers[0].pid, signal.SIGKILL)
-        before = fingerprints(store)
-        _, errors = driver.communicate(timeout=200)
-    assert driver.returncode == 0, errors
-    assert_complete(store, 36, before)
-
-
-@pytest.mark.slow
-def test_kill_9_of_the_scheduler_is_noticed_and_the_same_command_continues(folder: Path) -> None:
-    store = folder / "study"
-    with _cluster(folder, 1) as (address, scheduler, _):
-        driver = subprocess.Popen(
-            command(*arguments(*SLOW, "--scheduler", address)),
-            cwd=folder,
-            env=environment(folder),
-            stderr=subprocess.PIPE,
-        )
-        wait_for(lambda: len(list(store.rglob("rows/*/*.json"))) >= 5)
-        os.killpg(scheduler.pid, signal.SIGKILL)
-        _, errors = driver.communicate(timeout=60)
-        assert driver.returncode == 1
-        assert b"scheduler was lost" in errors
-    before = fingerprints(store)
-    assert len(before) < 36
-    done = run_command(folder, *arguments(*SLOW))
-    assert done.returncode == 0, done.stderr
-    assert_complete(store, 36, before)
 
 
 @pytest.mark.slow

@@ -122,7 +122,7 @@ def test_a_call_past_its_time_is_ended_and_the_next_works(warm: WarmWorker, hang
     began = time.monotonic()
     with pytest.raises(JobError, match=r"longer than 0\.6 s"):
         warm.call(ECHO, {"pause": 30}, {"X": np.zeros(3_000_000)}, timeout=0.6)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 3
     assert gone(pid)
     assert warm.call(ECHO, {})[0]["calls"] == 1
 

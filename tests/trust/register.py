@@ -30,7 +30,7 @@ PROMISES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "P5": (
         "A benchmark grid of n cells gives n rows, whatever happens.",
-        ("benchmark/test_bundle_runner.py", "benchmark/test_study.py"),
+        ("benchmark/test_bundle_runner.py", "benchmark/test_study.py", "benchmark/test_study_kills.py"),
     ),
     "P6": ("No outbound connection.", ("trust/test_network.py", "browser/conftest.py", "test_config.py")),
     "P7": (
