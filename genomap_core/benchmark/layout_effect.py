@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -11,7 +13,16 @@ from genomap_core.benchmark.cells import cells, signed
 from genomap_core.benchmark.models import CONTROL, REFERENCE
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
 
-NO_EFFECT = "no effect is shown"
+
+class Meaning(StrEnum):
+    """What the interval and the corrected test allow to say; "may" where only the interval excludes zero."""
+
+    TOO_FEW_SETS = "too few sets for an interval"
+    NOT_SHOWN = "no effect is shown"
+    HELPS = "it matters"
+    MAY_HELP = "it may matter"
+    HARMS = "it does harm"
+    MAY_HARM = "it may do harm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +39,15 @@ class LayoutEffect:
     """Of each network."""
 
     @property
-    def meaning(self) -> str:
-        """In a word or two; "may" where the interval excludes zero, but not the corrected test."""
+    def meaning(self) -> Meaning:
         low, high = self.difference.low, self.difference.high
-        if not (low > 0 or high < 0):
-            return NO_EFFECT
-        may = "" if self.p < 0.05 else "may "
-        if low > 0:
-            return f"it {may}matter{'' if may else 's'}"
-        return f"it {may}do{'' if may else 'es'} harm"
+        if math.isnan(low):
+            return Meaning.TOO_FEW_SETS
+        if low <= 0 <= high:
+            return Meaning.NOT_SHOWN
+        if self.p < 0.05:
+            return Meaning.HELPS if low > 0 else Meaning.HARMS
+        return Meaning.MAY_HELP if low > 0 else Meaning.MAY_HARM
 
 
 def layout_effects(study: StudyRecords, metric: str) -> tuple[LayoutEffect, ...]:

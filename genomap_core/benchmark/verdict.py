@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from genomap_core.benchmark.cells import signed
-from genomap_core.benchmark.layout_effect import NO_EFFECT, LayoutEffect
+from genomap_core.benchmark.layout_effect import LayoutEffect, Meaning
 from genomap_core.benchmark.models import BASELINES, REFERENCE
 from genomap_core.benchmark.summary import ModelSummary, Summary
 from genomap_core.data.message import plural
@@ -18,6 +18,16 @@ METRIC_TITLES = {
     "brier": "Brier score",
     "log_loss": "log-loss",
 }
+
+_HERE = {
+    Meaning.TOO_FEW_SETS: "too few sets for an interval",
+    Meaning.NOT_SHOWN: "the interval holds zero, so an effect of the layout is not shown here",
+    Meaning.HELPS: "the layout matters",
+    Meaning.MAY_HELP: "the layout may matter",
+    Meaning.HARMS: "the layout does harm",
+    Meaning.MAY_HARM: "the layout may do harm",
+}
+_NOTHING = (Meaning.NOT_SHOWN, Meaning.TOO_FEW_SETS)
 
 
 def condition_title(name: str) -> str:
@@ -59,24 +69,16 @@ def _best(summary: Summary) -> str:
 def _layout(effects: tuple[LayoutEffect, ...], condition: str) -> str:
     here = next((e for e in effects if e.condition == condition), None)
     told = "The network on the optimal-transport layout minus the same network on a random layout"
-    told += " was not run here." if here is None else f": {_figures(here)}; {_meaning(here)}."
-    groups: dict[str, list[str]] = {}
-    for e in sorted(effects, key=lambda e: e.meaning == NO_EFFECT):
+    told += " was not run here." if here is None else f": {_figures(here)}; {_HERE[here.meaning]}."
+    groups: dict[Meaning, list[str]] = {}
+    for e in sorted(effects, key=lambda e: e.meaning in _NOTHING):
         if e is not here:
-            figures = f"{e.difference.mean:+.4f}" if e.meaning == NO_EFFECT else _figures(e)
+            figures = f"{e.difference.mean:+.4f}" if e.meaning in _NOTHING else _figures(e)
             groups.setdefault(e.meaning, []).append(f"{condition_title(e.condition)} ({figures})")
     if not groups:
         return told
     elsewhere = "; ".join(f"{meaning}: {', '.join(named)}" for meaning, named in groups.items())
     return f"{told} Elsewhere {elsewhere}. (p: t-test over the sets, corrected by Holm over the conditions.)"
-
-
-def _meaning(effect: LayoutEffect) -> str:
-    if math.isnan(effect.difference.low):
-        return "too few sets for an interval"
-    if effect.meaning == NO_EFFECT:
-        return "the interval holds zero, so an effect of the layout is not shown here"
-    return effect.meaning.replace("it", "the layout", 1)
 
 
 def _figures(effect: LayoutEffect) -> str:

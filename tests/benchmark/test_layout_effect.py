@@ -11,7 +11,7 @@ import pytest
 from made_up_study import PROTOCOL, SETS, planted, record, study
 from scipy import stats
 
-from genomap_core.benchmark.layout_effect import layout_effects
+from genomap_core.benchmark.layout_effect import Meaning, layout_effects
 from genomap_core.benchmark.protocol import Condition
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.records import Record, failed
@@ -45,7 +45,7 @@ def test_an_effect_planted_under_one_condition_is_found_there_alone(heavy: Study
     assert found[HEAVY].difference.mean == pytest.approx(0.02, abs=0.003)
     assert {e.condition for e in found.values() if e.p < 0.05} == {HEAVY}
     assert (found[HEAVY].n_sets, found[HEAVY].n_runs) == (8, 8 * 5 * 2)
-    assert found[HEAVY].meaning == "it matters"
+    assert found[HEAVY].meaning is Meaning.HELPS
 
 
 def test_p_is_that_of_the_interval_corrected_over_the_conditions(heavy: StudyRecords) -> None:
@@ -100,7 +100,7 @@ def test_without_the_control_there_is_nothing_to_say(heavy: StudyRecords) -> Non
     assert layout_effects(alone, "accuracy") == ()
     assert not any("layout" in sentence for sentence in verdict(summarise(alone)))
     one_set = layout_effects(heavy.filtered(sets=[SETS[0]]), "accuracy")
-    assert all(math.isnan(e.difference.low) and e.meaning == "no effect is shown" for e in one_set)
+    assert all(math.isnan(e.difference.low) and e.meaning is Meaning.TOO_FEW_SETS for e in one_set)
 
 
 def test_the_picture_and_the_text_hold_every_condition(heavy: StudyRecords) -> None:
