@@ -39,6 +39,11 @@ class Cells:
         found = np.array([self.values[s].mean(0) for s in self.sets]).reshape(len(self.sets), len(self.models))
         return found.round(6)
 
+    @property
+    def n_runs(self) -> int:
+        """Of each model."""
+        return sum(len(rows) for rows in self.values.values())
+
     def interval(self, dataset: str, model: str) -> st.Interval:
         """Mean score of a model on a set, with its corrected resampled t interval."""
         return st.corrected_interval(self.values[dataset][:, self.models.index(model)], self.test_share[dataset])

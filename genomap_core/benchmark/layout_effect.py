@@ -9,9 +9,9 @@ from enum import StrEnum
 import numpy as np
 
 from genomap_core.benchmark import statistics as st
-from genomap_core.benchmark.cells import cells, signed
 from genomap_core.benchmark.models import CONTROL, REFERENCE
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
+from genomap_core.benchmark.views import paired
 
 
 class Meaning(StrEnum):
@@ -57,15 +57,9 @@ def layout_effects(study: StudyRecords, metric: str) -> tuple[LayoutEffect, ...]
     both = study.filtered(models=[REFERENCE, CONTROL])
     found = []
     for condition in conditions_of(both):
-        scores = cells(both, condition, metric)
-        if set(scores.models) != {REFERENCE, CONTROL} or not scores.sets:
-            continue
-        at, control = scores.models.index(REFERENCE), scores.models.index(CONTROL)
-        differences = signed(metric) * (scores.means()[:, at] - scores.means()[:, control])
-        ran = ~np.isnan(differences)
-        if ran.any():
-            runs = sum(len(scores.values[name]) for name, ok in zip(scores.sets, ran, strict=True) if ok)
-            found.append((condition, differences[ran], int(ran.sum()), runs))
+        pairs = paired(both, condition, metric, REFERENCE, CONTROL)
+        if len(pairs):
+            found.append((condition, pairs["difference"].to_numpy(float), len(pairs), int(pairs["runs"].sum())))
     corrected = st.holm(np.array([st.mean_p(differences) for _, differences, _, _ in found]))
     return tuple(
         LayoutEffect(condition, st.over_sets(differences)[0], float(p), n_sets, n_runs)

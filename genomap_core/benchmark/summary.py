@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from genomap_core.benchmark import statistics as st
-from genomap_core.benchmark.cells import Cells, cells, signed
+from genomap_core.benchmark.cells import cells, signed
 from genomap_core.benchmark.layout_effect import LayoutEffect, layout_effects
 from genomap_core.benchmark.models import REFERENCE, title_of
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.terminal import table as text_table
+from genomap_core.benchmark.views import paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,11 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The reference model against another: mean difference over the sets on which both ran; positive: it is better."""
+    """The reference model against another, over the runs that both have; positive: it is better."""
 
     other: str
     difference: st.Interval
+    """Mean over the sets on which both ran to their end, with its t interval."""
     p: float
     """Wilcoxon's, corrected by Holm over the other models."""
     wins: int
@@ -48,6 +50,8 @@ class Comparison:
     losses: int
     significant: tuple[str, ...]
     """Sets on which the corrected resampled t-test says they differ, corrected by Holm over the sets."""
+    n_runs: int
+    """Of each of the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Summary:
     n_sets: int
     n_common_sets: int
     n_runs: int
+    n_runs_compared: int
+    """Of each model: ranks and means are over the runs that every model has a record of."""
     models: tuple[ModelSummary, ...]
     """Best mean rank first."""
     friedman_p: float
@@ -96,6 +102,8 @@ def summarise(study: StudyRecords, condition: str = "full", metric: str = "balan
     ]
     several = len(models) > 1 and len(found.sets) > 0
     reference = REFERENCE if REFERENCE in found.models else min(models, key=lambda s: s.mean_rank).model
+    compared = [compare(study, condition, metric, reference, m) for m in found.models if m != reference]
+    corrected = st.holm(np.array([c.p for c in compared]))
     return Summary(
         source=study.source.name,
         condition=condition,
@@ -103,44 +111,30 @@ def summarise(study: StudyRecords, condition: str = "full", metric: str = "balan
         n_sets=len(found.sets),
         n_common_sets=int(common.sum()),
         n_runs=len(table),
+        n_runs_compared=found.n_runs,
         models=tuple(sorted(models, key=lambda s: s.mean_rank)),
         friedman_p=st.friedman_p(sign * means) if several else math.nan,
         critical_difference=st.critical_difference(len(models), len(found.sets)) if several else math.nan,
         reference=reference,
-        comparisons=compare_with(found, reference, sign),
+        comparisons=tuple(replace(c, p=float(p)) for c, p in zip(compared, corrected, strict=True)),
         layout=layout_effects(study, metric),
     )
 
 
-def compare_with(found: Cells, reference: str, sign: float) -> tuple[Comparison, ...]:
-    """The reference against each other model, over the sets and on each."""
-    at, means = found.models.index(reference), found.means()
-    others = [m for m in found.models if m != reference]
-    results = []
-    for other in others:
-        j = found.models.index(other)
-        both = [i for i in range(len(found.sets)) if not np.isnan(means[i, [at, j]]).any()]
-        differences = sign * (means[both, at] - means[both, j])
-        per_set = {
-            found.sets[i]: st.corrected_p(
-                found.values[found.sets[i]][:, at] - found.values[found.sets[i]][:, j],
-                found.test_share[found.sets[i]],
-            )
-            for i in both
-        }
-        results.append((other, differences, per_set, *st.over_sets(differences)))
-    corrected = st.holm(np.array([r[4] for r in results]))
-    return tuple(
-        Comparison(
-            other=other,
-            difference=interval,
-            p=float(p),
-            wins=int((differences > 0).sum()),
-            ties=int((differences == 0).sum()),
-            losses=int((differences < 0).sum()),
-            significant=tuple(s for s, q in zip(per_set, st.holm(np.array(list(per_set.values())))) if q < 0.05),
-        )
-        for (other, differences, per_set, interval, _), p in zip(results, corrected, strict=True)
+def compare(study: StudyRecords, condition: str, metric: str, reference: str, other: str) -> Comparison:
+    """The reference against one other model; p for this comparison alone."""
+    pairs = paired(study, condition, metric, reference, other)
+    differences = pairs["difference"].to_numpy(float)
+    interval, p = st.over_sets(differences)
+    return Comparison(
+        other=other,
+        difference=interval,
+        p=p,
+        wins=int((differences > 0).sum()),
+        ties=int((differences == 0).sum()),
+        losses=int((differences < 0).sum()),
+        significant=tuple(pairs["dataset"][pairs["p_holm"] < 0.05]),
+        n_runs=int(pairs["runs"].sum()),
     )
 
 
@@ -159,7 +153,8 @@ def summary_text(summary: Summary) -> str:
     ]
     head = (
         f"{summary.source}, condition {summary.condition}, {summary.metric}, {summary.n_sets} sets "
-        f"({summary.n_common_sets} on which every model ran), {summary.n_runs:,} runs."
+        f"({summary.n_common_sets} on which every model ran), {summary.n_runs:,} runs; "
+        f"ranks and means on the {summary.n_runs_compared:,} folds that every model was given."
     )
     tests = (
         f"Friedman p = {summary.friedman_p:.3g}; mean ranks further apart than {summary.critical_difference:.2f} "
@@ -169,7 +164,7 @@ def summary_text(summary: Summary) -> str:
     lines = [
         f"{summary.reference} - {c.other}: {c.difference.mean:+.3f} "
         f"[{c.difference.low:+.3f}, {c.difference.high:+.3f}], p = {c.p:.3g}, "
-        f"better/equal/worse on {c.wins}/{c.ties}/{c.losses} sets"
+        f"better/equal/worse on {c.wins}/{c.ties}/{c.losses} sets, {c.n_runs} folds"
         for c in summary.comparisons
     ]
     layout = [

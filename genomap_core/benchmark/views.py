@@ -44,22 +44,23 @@ def set_scores(found: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "model", "runs", "mean", "low", "high"])
 
 
-def paired(found: Cells, first: str, second: str, sign: float) -> pd.DataFrame:
-    """Two models on the same folds of each set: ``dataset, difference, low, high, p, p_holm``.
+def paired(study: StudyRecords, condition: str, metric: str, first: str, second: str) -> pd.DataFrame:
+    """Two models on the folds of each set that both have run: ``dataset, runs, difference, low, high, p, p_holm``.
 
-    Differences are ``first - second`` (less is better: reversed, so that positive means that the first is better), with
-    the corrected resampled t interval and test; ``p_holm`` is corrected by Holm over the sets. Sets on which a run of
-    either failed are left out.
+    Differences are ``first - second`` (less is better: reversed, so that positive means that the first is better),
+    with the corrected resampled t interval and test; ``p_holm`` is corrected by Holm over the sets.
+    Sets on which a run of either failed are left out.
     """
-    a, b = found.models.index(first), found.models.index(second)
+    found = cells(study.filtered(models=[first, second]), condition, metric)
     rows = []
-    for dataset in found.sets:
-        differences = sign * (found.values[dataset][:, a] - found.values[dataset][:, b])
-        if not np.isnan(differences).any():
-            share = found.test_share[dataset]
-            i = st.corrected_interval(differences, share)
-            rows.append((dataset, i.mean, i.low, i.high, st.corrected_p(differences, share)))
-    frame = pd.DataFrame(rows, columns=["dataset", "difference", "low", "high", "p"])
+    if {first, second} <= set(found.models):
+        turn = np.array([1.0 if m == first else -1.0 for m in found.models]) * signed(metric)
+        for dataset, difference in zip(found.sets, found.means() @ turn, strict=True):
+            if not np.isnan(difference):
+                runs, share = found.values[dataset] @ turn, found.test_share[dataset]
+                i, p = st.corrected_interval(runs, share), st.corrected_p(runs, share)
+                rows.append((dataset, len(runs), difference, i.low, i.high, p))
+    frame = pd.DataFrame(rows, columns=["dataset", "runs", "difference", "low", "high", "p"])
     return frame.assign(p_holm=st.holm(frame["p"].to_numpy(float)))
 
 

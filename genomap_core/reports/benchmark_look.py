@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from genomap_core.benchmark import views
-from genomap_core.benchmark.cells import Cells, cells, signed
+from genomap_core.benchmark.cells import Cells, cells
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.records import METRICS, STATUSES, versions_of
 from genomap_core.benchmark.summary import Summary, summarise
@@ -172,6 +172,7 @@ class Look:
                 "From": c.difference.low,
                 "To": c.difference.high,
                 "p (Holm)": c.p,
+                "Folds": c.n_runs,
                 "Better / equal / worse": f"{c.wins} / {c.ties} / {c.losses}",
                 "Sets on which they differ": ", ".join(c.significant) or "none",
             }
@@ -195,9 +196,10 @@ class Look:
         return wide.rename_axis(index="Data set", columns=None).reset_index()
 
     def pair(self, first: str, second: str) -> pd.DataFrame:
-        """``dataset, difference, low, high, p, p_holm``."""
-        sign = signed(self.metric)
-        found: pd.DataFrame = self._once((first, second), lambda: views.paired(self.cells, first, second, sign))
+        """``dataset, runs, difference, low, high, p, p_holm``."""
+        found: pd.DataFrame = self._once(
+            (first, second), lambda: views.paired(self.study, self.condition, self.metric, first, second)
+        )
         return found
 
     def _ordered(self, first: str, second: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from genomap_core.benchmark.models import CONTROL
+from genomap_core.data.message import plural
 from genomap_core.reports.benchmark_look import Look
 from genomap_core.reports.benchmark_pictures import AXES, Picture
 from genomap_core.reports.svg_file import svg_file
@@ -52,7 +53,8 @@ def _verdict(look: Look) -> None:
         },
     )
     caption(
-        f"Mean {look.metric_title}; a model that failed on a set ranks last there. "
+        f"Mean {look.metric_title} over the {plural(s.n_runs_compared, 'fold')} that every model was given; a model "
+        "that failed on a set ranks last there. "
         + ("" if math.isnan(s.friedman_p) else f"Friedman's test that all models are alike: p = {s.friedman_p:.2g}.")
     )
     for i, picture in enumerate(look.rank_pictures()):
@@ -64,9 +66,9 @@ def _verdict(look: Look) -> None:
             column_config={"Difference": _SIGNED, "From": _SIGNED, "To": _SIGNED, "p (Holm)": _P},
         )
         caption(
-            f"{look.titles[s.reference]} minus each other model over the data sets on which both ran: 95 % t interval, "
-            "Wilcoxon's test corrected by Holm over the models; the last column: corrected resampled t-test on each "
-            "set, corrected by Holm over the sets."
+            f"{look.titles[s.reference]} minus each other model over the data sets and folds that both ran: 95 % t "
+            "interval, Wilcoxon's test corrected by Holm over the models; the last column: corrected resampled "
+            "t-test on each set, corrected by Holm over the sets."
         )
 
 
@@ -99,6 +101,7 @@ def _sets(look: Look) -> None:
         hide_index=True,
         column_config={
             "dataset": "Data set",
+            "runs": "Folds",
             "difference": st.column_config.NumberColumn("Difference", format="%+.4f"),
             "low": st.column_config.NumberColumn("From", format="%+.4f"),
             "high": st.column_config.NumberColumn("To", format="%+.4f"),

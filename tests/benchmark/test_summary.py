@@ -17,7 +17,7 @@ from genomap_core.benchmark.records import failed, to_table
 from genomap_core.benchmark.store import create_store
 from genomap_core.benchmark.summary import summarise, summary_text
 from genomap_core.benchmark.verdict import verdict
-from genomap_core.benchmark.views import costs, curves, failures, winners
+from genomap_core.benchmark.views import costs, curves, failures, paired, winners
 from genomap_core.errors import InputError
 from genomap_core.plotting.benchmark import winners_map
 
@@ -77,6 +77,24 @@ def test_models_are_compared_on_the_runs_that_all_of_them_have() -> None:
     easy = [record(r.run, 1.0) if r.seed == 1 else r for r in records]
     assert all(len(v) == 5 for v in cells(study(easy), "full", "accuracy").values.values())
     assert summarise(study(easy)).models[0].mean_score == summarise(study(records)).models[0].mean_score
+
+
+def test_two_models_are_compared_on_all_runs_that_both_have_whatever_the_others_ran() -> None:
+    """The second seed, which the forest lacks, counts between the two that have it, not in ranks and means."""
+    records = [r for r in planted(PROTOCOL) if r.model != "forest" or r.seed == 0]
+    uneven, even = summarise(study(records)), summarise(study(planted(PROTOCOL)))
+    both, alike = ({c.other: c for c in found.comparisons} for found in (uneven, even))
+    assert {m: c.n_runs for m, c in both.items()} == {"logistic": 80, "genomap_random": 80, "forest": 40}
+    assert uneven.n_runs_compared == 40
+    assert both["logistic"].difference == alike["logistic"].difference
+    one_seed = summarise(study([r for r in records if r.seed == 0]))
+    assert both["forest"].difference == {c.other: c for c in one_seed.comparisons}["forest"].difference
+    assert [m.mean_score for m in uneven.models] == [m.mean_score for m in one_seed.models]
+    assert "folds that every model was given" in summary_text(uneven)
+    pair = paired(study(records), "full", "balanced_accuracy", "logistic", "genomap")
+    assert set(pair["runs"]) == {10}
+    mirrored = paired(study(records), "full", "brier", "genomap", "logistic")
+    assert (mirrored["difference"] > 0).sum() == len(mirrored)
 
 
 def test_without_an_effect_of_the_layout_the_verdict_says_so() -> None:
