@@ -54,10 +54,9 @@ def layout_effects(study: StudyRecords, metric: str) -> tuple[LayoutEffect, ...]
     """Of every condition under which both networks ran to their end on some set; none without the control."""
     if not {REFERENCE, CONTROL} <= set(study.table["model"]):
         return ()
-    both = study.filtered(models=[REFERENCE, CONTROL])
     found = []
-    for condition in conditions_of(both):
-        pairs = paired(both, condition, metric, REFERENCE, CONTROL)
+    for condition in conditions_of(study):
+        pairs = paired(study, condition, metric, REFERENCE, CONTROL)
         if len(pairs):
             found.append((condition, pairs["difference"].to_numpy(float), len(pairs), int(pairs["runs"].sum())))
     corrected = st.holm(np.array([st.mean_p(differences) for _, differences, _, _ in found]))

@@ -79,8 +79,8 @@ class Look:
         """Every model on every set."""
         return (
             "Scores on every data set",
-            f"Mean {self.metric_title} over seeds and folds. Lines: 95 % intervals that respect that training sets "
-            "overlap (corrected resampled t).",
+            f"Mean {self.metric_title} over the folds that every model was given. Lines: 95 % intervals that respect "
+            "that training sets overlap (corrected resampled t).",
             self._once("scores picture", lambda: set_scores_figure(self.scores(), self.titles, self.metric_title)),
         )
 

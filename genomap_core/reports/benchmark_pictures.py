@@ -64,8 +64,8 @@ def rank_pictures(summary: Summary, titles: dict[str, str]) -> list[Picture]:
         ),
         (
             "Differences",
-            f"{titles[summary.reference]} minus each other model: mean over the data sets with its 95 % t interval; "
-            f"right of zero, {titles[summary.reference]} is better.",
+            f"{titles[summary.reference]} minus each other model, on the folds both ran: mean over the data sets with "
+            f"its 95 % t interval; right of zero, {titles[summary.reference]} is better.",
             plots.difference_intervals(rows, titles, name),
         ),
     ]

@@ -75,7 +75,7 @@ def _verdict(look: Look) -> None:
 def _sets(look: Look) -> None:
     show(look.scores_picture(), "scores")
     st.dataframe(look.scores_table(), hide_index=True)
-    caption("Mean over seeds and folds with its 95 % interval.")
+    caption("Mean over the folds that every model was given, with its 95 % interval.")
     names = [m for m in look.titles if m in look.cells.models]
     if len(names) < 2:
         return
