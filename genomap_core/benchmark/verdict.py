@@ -7,7 +7,7 @@ import math
 from genomap_core.benchmark.cells import signed
 from genomap_core.benchmark.layout_effect import LayoutEffect, Meaning
 from genomap_core.benchmark.models import BASELINES, REFERENCE
-from genomap_core.benchmark.summary import ModelSummary, Summary
+from genomap_core.benchmark.summary import Comparison, ModelSummary, Summary
 from genomap_core.data.message import plural
 
 METRIC_TITLES = {
@@ -51,7 +51,7 @@ def verdict(summary: Summary) -> list[str]:
     if summary.layout:
         sentences.append(_layout(summary.layout, summary.condition))
     if REFERENCE in by_name and any(b in by_name for b in BASELINES):
-        sentences.append(_baselines(by_name, summary.metric))
+        sentences.append(_baselines(by_name, summary))
     return sentences
 
 
@@ -62,7 +62,11 @@ def _best(summary: Summary) -> str:
     if not rest:
         return f"{best.title} on {where}."
     close = [m.title for m in rest if m.mean_rank - best.mean_rank <= summary.critical_difference]
-    told = f"Not told apart from it: {', '.join(close)}." if close else "It differs from every other model."
+    told = (
+        f"By their ranks not told apart from it (Nemenyi): {', '.join(close)}."
+        if close
+        else "It differs from every other model."
+    )
     return f"On {where}, {best.title} has the best mean rank ({best.mean_rank:.2f} of {len(summary.models)}). {told}"
 
 
@@ -81,20 +85,27 @@ def _layout(effects: tuple[LayoutEffect, ...], condition: str) -> str:
     return f"{told} Elsewhere {elsewhere}. (p: t-test over the sets, corrected by Holm over the conditions.)"
 
 
-def _figures(effect: LayoutEffect) -> str:
-    found = effect.difference
-    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {effect.p:.2g}"
+def _figures(compared: LayoutEffect | Comparison) -> str:
+    found = compared.difference
+    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {compared.p:.2g}"
 
 
-def _baselines(by_name: dict[str, ModelSummary], metric: str) -> str:
+def _baselines(by_name: dict[str, ModelSummary], summary: Summary) -> str:
     present = [by_name[b] for b in BASELINES if b in by_name and not math.isnan(by_name[b].mean_score)]
     mine = by_name[REFERENCE]
     if not present:
         return f"{mine.title} has no baseline that ran to compare with."
-    sign = signed(metric)
+    sign = signed(summary.metric)
     best = max(present, key=lambda m: sign * m.mean_score)
     behind = sign * mine.mean_score < sign * best.mean_score
+    told = (
+        f"Mean {METRIC_TITLES[summary.metric]} of {mine.title} is {mine.mean_score:.3f}, "
+        f"{'worse' if behind else 'not worse'} than that of the best baseline ({best.title}, {best.mean_score:.3f})."
+    )
+    pair = next(c for c in summary.comparisons if c.other == best.model)
+    if math.isnan(pair.difference.low):
+        return told
     return (
-        f"Mean {METRIC_TITLES[metric]} of {mine.title} is {mine.mean_score:.3f}, {'worse' if behind else 'not worse'} "
-        f"than that of the best baseline ({best.title}, {best.mean_score:.3f})."
+        f"{told} Set by set the difference (positive: better) is {_figures(pair)} "
+        "(Wilcoxon's, corrected by Holm over the models)."
     )

@@ -118,6 +118,25 @@ def test_the_verdict_names_winner_layout_and_best_baseline(whole: StudyRecords) 
     assert ", worse than that of the best baseline" in verdict(worse)[2]
 
 
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "brier"])
+def test_the_verdict_sets_the_paired_difference_beside_the_ranks(whole: StudyRecords, metric: str) -> None:
+    """Nemenyi's test of ranks is blunt: what it doesn't tell apart, the differences set by set may."""
+    found = summarise(whole, metric=metric)
+    ranks, _, baseline = verdict(found)
+    assert "By their ranks not told apart from it (Nemenyi): " in ranks
+    pair = next(c for c in found.comparisons if c.other == "logistic")
+    assert pair.difference.low > 0
+    assert f"(positive: better) is {pair.difference.mean:+.4f} [{pair.difference.low:+.4f}, " in baseline
+    assert f"p = {pair.p:.2g} (Wilcoxon's" in baseline
+
+
+def test_one_set_has_no_interval_to_say(whole: StudyRecords) -> None:
+    alone = verdict(summarise(whole.filtered([whole.table["dataset"].iloc[0]])))[2]
+    assert alone.endswith(").")
+    assert "nan" not in alone
+    assert "positive: better" not in alone
+
+
 def test_a_curve_holds_each_set_with_interval_and_the_mean_over_the_sets(whole: StudyRecords) -> None:
     found = curves(whole, {"full": 0, "noise-50": 50, "noise-150": 150}, "accuracy")
     mean = found[(found["dataset"] == "") & (found["model"] == "genomap")].set_index("x")["mean"]
