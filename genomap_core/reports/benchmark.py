@@ -13,7 +13,7 @@ from markupsafe import Markup
 from genomap_core.benchmark import cells as cell_tables
 from genomap_core.benchmark import views
 from genomap_core.benchmark.models import title_of
-from genomap_core.benchmark.reading import StudyRecords
+from genomap_core.benchmark.reading import StudyRecords, conditions_of
 from genomap_core.benchmark.records import STATUSES, versions_of
 from genomap_core.benchmark.summary import summarise
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, verdict
@@ -112,7 +112,7 @@ def _facts(study: StudyRecords) -> dict[str, Any]:
         "source": study.source.name,
         "runs": len(table),
         "ok": int((table["status"] == "ok").sum()),
-        "conditions": [condition_title(c) for c in dict.fromkeys(table["condition"])],
+        "conditions": [condition_title(c) for c in conditions_of(study)],
         "seeds": sorted(set(table["seed"])),
         "machines": sorted(set(table["machine"]) - {""}),
         "versions": [", ".join(f"{k} {v}" for k, v in found.items()) for found in versions_of(table) if found],

@@ -14,8 +14,10 @@ import plotly.graph_objects as go
 import pytest
 from made_up_study import MODELS, PROTOCOL, planted, study
 
+from genomap_core.benchmark.reading import conditions_of
 from genomap_core.benchmark.records import failed
 from genomap_core.benchmark.summary import title_in
+from genomap_core.benchmark.verdict import condition_title
 from genomap_core.errors import InputError
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.research_use import RESEARCH_USE
@@ -84,6 +86,22 @@ def test_the_page_says_what_a_reader_must_know(page: str) -> None:
     assert "Limits of a run: 8,000 MB, 60 s." in text
     for name in ("arcene", "SELDI", "15 repeated measurements a mouse"):
         assert name in text
+
+
+def test_the_first_paragraph_says_what_the_layout_does(page: str) -> None:
+    first = re.search(r'<p id="verdict">(.*?)</p>', page, re.DOTALL)
+    assert first is not None
+    assert "has the best mean rank" in first[1]
+    assert "the layout matters" in first[1]
+    assert re.findall(r"<p[^>]*>", page)[:2] == ['<p class="notice">', '<p id="verdict">']
+
+
+def test_conditions_stand_in_the_order_of_their_strength() -> None:
+    shuffled = study(planted(PROTOCOL)[::-1])
+    listed = re.search(r"Conditions: (.*?)\. A failure", render_report(shuffled), re.DOTALL)
+    assert listed is not None
+    assert listed[1] == ", ".join(condition_title(c) for c in conditions_of(shuffled))
+    assert listed[1].startswith("undisturbed, ")
 
 
 def test_every_data_set_has_its_own_panels(page: str) -> None:
