@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genomap_core.workflows import genomap, samples
-from genomap_core.workflows.genomap import GenomapConfig, fit_genomap
-from genomap_core.workflows.ready import PATH, ready_dataset, ready_layout
-from genomap_core.workflows.samples import DEFAULT_SAMPLE, FOLDER, load_sample
+from genomap_core.workflows.cohorts import samples
+from genomap_core.workflows.cohorts.precomputed import PATH, ready_dataset, ready_layout
+from genomap_core.workflows.cohorts.samples import DEFAULT_SAMPLE, FOLDER, load_sample
+from genomap_core.workflows.tabular import genomap
+from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
 
 SOURCE = FOLDER / f"{DEFAULT_SAMPLE}.csv"
 
