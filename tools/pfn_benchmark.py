@@ -115,7 +115,7 @@ def wide(data: Dataset) -> Line:
 
     with measure() as used:
         found = compare(data, CompareConfig(models=("pfn",)))
-    ways = ", ".join(dict.fromkeys(found.run("pfn").selections))
+    ways = ", ".join(dict.fromkeys(found.run("pfn").facts["selections"]))
     size = f"{data.n_samples} x {data.n_features:,}"
     return Line(f"pfn, five folds, {size} (narrowed by {ways})", used.seconds, 1, used.peak_mb, 60)
 

@@ -39,8 +39,8 @@ def origin(found: CompareResult | None = None, **more: str) -> dict[str, str]:
         facts["Cohort (SHA-256)"] = found.digest
         facts["Comparison"] = f"{found.config.n_folds} folds, seed {found.config.seed}"
         for run in found.runs:
-            if run.weights_sha256:
-                facts[f"Weights of {run.label} (SHA-256)"] = f"{run.weights_sha256}; licence {run.licence}"
+            if digest := run.facts.get("weights_sha256"):
+                facts[f"Weights of {run.label} (SHA-256)"] = f"{digest}; licence {run.facts.get('licence', '')}"
     return facts | more
 
 

@@ -197,7 +197,7 @@ def _downloads(session: Session, found: CompareResult) -> None:
     def table() -> bytes:
         rows: list[dict[str, object]] = [
             {"model": r.label, "status": r.status, "message": r.message, "fit_seconds": r.fit_seconds, "inputs": r.note}
-            | {"weights_sha256": r.weights_sha256, "licence": r.licence}
+            | {key: r.facts.get(key, "") for key in ("weights_sha256", "licence")}
             | {f"{m}{suffix}": getattr(s, part) for m, s in found.scores.get(r.name, {}).items()
                for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"))}
             for r in found.runs

@@ -64,7 +64,8 @@ def panel(session: Session, found: Comparison) -> None:
 def _panel(session: Session, found: Comparison) -> None:
     r, cohort = found.result, found.cohort(session)
     run = r.runs[0]
-    if run.fold_of_row is None or run.types is None:
+    fold_of_row = r.arrays.get("fold_of_row")
+    if fold_of_row is None or "types" not in run.values:
         st.info("This comparison kept no networks: compare again to look at patients.", icon=":material/info:")
         return
     a, b = st.columns(2)
@@ -75,7 +76,7 @@ def _panel(session: Session, found: Comparison) -> None:
         format_func=lambda i: f"{ids[i]} ({r.classes[r.y[i]]})",
         key=f"fusion-row-{r.digest[:8]}",
     )
-    spec = {"folder": str(found.folder), "row": int(row), "fold": int(run.fold_of_row[row])}
+    spec = {"folder": str(found.folder), "row": int(row), "fold": int(fold_of_row[row])}
     with st.spinner("Asking the network ..."):
         about, seen = session.remember(
             ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
@@ -92,7 +93,7 @@ def _panel(session: Session, found: Comparison) -> None:
         why, parts = session.remember(
             ("fusion-why", spec["folder"], row, target),
             lambda: warm().call(
-                f"{_VIEW}:explain", spec | {"target": int(target)}, {"fold_of_row": run.fold_of_row}, timeout=300
+                f"{_VIEW}:explain", spec | {"target": int(target)}, {"fold_of_row": fold_of_row}, timeout=300
             ),
         )
     _answer(found, int(row), seen, parts)

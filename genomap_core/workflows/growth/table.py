@@ -26,13 +26,14 @@ def title(name: str) -> str:
 
 def score_rows(result: GrowthResult) -> list[dict[str, str]]:
     """One row a network: scores with 95 % intervals, and what it costs."""
-    first = {run.name: run for run in reversed(result.runs) if run.share == result.runs[0].share}
+    share = result.runs[0].facts.get("share")
+    first = {run.facts.get("network"): run for run in reversed(result.runs) if run.facts.get("share") == share}
     rows = []
     for name, scores in result.scores.items():
         row = {"Network": title(name)} | {words: str(scores[key]) for key, words in TITLES.items()}
         run = first.get(name)
         row["Parameters"] = f"{run.parameters:,}" if run else ""
-        row["Images/s"] = f"{run.images_per_second:.0f}" if run else ""
+        row["Images/s"] = f"{len(result.y) / max(run.predict_seconds, 1e-9):.0f}" if run else ""
         row["Training s"] = f"{run.fit_seconds:.0f}" if run else ""
         rows.append(row)
     return rows
