@@ -11,11 +11,6 @@ from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapResult
 
 
-def score_words(score: Score, digits: int = 3) -> str:
-    """A figure with its interval."""
-    return f"{score.value:.{digits}f} ({score.low:.{digits}f} to {score.high:.{digits}f})"
-
-
 def share_words(score: Score) -> str:
     """A share with its interval, in percent; "-" where nothing was counted."""
     return "-" if score.value != score.value else f"{score.value:.0%} ({score.low:.0%} to {score.high:.0%})"

@@ -131,13 +131,11 @@ def _table(found: CompareResult) -> None:
     for run in found.runs:
         scores = found.scores.get(run.name, {})
         difference = found.differences.get((run.name, "logistic"))
-        cells = {METRICS[m]: f"{s.value:.3f} ({s.low:.3f}-{s.high:.3f})" for m, s in scores.items()}
+        cells = {METRICS[m]: str(s) for m, s in scores.items()}
         rows.append(
             {"model": run.label, **cells}
             | {
-                "balanced accuracy minus logistic regression": ""
-                if difference is None
-                else f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})",
+                "balanced accuracy minus logistic regression": "" if difference is None else f"{difference:+.3f}",
                 "fit s": round(run.fit_seconds, 1),
                 "predict s": round(run.predict_seconds, 2),
                 "memory MB": round(run.peak_mb),

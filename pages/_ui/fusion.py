@@ -18,12 +18,13 @@ from genomap_core.jobs import Job
 from genomap_core.plotting import interaction_heatmap, probability_bars, score_intervals, type_heatmap
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
+from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.fusion.compare import FusionCompareConfig
 from genomap_core.workflows.fusion.data import without_images
 from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.table import TITLES, gain_rows, heading, name_of, report, score_rows
+from genomap_core.workflows.fusion.table import gain_rows, heading, name_of, report, score_rows
 from genomap_core.workflows.fusion.verdict import images_used, verdict
 from pages._ui import jobs as job_panel
 from pages._ui.gene_map import MapData, Overlay, gene_map
@@ -338,7 +339,7 @@ def result(found: Comparison) -> None:
     st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(s) for s in rest), icon=":material/balance:")
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs]
     st.plotly_chart(
-        score_intervals([(n, s.value, s.low, s.high) for n, s in scores], TITLES[METRIC], 1 / len(r.classes)),
+        score_intervals([(n, s.value, s.low, s.high) for n, s in scores], METRICS[METRIC], 1 / len(r.classes)),
         key="fusion_scores",
         alt="Balanced accuracy of every network, control and linear model",
     )

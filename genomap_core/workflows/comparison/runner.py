@@ -216,7 +216,7 @@ def _kept(path: Path, made_of: Mapping[str, Any]) -> Run | None:
 
 
 def _run(entry: Entry, splits: Sequence[Fold], tell: Callable[[int, Progress], None]) -> Run:
-    clock, values, facts = Clock(), dict[str, np.ndarray](), dict[str, Any]()
+    clock, values, facts = Clock(), dict[str, np.ndarray](), {"label": entry.title}
     n_rows = 1 + max(int(fold.test.max()) for fold in splits)
     status, message, from_outside = "ok", "", []
 

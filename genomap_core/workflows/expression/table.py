@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from genomap_core.workflows.comparison.words import markdown
+from genomap_core.workflows.comparison.words import failure, markdown
 from genomap_core.workflows.expression.compare import TITLES
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.verdict import verdict
@@ -16,7 +16,7 @@ def run_rows(result: ExpressionResult, cohort: str) -> list[dict[str, str]]:
     return [
         {
             "Run": TITLES[run.name],
-            "Mean r": str(result.mean_r[cohort][run.name]),
+            "Mean r": str(result.mean_r[cohort][run.name]) if run.status == "ok" else failure(run),
             "First, minus it": str(result.lead[cohort][run.name]) if run.name in result.lead[cohort] else "",
             "Parameters": f"{run.parameters:,}",
             "Training s": f"{run.fit_seconds:.0f}",

@@ -20,7 +20,7 @@ def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, .
         f"{TITLES[result.champion.name]}: {counts['n_predicted']:,} of {counts['n_genes']:,} genes are predicted "
         "(r > 0, ahead of the same network with random weights, FDR below .2), "
         f"{counts['n_permutation_fdr_below_0.05']:,} against permutations (FDR below .05); {counts['n_strong']:,} have "
-        f"r above .4. Mean r {_score(result.mean_r[cohort][result.champion.name])}."
+        f"r above .4. Mean r {result.mean_r[cohort][result.champion.name]}."
     ]
     if result.mean_r[cohort][result.champion.name].low <= 0:
         said.append("On average nothing is predicted: whatever it is ahead of predicts nothing either.")
@@ -44,17 +44,17 @@ def _comparisons(result: ExpressionResult, cohort: str, ahead: int | float) -> l
         said.append(_against("the head that predicts the genomap", leads["map"]))
     if "exchanged" in leads:
         word = "falls, as it must" if leads["exchanged"].low > 0 else "does NOT fall: what is shown above may be chance"
-        control = _score(result.mean_r[cohort]["exchanged"])
+        control = result.mean_r[cohort]["exchanged"]
         said.append(f"Trained on the expression of other patients it {word} (mean r {control}).")
     return said
 
 
 def _against(other: str, lead: Score) -> str:
     if lead.low > 0:
-        return f"It is ahead of {other}: mean r {_signed(lead)}."
+        return f"It is ahead of {other}: mean r {lead:+.3f}."
     if lead.high < 0:
-        return f"It is behind {other}: mean r {_signed(lead)}."
-    return f"No difference to {other} can be claimed: mean r {_signed(lead)}."
+        return f"It is behind {other}: mean r {lead:+.3f}."
+    return f"No difference to {other} can be claimed: mean r {lead:+.3f}."
 
 
 def _caution(result: ExpressionResult) -> str:
@@ -68,11 +68,3 @@ def _caution(result: ExpressionResult) -> str:
     if folds == 2:
         text += " Two folds: each model learned from half of the groups."
     return text
-
-
-def _score(s: Score) -> str:
-    return f"{s.value:.3f} ({s.low:.3f} to {s.high:.3f})"
-
-
-def _signed(s: Score) -> str:
-    return f"{s.value:+.3f} ({s.low:+.3f} to {s.high:+.3f})"

@@ -8,25 +8,20 @@ import numpy as np
 
 from genomap_core.data.images.networks import BACKBONES
 from genomap_core.plotting.research_use import RESEARCH_USE
-from genomap_core.workflows.comparison.words import markdown
+from genomap_core.workflows.comparison.scores import METRICS
+from genomap_core.workflows.comparison.words import failure, markdown, score_cells
 from genomap_core.workflows.fusion.controls import title
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.verdict import verdict
 
-TITLES = {
-    "balanced_accuracy": "Balanced accuracy",
-    "roc_auc": "ROC-AUC",
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro F1",
-    "brier": "Brier score",
-}
+COLUMNS = ("balanced_accuracy", "roc_auc", "accuracy", "macro_f1", "brier")
 
 
 def score_rows(result: FusionResult) -> list[dict[str, str]]:
     """One row a run: scores with 95 % intervals, and what it costs."""
     return [
         {"Run": name_of(result, run.name)}
-        | {words: str(result.scores[run.name][key]) for key, words in TITLES.items()}
+        | (score_cells(result.scores[run.name], COLUMNS) if run.status == "ok" else {METRICS[COLUMNS[0]]: failure(run)})
         | {"Parameters": f"{run.parameters:,}", "Training s": f"{run.fit_seconds:.0f}"}
         for run in result.runs
     ]
@@ -36,7 +31,7 @@ def gain_rows(result: FusionResult) -> list[dict[str, str]]:
     """What the first run leads each other by: an interval off zero is a difference."""
     first = name_of(result, result.champion)
     return [
-        {f"{first}, minus": name_of(result, name)} | {TITLES[key]: str(s) for key, s in row.items()}
+        {f"{first}, minus": name_of(result, name)} | {METRICS[key]: str(s) for key, s in row.items()}
         for name, row in result.gain.items()
     ]
 

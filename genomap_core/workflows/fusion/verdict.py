@@ -64,10 +64,6 @@ def _behind(result: FusionResult, name: str) -> bool:
     return _difference(result, name).high < 0 and not _few_groups(result)
 
 
-def _signed(score: Score) -> str:
-    return f"{score.value:+.3f} ({score.low:+.3f} to {score.high:+.3f})"
-
-
 def _level(result: FusionResult) -> str:
     score = result.scores[result.champion][_METRIC]
     chance = 1 / len(result.classes)
@@ -85,7 +81,7 @@ def _gain_of_fusion(result: FusionResult) -> list[str]:
     found = [name for name in _SINGLES if name in result.gain]
     if len(found) < len(_SINGLES):
         return ["Images alone and omics alone were not both run: a gain of fusion can't be judged."]
-    parts = ", ".join(f"{_signed(_difference(result, n))} over {title(n).lower()}" for n in found)
+    parts = ", ".join(f"{_difference(result, n):+.3f} over {title(n).lower()}" for n in found)
     if gain_is_real(result):
         return [f"The gain of fusion is real: {parts}; the controls fall."]
     ahead = [n for n in found if _ahead(result, n)]
@@ -110,7 +106,7 @@ def _gain_of_types(result: FusionResult) -> list[str]:
     if not rivals:
         return []
     best = max(rivals, key=lambda n: result.scores[n][_METRIC].value)
-    listed = ", ".join(f"{_signed(_difference(result, n))} over {title(n)}" for n in rivals)
+    listed = ", ".join(f"{_difference(result, n):+.3f} over {title(n)}" for n in rivals)
     if gain_is_real(result):
         return [f"The gain of joining the omics types is real: {listed}; the control falls."]
     if _behind(result, best):
@@ -128,7 +124,7 @@ def _controls(result: FusionResult) -> list[str]:
             end = "" if fallen else f": no use of the {what} is shown"
             said.append(
                 f"With the {what} of other patients it {word}{end} "
-                f"(what the right ones are worth: {_signed(_difference(result, name))})."
+                f"(what the right ones are worth: {_difference(result, name):+.3f})."
             )
     return said
 
@@ -138,10 +134,10 @@ def _layout(result: FusionResult) -> list[str]:
         return []
     score = _difference(result, "shuffled_layout")
     if _ahead(result, "shuffled_layout"):
-        return [f"Placing related features side by side helps: {_signed(score)} over features placed at random."]
+        return [f"Placing related features side by side helps: {score:+.3f} over features placed at random."]
     if _behind(result, "shuffled_layout"):
-        return [f"Features placed at random do better: {_signed(score)}."]
-    return [f"No difference between the layout and features placed at random can be claimed: {_signed(score)}."]
+        return [f"Features placed at random do better: {score:+.3f}."]
+    return [f"No difference between the layout and features placed at random can be claimed: {score:+.3f}."]
 
 
 def _others(result: FusionResult) -> list[str]:
@@ -150,11 +146,11 @@ def _others(result: FusionResult) -> list[str]:
     for name in (n for n in names if n in result.gain):
         words = f"“{title(name)}”"
         if _ahead(result, name):
-            said.append(f"It is ahead of {words}: {_signed(_difference(result, name))}.")
+            said.append(f"It is ahead of {words}: {_difference(result, name):+.3f}.")
         elif _behind(result, name):
-            said.append(f"It is behind {words}: {_signed(_difference(result, name))}.")
+            said.append(f"It is behind {words}: {_difference(result, name):+.3f}.")
         else:
-            said.append(f"No difference from {words} can be claimed: {_signed(_difference(result, name))}.")
+            said.append(f"No difference from {words} can be claimed: {_difference(result, name):+.3f}.")
     return said
 
 
