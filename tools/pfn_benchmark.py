@@ -23,7 +23,7 @@ import numpy as np
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.simulated.tables import ExpressionConfig, expression_cohort
-from genomap_core.workflows.comparison.resources import measure
+from genomap_core.workflows.comparison.runner import measure
 
 PATIENT = "genomap_core.workflows.tabular.patient"
 ROWS = 17

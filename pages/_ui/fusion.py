@@ -24,8 +24,7 @@ from genomap_core.workflows.fusion.data import without_images
 from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.table import gain_rows, heading, name_of, report, score_rows
-from genomap_core.workflows.fusion.verdict import images_used, verdict
+from genomap_core.workflows.fusion.words import gain_rows, heading, images_used, name_of, report, score_rows, verdict
 from pages._ui import jobs as job_panel
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging

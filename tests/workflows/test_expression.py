@@ -23,9 +23,8 @@ from genomap_core.workflows.expression.compare import (
 from genomap_core.workflows.expression.jobs import compare_config, compare_task, train_task
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.statistics import GeneStatistics
-from genomap_core.workflows.expression.table import count_rows, gene_rows, report, run_rows
-from genomap_core.workflows.expression.verdict import verdict
 from genomap_core.workflows.expression.view import attribute, gene_modules
+from genomap_core.workflows.expression.words import count_rows, gene_rows, report, run_rows, verdict
 from tools.expression_table import main
 
 QUICK = ExpressionCompareConfig(n_folds=3, n_permutations=99, training=TINY)

@@ -21,8 +21,7 @@ from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_f
 from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, only_type, parts_of, permute_within, planned
 from genomap_core.workflows.fusion.jobs import compare_task, train_task
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.table import report
-from genomap_core.workflows.fusion.verdict import gain_is_real, images_used, verdict
+from genomap_core.workflows.fusion.words import gain_is_real, images_used, report, verdict
 from tools.fusion_table import main
 
 SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=15, n_seeds=1, device="cpu")

@@ -9,7 +9,7 @@ from genomap_core.io.images.cohort import ImagingOptions, read_imaging_cohort
 from genomap_core.workflows.fusion import view as fusion_view
 from genomap_core.workflows.fusion.samples import ARCHIVE, COMPARED, as_archive, load_fusion_sample
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.verdict import gain_is_real, verdict
+from genomap_core.workflows.fusion.words import gain_is_real, verdict
 
 QUIET, TEXTURAL, MOLECULAR, CONCORDANT = range(4)
 

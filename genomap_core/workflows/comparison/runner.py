@@ -10,6 +10,8 @@ The policy, the same for tables, images with omics, expression and growth:
 from __future__ import annotations
 
 import json
+import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,11 +21,43 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from genomap_core.errors import GenomapError, InputError
 from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.comparison.resources import measure
 from genomap_core.workflows.comparison.store import read_run, write_run
+
+
+@dataclass(slots=True)
+class Measured:
+    """Filled when the block ends."""
+
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+    """Growth of the resident memory above the start of the block, in MB; sampled every 20 ms."""
+
+
+@contextmanager
+def measure() -> Iterator[Measured]:
+    """``with measure() as m: ...`` then read ``m.seconds`` and ``m.peak_mb``."""
+    process, done, measured = psutil.Process(), threading.Event(), Measured()
+    base = peak = process.memory_info().rss
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    start = time.perf_counter()
+    try:
+        yield measured
+    finally:
+        measured.seconds = time.perf_counter() - start
+        done.set()
+        watcher.join()
+        measured.peak_mb = max(peak, process.memory_info().rss) / 1e6 - base / 1e6
 
 
 @dataclass(frozen=True, eq=False)

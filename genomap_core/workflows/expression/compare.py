@@ -14,9 +14,9 @@ from genomap_core.data.images.networks import HEADS, ExpressionConfig
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, fold_file, run_entries
-from genomap_core.workflows.expression.correlations import rows_of_each
 from genomap_core.workflows.expression.linear import image_features, ridge_predict
 from genomap_core.workflows.expression.result import ExpressionResult, summarise
+from genomap_core.workflows.expression.statistics import rows_of_each
 from genomap_core.workflows.fusion.controls import permute_within
 
 

@@ -18,8 +18,7 @@ from genomap_core.workflows.comparison.result import Comparison, Table, scores_o
 from genomap_core.workflows.comparison.runner import Run, find_run, first_answer
 from genomap_core.workflows.comparison.scores import Score, resample_patients
 from genomap_core.workflows.comparison.store import read_run
-from genomap_core.workflows.expression.correlations import centred, pearson_each
-from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics
+from genomap_core.workflows.expression.statistics import GeneStatistics, centred, gene_statistics, pearson_each
 
 _ARRAYS = ("truth", "cohort", "within", "fold_of_row", "cells")
 _FACTS = ("unit", "genes", "sample_ids", "cohort_names", "grid", "n_units")

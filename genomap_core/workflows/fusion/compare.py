@@ -16,7 +16,7 @@ from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, fold_file, run_entries
 from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, logistic_proba, parts_of, planned, title
 from genomap_core.workflows.fusion.scores import FusionResult, summarise
-from genomap_core.workflows.fusion.verdict import verdict
+from genomap_core.workflows.fusion.words import verdict
 
 if TYPE_CHECKING:
     from genomap_core.training.fusion import FusionClassifier, FusionConfig

@@ -1,8 +1,15 @@
-"""A comparison of fusion networks in plain sentences: what its figures allow to be said, and no more."""
+"""A comparison of fusion networks in words: what its figures allow to be said, and no more; and its tables."""
 
 from __future__ import annotations
 
-from genomap_core.workflows.comparison.scores import Score
+from collections.abc import Sequence
+
+import numpy as np
+
+from genomap_core.data.images.networks import BACKBONES
+from genomap_core.plotting.research_use import RESEARCH_USE
+from genomap_core.workflows.comparison.scores import METRICS, Score
+from genomap_core.workflows.comparison.words import failure, markdown, score_cells
 from genomap_core.workflows.fusion.controls import TYPE, title
 from genomap_core.workflows.fusion.scores import FusionResult
 
@@ -167,4 +174,51 @@ def _caution(result: FusionResult) -> str:
     return (
         f"Intervals come from resampling {units}; they hold neither the chance of training nor that of other folds. "
         f"{len(result.gain)} comparisons were made without correction."
+    )
+
+
+COLUMNS = ("balanced_accuracy", "roc_auc", "accuracy", "macro_f1", "brier")
+
+
+def score_rows(result: FusionResult) -> list[dict[str, str]]:
+    """One row a run: scores with 95 % intervals, and what it costs."""
+    return [
+        {"Run": name_of(result, run.name)}
+        | (score_cells(result.scores[run.name], COLUMNS) if run.status == "ok" else {METRICS[COLUMNS[0]]: failure(run)})
+        | {"Parameters": f"{run.parameters:,}", "Training s": f"{run.fit_seconds:.0f}"}
+        for run in result.runs
+    ]
+
+
+def gain_rows(result: FusionResult) -> list[dict[str, str]]:
+    """What the first run leads each other by: an interval off zero is a difference."""
+    first = name_of(result, result.champion)
+    return [
+        {f"{first}, minus": name_of(result, name)} | {METRICS[key]: str(s) for key, s in row.items()}
+        for name, row in result.gain.items()
+    ]
+
+
+def name_of(result: FusionResult, name: str) -> str:
+    """The name of a run in this result: without images "omics only" is all types together."""
+    return "All omics types" if name == "omics" and not result.has_images else title(name)
+
+
+def report(result: FusionResult, notes: Sequence[str] = ()) -> str:
+    """Tables and verdict as Markdown."""
+    return "\n\n".join([*notes, markdown(score_rows(result)), markdown(gain_rows(result)), *verdict(result)]) + "\n"
+
+
+def heading(result: FusionResult) -> tuple[str, ...]:
+    """What a report begins with: whose it is, what was predicted, and how it was trained."""
+    counts = np.bincount(result.y, minlength=len(result.classes))
+    classes = ", ".join(f"{name} {count}" for name, count in zip(result.classes, counts, strict=True))
+    kinds = ", ".join([*(["images"] if result.has_images else []), *result.omics_names])
+    options = result.config
+    return (
+        f"# Images and omics: {result.name}",
+        RESEARCH_USE,
+        f"{len(result.y):,} patients or spots. Classes: {classes}. Data: {kinds}.",
+        f"{options['n_folds']} folds, {options['epochs']} epochs, network {BACKBONES[options['backbone']]}, seed "
+        f"{options['seed']}. In brackets: 95 % intervals.",
     )
