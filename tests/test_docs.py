@@ -68,6 +68,17 @@ def runs(module: str) -> bool:
     )
 
 
+def test_every_command_that_is_named_exists() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "genomap_core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    named = {name for page in PAGES for name in re.findall(r"(?:`|^)genomap ([a-z]+)", page.read_text(), re.MULTILINE)}
+    table = (ROOT / "docs/command-line.md").read_text().partition("\n## ")[0]
+    named |= set(re.findall(r"^\| `([a-z]+)", table, re.MULTILINE))
+    assert len(named) >= 5
+    assert not {name for name in named if not re.search(rf"\b{name}\b", shown)}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=relative)
 def test_the_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
