@@ -178,7 +178,7 @@ def test_help_is_there_at_once_and_names_every_command():
         "print(sorted({'torch', 'numpy', 'pandas', 'sklearn', 'scipy', 'streamlit'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    for command in ("inspect", "layout", "train", "predict", "explain", "report", "licences"):
+    for command in ("app", "inspect", "layout", "train", "predict", "explain", "report", "benchmark", "licences"):
         assert f"    {command} " in done.stdout
     assert done.stdout.splitlines()[-2:] == ["status 0", "[]"]
 
