@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp, CliSettingsSource, get_subcommand
 
 from genomap_core.cli.options import NOTHING, Command, Genomap
@@ -64,7 +63,7 @@ def _parse_args(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     return found
 
 
-def _complaint(problem: ErrorDetails) -> str:
+def _complaint(problem: Mapping[str, Any]) -> str:
     """One line, as the parser itself complains: the command, the argument and what is wrong with it."""
     model: type[BaseModel] = Genomap
     command, option = ["genomap"], ""
