@@ -24,7 +24,7 @@ def result() -> ExpressionResult:
 
 
 def queued(app) -> list:
-    return [j for j in jobs().list(app.session_state["session"].owner) if "expression_jobs" in j.task]
+    return [j for j in jobs().list(app.session_state["session"].owner) if "expression.jobs" in j.task]
 
 
 def table(app, column: str):
@@ -125,7 +125,9 @@ def tissue(tmp_path_factory) -> Path:
 
 
 def test_spots_are_shown_over_the_tissue_and_cohorts_apart(app, tissue, monkeypatch) -> None:
-    monkeypatch.setattr(expression_views, "COMPARED", tissue)
+    monkeypatch.setattr(
+        expression_views, "EXPRESSION", dataclasses.replace(expression_views.EXPRESSION, shipped=tissue)
+    )
     open_page(app, "expression")
     assert not app.exception
     words = texts(app)

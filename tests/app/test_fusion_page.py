@@ -17,7 +17,7 @@ from pages._ui.session import jobs
 
 
 def queued(app) -> list:
-    return [j for j in jobs().list(app.session_state["session"].owner) if "fusion_jobs" in j.task]
+    return [j for j in jobs().list(app.session_state["session"].owner) if "fusion.jobs" in j.task]
 
 
 def start(app, **values) -> None:
@@ -32,7 +32,7 @@ def submitted(monkeypatch) -> list:
     """What is asked for from now on, as options and cohort; nothing is queued."""
     asked: list = []
     monkeypatch.setattr(
-        "pages._ui.fusion.job_panel.submit",
+        "pages._ui.comparison_page.job_panel.submit",
         lambda session, task, spec, title, cohort: asked.append((spec, cohort)),
     )
     return asked

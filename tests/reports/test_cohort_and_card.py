@@ -16,6 +16,7 @@ from genomap_core.reports.document import Columns, Document, Heading, Picture, T
 from genomap_core.reports.model_card import model_card
 from genomap_core.training.bundle_header import read_header
 from genomap_core.workflows.cohorts.samples import load_sample
+from genomap_core.workflows.comparison.runner import Run
 from genomap_core.workflows.tabular.compare import CompareConfig, compare
 from genomap_core.workflows.tabular.genomap import fit_genomap
 from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, train
@@ -71,7 +72,7 @@ def test_the_cohort_report_prints(report: Document) -> None:
 
 def test_a_model_that_failed_is_a_warning(wine: Dataset) -> None:
     found = compare(wine, CompareConfig(models=("logistic",), n_folds=2))
-    failed = replace(found.runs[0], name="pfn", label="TabPFN", status="oom", message="Needs 90 GB.", proba=None)
+    failed = Run("pfn", facts={"label": "TabPFN"}, status="oom", message="Needs 90 GB.")
     document = cohort_document("x", wine, replace(found, runs=(*found.runs, failed)), fit_genomap(wine))
     assert "Warning: TabPFN gave no result: Needs 90 GB." in texts(document)
 

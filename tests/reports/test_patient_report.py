@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import genomap_core
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports import document
-from genomap_core.reports.patient import MANY, ModelAnswer, PatientReport, overlays, patient_document
+from genomap_core.reports.patient import ModelAnswer, PatientReport, patient_document
 
 HOSTILE = '<script src="https://evil.example/x.js"></script>&amp;'
 
@@ -91,20 +88,3 @@ def test_a_report_with_one_model_and_many_classes_is_written(report: PatientRepo
     one = replace(report, answers=report.answers[:1], agreement="", warnings=())
     assert document.render_html(patient_document(one)).count("<h3>") == 1
     assert document.render_pdf(patient_document(one)).startswith(b"%PDF-")
-
-
-def test_the_version_is_the_projects() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert genomap_core.__version__ == project["version"]
-
-
-def test_large_maps_show_regions_first_and_both_overlays_are_shares() -> None:
-    values = np.array([0.5, -2.0, 1.0, 0.25, 9.0])
-    kept, regions = np.arange(4), np.array([0, 1, 1, -1])
-    (features, of_features), (sums, of_regions) = overlays([{"values": values}], kept, regions)
-    assert (features.split(",")[0], sums.split(",")[0]) == ("features", "sums over regions")
-    assert of_features[0] == pytest.approx([0.25, -1.0, 0.5, 0.125])
-    assert of_regions[0] == pytest.approx([0.5, -1.0, -1.0, 0.0])  # 0.5, -2 + 1 twice, none; in shares of 1
-    many = np.arange(MANY + 1)
-    first, _ = overlays([{"values": np.zeros(MANY + 1)}], many, np.zeros(MANY + 1, int))[0]
-    assert first == sums
