@@ -11,8 +11,8 @@ import streamlit as st
 
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import InputError
-from genomap_core.workflows.expression.compare import samples as expression_samples
-from genomap_core.workflows.fusion.compare import samples as fusion_samples
+from genomap_core.workflows.expression import samples as expression_samples
+from genomap_core.workflows.fusion import samples as fusion_samples
 
 IMAGING = "imaging.npz"
 """The user's own, in the session's folder."""

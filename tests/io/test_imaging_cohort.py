@@ -12,10 +12,10 @@ from imaging_files import body, dicom, encoded, nifti, packed, png, series, tabl
 
 from genomap_core.data.images.patients import ImagingOptions, PatientImages
 from genomap_core.errors import Cancelled, InputError, RefusedError
+from genomap_core.io.images import cohort as imaging
 from genomap_core.io.images.cohort import read_imaging_cohort
 from genomap_core.io.images.matching import find_owners
-from genomap_core.io.images.raster import cohort as imaging
-from genomap_core.io.sandbox.call import call as sandbox
+from genomap_core.io.sandbox import call as sandbox
 
 SMALL = ImagingOptions(side=32)
 GOOD: dict[str, bytes | str] = {"expression.csv": table()} | {f"images/S{i}.png": png(i) for i in range(6)}

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from genomap_core.data.message import Message
 from genomap_core.data.table import OddCell, Source, Table, TextColumn
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.sandbox.call import call as sandbox
+from genomap_core.io.sandbox import call as sandbox
 from genomap_core.io.sandbox.call import run_in_child
 from genomap_core.io.sandbox.limits import FileLimits
 from genomap_core.io.sandbox.transfer import load_answer, save_answer

@@ -211,7 +211,7 @@ def test_a_visium_file_without_image_or_with_too_coarse_a_one_says_so(tmp_path):
 def test_a_slide_over_the_limit_is_refused(tmp_path, monkeypatch):
     from dataclasses import replace
 
-    from genomap_core.io.images.raster import spatial
+    from genomap_core.io.images import spatial
 
     section(tmp_path, "B1", "B", 1)
     monkeypatch.setattr(spatial, "SLIDE", replace(spatial.SLIDE, pixels=10_000))

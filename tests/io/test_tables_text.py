@@ -53,7 +53,7 @@ def test_bytes_path_and_open_file_are_alike(good, values, as_what, tmp_path):
 
 
 def test_many_pieces_read_like_one(monkeypatch, good, values):
-    from genomap_core.io.tables.read import delimited
+    from genomap_core.io.tables import delimited
 
     monkeypatch.setattr(delimited, "_PIECE_BYTES", 64)
     spoiled = good.replace("S007", "\nS007").replace("tumor", '"tumor"', 3)

@@ -12,13 +12,13 @@ from planted_expression import DRIVEN, TINY, images_and_genes, planted_expressio
 from genomap_core.data.images.expression import ExpressionOptions, expression_cohort
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import InputError
+from genomap_core.workflows.expression import compare as comparing
 from genomap_core.workflows.expression.compare import (
     ExpressionCompareConfig,
     compare_expression,
     expression_folds,
     shuffled,
 )
-from genomap_core.workflows.expression.compare import compare as comparing
 from genomap_core.workflows.expression.jobs import compare_config, compare_task, train_task
 from genomap_core.workflows.expression.result import ExpressionResult, fold_file
 from genomap_core.workflows.expression.statistics import GeneStatistics

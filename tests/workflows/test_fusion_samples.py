@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from genomap_core.data.simulated.fusion import CLASSES, SILENT_MODULE, STATE_MODULES, simulate_fusion
 from genomap_core.io.images.cohort import ImagingOptions, read_imaging_cohort
-from genomap_core.workflows.fusion.compare import view as fusion_view
+from genomap_core.workflows.fusion import view as fusion_view
 from genomap_core.workflows.fusion.samples import ARCHIVE, COMPARED, as_archive, load_fusion_sample
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.verdict import gain_is_real, verdict

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genomap_core.workflows.lessons import trained as lessons
 from genomap_core.workflows.lessons.growth import DIFFUSION, N_VALUES, RATE, growth_lesson, values
 from genomap_core.workflows.lessons.trained import METHODS, NOISE, attribution_task, lesson_cohort, map_task
-from genomap_core.workflows.lessons.trained import trained as lessons
 from genomap_core.workflows.lessons.unscramble import KINDS, collection, unscramble
 
 

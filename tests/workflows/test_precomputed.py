@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genomap_core.files import SAMPLE_DATA
 from genomap_core.workflows.cohorts import samples
 from genomap_core.workflows.cohorts.precomputed import PATH, ready_dataset, ready_layout
-from genomap_core.workflows.cohorts.samples import DEFAULT_SAMPLE, FOLDER, load_sample
+from genomap_core.workflows.cohorts.samples import DEFAULT_SAMPLE, load_sample
 from genomap_core.workflows.tabular import genomap
 from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
 
-SOURCE = FOLDER / f"{DEFAULT_SAMPLE}.csv"
+SOURCE = SAMPLE_DATA / f"{DEFAULT_SAMPLE}.csv"
 
 
 def test_it_is_the_file_and_the_layout_that_the_engine_computes(monkeypatch: pytest.MonkeyPatch) -> None:
