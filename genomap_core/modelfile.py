@@ -70,8 +70,8 @@ def _header_text(source: Path | bytes, limit: int) -> tuple[bytes, int]:
         text = source[8 : 8 + length] if length <= limit else b""
     if size < 8 or len(text) != length:
         raise RefusedError(
-            f"No sound safetensors file: its header claims {length:,} bytes, the file has {size:,} (limit {limit:,})."
-            " Only models in safetensors format are read; pickle-based files (.pkl, .pt, .joblib) never are."
+            f"Not a sound safetensors file: its header claims {length:,} bytes, the file has {size:,} (limit "
+            f"{limit:,}). Only models in safetensors format are read; pickle-based ones (.pkl, .pt, .joblib) never are."
         )
     return text, size
 
