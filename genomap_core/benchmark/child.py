@@ -41,9 +41,10 @@ def _obey(orders: dict[str, Any], tell: Callable[[str], None]) -> None:
     from genomap_core.benchmark.store import Store
     from genomap_core.benchmark.work import Settings, check_set, work
     from genomap_core.errors import InputError
+    from genomap_core.store import decode
 
     store = Store(Path(orders["store"]), {})
-    entry = Entry(**{**orders["entry"], "known": tuple(orders["entry"]["known"])})
+    entry = decode(Entry, orders["entry"])
     places = Places(*(None if p is None else Path(p) for p in orders["places"]))
     plugin_models(orders["plugin"])  # a plugin that can't be imported is a mistake of the command, not of a run
     common = {**orders["limits"], "machine": describe_machine(), "versions": json.dumps(describe_versions())}

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from genomap_core.data.schema.roles import Roles
 from genomap_core.errors import InputError
+from genomap_core.store import decode
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +137,13 @@ class Dataset:
         try:
             with np.load(path, allow_pickle=False) as f:
                 header = json.loads(f["header"].tobytes())
-                shape, roles = header.pop("sparse_shape", None), header.pop("roles", None)
+                shape = header.pop("sparse_shape", None)
                 sparse = None if shape is None else (f["data"], f["indices"], f["indptr"])
                 X = f["X"] if sparse is None else sp.csr_matrix(sparse, shape=tuple(shape))
                 arrays = {k: f[k] for k in ("y", "groups", "omics") if k in f.files}
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError) as error:
             raise InputError("The stored cohort is damaged: load its file again.") from error
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
-        return cls(X=X, **arrays, **fields, roles=None if roles is None else Roles.from_json(roles))
+        return decode(cls, {**header, **arrays, "X": X})
 
 
 def _parts(X: Any) -> dict[str, np.ndarray]:

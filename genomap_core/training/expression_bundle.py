@@ -13,6 +13,7 @@ from genomap_core.data.images.networks import ExpressionConfig
 from genomap_core.errors import BundleError
 from genomap_core.layout import Layout
 from genomap_core.models.expression import ExpressionNet
+from genomap_core.store import decode
 from genomap_core.training.bundle_fields import arrays_under, opened, weights_of, with_weights, write_fields
 from genomap_core.training.expression import ExpressionRegressor, ExpressionScaling
 from genomap_core.training.fusion_inputs import FusionScaling
@@ -70,7 +71,7 @@ def load_expression(source: str | Path | bytes, device: str = "cpu") -> Expressi
 
 
 def _model(header: dict[str, Any], arrays: Mapping[str, np.ndarray], device: str) -> ExpressionRegressor:
-    model = ExpressionRegressor(replace(ExpressionConfig(**header["config"]), device=device))
+    model = ExpressionRegressor(replace(decode(ExpressionConfig, header["config"]), device=device))
     for name in _NAMES:
         setattr(model, f"{name}_", tuple(header[name]))
     for name in _LAYOUTS:

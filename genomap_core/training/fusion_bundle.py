@@ -12,6 +12,7 @@ import numpy as np
 from genomap_core.errors import BundleError
 from genomap_core.layout import Layout
 from genomap_core.models.fusion import build_fusion
+from genomap_core.store import decode
 from genomap_core.training.bundle_fields import arrays_under, opened, weights_of, with_weights, write_fields
 from genomap_core.training.fusion import FusionClassifier, FusionConfig
 from genomap_core.training.fusion_inputs import FusionScaling, make_canvas
@@ -69,7 +70,7 @@ def load_fusion(source: str | Path | bytes, device: str = "cpu") -> FusionBundle
 
 
 def _model(header: dict[str, Any], arrays: Mapping[str, np.ndarray], device: str) -> FusionClassifier:
-    model = FusionClassifier(replace(FusionConfig(**header["config"]), device=device))
+    model = FusionClassifier(replace(decode(FusionConfig, header["config"]), device=device))
     for name in _NAMES:
         setattr(model, f"{name}_", tuple(header[name]))
     model.layout_ = Layout.from_arrays(arrays_under("layout/", arrays), header["layout"])

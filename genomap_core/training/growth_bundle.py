@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,9 @@ from safetensors.numpy import save as save_tensors
 
 from genomap_core.errors import BundleError, GenomapError
 from genomap_core.files import USUAL, write_atomically
-from genomap_core.models.physnet import PhysicsConfig
+from genomap_core.store import decode
 from genomap_core.training.bundle_fields import read_fields, weights_of, with_weights
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining
-from genomap_core.training.growth_losses import LossWeights
 
 FORMAT, VERSION = "genomap-growth", 1
 _WRONG = "The file is no growth model of this program: choose a .safetensors file that the Growth page saved."
@@ -75,7 +74,7 @@ def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle
     header = read_fields(data, FORMAT, VERSION, _WRONG)
     try:
         tensors = load_tensors(data)
-        model = GrowthClassifier(_config(header["config"], device))
+        model = GrowthClassifier(replace(decode(GrowthTraining, header["config"]), device=device))
         model.n_classes_, model.in_channels_ = len(header["classes"]), int(header["in_channels"])
         model.history_, model.modules_ = (), ()
         for k in range(model.config.n_seeds):
@@ -93,11 +92,3 @@ def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle
             raise
         reason = str(error) if isinstance(error, GenomapError) else "its weights or options do not fit its network"
         raise BundleError(f"The model file is damaged: {reason}. Save or download it again.") from error
-
-
-def _config(values: dict[str, Any], device: str) -> GrowthTraining:
-    physics: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["physics"].items()}
-    rest = {k: v for k, v in values.items() if k not in ("physics", "losses", "device")}
-    return GrowthTraining(
-        **rest, physics=PhysicsConfig(**physics), losses=LossWeights(**values["losses"]), device=device
-    )

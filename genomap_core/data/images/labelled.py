@@ -6,11 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from genomap_core.errors import InputError
+from genomap_core.store import decode
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,5 +83,4 @@ class LabelledImages:
             header = json.loads(f["header"].tobytes())
             arrays = {k: f[k] for k in ("groups", "masks", "lengths") if k in f.files}
             images, y = f["images"].astype(np.float32), f["y"]
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
-        return cls(images=images, y=y, **arrays, **fields)
+        return decode(cls, {**header, **arrays, "images": images, "y": y})

@@ -19,6 +19,7 @@ from genomap_core.errors import Cancelled, GenomapError, InputError, ModelLimitE
 from genomap_core.files import replacing
 from genomap_core.pfn import STRATEGIES
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.store import decode
 from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.resources import measure
 from genomap_core.workflows.comparison.scores import Score, paired_difference, score_table
@@ -121,7 +122,7 @@ class CompareResult:
         with np.load(folder / "compare.npz", allow_pickle=False) as f:
             arrays = dict(f)
         return cls(
-            config=CompareConfig(**{**header["config"], "models": tuple(header["config"]["models"])}),
+            config=decode(CompareConfig, header["config"]),
             classes=tuple(header["classes"]),
             y=arrays["y"],
             fold_of_row=arrays["fold_of_row"],
@@ -156,7 +157,7 @@ def _kept_run(path: Path, about: dict[str, Any]) -> ModelRun | None:
 
 
 def _read_run(header: dict[str, Any], proba: np.ndarray | None) -> ModelRun:
-    return ModelRun(**{**header, "selections": tuple(header.get("selections", ()))}, proba=proba)
+    return decode(ModelRun, {**header, "proba": proba})
 
 
 def verdict(found: CompareResult) -> str:
@@ -345,6 +346,6 @@ def _keep(model: Any, dataset: Dataset, path: Path, config: CompareConfig) -> No
 
 def task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
     """Job: compare on ``folder/dataset.npz`` with ``spec["config"]``; the result lies in ``folder``."""
-    config = CompareConfig(**{**spec["config"], "models": tuple(spec["config"]["models"])})
+    config = decode(CompareConfig, spec["config"])
     result = compare(Dataset.load(folder / "dataset.npz"), config, folder, on_progress)
     return {"models": {r.name: r.status for r in result.runs}}
