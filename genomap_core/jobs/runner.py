@@ -13,20 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import genomap_core
 from genomap_core.jobs.files import WORKER_LOG
-from genomap_core.jobs.process import GRACE_VARIABLE, TOKEN_VARIABLE, handle_of, is_alive, kill_group, kill_marked
-
-_QUIET = {
-    "TABPFN_NO_BROWSER": "1",
-    "TABPFN_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "DO_NOT_TRACK": "1",
-    "PYTHONUNBUFFERED": "1",
-}
-PACKAGE_ROOT = Path(genomap_core.__file__).resolve().parent.parent
+from genomap_core.process import (
+    GRACE_VARIABLE,
+    TOKEN_VARIABLE,
+    handle_of,
+    is_alive,
+    kill_group,
+    kill_marked,
+    worker_environment,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +95,3 @@ class LocalRunner:
         kill_marked(token)
         if handle in self._children and self._children[handle].poll() is not None:
             del self._children[handle]
-
-
-def worker_environment() -> dict[str, str]:
-    """This process's environment, with our package importable and libraries kept from calling home.
-
-    ``-P`` goes with it: a worker's folder holds uploaded files, and none of them may be imported by its name.
-    """
-    path = os.pathsep.join([str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return os.environ | _QUIET | {"PYTHONPATH": path}

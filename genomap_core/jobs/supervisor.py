@@ -13,9 +13,9 @@ from pathlib import Path
 
 from genomap_core.jobs.files import FAULT_LOG, WORKER_LOG, read_result
 from genomap_core.jobs.ledger import Entry, Ledger
-from genomap_core.jobs.process import describe_exit, handle_of, is_alive, rss_of, rss_of_descendants
 from genomap_core.jobs.records import Status
 from genomap_core.jobs.runner import Exit, Order, Runner
+from genomap_core.process import describe_exit, handle_of, is_alive, rss_of, rss_of_descendants
 
 MAX_ATTEMPTS = 2
 """Claims of one job whose worker never came to life; then the job is lost."""
