@@ -10,3 +10,7 @@ def markdown(rows: Sequence[dict[str, str]]) -> str:
     names = list(rows[0])
     lines = [names, ["---"] * len(names), *([row.get(n, "") for n in names] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+DAMAGED = "The stored result is damaged: run the comparison again."
+"""Of a run or a result that can't be read."""

@@ -13,8 +13,9 @@ import numpy as np
 from genomap_core.data.images.expression import ExpressionCohort
 from genomap_core.files import write_atomically
 from genomap_core.layout.build import make_layout
+from genomap_core.store import load_arrays, save_arrays
 from genomap_core.workflows.comparison.scores import Score, resample_patients
-from genomap_core.workflows.comparison.store import read_run, write_run
+from genomap_core.workflows.comparison.words import DAMAGED
 from genomap_core.workflows.expression.correlations import centred, pearson_each
 from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics
 
@@ -38,12 +39,12 @@ class ExpressionRun:
     def save(self, path: Path, about: Mapping[str, Any]) -> None:
         """Write as one ``.npz``; ``about``: what the run was made of."""
         header = {k: getattr(self, k) for k in _PLAIN} | {"about": dict(about)}
-        write_run(path, header, {"predicted": self.predicted})
+        save_arrays(path, header, {"predicted": self.predicted})
 
     @classmethod
     def load(cls, path: Path) -> tuple[ExpressionRun, dict[str, Any]]:
         """Read what :meth:`save` wrote: the run, and what it was made of."""
-        header, arrays = read_run(path)
+        header, arrays = load_arrays(path, DAMAGED)
         return cls(**{k: header[k] for k in _PLAIN}, predicted=arrays["predicted"]), header["about"]
 
 
@@ -117,14 +118,14 @@ class ExpressionResult:
         for c, cohort in enumerate(self.statistics):
             for name, found in self.statistics[cohort].items():
                 arrays |= {f"{c}/{name}/{f.name}": np.asarray(getattr(found, f.name)) for f in fields(found)}
-        write_run(folder / "expression-result.npz", {}, arrays)
+        save_arrays(folder / "expression-result.npz", {}, arrays)
         write_atomically(folder / RESULT, json.dumps(header).encode())
 
     @classmethod
     def load(cls, folder: Path) -> ExpressionResult:
         """Read what :meth:`save` wrote."""
         header = json.loads((folder / RESULT).read_text())
-        _, arrays = read_run(folder / "expression-result.npz")
+        _, arrays = load_arrays(folder / "expression-result.npz", DAMAGED)
         header["runs"] = tuple(ExpressionRun.load(folder / run_file(name))[0] for name in header["runs"])
         for table in ("mean_r", "lead"):
             header[table] = {c: {k: Score(**s) for k, s in row.items()} for c, row in header[table].items()}

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.images.patients import PatientImages
+from genomap_core.store import load_arrays, save_arrays
 from genomap_core.workflows.comparison.scores import Score, lead_over_each, score_table
-from genomap_core.workflows.comparison.store import read_run, write_run
+from genomap_core.workflows.comparison.words import DAMAGED
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
 GAINS = ("balanced_accuracy", "roc_auc")
@@ -38,12 +39,12 @@ class FusionRun:
     def save(self, path: Path, about: Mapping[str, Any]) -> None:
         """Write as one ``.npz``; ``about``: what the run was made of."""
         arrays = {k: a for k in _ARRAYS if (a := getattr(self, k)) is not None}
-        write_run(path, {k: getattr(self, k) for k in _PLAIN} | {"about": dict(about)}, arrays)
+        save_arrays(path, {k: getattr(self, k) for k in _PLAIN} | {"about": dict(about)}, arrays)
 
     @classmethod
     def load(cls, path: Path) -> tuple[FusionRun, dict[str, Any]]:
         """Read what :meth:`save` wrote: the run, and what it was made of."""
-        header, arrays = read_run(path)
+        header, arrays = load_arrays(path, DAMAGED)
         fields: dict[str, Any] = {k: header[k] for k in _PLAIN} | {k: arrays.get(k) for k in _ARRAYS}
         return cls(**fields), header["about"]
 
@@ -113,15 +114,14 @@ class FusionResult:
         for table in ("scores", "gain"):
             header[table] = {m: {k: asdict(s) for k, s in row.items()} for m, row in getattr(self, table).items()}
         groups = {} if self.groups is None else {"groups": self.groups}
-        np.savez(folder / "fusion.npz", y=self.y, **groups)  # type: ignore[arg-type]
+        save_arrays(folder / "fusion.npz", {}, {"y": self.y, **groups})
         (folder / "fusion.json").write_text(json.dumps(header))
 
     @classmethod
     def load(cls, folder: Path) -> FusionResult:
         """Read what :meth:`save` wrote."""
         header = json.loads((folder / "fusion.json").read_text())
-        with np.load(folder / "fusion.npz", allow_pickle=False) as f:
-            arrays = dict(f)
+        _, arrays = load_arrays(folder / "fusion.npz", DAMAGED)
         runs = tuple(FusionRun.load(folder / run_file(name))[0] for name in header.pop("runs"))
         tables: dict[str, Any] = {
             t: {m: {k: Score(**s) for k, s in row.items()} for m, row in header.pop(t).items()}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.images.labelled import LabelledImages
+from genomap_core.store import load_arrays, save_arrays
 from genomap_core.workflows.comparison.scores import (
     Score,
     interval,
@@ -19,7 +20,7 @@ from genomap_core.workflows.comparison.scores import (
     score,
     score_table,
 )
-from genomap_core.workflows.comparison.store import read_run, write_run
+from genomap_core.workflows.comparison.words import DAMAGED
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
 ENSEMBLE = "ensemble"
@@ -53,12 +54,12 @@ class NetworkRun:
         arrays |= {f"degraded{k}": p for k, p in enumerate(self.degraded.values())}
         if self.dice is not None:
             arrays["dice"] = self.dice
-        write_run(path, header, arrays)
+        save_arrays(path, header, arrays)
 
     @classmethod
     def load(cls, path: Path) -> tuple[NetworkRun, dict[str, Any]]:
         """Read what :meth:`save` wrote: the run, and what it was made of."""
-        header, arrays = read_run(path)
+        header, arrays = load_arrays(path, DAMAGED)
         degraded = {key: arrays[f"degraded{k}"] for k, key in enumerate(header["degraded"])}
         plain = {k: header[k] for k in _PLAIN}
         return cls(**plain, proba=arrays["proba"], degraded=degraded, dice=arrays.get("dice")), header["about"]
@@ -108,16 +109,15 @@ class GrowthResult:
         for run in self.runs:
             if not (folder / run_file(run.name, run.share)).exists():
                 run.save(folder / run_file(run.name, run.share), {"digest": self.digest})
-        groups: dict[str, Any] = {} if self.groups is None else {"groups": self.groups}
-        np.savez(folder / "growth.npz", y=self.y, **groups)
+        groups = {} if self.groups is None else {"groups": self.groups}
+        save_arrays(folder / "growth.npz", {}, {"y": self.y, **groups})
         (folder / "growth.json").write_text(json.dumps(header))
 
     @classmethod
     def load(cls, folder: Path) -> GrowthResult:
         """Read what :meth:`save` wrote."""
         header = json.loads((folder / "growth.json").read_text())
-        with np.load(folder / "growth.npz", allow_pickle=False) as f:
-            arrays = dict(f)
+        _, arrays = load_arrays(folder / "growth.npz", DAMAGED)
         tables: dict[str, Any] = {
             name: {m: {k: Score(**s) for k, s in row.items()} for m, row in header[name].items()} for name in _TABLES
         }

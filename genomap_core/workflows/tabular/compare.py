@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,13 +15,13 @@ import numpy as np
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import Cancelled, GenomapError, InputError, ModelLimitError, OutOfMemoryError
-from genomap_core.files import replacing
 from genomap_core.pfn import STRATEGIES
 from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.store import decode
+from genomap_core.store import DAMAGE, decode, load_arrays, save_arrays
 from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.resources import measure
 from genomap_core.workflows.comparison.scores import Score, paired_difference, score_table
+from genomap_core.workflows.comparison.words import DAMAGED
 from genomap_core.workflows.tabular.models import MODELS, make_classifier
 
 REFERENCES = ("logistic", "genomap_random")
@@ -112,15 +111,14 @@ class CompareResult:
             "differences": [[*pair, asdict(s)] for pair, s in self.differences.items()],
         }
         (folder / "compare.json").write_text(json.dumps(header))
-        probas: dict[str, Any] = {f"proba_{r.name}": r.proba for r in self.runs if r.proba is not None}
-        np.savez(folder / "compare.npz", y=self.y, fold_of_row=self.fold_of_row, **probas)
+        probas = {f"proba_{r.name}": r.proba for r in self.runs if r.proba is not None}
+        save_arrays(folder / "compare.npz", {}, {"y": self.y, "fold_of_row": self.fold_of_row, **probas})
 
     @classmethod
     def load(cls, folder: Path) -> CompareResult:
         """Read what :meth:`save` wrote."""
         header = json.loads((folder / "compare.json").read_text())
-        with np.load(folder / "compare.npz", allow_pickle=False) as f:
-            arrays = dict(f)
+        _, arrays = load_arrays(folder / "compare.npz", DAMAGED)
         return cls(
             config=decode(CompareConfig, header["config"]),
             classes=tuple(header["classes"]),
@@ -141,18 +139,15 @@ def _keep_run(path: Path, run: ModelRun, about: dict[str, Any]) -> None:
     """Write what a model answered: whole, or not at all. A failure is tried again."""
     if run.proba is None:
         return
-    header = json.dumps({"about": about, "run": _header(run)})
-    with replacing(path) as beside:
-        np.savez(beside, header=np.frombuffer(header.encode(), np.uint8), proba=run.proba)
+    save_arrays(path, {"about": about, "run": _header(run)}, {"proba": run.proba})
 
 
 def _kept_run(path: Path, about: dict[str, Any]) -> ModelRun | None:
     """What the model answered before the work was stopped; None where it had not come so far, or to other questions."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header, proba = json.loads(file["header"].tobytes()), file["proba"]
-        return _read_run(header["run"], proba) if header["about"] == about else None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        header, arrays = load_arrays(path, DAMAGED)
+        return _read_run(header["run"], arrays["proba"]) if header["about"] == about else None
+    except (OSError, *DAMAGE):
         return None
 
 
