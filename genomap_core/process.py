@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from functools import cache
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import psutil
@@ -177,3 +178,15 @@ def private_streams() -> tuple[int, int]:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return own
+
+
+class _NoPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is kept out of this process", name="pandas")
+
+
+def without_pandas() -> None:
+    """Keep pandas out of this process: pyarrow imports it (half a second) for its first array, where it can."""
+    if "pandas" not in sys.modules:
+        sys.meta_path.insert(0, _NoPandas())

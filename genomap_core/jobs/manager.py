@@ -27,8 +27,7 @@ from genomap_core.jobs.files import (
 )
 from genomap_core.jobs.ledger import Entry, Ledger
 from genomap_core.jobs.records import Job, JobEvent, JobLimits
-from genomap_core.jobs.runner import LocalRunner, Runner
-from genomap_core.jobs.supervisor import Supervisor
+from genomap_core.jobs.supervisor import LocalRunner, Runner, Supervisor
 
 _log = logging.getLogger(__name__)
 

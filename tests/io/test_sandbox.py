@@ -89,7 +89,7 @@ def test_the_child_sees_no_variable_of_this_process(trick, monkeypatch):
 
 def test_the_child_loads_neither_torch_nor_pandas_nor_scipy():
     code = (
-        "import sys; from genomap_core.io.sandbox.startup import without_pandas; without_pandas();"
+        "import sys; from genomap_core.process import without_pandas; without_pandas();"
         "import genomap_core.io.sandbox.child, genomap_core.io.sandbox.transfer, genomap_core.io.tables.excel;"
         "import genomap_core.io.tables.parquet, genomap_core.io.inspect;"
         "print(sorted({'torch', 'pandas', 'scipy', 'streamlit', 'sklearn'} & set(sys.modules)))"

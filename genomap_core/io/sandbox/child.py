@@ -11,8 +11,7 @@ from types import TracebackType
 
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import FileLimits
-from genomap_core.io.sandbox.startup import without_pandas
-from genomap_core.process import die_with_parent
+from genomap_core.process import die_with_parent, without_pandas
 
 JOBS = {
     "excel": "genomap_core.io.tables.excel:read_excel",
