@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from genomap_core.benchmark.catalogue import Entry
 from genomap_core.benchmark.child import DATA
 from genomap_core.benchmark.protocol import Run, RunBundle
@@ -25,6 +23,7 @@ from genomap_core.benchmark.records import failed
 from genomap_core.benchmark.sources import Places
 from genomap_core.benchmark.store import Store
 from genomap_core.errors import GenomapError
+from genomap_core.process import kill_tree, rss_of, rss_of_descendants, worker_environment
 
 _POLL = 0.05  # seconds between two looks at a child
 STOPPING = threading.Event()
@@ -95,8 +94,7 @@ def _one_interpreter(order: Order, store: Store, todo: list[Run], killed_before:
         try:
             at, reason = _watch(child, order.limits)
         finally:
-            with contextlib.suppress(psutil.Error):
-                _kill(child)
+            kill_tree(child)
         if STOPPING.is_set() or (child.returncode == 0 and reason is None):
             return
         if at is None and reason is None and child.returncode > 0:
@@ -131,7 +129,7 @@ def _start(order: Order, todo: list[Run], errors: IO[bytes]) -> subprocess.Popen
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
-        env={**os.environ, **_environment(order.threads)},
+        env=_environment(order.threads),
     )
     assert child.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # a child that is already dead is noticed by its exit status
@@ -141,10 +139,8 @@ def _start(order: Order, todo: list[Run], errors: IO[bytes]) -> subprocess.Popen
 
 
 def _environment(threads: int) -> dict[str, str]:
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     counts = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return {"PYTHONPATH": path, "TABPFN_NO_BROWSER": "1", **{name: str(threads) for name in counts}}
+    return worker_environment() | {name: str(threads) for name in counts}
 
 
 def _limit_fields(limits: RunLimits) -> dict[str, float]:
@@ -176,44 +172,7 @@ def _watch(child: subprocess.Popen[bytes], limits: RunLimits) -> tuple[str | Non
 
 def memory_mb(pid: int) -> float:
     """Resident memory of a process and everything it started, in MB; 0 when it is gone."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *_children(process)]
-    except psutil.Error:
-        return 0.0
-    total = 0
-    for member in family:
-        with contextlib.suppress(psutil.Error):
-            total += member.memory_info().rss
-    return total / 1e6
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    """Descendants; on most Linux systems without looking at every process of the machine."""
-    if not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists():
-        return process.children(recursive=True)
-    found, waiting = [], [process.pid]
-    while waiting:
-        pid = waiting.pop()
-        with contextlib.suppress(OSError, psutil.Error):
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                for child in (task / "children").read_text().split():
-                    found.append(psutil.Process(int(child)))
-                    waiting.append(int(child))
-    return found
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End the child with everything it started."""
-    for member in [*_children(psutil.Process(child.pid))] if child.poll() is None else []:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
-    child.kill()
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-    child.wait()
+    return (rss_of(pid) + rss_of_descendants(pid)) / 1e6
 
 
 def _verdict(code: int, kills_before: int, errors: IO[bytes]) -> tuple[str, str]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
+
+from genomap_core.process import die_with_parent, private_streams
 
 DATA = "data"
 """What the child says while it reads the data set."""
@@ -24,9 +25,10 @@ DATA = "data"
 def main() -> int:
     """Do the bundle; 0 even if every run failed, for failures are records."""
     die_with_parent(os.getppid())
-    channel = _private_output()
-    orders = json.loads(sys.stdin.readline())
-    threading.Thread(target=_watch_parent, daemon=True).start()
+    asked, told = private_streams()
+    orders_from, channel = os.fdopen(asked), os.fdopen(told, "w")
+    orders = json.loads(orders_from.readline())
+    threading.Thread(target=_watch_parent, args=(orders_from,), daemon=True).start()
     faulthandler.enable()
     _obey(orders, lambda at: print_line(channel, at))
     return 0
@@ -41,9 +43,10 @@ def _obey(orders: dict[str, Any], tell: Callable[[str], None]) -> None:
     from genomap_core.benchmark.store import Store
     from genomap_core.benchmark.work import Settings, check_set, work
     from genomap_core.errors import InputError
+    from genomap_core.store import decode
 
     store = Store(Path(orders["store"]), {})
-    entry = Entry(**{**orders["entry"], "known": tuple(orders["entry"]["known"])})
+    entry = decode(Entry, orders["entry"])
     places = Places(*(None if p is None else Path(p) for p in orders["places"]))
     plugin_models(orders["plugin"])  # a plugin that can't be imported is a mistake of the command, not of a run
     common = {**orders["limits"], "machine": describe_machine(), "versions": json.dumps(describe_versions())}
@@ -76,26 +79,8 @@ def print_line(channel: TextIO, text: str) -> None:
     channel.flush()
 
 
-def _private_output() -> TextIO:
-    """Standard output for ourselves; whatever a package prints goes to standard error."""
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    return channel
-
-
-def die_with_parent(parent: int) -> None:
-    """On Linux the kernel kills this process when its parent ends, so that no orphan keeps a core or a GPU."""
-    if sys.platform == "linux":
-        import ctypes
-
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before the call
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _watch_parent() -> None:
-    sys.stdin.read()  # ends when the parent's end of the pipe is closed, also by its death
+def _watch_parent(orders: TextIO) -> None:
+    orders.read()  # ends when the parent's end of the pipe is closed, also by its death
     os._exit(1)
 
 

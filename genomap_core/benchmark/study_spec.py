@@ -23,6 +23,7 @@ from genomap_core.benchmark.records import Record
 from genomap_core.benchmark.sources import Places, data_folder, find_file
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
+from genomap_core.store import decode
 
 BUNDLED = Path(__file__).with_name("bundled.toml")
 COHORT = "dataset"
@@ -121,8 +122,7 @@ class Choice:
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Choice:
         """From a job's plain values."""
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()}
-        return cls(**values)
+        return decode(cls, spec)
 
     def to_spec(self) -> dict[str, Any]:
         """As plain values: equal choices have equal ones."""
@@ -133,7 +133,7 @@ class Choice:
         """The catalogue's entries of the chosen sets."""
         known = {**load_catalogue(BUNDLED), **load_catalogue()}
         if self.cohort is not None:
-            own = Entry(**{**self.cohort["entry"], "known": tuple(self.cohort["entry"].get("known", ()))})
+            own = decode(Entry, self.cohort["entry"])
             known[own.name] = own
         unknown = [name for name in self.sets if name not in known]
         if unknown:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from genomap_core.cli.answer import Answer
 from genomap_core.cli.options import Inspect
-from genomap_core.io.sandbox.startup import without_pandas
+from genomap_core.process import without_pandas
 from genomap_core.progress import OnProgress
 
 

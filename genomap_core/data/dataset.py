@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -17,6 +15,7 @@ import scipy.sparse as sp
 
 from genomap_core.data.schema.roles import Roles
 from genomap_core.errors import InputError
+from genomap_core.store import DAMAGE, decode, load_arrays, save_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +123,7 @@ class Dataset:
         arrays = {k: a for k in ("y", "groups", "omics") if (a := getattr(self, k)) is not None}
         if sp.issparse(self.X):
             header["sparse_shape"] = [int(v) for v in self.X.shape]
-        content: dict[str, Any] = arrays | _parts(self.X)
-        np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **content)
+        save_arrays(path, header, arrays | _parts(self.X))
 
     @classmethod
     def load(cls, path: str | Path | BinaryIO) -> Dataset:
@@ -133,17 +131,18 @@ class Dataset:
 
         Raises :class:`InputError` for a damaged file.
         """
+        damaged = "The stored cohort is damaged: load its file again."
+        header, arrays = load_arrays(path, damaged)
+        shape = header.pop("sparse_shape", None)
         try:
-            with np.load(path, allow_pickle=False) as f:
-                header = json.loads(f["header"].tobytes())
-                shape, roles = header.pop("sparse_shape", None), header.pop("roles", None)
-                sparse = None if shape is None else (f["data"], f["indices"], f["indptr"])
-                X = f["X"] if sparse is None else sp.csr_matrix(sparse, shape=tuple(shape))
-                arrays = {k: f[k] for k in ("y", "groups", "omics") if k in f.files}
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError) as error:
-            raise InputError("The stored cohort is damaged: load its file again.") from error
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
-        return cls(X=X, **arrays, **fields, roles=None if roles is None else Roles.from_json(roles))
+            if shape is not None:
+                arrays["X"] = sp.csr_matrix(tuple(arrays.pop(k) for k in _CSR), shape=tuple(shape))
+        except DAMAGE as error:
+            raise InputError(damaged) from error
+        return decode(cls, header | arrays)
+
+
+_CSR = ("data", "indices", "indptr")
 
 
 def _parts(X: Any) -> dict[str, np.ndarray]:

@@ -44,7 +44,7 @@ from genomap_core.errors import JobError
 from genomap_core.jobs.entry import current_name
 from genomap_core.jobs.manager import JobManager
 from genomap_core.jobs.records import ACTIVE, ENDED, Job, JobEvent, JobLimits, Status, curves
-from genomap_core.jobs.runner import LocalRunner, Runner
+from genomap_core.jobs.supervisor import LocalRunner, Runner
 from genomap_core.jobs.warm import WarmWorker
 
 __all__ = [

@@ -16,12 +16,15 @@ import numpy as np
 
 from genomap_core.errors import JobError
 from genomap_core.files import write_atomically
+from genomap_core.process import handle_of, is_alive
 
 LEDGER = "ledger.sqlite"
 RESULT = "result.json"
 ERROR_LOG = "error.log"
 WORKER_LOG = "worker.log"
 FAULT_LOG = "fault.log"
+SIGNATURE = ".server"
+"""File in a job's folder: the handle of the server that made it."""
 RESERVED = frozenset({RESULT, ERROR_LOG, WORKER_LOG, FAULT_LOG})
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}", re.ASCII)
@@ -46,6 +49,23 @@ def put_inputs(folder: Path, files: Mapping[str, Path | bytes]) -> None:
             (folder / name).write_bytes(content)
         else:
             shutil.copyfile(content, folder / name)
+
+
+def sign(folder: Path) -> None:
+    """Note in a job's folder which server made it, before any data are in it."""
+    signature = folder / SIGNATURE
+    signature.touch(mode=0o600)
+    signature.write_text(handle_of(os.getpid()) or "")
+
+
+def abandoned(root: Path) -> dict[str, Path]:
+    """Folders of jobs whose server is gone, by the job's id; those that no ledger knows were never submitted."""
+    found = {}
+    for signature in root.glob(f"*/{SIGNATURE}"):
+        with contextlib.suppress(OSError, ValueError):
+            if not is_alive(signature.read_text()):
+                found[signature.parent.name] = signature.parent
+    return found
 
 
 def size_of(folder: Path) -> int:

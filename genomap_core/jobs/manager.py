@@ -14,12 +14,20 @@ from typing import Any
 
 from genomap_core.errors import JobError, StorageError
 from genomap_core.jobs.entry import check_entry_point
-from genomap_core.jobs.files import LEDGER, damaged_files, make_private, put_inputs, read_result, size_of, to_json
+from genomap_core.jobs.files import (
+    LEDGER,
+    abandoned,
+    damaged_files,
+    make_private,
+    put_inputs,
+    read_result,
+    sign,
+    size_of,
+    to_json,
+)
 from genomap_core.jobs.ledger import Entry, Ledger
-from genomap_core.jobs.process import abandoned, sign
 from genomap_core.jobs.records import Job, JobEvent, JobLimits
-from genomap_core.jobs.runner import LocalRunner, Runner
-from genomap_core.jobs.supervisor import Supervisor
+from genomap_core.jobs.supervisor import LocalRunner, Runner, Supervisor
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ a :class:`JobError` with its type and first line, as does a crash or a time-out.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import subprocess
 import sys
@@ -33,8 +32,7 @@ from genomap_core import errors
 from genomap_core.errors import GenomapError, JobError
 from genomap_core.jobs.entry import check_entry_point
 from genomap_core.jobs.frames import Pipe, PipeClosed, PipeTimeout
-from genomap_core.jobs.process import describe_exit
-from genomap_core.jobs.runner import worker_environment
+from genomap_core.process import describe_exit, kill_tree, worker_environment
 
 
 class WarmWorker:
@@ -165,14 +163,8 @@ class WarmWorker:
 
     def _kill(self) -> None:
         child, self._child, self._pipe = self._child, None, None
-        if child is None:
-            return
-        child.kill()
-        child.wait()
-        for stream in (child.stdin, child.stdout):
-            with contextlib.suppress(OSError):
-                if stream is not None:
-                    stream.close()
+        if child is not None:
+            kill_tree(child)
 
 
 def _error_of(error: Mapping[str, str]) -> GenomapError:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections import OrderedDict
@@ -18,8 +16,8 @@ import numpy as np
 from genomap_core.errors import GenomapError, JobError
 from genomap_core.jobs.entry import resolve
 from genomap_core.jobs.frames import Pipe, PipeClosed
-from genomap_core.jobs.process import rss_of
 from genomap_core.jobs.worker import ending_of
+from genomap_core.process import die_with_parent, private_streams, rss_of
 
 
 class LruCache(OrderedDict[Any, Any]):
@@ -50,11 +48,8 @@ class LruCache(OrderedDict[Any, Any]):
 
 def main(cache_items: int, preload: Iterable[str]) -> None:
     """Answer requests one after another until the parent closes its end."""
-    parent = os.getppid()
-    _die_with_parent()
-    pipe = _take_over_standard_streams()
-    if os.getppid() != parent:
-        return
+    die_with_parent(os.getppid())
+    pipe = Pipe(*private_streams())
     faulthandler.enable()
     for module in preload:
         importlib.import_module(module)
@@ -86,23 +81,6 @@ def _serve(
         kind = type(error).__name__ if isinstance(error, GenomapError) else ""
         return {"error": {"kind": kind, "message": ending_of(error)[1]}}, {}
     return {"answer": answer}, found
-
-
-def _take_over_standard_streams() -> Pipe:
-    """Keep the two pipes for messages; what libraries print goes to standard error, what they ask gets no answer."""
-    pipe = Pipe(os.dup(0), os.dup(1))
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    return pipe
-
-
-def _die_with_parent() -> None:
-    """Linux: SIGKILL when the parent's thread that started us ends; elsewhere the end of stdin must do."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from types import FrameType
 
 from genomap_core.errors import Cancelled
 from genomap_core.jobs.ledger import Entry, Ledger
-from genomap_core.jobs.process import TOKEN_VARIABLE, kill_marked, rss_of, rss_of_descendants
 from genomap_core.jobs.records import Status
+from genomap_core.process import TOKEN_VARIABLE, kill_marked, rss_of, rss_of_descendants
 from genomap_core.progress import Progress
 
 PERIOD_S = 0.25

@@ -19,9 +19,9 @@ from genomap_core.errors import Cancelled, GenomapError, JobError
 from genomap_core.jobs.entry import resolve
 from genomap_core.jobs.files import ERROR_LOG, FAULT_LOG, LEDGER, write_result
 from genomap_core.jobs.ledger import Ledger
-from genomap_core.jobs.process import GRACE_VARIABLE, TOKEN_VARIABLE, handle_of
 from genomap_core.jobs.records import Status
 from genomap_core.jobs.watch import Watch
+from genomap_core.process import GRACE_VARIABLE, TOKEN_VARIABLE, handle_of
 
 
 def main(root: Path, job_id: str) -> int:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import pickletools
-import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from genomap_core.errors import InputError
+from genomap_core.modelfile import MAX_HEADER_BYTES, read_container
 
 SUFFIXES = (".safetensors", ".ckpt")
-_MAX_HEADER = 32 * 2**20  # bytes; the largest official header is far below 1 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +47,8 @@ def read_header(path: str | Path) -> CheckpointHeader:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file. Give the path of the downloaded weights.")
     try:
-        with path.open("rb") as file:
-            content = _safetensors(file, path) if path.suffix == ".safetensors" else _torch_zip(file)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, struct.error, zipfile.BadZipFile) as error:
+        content = _safetensors(path) if path.suffix == ".safetensors" else _torch_zip(path)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path.name}: the file is damaged or is not a checkpoint ({error}). Download or export it again."
         ) from error
@@ -72,21 +70,15 @@ def _header(content: Mapping[str, Any], name: str) -> CheckpointHeader:
     )
 
 
-def _safetensors(file: BinaryIO, path: Path) -> dict[str, Any]:
-    (length,) = struct.unpack("<Q", file.read(8))
-    if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size - 8):
-        raise ValueError(f"its header claims {length:,} bytes")
-    header = json.loads(file.read(length))
-    end = max((t["data_offsets"][1] for key, t in header.items() if key != "__metadata__"), default=0)
-    if path.stat().st_size != 8 + length + end:
-        raise ValueError(f"{path.stat().st_size:,} bytes where {8 + length + end:,} belong")
-    return {key: json.loads(text) for key, text in header.get("__metadata__", {}).items()}
+def _safetensors(path: Path) -> dict[str, Any]:
+    metadata, _ = read_container(path)
+    return {key: json.loads(text) for key, text in metadata.items()}
 
 
-def _torch_zip(file: BinaryIO) -> dict[str, Any]:
-    with zipfile.ZipFile(file) as archive:
+def _torch_zip(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
         members = [m for m in archive.infolist() if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
-        if len(members) != 1 or members[0].file_size > _MAX_HEADER:
+        if len(members) != 1 or members[0].file_size > MAX_HEADER_BYTES:
             raise ValueError("no table of contents of a torch file")
         content = plain_data(archive.read(members[0]))
     if not isinstance(content, dict):

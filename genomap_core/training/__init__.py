@@ -9,7 +9,7 @@ from genomap_core.doors import door
 
 if TYPE_CHECKING:
     from genomap_core.training.bundle import Bundle, load_bundle, save_bundle
-    from genomap_core.training.bundle_header import BundleHeader, inspect_bundle, read_header
+    from genomap_core.training.bundle_header import BundleHeader, read_header
     from genomap_core.training.classifier import MapClassifier
     from genomap_core.training.logistic import TunedLogistic
     from genomap_core.training.pipelines import forest_pipeline, genomap_pipeline, genonet_pipeline, logistic_pipeline
@@ -19,7 +19,6 @@ _HOMES = {
     "load_bundle": "bundle",
     "save_bundle": "bundle",
     "BundleHeader": "bundle_header",
-    "inspect_bundle": "bundle_header",
     "read_header": "bundle_header",
     "MapClassifier": "classifier",
     "TunedLogistic": "logistic",
@@ -37,7 +36,6 @@ __all__ = [
     "forest_pipeline",
     "genomap_pipeline",
     "genonet_pipeline",
-    "inspect_bundle",
     "load_bundle",
     "logistic_pipeline",
     "read_header",

@@ -5,7 +5,6 @@ Tensors are stored as on a CPU, so that a bundle made on a GPU loads anywhere.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,9 +22,11 @@ from genomap_core.data.preprocess import Preprocessor
 from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
 from genomap_core.layout import GenomapTransformer, Layout
+from genomap_core.modelfile import VERSION, shorten
 from genomap_core.models.ensemble import MeanLogits
-from genomap_core.training.bundle_header import FORMAT, VERSION, BundleHeader, check_features, read_header, shorten
+from genomap_core.training.bundle_header import FORMAT, BundleHeader, check_features, read_header
 from genomap_core.training.classifier import MapClassifier
+from genomap_core.training.container import check_finite, checksum
 from genomap_core.training.networks import NetworkSpec
 
 MAX_BYTES = 2 * 2**30
@@ -89,7 +90,7 @@ def save_bundle(
     arrays |= {f"layout/{name}": array for name, array in layout_arrays.items()}
     arrays |= {f"network/{k}": v.cpu().float().numpy() for k, v in classifier.module_.state_dict().items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    _check_finite(arrays)
+    check_finite(arrays)
     fields = {
         "classes": [str(name) for name in classes],
         "labels": _labels(classifier.classes_),
@@ -130,7 +131,7 @@ def load_bundle(source: str | Path | bytes) -> Bundle:
     try:
         if checksum(arrays) != header.fields["sha256"]:
             raise BundleError("The bundle's tensors differ from its checksum: the file was changed or damaged.")
-        _check_finite(arrays)
+        check_finite(arrays)
         module, spec = _network(header, arrays)
         pipeline = Pipeline(
             [
@@ -145,15 +146,6 @@ def load_bundle(source: str | Path | bytes) -> Bundle:
     except (GenomapError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise BundleError(f"The bundle's parts don't fit together ({type(error).__name__}: {error}).") from error
     return Bundle(pipeline, header.feature_names, header.classes, header)
-
-
-def checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, types, shapes and values of all tensors."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(json.dumps([name, str(arrays[name].dtype), arrays[name].shape]).encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
 
 
 def _libraries() -> dict[str, str]:
@@ -181,12 +173,6 @@ def _steps(pipeline: Pipeline) -> tuple[Preprocessor, GenomapTransformer, MapCla
     if not hasattr(steps[2], "module_"):
         raise BundleError("The pipeline is not fitted: call `fit` before saving it.")
     return steps[0], steps[1], steps[2]
-
-
-def _check_finite(arrays: Mapping[str, np.ndarray]) -> None:
-    bad = [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
-    if bad:
-        raise BundleError(f"Tensors with NaN or infinite values: {shorten(bad)}. The model can't predict.")
 
 
 def _labels(values: np.ndarray) -> dict[str, Any]:

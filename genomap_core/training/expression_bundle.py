@@ -13,11 +13,12 @@ from genomap_core.data.images.networks import ExpressionConfig
 from genomap_core.errors import BundleError
 from genomap_core.layout import Layout
 from genomap_core.models.expression import ExpressionNet
-from genomap_core.training.bundle_fields import arrays_under, opened, weights_of, with_weights, write_fields
+from genomap_core.store import decode
+from genomap_core.training.container import arrays_under, opened, weights_of, with_weights, write_fields
 from genomap_core.training.expression import ExpressionRegressor, ExpressionScaling
 from genomap_core.training.fusion_inputs import FusionScaling
 
-FORMAT, VERSION = "genomap-expression", 1
+FORMAT = "genomap-expression"
 _WRONG = "The file is no model of this kind: choose a .safetensors file that the Expression page saved."
 _SCALING = ("image_mean", "image_sd", "kept", "mean", "scale")
 _NAMES = ("feature_names", "genes", "channels", "omics_names")
@@ -54,7 +55,7 @@ def save_expression(
         "history": list(model.history_),
         "provenance": dict(provenance or {}),
     }
-    write_fields(path, FORMAT, VERSION, fields, arrays)
+    write_fields(path, FORMAT, fields, arrays)
 
 
 def load_expression(source: str | Path | bytes, device: str = "cpu") -> ExpressionBundle:
@@ -65,12 +66,12 @@ def load_expression(source: str | Path | bytes, device: str = "cpu") -> Expressi
     BundleError
         The file is damaged, of another kind, of a newer version, or its parts don't fit together.
     """
-    with opened(source, FORMAT, VERSION, _WRONG) as (header, arrays):
+    with opened(source, FORMAT, _WRONG) as (header, arrays):
         return ExpressionBundle(_model(header, arrays, device), header["provenance"])
 
 
 def _model(header: dict[str, Any], arrays: Mapping[str, np.ndarray], device: str) -> ExpressionRegressor:
-    model = ExpressionRegressor(replace(ExpressionConfig(**header["config"]), device=device))
+    model = ExpressionRegressor(replace(decode(ExpressionConfig, header["config"]), device=device))
     for name in _NAMES:
         setattr(model, f"{name}_", tuple(header[name]))
     for name in _LAYOUTS:

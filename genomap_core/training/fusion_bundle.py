@@ -12,11 +12,12 @@ import numpy as np
 from genomap_core.errors import BundleError
 from genomap_core.layout import Layout
 from genomap_core.models.fusion import build_fusion
-from genomap_core.training.bundle_fields import arrays_under, opened, weights_of, with_weights, write_fields
+from genomap_core.store import decode
+from genomap_core.training.container import arrays_under, opened, weights_of, with_weights, write_fields
 from genomap_core.training.fusion import FusionClassifier, FusionConfig
 from genomap_core.training.fusion_inputs import FusionScaling, make_canvas
 
-FORMAT, VERSION = "genomap-fusion", 1
+FORMAT = "genomap-fusion"
 _WRONG = "The file is no fusion model of this program: choose a .safetensors file that the Fusion page saved."
 _SCALING = ("image_mean", "image_sd", "kept", "mean", "scale")
 _NAMES = ("feature_names", "classes", "channels", "omics_names")
@@ -53,7 +54,7 @@ def save_fusion(
         "metrics": dict(metrics or {}),
         "provenance": dict(provenance or {}),
     }
-    write_fields(path, FORMAT, VERSION, fields, arrays)
+    write_fields(path, FORMAT, fields, arrays)
 
 
 def load_fusion(source: str | Path | bytes, device: str = "cpu") -> FusionBundle:
@@ -64,12 +65,12 @@ def load_fusion(source: str | Path | bytes, device: str = "cpu") -> FusionBundle
     BundleError
         The file is damaged, of another kind, of a newer version, or its parts don't fit together.
     """
-    with opened(source, FORMAT, VERSION, _WRONG) as (header, arrays):
+    with opened(source, FORMAT, _WRONG) as (header, arrays):
         return FusionBundle(_model(header, arrays, device), header["metrics"], header["provenance"])
 
 
 def _model(header: dict[str, Any], arrays: Mapping[str, np.ndarray], device: str) -> FusionClassifier:
-    model = FusionClassifier(replace(FusionConfig(**header["config"]), device=device))
+    model = FusionClassifier(replace(decode(FusionConfig, header["config"]), device=device))
     for name in _NAMES:
         setattr(model, f"{name}_", tuple(header[name]))
     model.layout_ = Layout.from_arrays(arrays_under("layout/", arrays), header["layout"])

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
-
-from genomap_core.errors import BundleError, GenomapError
-from genomap_core.files import USUAL, write_atomically
-from genomap_core.models.physnet import PhysicsConfig
-from genomap_core.training.bundle_fields import read_fields, weights_of, with_weights
+from genomap_core.store import decode
+from genomap_core.training.container import opened, weights_of, with_weights, write_fields
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining
-from genomap_core.training.growth_losses import LossWeights
 
-FORMAT, VERSION = "genomap-growth", 1
+FORMAT = "genomap-growth"
 _WRONG = "The file is no growth model of this program: choose a .safetensors file that the Growth page saved."
 
 
@@ -48,10 +40,7 @@ def save_growth(
     half: bool = False,
 ) -> None:
     """Write a fitted classifier. ``half``: 16-bit weights, half as large."""
-    tensors = weights_of(model.modules_, half)
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
+    fields = {
         "config": asdict(model.config),
         "in_channels": model.in_channels_,
         "classes": list(classes),
@@ -60,7 +49,7 @@ def save_growth(
         "metrics": dict(metrics or {}),
         "provenance": dict(provenance or {}),
     }
-    write_atomically(path, save_tensors(tensors, metadata={"genomap": json.dumps(header)}), USUAL)
+    write_fields(path, FORMAT, fields, weights_of(model.modules_, half))
 
 
 def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle:
@@ -71,15 +60,11 @@ def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle
     BundleError
         The file is damaged, of another kind, of a newer version, or its weights don't fit its network.
     """
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    header = read_fields(data, FORMAT, VERSION, _WRONG)
-    try:
-        tensors = load_tensors(data)
-        model = GrowthClassifier(_config(header["config"], device))
+    with opened(source, FORMAT, _WRONG) as (header, arrays):
+        model = GrowthClassifier(replace(decode(GrowthTraining, header["config"]), device=device))
         model.n_classes_, model.in_channels_ = len(header["classes"]), int(header["in_channels"])
-        model.history_, model.modules_ = (), ()
-        for k in range(model.config.n_seeds):
-            model.modules_ += (with_weights(model.build(), tensors, k),)
+        model.history_, seeds = (), range(model.config.n_seeds)
+        model.modules_ = tuple(with_weights(model.build(), arrays, k) for k in seeds)
         return GrowthBundle(
             model,
             tuple(header["classes"]),
@@ -88,16 +73,3 @@ def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle
             header["metrics"],
             header["provenance"],
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, BundleError):
-            raise
-        reason = str(error) if isinstance(error, GenomapError) else "its weights or options do not fit its network"
-        raise BundleError(f"The model file is damaged: {reason}. Save or download it again.") from error
-
-
-def _config(values: dict[str, Any], device: str) -> GrowthTraining:
-    physics: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["physics"].items()}
-    rest = {k: v for k, v in values.items() if k not in ("physics", "losses", "device")}
-    return GrowthTraining(
-        **rest, physics=PhysicsConfig(**physics), losses=LossWeights(**values["losses"]), device=device
-    )

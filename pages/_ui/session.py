@@ -30,9 +30,9 @@ from genomap_core.files import replacing, write_atomically
 from genomap_core.io.sandbox.call import sweep_leftovers
 from genomap_core.jobs import JobManager
 from genomap_core.jobs.files import make_private, to_json
-from genomap_core.jobs.process import handle_of, is_alive
 from genomap_core.jobs.storage import Removed, Storage
 from genomap_core.jobs.warm import WarmWorker
+from genomap_core.process import handle_of, is_alive
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.cohorts.samples import DEFAULT_SAMPLE, load_sample
 from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap

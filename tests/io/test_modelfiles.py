@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from genomap_core.errors import InputError, RefusedError
+from genomap_core.files import SAMPLE_DATA
 from genomap_core.io.modelfiles import check_model
 
 TENSOR = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
@@ -94,3 +95,10 @@ def test_arrays_are_judged_by_their_header(tmp_path):
     bad.write_bytes(b"\x93NUMPY\x01\x00v\x00" + b"__import__('os').abort()".ljust(117) + b"\n")
     with pytest.raises(InputError, match="header"):
         check(bad)
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLE_DATA.glob("*/*.safetensors")), ids=lambda path: path.stem)
+def test_every_kind_of_model_of_this_program_is_known(path):
+    (said,) = check(path)
+    assert said.severity == "ok"
+    assert {"fusion": "fusion", "growth": "growth", "radiogenomics": "expression"}[path.parent.name] in said.text

@@ -89,7 +89,7 @@ def test_the_child_sees_no_variable_of_this_process(trick, monkeypatch):
 
 def test_the_child_loads_neither_torch_nor_pandas_nor_scipy():
     code = (
-        "import sys; from genomap_core.io.sandbox.startup import without_pandas; without_pandas();"
+        "import sys; from genomap_core.process import without_pandas; without_pandas();"
         "import genomap_core.io.sandbox.child, genomap_core.io.sandbox.transfer, genomap_core.io.tables.excel;"
         "import genomap_core.io.tables.parquet, genomap_core.io.inspect;"
         "print(sorted({'torch', 'pandas', 'scipy', 'streamlit', 'sklearn'} & set(sys.modules)))"
@@ -101,9 +101,9 @@ def test_the_child_loads_neither_torch_nor_pandas_nor_scipy():
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent's death is told on Linux only")
 def test_no_child_outlives_its_parent(tmp_path):
     code = (
-        "import os, sys, time; from genomap_core.io.sandbox.child import _die_with_parent;"
+        "import os, sys, time; from genomap_core.process import die_with_parent as die;"
         "pid = os.fork();\n"
-        "if pid == 0:\n    _die_with_parent(); open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)\n"
+        "if pid == 0:\n    die(os.getppid()); open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)\n"
         "else:\n    time.sleep(1.5); os.kill(os.getpid(), 9)"
     )
     place = tmp_path / "pid"

@@ -7,6 +7,7 @@ import io
 import os
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from imaging_files import body, dicom, encoded, nifti, series
@@ -214,7 +215,6 @@ def test_a_colour_dicom_and_a_gzipped_one_are_read():
 
 @pytest.mark.parametrize("turn", ["RAS", "LPS", "LAS", "PSR", "SAL"])
 def test_every_stored_orientation_of_one_nifti_volume_gives_the_same_slices(turn):
-    nib = pytest.importorskip("nibabel")
     voxels = RNG.integers(-50, 900, (7, 8, 9)).astype(np.int16)
     base = nib.Nifti1Image(voxels, np.diag([1.5, 2.0, 3.0, 1]))
     change = nib.orientations.ornt_transform(
@@ -305,7 +305,6 @@ def test_damage_ends_in_a_volume_or_in_our_error(make):
 @pytest.mark.shared
 @pytest.mark.skipif(not FILES.is_dir(), reason="the optional data folder is absent (GENOMAP_DATA)")
 def test_every_real_file_loads_or_says_why():
-    nib = pytest.importorskip("nibabel")
     loaded, refused = 0, {}
     for path in sorted(FILES.iterdir()):
         try:

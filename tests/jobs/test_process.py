@@ -7,7 +7,7 @@ import time
 
 from job_helpers import until
 
-from genomap_core.jobs.process import TOKEN_VARIABLE, describe_exit, handle_of, is_alive, kill_group, kill_marked
+from genomap_core.process import TOKEN_VARIABLE, describe_exit, handle_of, is_alive, kill_group, kill_marked
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 

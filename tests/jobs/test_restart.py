@@ -18,8 +18,7 @@ from genomap_core.errors import JobError
 from genomap_core.jobs import JobManager
 from genomap_core.jobs.files import write_result
 from genomap_core.jobs.ledger import Ledger
-from genomap_core.jobs.process import TOKEN_VARIABLE, is_alive
-from genomap_core.jobs.runner import worker_environment
+from genomap_core.process import TOKEN_VARIABLE, is_alive, worker_environment
 
 SERVER = """
 import json, sys, time

@@ -16,7 +16,7 @@ from job_helpers import SELFTEST, until
 
 from genomap_core.errors import InputError, JobError
 from genomap_core.jobs import WarmWorker
-from genomap_core.jobs.runner import worker_environment
+from genomap_core.process import worker_environment
 
 ECHO, DIE, REMEMBER = SELFTEST + "echo", SELFTEST + "die", SELFTEST + "remember"
 

@@ -14,7 +14,7 @@ import pytest
 from genomap_core.errors import InputError
 from genomap_core.io.inspect import inspect
 from genomap_core.io.tables.read import read_table
-from genomap_core.jobs.runner import worker_environment
+from genomap_core.process import worker_environment
 
 ADDRESSES = (
     "http://evil.example/a.csv",

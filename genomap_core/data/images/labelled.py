@@ -6,11 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from genomap_core.errors import InputError
+from genomap_core.store import decode, load_arrays, save_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +72,15 @@ class LabelledImages:
     def save(self, path: str | Path) -> None:
         """Write as one ``.npz`` (no pickle), images in half precision."""
         names = ("name", "classes", "ids", "without_tumour", "infiltrating", "notes")
-        header = np.frombuffer(json.dumps({k: getattr(self, k) for k in names}).encode(), np.uint8)
         arrays = {k: a for k in ("groups", "masks", "lengths") if (a := getattr(self, k)) is not None}
-        np.savez(path, header=header, images=self.images.astype(np.float16), y=self.y, **arrays)
+        arrays |= {"images": self.images.astype(np.float16), "y": self.y}
+        save_arrays(path, {k: getattr(self, k) for k in names}, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> LabelledImages:
-        """Read what :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as f:
-            header = json.loads(f["header"].tobytes())
-            arrays = {k: f[k] for k in ("groups", "masks", "lengths") if k in f.files}
-            images, y = f["images"].astype(np.float32), f["y"]
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header.items()}
-        return cls(images=images, y=y, **arrays, **fields)
+        """Read what :meth:`save` wrote.
+
+        Raises :class:`InputError` for a damaged file.
+        """
+        header, arrays = load_arrays(path, "The stored images are damaged: load their files again.")
+        return decode(cls, {**header, **arrays, "images": arrays["images"].astype(np.float32)})

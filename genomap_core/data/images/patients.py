@@ -6,13 +6,11 @@ import hashlib
 import io
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import BinaryIO, Literal, get_args
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.images.framing import SLICE_CHOICES, SliceChoice
 from genomap_core.data.images.intensity import CT_WINDOWS, MODALITIES, Modality
 from genomap_core.errors import InputError
+from genomap_core.store import decode, load_arrays, save_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,13 +213,8 @@ class PatientImages:
         self.table.save(table)
         header = {"channels": self.channels, "region_names": self.region_names, "notes": self.notes}
         arrays = {k: a for k in _ARRAYS if (a := getattr(self, k)) is not None}
-        np.savez(
-            path,
-            header=np.frombuffer(json.dumps(header).encode(), np.uint8),
-            table=np.frombuffer(table.getvalue(), np.uint8),
-            images=self.images.astype(np.float16),
-            **arrays,
-        )
+        arrays |= {"table": np.frombuffer(table.getvalue(), np.uint8), "images": self.images.astype(np.float16)}
+        save_arrays(path, header, arrays)
 
     @classmethod
     def load(cls, path: str | Path | BinaryIO) -> PatientImages:
@@ -228,16 +222,14 @@ class PatientImages:
 
         Raises :class:`InputError` for a damaged file.
         """
+        damaged = "The stored cohort is damaged: load its files again."
+        header, arrays = load_arrays(path, damaged)
         try:
-            with np.load(path, allow_pickle=False) as f:
-                header = json.loads(f["header"].tobytes())
-                table = Dataset.load(io.BytesIO(f["table"].tobytes()))
-                arrays = {k: f[k] for k in _ARRAYS if k in f.files}
-                images = f["images"].astype(np.float32)
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError) as error:
-            raise InputError("The stored cohort is damaged: load its files again.") from error
-        fields: dict[str, Any] = {k: tuple(v) for k, v in header.items()}
-        return cls(images=images, table=table, **arrays, **fields)
+            table = Dataset.load(io.BytesIO(arrays.pop("table").tobytes()))
+            images = arrays.pop("images").astype(np.float32)
+        except (KeyError, ValueError) as error:
+            raise InputError(damaged) from error
+        return decode(cls, {**header, **arrays, "table": table, "images": images})
 
 
 def slices_of(channels: Sequence[str]) -> tuple[int, int]:

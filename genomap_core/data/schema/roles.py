@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 Orientation = Literal["samples_in_rows", "genes_in_rows"]
 Log = Literal["as is", "log2(1+x)"]
@@ -36,11 +35,6 @@ class WordCodes:
     features: tuple[str, ...]
     words: tuple[str, ...]
     values: tuple[tuple[float, ...], ...]
-
-    @classmethod
-    def from_json(cls, column: str, features: list[str], words: list[str], values: list[list[float]]) -> WordCodes:
-        """From JSON, where tuples came back as lists."""
-        return cls(str(column), tuple(map(str, features)), tuple(map(str, words)), tuple(map(tuple, values)))
 
     def __post_init__(self) -> None:
         if len(self.words) != len(self.values) or any(len(row) != len(self.features) for row in self.values):
@@ -91,12 +85,6 @@ class Roles:
     labels: Labels = "merge variants"
     codes: tuple[WordCodes, ...] = ()
     needed: tuple[str, ...] = ()
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Roles:
-        """From ``asdict`` by way of JSON, where tuples came back as lists; ValueError or TypeError if damaged."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-        return cls(**fields | {"codes": tuple(WordCodes.from_json(**code) for code in stored.get("codes", ()))})
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():

@@ -1,6 +1,7 @@
 """NIfTI volumes (.nii, .nii.gz): checked by their header, then read on DICOM's axes. Runs in the child process.
 
-The affine is that of the sform, else of the qform (nifti1.h, nifti2.h: quaternion and offsets), else the voxel sizes.
+nibabel reads the header; nothing is unpacked before its declared size is known to be credible. The affine is that of
+the sform, else of the qform (nifti1.h, nifti2.h: quaternion and offsets), else the voxel sizes.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,61 +20,41 @@ from genomap_core.io.images.volume import Volume, nearest_axes
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.tables.gunzip import gunzip
 
-_TYPES = {
-    **{2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"},
-    **{32: "c8", 1792: "c16", 128: "3u1", 2304: "4u1"},
-}
-"""NIfTI's code of a data type -> NumPy's."""
+if TYPE_CHECKING:  # nibabel takes most of a second to import: only who meets a NIfTI file waits for it
+    from nibabel.nifti1 import Nifti1Header
 
-_TEXTS_1 = ((148, 80), (228, 24), (328, 16))
-_TEXTS_2 = ((240, 80), (320, 24), (508, 16))
-"""Byte and length of descrip, aux_file and intent_name in the two versions of the header."""
-
-
-@dataclass(frozen=True, slots=True)
-class NiftiHeader:
-    """The header's fields that matter (nifti1.h, nifti2.h of the NIfTI data format working group)."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    offset: int
-    slope: float
-    intercept: float
-    qform: int
-    sform: int
-    texts: bool
-    """Whether ``descrip``, ``aux_file`` or ``intent_name`` hold text."""
+_TEXTS = ("descrip", "aux_file", "intent_name")
+_UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 
 
 def check_nifti(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one volume. Raises where it can't or must not be read."""
-    header, values, _ = examine(path.read_bytes(), limits)
-    sizes = " x ".join(map(str, header.shape))
-    content = Message("ok", "content", f"NIfTI volume, {sizes} voxels of {header.dtype}.")
+    header, values = examine(path.read_bytes(), limits)
+    sizes = " x ".join(map(str, shape_of(header)))
+    content = Message("ok", "content", f"NIfTI volume, {sizes} voxels of {_dtype(header)}.")
     return (content, *messages_on_header(header), *messages_on_values(values))
 
 
-def examine(packed: bytes, limits: FileLimits = DEFAULT) -> tuple[NiftiHeader, np.ndarray, bytes]:
-    """Header, all values as stored (flat), and the first bytes with the header; checked before it is unpacked."""
+def examine(packed: bytes, limits: FileLimits = DEFAULT) -> tuple[Nifti1Header, np.ndarray]:
+    """Header and all values as stored (flat, ``(n, colours)`` where there are some); checked before it is unpacked."""
     compressed = packed.startswith(b"\x1f\x8b")
     header = read_header(_beginning(packed) if compressed else packed[:1024])
-    declared = math.prod(header.shape) * header.dtype.itemsize
-    if math.prod(header.shape) > limits.voxels:
-        raise RefusedError(
-            f"The header declares {math.prod(header.shape):,} voxels, over the limit of {limits.voxels:,}."
-        )
+    count, dtype, offset = math.prod(shape_of(header)), _dtype(header), int(header["vox_offset"])
+    declared = count * dtype.itemsize
+    if count > limits.voxels:
+        raise RefusedError(f"The header declares {count:,} voxels, over the limit of {limits.voxels:,}.")
     if compressed and declared > 1 << 20 and declared > limits.ratio * len(packed):
         raise RefusedError(
             f"The header declares {declared >> 20:,} MB in a file of {len(packed) >> 10:,} kB, over the limit of "
             f"{limits.ratio} times its size."
         )
     data = gunzip(packed, limits) if compressed else packed
-    if header.offset < 0 or header.offset + declared > len(data):
+    if offset < 0 or offset + declared > len(data):
         raise InputError(
-            f"The file is damaged: its values should lie at byte {header.offset:,} to {header.offset + declared:,} "
+            f"The file is damaged: its values should lie at byte {offset:,} to {offset + declared:,} "
             f"of {len(data):,}. Export it again."
         )
-    return header, np.frombuffer(data, header.dtype, math.prod(header.shape), header.offset), data[:1024]
+    return header, np.frombuffer(data, dtype, count, offset)
 
 
 def _beginning(packed: bytes) -> bytes:
@@ -83,62 +64,64 @@ def _beginning(packed: bytes) -> bytes:
         raise InputError("The gzip file is damaged. Copy or download it again.") from error
 
 
-def read_header(head: bytes) -> NiftiHeader:
-    """Read a NIfTI-1 or NIfTI-2 header of either byte order."""
+def read_header(head: bytes) -> Nifti1Header:
+    """Read a NIfTI-1 or NIfTI-2 header of either byte order; its dim, data type and vox_offset are possible ones."""
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
     for order in "<>":
         size = struct.unpack_from(f"{order}i", head)[0] if len(head) >= 348 else 0
-        if size == 348:
-            return _header(head, order, (40, "8h"), (70, "h"), (108, "f"), (112, "ff"), (252, "hh"), _TEXTS_1)
-        if size == 540 and len(head) >= 540:
-            return _header(head, order, (16, "8q"), (12, "h"), (168, "q"), (176, "dd"), (344, "ii"), _TEXTS_2)
+        for kind in (Nifti1Header, Nifti2Header):
+            if size == kind.sizeof_hdr <= len(head):
+                header = kind(head[:size], endianness=order, check=False)
+                _check_header(header)
+                return header
     raise InputError("The file is not NIfTI: its header does not begin with its size (348 or 540).")
 
 
-def _header(
-    head: bytes,
-    order: str,
-    dims: tuple[int, str],
-    kind: tuple[int, str],
-    offset: tuple[int, str],
-    scale: tuple[int, str],
-    forms: tuple[int, str],
-    texts: tuple[tuple[int, int], ...],
-) -> NiftiHeader:
-    """Read the fields at these bytes."""
-
-    def read(at: int, fields: str) -> tuple:
-        return struct.unpack_from(order + fields, head, at)
-
-    dim = read(*dims)
+def _check_header(header: Nifti1Header) -> None:
+    dim = header["dim"].tolist()
     if not 1 <= dim[0] <= 7 or any(size < 1 for size in dim[1 : dim[0] + 1]):
-        raise InputError(f"The header's dim is impossible: {list(dim)}. Export the file again.")
-    code = read(*kind)[0]
-    if code not in _TYPES:
-        raise InputError(f"The header's data type {code} is unknown: export the file with a usual number type.")
-    shape = tuple(int(size) for size in dim[1 : dim[0] + 1])
-    slope, intercept = read(*scale)
-    qform, sform = read(*forms)
-    written = any(head[at : at + length].strip(b"\0 ") for at, length in texts)
-    place = read(*offset)[0]
-    if not math.isfinite(place):
+        raise InputError(f"The header's dim is impossible: {dim}. Export the file again.")
+    _dtype(header)
+    if not math.isfinite(header["vox_offset"]):
         raise InputError("The file is damaged: the place of its values (vox_offset) is no number.")
-    return NiftiHeader(shape, np.dtype(order + _TYPES[code]), int(place), slope, intercept, qform, sform, written)
 
 
-def messages_on_header(header: NiftiHeader) -> list[Message]:
+def shape_of(header: Nifti1Header) -> tuple[int, ...]:
+    """Sizes along all axes, x first."""
+    dim = header["dim"].tolist()
+    return tuple(dim[1 : dim[0] + 1])
+
+
+def _dtype(header: Nifti1Header) -> np.dtype:
+    """Of one voxel; colours are a last axis of bytes."""
+    try:
+        dtype = header.get_data_dtype()
+    except KeyError:
+        dtype = np.dtype("V")
+    if (dtype.fields is None and dtype.kind not in "iufc") or dtype.itemsize > 16:
+        raise InputError(
+            f"The header's data type {int(header['datatype'])} is unknown: export the file with a usual number type."
+        )
+    return dtype if dtype.fields is None else np.dtype(("u1", (len(dtype.fields),)))
+
+
+def messages_on_header(header: Nifti1Header) -> list[Message]:
     """On orientation, scale, further volumes and texts."""
     said: list[Message] = []
-    if header.qform == 0 and header.sform == 0:
+    shape = shape_of(header)
+    if not header["qform_code"] and not header["sform_code"]:
         text = "The orientation is unknown (qform and sform are 0): left and right can't be told apart."
         said.append(Message("warn", "orientation", text, remedy="Convert it again from DICOM."))
-    if not math.isfinite(header.slope) or not math.isfinite(header.intercept):
+    if not math.isfinite(header["scl_slope"]) or not math.isfinite(header["scl_inter"]):
         text = "The scale slope (scl_slope) or intercept is not a number: values are taken as they are (slope 1)."
         said.append(Message("warn", "slope", text, remedy="Convert the file again."))
-    spatial = [size for size in header.shape[3:] if size > 1]
-    if spatial:
-        text = f"The file is a series ({len(header.shape)}-D) of {math.prod(spatial)} volumes: the first one is used."
+    volumes = math.prod(shape[3:])
+    if volumes > 1:
+        text = f"The file is a series ({len(shape)}-D) of {volumes} volumes: the first one is used."
         said.append(Message("warn", "series", text, remedy="Cut out another volume if that is the one."))
-    if header.texts:
+    if any(header[name].item().strip(b"\0 ") for name in _TEXTS):
         text = "The header holds text, which may identify the patient: never stored or exported."
         said.append(Message("warn", "identifying", text, remedy="Clear its fields descrip and intent_name."))
     return said
@@ -157,30 +140,25 @@ def messages_on_values(values: np.ndarray) -> list[Message]:
     return said
 
 
-_TO_LPS = np.diag([-1.0, -1.0, 1.0])
-"""NIfTI counts towards right, front and head; DICOM towards left, back and head."""
-_UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
-
-
 def read_nifti(data: bytes, limits: FileLimits = DEFAULT) -> Volume:
     """Axial slices from feet to head, nose up, the patient's left on the right: as an axial DICOM series lies."""
-    header, flat, head = examine(data, limits)
-    shape = (*header.shape, 1, 1)[:3]
+    from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
+
+    header, flat = examine(data, limits)
+    shape = (*shape_of(header), 1, 1)[:3]
     stored = flat[: math.prod(shape)].reshape((*shape[::-1], *flat.shape[1:]))  # x runs fastest; colours within a voxel
     values = stored.transpose(2, 1, 0, *range(3, stored.ndim))
     if values.dtype.kind not in "buif":
         raise InputError(f"The volume's values are of the type {values.dtype}: export one number for each voxel.")
     said = [*messages_on_header(header), *messages_on_values(values.reshape(-1))]
-    axes, sizes = _axes(head, header)
-    world = nearest_axes(axes)
-    order = [int(np.flatnonzero(world == w)[0]) for w in (2, 1, 0)]
-    signs = np.sign([axes[a, w] for a, w in zip(order, (2, 1, 0))])
-    values = values.transpose(*order, *range(3, values.ndim))
-    values = np.flip(values, tuple(k for k, s in enumerate(signs) if s < 0))
-    spacing = tuple(float(sizes[a]) for a in order)
+    axes, sizes = _axes(header)
+    world = nearest_axes(axes.T)  # as of DICOM: an oblique pair of both formats is turned alike
+    signs = np.where(axes[world, range(3)] < 0, -1, 1)
+    turn = ornt_transform(np.column_stack([world, signs]), axcodes2ornt("SPL"))
+    spacing = sizes[np.argsort(turn[:, 0])].tolist()
     known = all(math.isfinite(v) and v > 0 for v in spacing)
     return Volume(
-        voxels=_scaled(values, header),
+        voxels=_scaled(apply_orientation(values, turn), header),
         spacing=(spacing[0], spacing[1], spacing[2]) if known else None,
         modality="",
         kind="nifti",
@@ -189,12 +167,13 @@ def read_nifti(data: bytes, limits: FileLimits = DEFAULT) -> Volume:
     )
 
 
-def _scaled(values: np.ndarray, header: NiftiHeader) -> np.ndarray:
+def _scaled(values: np.ndarray, header: Nifti1Header) -> np.ndarray:
     """Slope and intercept applied; voxels without a number become 0. int16 stays where nothing changes."""
     if values.ndim == 4:
         return np.ascontiguousarray(values[..., :3], np.uint8)
-    slope = header.slope if math.isfinite(header.slope) and header.slope else 1.0
-    intercept = header.intercept if math.isfinite(header.intercept) and header.slope else 0.0
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    intercept = intercept if math.isfinite(intercept) and slope else 0.0
+    slope = slope if math.isfinite(slope) and slope else 1.0
     if (slope, intercept) == (1.0, 0.0) and values.dtype.kind in "iu" and values.dtype.itemsize * 8 <= 16:
         wide = values.dtype.kind == "u" and values.dtype.itemsize == 2
         return np.ascontiguousarray(values, np.float32 if wide else np.int16)
@@ -202,38 +181,19 @@ def _scaled(values: np.ndarray, header: NiftiHeader) -> np.ndarray:
     return np.nan_to_num(scaled, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _axes(head: bytes, header: NiftiHeader) -> tuple[np.ndarray, np.ndarray]:
-    """``(3, 3)`` directions of a step along each stored axis (left, back, head), and ``(3,)`` its length in mm."""
-    order = header.dtype.byteorder
-    swap = order if order in "<>" else "<" if struct.unpack_from("<i", head)[0] in (348, 540) else ">"
-    old = struct.unpack_from(f"{swap}i", head)[0] == 348
-    real = "f" if old else "d"
-    pixdim = np.array(struct.unpack_from(f"{swap}4{real}", head, 76 if old else 104))
-    unit = _UNITS_MM.get((head[123] if old else struct.unpack_from(f"{swap}i", head, 500)[0]) & 7, 1.0)
-    if header.sform > 0:
-        rows = np.array(struct.unpack_from(f"{swap}12{real}", head, 280 if old else 400)).reshape(3, 4)[:, :3]
-        if np.isfinite(rows).all() and abs(np.linalg.det(rows)) > 1e-12:
-            return (_TO_LPS @ rows).T, np.linalg.norm(rows, axis=0) * unit
-    sizes = np.abs(pixdim[1:])
-    if header.qform > 0:
-        quaternion = struct.unpack_from(f"{swap}3{real}", head, 256 if old else 352)
-        if (turned := _rotation(quaternion)) is not None:
-            turned[:, 2] *= -1 if pixdim[0] < 0 else 1
-            return (_TO_LPS @ turned).T, sizes * unit
-    return np.eye(3) * [1, -1, 1], sizes * unit
+def _axes(header: Nifti1Header) -> tuple[np.ndarray, np.ndarray]:
+    """``(3, 3)`` directions, in columns (right, front, head), of a step along each axis; ``(3,)`` its length in mm."""
+    from nibabel.quaternions import fillpositive, quat2mat
 
-
-def _rotation(quaternion: tuple[float, ...]) -> np.ndarray | None:
-    """``(b, c, d)`` of a unit quaternion -> ``(3, 3)`` rotation; None where they are none."""
-    b, c, d = quaternion
-    rest = 1 - (b * b + c * c + d * d)
-    if not math.isfinite(rest) or rest < -1e-3:
-        return None
-    a = math.sqrt(max(rest, 0.0))
-    return np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-        ]
-    )
+    unit = _UNITS_MM.get(int(header["xyzt_units"]) & 7, 1.0)
+    if header["sform_code"] > 0:
+        steps = header.get_sform()[:3, :3].astype(float)
+        if np.isfinite(steps).all() and abs(np.linalg.det(steps)) > 1e-12:
+            return steps, np.linalg.norm(steps, axis=0) * unit
+    pixdim = header["pixdim"].astype(float)
+    sizes = np.abs(pixdim[1:4]) * unit
+    quaternion = np.array([header[f"quatern_{name}"] for name in "bcd"], float)
+    if header["qform_code"] > 0 and np.isfinite(quaternion).all() and quaternion @ quaternion <= 1 + 1e-3:
+        turned = quat2mat(fillpositive(quaternion, 1e-3)).astype(float)
+        return turned * [1, 1, -1 if pixdim[0] < 0 else 1], sizes
+    return np.diag([-1.0, 1.0, 1.0]), sizes

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from genomap_core.io.images.read import read_series, read_volume
 from genomap_core.io.images.volume import Volume
 from genomap_core.io.kinds import IMAGE_SUFFIXES, find_kind
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
+from genomap_core.store import decode
 
 _SMALLEST = 8
 _AIR = -500
@@ -154,14 +154,10 @@ class Units:
     def load(cls, folder: Path) -> Units:
         """Read what :meth:`save` wrote."""
         header = json.loads((folder / "units.json").read_text())
-        units = []
-        for fields in header["units"]:
-            messages = tuple(Message(**m) for m in fields.pop("messages"))
-            plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-            units.append(Unit(**plain, messages=messages))
+        units = tuple(decode(Unit, fields) for fields in header["units"])
         tables = tuple((name, (folder / f"table-{k}").read_bytes()) for k, name in enumerate(header["tables"]))
         images = np.load(folder / "images.npy", allow_pickle=False)
-        return cls(tuple(units), images, tables, tuple(header["ignored"]), header["masks"], header["junk"])
+        return cls(units, images, tables, tuple(header["ignored"]), header["masks"], header["junk"])
 
 
 def units_of(path: Path, *, options: str, progress: str | None = None, limits: FileLimits = DEFAULT) -> Units:

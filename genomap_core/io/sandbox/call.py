@@ -23,6 +23,7 @@ from pathlib import Path
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.files import PACKAGE_ROOT
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
+from genomap_core.process import kill_tree
 
 _START = (
     "import sys; sys.path[:0] = [sys.argv[1]]; from genomap_core.io.sandbox.child import main; "
@@ -112,8 +113,7 @@ def _run(folder: str, limits: FileLimits, watch: Callable[[Path], None] | None) 
         return None
     finally:
         if process.poll() is None:
-            process.kill()
-            process.wait()
+            kill_tree(process)
 
 
 def _raise_error(folder: Path, code: int | None, limits: FileLimits) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
 
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import FileLimits
-from genomap_core.io.sandbox.startup import without_pandas
+from genomap_core.process import die_with_parent, without_pandas
 
 JOBS = {
     "excel": "genomap_core.io.tables.excel:read_excel",
@@ -60,8 +61,7 @@ def _limit(limits: FileLimits) -> None:
         return
     import resource
 
-    _die_with_parent()
-
+    die_with_parent(os.getppid())
     for what, amount in (
         (resource.RLIMIT_AS, limits.memory),
         (resource.RLIMIT_CPU, int(limits.seconds) + 1),
@@ -75,15 +75,6 @@ def _limit(limits: FileLimits) -> None:
             resource.setrlimit(what, (soft, hard))
         except (ValueError, OSError):  # macOS knows no limit of the address space
             continue
-
-
-def _die_with_parent() -> None:
-    """On Linux: no child outlives the process that waits for its answer."""
-    if sys.platform == "linux":
-        import ctypes
-        import signal
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _tell_crash(place: Path):  # type: ignore[no-untyped-def]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from genomap_core.data.message import Message
 from genomap_core.data.table import OddCell, Source, Table, TextColumn
+from genomap_core.store import decode
 
 Answer = Table | tuple[Message, ...]
 
@@ -74,7 +75,6 @@ def _load_table(header: dict, folder: Path) -> Table:
         import scipy.sparse as sp
 
         numbers = sp.csr_matrix((array("data"), array("indices"), array("indptr")), shape=tuple(header["sparse_shape"]))
-    source: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header["source"].items()}
     return Table(
         name=header["name"],
         columns=tuple(header["columns"]),
@@ -85,5 +85,5 @@ def _load_table(header: dict, folder: Path) -> Table:
         odd=tuple(OddCell(*cell) for cell in header["odd"]),
         annotations=frozenset(header["annotations"]),
         messages=tuple(Message(**fields) for fields in header["messages"]),
-        source=Source(**source),
+        source=decode(Source, header["source"]),
     )

@@ -15,6 +15,7 @@ from genomap_core.data.schema.roles import Log, Roles
 from genomap_core.data.schema.validate import SchemaReport, to_dataset, validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
+from genomap_core.store import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _roles(provenance: Mapping[str, Any]) -> Roles | None:
     if not isinstance(stored, Mapping):
         return None
     try:
-        return Roles.from_json(stored)
+        return decode(Roles, stored)
     except (TypeError, ValueError) as error:
         raise InputError(f"The model's note on its training table can't be read ({error}): train it again.") from error
 

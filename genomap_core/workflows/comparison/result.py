@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from genomap_core.workflows.comparison.runner import Run, find_run, run_file
+from genomap_core.store import load_arrays, save_arrays
+from genomap_core.workflows.comparison.runner import DAMAGED, Run, find_run, run_file
 from genomap_core.workflows.comparison.scores import Score
-from genomap_core.workflows.comparison.store import read_run, write_run
 
 Table = dict[str, dict[str, Score]]
 """Row -> column -> score"""
@@ -72,14 +72,14 @@ class Comparison:
         header = {"format": 1, "kind": self.kind, "runs": [run.name for run in self.runs], "tables": tables}
         header |= {key: getattr(self, key) for key in ("name", "digest", "facts")}
         header["config"] = asdict(self.config) if is_dataclass(self.config) else self.config  # type: ignore[arg-type]
-        write_run(folder / FILE, header, self.arrays)
+        save_arrays(folder / FILE, header, self.arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """What :meth:`save` wrote, or what version 0.1 left."""
         if not (folder / FILE).is_file():
             return cls._load_earlier(folder)
-        header, arrays = read_run(folder / FILE)
+        header, arrays = load_arrays(folder / FILE, DAMAGED)
         runs = tuple(Run.load(find_run(folder, name, cls.kind))[0] for name in header["runs"])
         return cls(
             **{key: header[key] for key in ("name", "digest", "facts")},

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ import psutil
 
 from genomap_core.errors import GenomapError, InputError
 from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.comparison.store import read_run, write_run
+from genomap_core.store import DAMAGE, load_arrays, save_arrays
 
 
 @dataclass(slots=True)
@@ -58,6 +57,10 @@ def measure() -> Iterator[Measured]:
         done.set()
         watcher.join()
         measured.peak_mb = max(peak, process.memory_info().rss) / 1e6 - base / 1e6
+
+
+DAMAGED = "The stored result is damaged: run the comparison again."
+"""Of a run or a result that can't be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,12 +159,12 @@ class Run:
     def save(self, path: Path, about: Mapping[str, Any]) -> None:
         """One ``.npz``, whole or not at all; ``about``: what the run was made of."""
         plain = ("name", "facts", "status", "message", "fit_seconds", "predict_seconds", "peak_mb")
-        write_run(path, {"about": dict(about), "run": {k: getattr(self, k) for k in plain}}, self.values)
+        save_arrays(path, {"about": dict(about), "run": {k: getattr(self, k) for k in plain}}, self.values)
 
     @classmethod
     def load(cls, path: Path) -> tuple[Run, dict[str, Any]]:
         """What :meth:`save` wrote, or a run of version 0.1: the run, and what it was made of."""
-        header, arrays = read_run(path)
+        header, arrays = load_arrays(path, DAMAGED)
         if "facts" in header.get("run", {}):
             return cls(values=arrays, **header["run"]), header["about"]
         return earlier_run(header, arrays), header["about"]
@@ -242,7 +245,7 @@ def _kept(path: Path, made_of: Mapping[str, Any]) -> Run | None:
     """The run that lies there if it was made of the same, else None; a damaged one is made again."""
     try:
         run, about = Run.load(path)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (OSError, InputError, *DAMAGE):
         return None
     if about.get("digest") != made_of.get("digest"):
         raise InputError(f"{path} holds a run on another cohort: choose another folder.")

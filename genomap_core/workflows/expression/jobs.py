@@ -14,6 +14,7 @@ from genomap_core.data.images.networks import ExpressionConfig
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.files import write_atomically
 from genomap_core.progress import OnProgress
+from genomap_core.store import decode
 from genomap_core.workflows.expression.compare import ExpressionCompareConfig, compare_expression
 
 COHORT = "imaging.npz"
@@ -31,7 +32,7 @@ def train_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> d
     from genomap_core.training.expression_bundle import save_expression
 
     cohort = read_cohort(folder, spec.get("options", {}))
-    config = ExpressionConfig(**spec.get("config", {}))
+    config = decode(ExpressionConfig, spec.get("config", {}))
     model = ExpressionRegressor(config, on_progress, folder / CHECKPOINTS).fit(cohort)
     provenance = {"cohort": cohort.name, "patients": cohort.n_samples, "digest": cohort.digest}
     save_expression(folder / MODEL, model, provenance=provenance)
@@ -54,11 +55,9 @@ def compare_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) ->
 
 def compare_config(values: Mapping[str, Any]) -> ExpressionCompareConfig:
     """From plain values, as a job or a result holds them."""
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    plain["training"] = ExpressionConfig(**plain.get("training", {}))
-    return ExpressionCompareConfig(**plain)
+    return decode(ExpressionCompareConfig, values)
 
 
 def read_cohort(folder: Path, options: Mapping[str, Any]) -> ExpressionCohort:
     """The cohort of a job's folder, made ready as ``options`` say."""
-    return expression_cohort(PatientImages.load(folder / COHORT), ExpressionOptions(**options))
+    return expression_cohort(PatientImages.load(folder / COHORT), decode(ExpressionOptions, options))

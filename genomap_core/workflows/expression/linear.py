@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
 
 from genomap_core.data.images.statistics import image_statistics
 from genomap_core.errors import InputError
@@ -39,46 +42,26 @@ def ridge_predict(
         raise InputError(
             "Ridge regression can't take missing or infinite values: fill them or leave those columns out."
         )
-    ridge = _Ridge(X, Y)
-    own = groups is not None and len(np.unique(groups)) >= 3
-    error = _error_of_groups(X, Y, np.asarray(groups)) if own else ridge.left_out_error()
-    return ridge.predict(new, PENALTIES[error.argmin(0)])
+    scaler = StandardScaler().fit(X)
+    if groups is not None and len(np.unique(groups)) >= 3:
+        penalty = PENALTIES[_error_of_groups(X, Y, np.asarray(groups)).argmin(0)]
+    else:
+        penalty = RidgeCV(PENALTIES, alpha_per_target=True).fit(scaler.transform(X), Y).alpha_
+    return _fit_predict(scaler.transform(X), Y, scaler.transform(new), penalty)
 
 
-class _Ridge:
-    """All penalties from one singular value decomposition ``U diag(s) V'`` of the standardised columns."""
-
-    def __init__(self, X: np.ndarray, Y: np.ndarray) -> None:
-        spread = X.std(0)
-        self.mean, self.spread = X.mean(0), np.where(spread > 1e-9 * np.abs(X).max(0), spread, 1.0)
-        self.level = Y.mean(0)
-        self.residual = Y - self.level
-        self.U, self.s, self.Vt = np.linalg.svd((X - self.mean) / self.spread, full_matrices=False)
-        self.turned = self.U.T @ self.residual
-
-    def left_out_error(self) -> np.ndarray:
-        """``(penalties, g)``: sum of squared errors of rows left out one at a time."""
-        found = []
-        for penalty in PENALTIES:
-            kept = self.s**2 / (self.s**2 + penalty)
-            leverage = 1 / len(self.U) + self.U**2 @ kept
-            left = (self.residual - self.U @ (kept[:, None] * self.turned)) / (1 - leverage)[:, None]
-            found.append((left**2).sum(0))
-        return np.stack(found)
-
-    def predict(self, X: np.ndarray, penalty: np.ndarray | float) -> np.ndarray:
-        """``(m, g)``, with one penalty for all genes or one each."""
-        shrunk = self.s[:, None] / (self.s[:, None] ** 2 + penalty)
-        return self.level + ((X - self.mean) / self.spread @ self.Vt.T) @ (shrunk * self.turned)
+def _fit_predict(X: np.ndarray, Y: np.ndarray, new: np.ndarray, penalty: np.ndarray | float) -> np.ndarray:
+    """``(m, g)`` from standardised columns, with one penalty for all genes or one each."""
+    found = Ridge(penalty, solver="svd").fit(X, Y).predict(new)
+    return found.reshape(len(new), -1)  # of a single gene scikit-learn gives a vector
 
 
 def _error_of_groups(X: np.ndarray, Y: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """``(penalties, g)``: sum of squared errors of whole groups left out."""
-    from sklearn.model_selection import GroupKFold
-
     total = np.zeros((len(PENALTIES), Y.shape[1]))
     for rest, left in GroupKFold(min(_INNER_FOLDS, len(np.unique(groups)))).split(X, groups=groups):
-        ridge = _Ridge(X[rest], Y[rest])
+        scaler = StandardScaler().fit(X[rest])
+        seen, new = scaler.transform(X[rest]), scaler.transform(X[left])
         for k, penalty in enumerate(PENALTIES):
-            total[k] += ((Y[left] - ridge.predict(X[left], penalty)) ** 2).sum(0)
+            total[k] += ((Y[left] - _fit_predict(seen, Y[rest], new, penalty)) ** 2).sum(0)
     return total

@@ -14,10 +14,10 @@ import numpy as np
 from genomap_core.data.images.expression import ExpressionCohort
 from genomap_core.errors import InputError
 from genomap_core.layout.build import make_layout
+from genomap_core.store import load_arrays
 from genomap_core.workflows.comparison.result import Comparison, Table, scores_of
-from genomap_core.workflows.comparison.runner import Run, find_run, first_answer
+from genomap_core.workflows.comparison.runner import DAMAGED, Run, find_run, first_answer
 from genomap_core.workflows.comparison.scores import Score, resample_patients
-from genomap_core.workflows.comparison.store import read_run
 from genomap_core.workflows.expression.statistics import GeneStatistics, centred, gene_statistics, pearson_each
 
 _ARRAYS = ("truth", "cohort", "within", "fold_of_row", "cells")
@@ -111,7 +111,7 @@ class ExpressionResult(Comparison):
     @classmethod
     def _load_earlier(cls, folder: Path) -> Self:
         header = json.loads((folder / "expression.json").read_text())
-        _, arrays = read_run(folder / "expression-result.npz")
+        _, arrays = load_arrays(folder / "expression-result.npz", DAMAGED)
         return cls(
             **{key: header[key] for key in ("name", "digest", "config")},
             facts={key: header[key] for key in (*_FACTS, "statistics")},

@@ -11,6 +11,7 @@ from typing import Any
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.files import write_atomically
 from genomap_core.progress import OnProgress
+from genomap_core.store import decode
 from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_fusion
 from genomap_core.workflows.fusion.words import verdict
 
@@ -29,7 +30,7 @@ def train_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> d
     from genomap_core.training.fusion_bundle import save_fusion
 
     cohort = PatientImages.load(folder / COHORT)
-    config = FusionConfig(**spec.get("config", {}))
+    config = decode(FusionConfig, spec.get("config", {}))
     model = FusionClassifier(config, on_progress, folder / CHECKPOINTS).fit(cohort)
     provenance = {"cohort": cohort.name, "patients": cohort.n_samples, "digest": cohort.digest}
     save_fusion(folder / MODEL, model, provenance=provenance)
@@ -51,9 +52,8 @@ def train_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> d
 
 def compare_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
     """Job: every variant, control and baseline with ``spec["config"]``; writes a :class:`FusionResult`."""
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.get("config", {}).items()}
     cohort = PatientImages.load(folder / COHORT)
-    result = compare_fusion(cohort, FusionCompareConfig(**values), on_progress, keep=folder)
+    result = compare_fusion(cohort, decode(FusionCompareConfig, spec.get("config", {})), on_progress, keep=folder)
     result.save(folder)
     scores = {m: {k: asdict(s) for k, s in row.items()} for m, row in result.scores.items()}
     return {"scores": scores, "verdict": list(verdict(result))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from genomap_core.data.images.labelled import LabelledImages
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.store import decode
 from genomap_core.workflows.growth.compare import GrowthCompareConfig, compare_growth, knowledge_of, training_of
 from genomap_core.workflows.growth.data import describe, simulated_cohort, zip_cohort
 from genomap_core.workflows.growth.samples import FOLDER, write_samples
@@ -36,7 +36,7 @@ def cohort_of(spec: dict[str, Any], folder: Path, on_progress: OnProgress = igno
 def train_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
     """Job: train a PhysNet of ``spec["n_seeds"]`` seeds and a ResNet without growth on all images; writes both."""
     cohort = cohort_of(spec, folder, on_progress)
-    config = GrowthCompareConfig(**_options(spec))
+    config = decode(GrowthCompareConfig, spec.get("config", {}))
     train_pair(cohort, config, folder, int(spec.get("n_seeds", 3)), on_progress)
     return {"classes": cohort.classes, "images": len(cohort.y)}
 
@@ -44,7 +44,7 @@ def train_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> d
 def compare_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
     """Job: the table of all networks on the same folds; writes a :class:`GrowthResult`."""
     cohort = cohort_of(spec, folder, on_progress)
-    result = compare_growth(cohort, GrowthCompareConfig(**_options(spec)), on_progress, keep=folder)
+    result = compare_growth(cohort, decode(GrowthCompareConfig, spec.get("config", {})), on_progress, keep=folder)
     result.save(folder)
     return {"scores": {m: {k: asdict(s) for k, s in row.items()} for m, row in result.scores.items()}}
 
@@ -83,11 +83,6 @@ def train_pair(
 def write_sample_models(folder: Path = FOLDER, n_per_class: int = 150) -> None:
     """Train the models that come with the simulated slices, on others than those in the folder."""
     train_pair(simulated_cohort(n_per_class, SIZE, seed=1), SAMPLE, folder, n_seeds=3)
-
-
-def _options(spec: dict[str, Any]) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(json.dumps(spec.get("config", {})))
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 from genomap_core.pfn import STRATEGIES
 from genomap_core.progress import OnProgress, ignore
+from genomap_core.store import decode
 from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.result import Comparison, Table, fold_codes, scores_of
 from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, earlier_run, run_entries
@@ -90,7 +91,7 @@ class CompareResult(Comparison):
 
 def compare_config(values: Mapping[str, Any]) -> CompareConfig:
     """From plain values, as a job or a result holds them."""
-    return CompareConfig(**{**values, "models": tuple(values["models"])})
+    return decode(CompareConfig, values)
 
 
 def verdict(found: CompareResult) -> str:

@@ -16,6 +16,7 @@ from genomap_core.data.standardise import Standardisation, fit_standardisation
 from genomap_core.errors import LayoutError
 from genomap_core.layout import SOLVERS, Constraints, Layout, LayoutQuality, align, make_layout, map_regions
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.store import decode
 from genomap_core.workflows.cohorts.precomputed import ready_layout
 
 SOLVER_NAMES: tuple[str, ...] = tuple(SOLVERS)
@@ -50,7 +51,7 @@ class GenomapConfig:
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> GenomapConfig:
         """From JSON, where tuples came back as lists."""
-        return cls(**{key: _tuples(value) for key, value in spec.items()})
+        return decode(cls, spec)
 
     @property
     def open_cells(self) -> int | None:
@@ -66,10 +67,6 @@ class GenomapConfig:
             return Constraints(mask=mask)
         pins = {feature: (row, column) for feature, row, column in self.pins}
         return replace(Constraints(pins=pins, sets=dict(self.sets)).take(kept), mask=mask)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, eq=False)

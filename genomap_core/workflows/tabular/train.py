@@ -13,6 +13,7 @@ import numpy as np
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.store import decode
 from genomap_core.workflows.comparison.folds import hold_out
 from genomap_core.workflows.comparison.runner import measure
 from genomap_core.workflows.comparison.scores import Score, score_table
@@ -146,5 +147,5 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
 
 def task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
     """Job: train on ``folder/dataset.npz`` with ``spec["config"]``."""
-    result = train(Dataset.load(folder / "dataset.npz"), TrainConfig(**spec["config"]), folder, on_progress)
+    result = train(Dataset.load(folder / "dataset.npz"), decode(TrainConfig, spec["config"]), folder, on_progress)
     return {"scores": {k: asdict(s) for k, s in result.scores.items()}, "seconds": result.seconds}

@@ -1,9 +1,9 @@
-"""What the files of image networks share: a JSON header, tensors and their checksum, networks' weights. No pickle."""
+"""What all files of trained models share: a JSON header, tensors and their checksum, networks' weights. No pickle."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,34 +16,30 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from torch import nn
 
-from genomap_core.errors import BundleError, GenomapError
+from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
-from genomap_core.training.bundle import checksum
+from genomap_core.modelfile import VERSION, own_fields, read_container, shorten
 
 
-def read_fields(data: bytes, kind: str, version: int, wrong: str) -> dict[str, Any]:
-    """The header of a file of this kind and version.
+def read_fields(data: bytes, kind: str, wrong: str) -> dict[str, Any]:
+    """The header of a model of this kind.
 
     Raises
     ------
     BundleError
-        ``wrong`` where the file is another one; its version where that is another.
+        ``wrong`` where the file is another one; its version where that is a newer one.
     """
     try:
-        (length,) = struct.unpack("<Q", data[:8])
-        header: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["genomap"])
-    except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
-        raise BundleError(wrong) from error
-    if not isinstance(header, dict) or header.get("format") != kind:
+        metadata, tensors = read_container(data)
+    except RefusedError as error:
+        raise BundleError(f"{wrong} It can't be read: {error}") from error
+    fields = own_fields(metadata, tensors)
+    if fields["format"] != kind:
         raise BundleError(wrong)
-    if header.get("version") != version:
-        raise BundleError(f"The model file is of version {header.get('version')}, this program reads {version}.")
-    return header
+    return fields
 
 
-def write_fields(
-    path: Path, kind: str, version: int, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
+def write_fields(path: Path, kind: str, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """One file: ``fields`` as JSON, the tensors, and their checksum.
 
     Raises
@@ -52,17 +48,13 @@ def write_fields(
         A tensor holds a value that is no finite number.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    bad = [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
-    if bad:
-        raise BundleError(f"The model holds values that are no finite number ({bad[0]}): train it again.")
-    header = {"format": kind, "version": version, **fields, "sha256": checksum(arrays)}
+    check_finite(arrays)
+    header = {"format": kind, "version": VERSION, **fields, "sha256": checksum(arrays)}
     write_atomically(path, save_tensors(arrays, metadata={"genomap": json.dumps(header)}), USUAL)
 
 
 @contextmanager
-def opened(
-    source: str | Path | bytes, kind: str, version: int, wrong: str
-) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+def opened(source: str | Path | bytes, kind: str, wrong: str) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     """Header and tensors of such a file; what goes wrong while a model is made of them is told as damage.
 
     Raises
@@ -71,15 +63,31 @@ def opened(
         The file is another one (``wrong``), damaged, of another version, or its parts don't fit together.
     """
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    header = read_fields(data, kind, version, wrong)
+    header = read_fields(data, kind, wrong)
     try:
         arrays = load_tensors(data)
-        if checksum(arrays) != header["sha256"]:
+        if "sha256" in header and checksum(arrays) != header["sha256"]:  # growth models of version 0.1 had none
             raise BundleError("its tensors differ from its checksum")
         yield header, arrays
     except (SafetensorError, GenomapError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         reason = str(error) if isinstance(error, GenomapError) else "its weights or options do not fit its network"
         raise BundleError(f"The model file is damaged: {reason}. Save or download it again.") from error
+
+
+def checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and values of all tensors."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(json.dumps([name, str(arrays[name].dtype), arrays[name].shape]).encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise :class:`BundleError` where a tensor holds a value that is no finite number."""
+    bad = [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
+    if bad:
+        raise BundleError(f"The model holds NaN or values that are no finite number ({shorten(bad)}): train it again.")
 
 
 def arrays_under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
