@@ -10,7 +10,9 @@ loss). Method, ours: C1 is of low rank, so the objective's gradient is a convolu
 *exact* linear assignments are solved in windows of the grid (`moves`), from wide and sparse to narrow and dense (a blur
 that shrinks, as in self-sorting maps: Strong & Gong, IEEE ToM 2014; Barthel et al., CGF 42(1), 2023), with noise on the
 costs that fades out (annealing), and last exact swaps (on small grids of any two cells). Work and memory grow as
-p log p.
+p log p. Where cells stay empty, the mean of C2 over occupied cells depends on s too: features are annealed within a
+compact block of cells, then leave it one by one for any cell that lowers the full objective (`roam`), on small boards
+also from several random starts.
 """
 
 from __future__ import annotations
@@ -22,14 +24,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from genomap_core.layout.assignment import Lattice
-from genomap_core.layout.board import Board, make_board
+from genomap_core.layout.board import Board, close_empty, make_board, open_empty
 from genomap_core.layout.carve import carve
 from genomap_core.layout.constraints import Constraints, owners
 from genomap_core.layout.field import Kernels, available_cores
+from genomap_core.layout.geometry import auto_shape, mean_seat_distance
 from genomap_core.layout.lowrank import FeatureVectors, feature_vectors
 from genomap_core.layout.moves import PARTS, Run, best_swaps, blur_sweep, lattice_sweep, swap_pass
 from genomap_core.layout.problem import Arrangement, Problem
-from genomap_core.layout.start import first_cells, reference_points
+from genomap_core.layout.roam import LIMIT, Roaming, distances_of, roam
+from genomap_core.layout.start import first_cells, middle, nearest_cells, reference_points
 
 SET_BOND = 0.7
 """Length of the extra dimension that features of one set share, where a feature's own vector has at most 1."""
@@ -99,9 +103,25 @@ THREADED_FROM = 30_000
 """Cells; on smaller grids handing windows to threads costs more than it saves."""
 
 
+ROOM = 0.05
+"""Share of empty cells from which on a large board counts as one with room; on small boards a single one is enough."""
+TRIALS = 400_000
+"""Features times cells for which a second random start is tried on boards with room; smaller boards have more."""
+
+
+def types_with_room(problem: Problem) -> np.ndarray:
+    """Codes of the omics types that leave so many cells empty that it matters which ones."""
+    count = np.bincount(problem.channel)
+    cells = problem.grid.n_cells
+    most = cells - 1 if cells <= SMALL else (1 - ROOM) * cells
+    return np.flatnonzero((count > 0) & (count <= most))
+
+
 def transport(problem: Problem) -> np.ndarray:
     """Index of each feature's cell in the grid's usable cells: ``(p,)`` int."""
-    plan = schedule(problem.grid.shape, problem.effort)
+    roomy = len(types_with_room(problem)) > 0
+    shape = auto_shape(int(np.bincount(problem.channel).max())) if roomy else problem.grid.shape
+    plan = schedule(shape, problem.effort)
     if problem.constraints.stability > 0:
         plan = replace(plan, radii=(), noise=0.0, restarts=1)
     workers = min(PARTS, available_cores()) if problem.grid.n_cells > THREADED_FROM else 1
@@ -110,13 +130,14 @@ def transport(problem: Problem) -> np.ndarray:
         ThreadPoolExecutor(workers) as threads,
     ):
         vectors = feature_vectors(problem.table, *dimensions(problem.grid.n_cells), seed=problem.seed)
-        kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
-        best = _best_of(vectors, kernels, plan, problem, threads.map if workers > 1 else map)
+        solve = _best_in_room if roomy else _best_of
+        best = solve(vectors, plan, problem, threads.map if workers > 1 else map)
     return np.searchsorted(problem.grid.open_cells, best)
 
 
-def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem: Problem, run: Run) -> np.ndarray:
+def _best_of(vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run) -> np.ndarray:
     """Row-major cell of each feature in the try of lowest objective: ``(p,)`` int."""
+    kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
     first = first_cells(vectors.values, problem)
     best, lowest = first, np.inf
     for trial in range(plan.restarts):
@@ -129,6 +150,54 @@ def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem:
         if objective < lowest:
             best, lowest = board.cell_of_feature(), objective
     return best
+
+
+def _best_in_room(vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run) -> np.ndarray:
+    """The same on a board with room: annealed in a compact block, then let go; and scattered, then let go."""
+    p, size = len(problem.channel), int(np.prod(problem.grid.shape))
+    first = first_cells(vectors.values, problem, compact=True)
+    apart = mean_seat_distance(np.bincount(first, minlength=size).reshape(problem.grid.shape)) if p > 1 else 1.0
+    kernels = Kernels(problem.grid, vectors.mean_distance, p, problem.balance, max(apart, 1e-12))
+    movers = np.flatnonzero(np.isin(problem.channel, types_with_room(problem)))
+    order = movers[np.lexsort(np.round(vectors.values[movers, :3], 4).T)]
+    held = bool(problem.constraints.sets) or problem.constraints.stability > 0 or len(movers) < p
+    trials = 1 if held else max(1, round(problem.effort * min(32, 1 + TRIALS / (p * size))))
+    plan = replace(plan, restarts=1)
+    wide = p * size <= LIMIT
+    exact = distances_of(problem.table, movers) if wide else None
+    plain = problem.table.distance in ("correlation", "spearman")
+    best, lowest = first, np.inf
+    for trial in range(trials):
+        rng = np.random.default_rng([problem.seed, trial])
+        begin = first if trial == 0 else _scattered(first, order, (1, 2, 4, size)[trial % 4], problem, rng)
+        board = make_board(vectors, kernels, problem.channel, begin, fixed=_pinned(problem))
+        _anchor(board, problem)
+        if trial == 0:
+            close_empty(board)
+            anneal(board, vectors, plan, problem, rng, 0, run)
+            open_empty(board)
+        objective = 0.0
+        if exact is not None:
+            similarity = 1.0 if plain else vectors.mean_distance
+            objective = roam(Roaming(board, movers, exact, similarity, problem.channel), rng, order)
+        if objective < lowest:
+            best, lowest = board.cell_of_feature(), objective
+    return best
+
+
+def _scattered(
+    first: np.ndarray, order: np.ndarray, spread: int, problem: Problem, rng: np.random.Generator
+) -> np.ndarray:
+    """A random start on ``spread`` times as many cells as there are features; pins stay: ``(p,)`` int."""
+    cells = first.copy()
+    loose = order[~np.isin(order, list(problem.constraints.pins))]
+    for code in np.unique(problem.channel):
+        own = loose[problem.channel[loose] == code]
+        pinned = np.setdiff1d(np.flatnonzero(problem.channel == code), own)
+        free = np.setdiff1d(problem.grid.open_cells, first[pinned])
+        near = nearest_cells(free, spread * len(own), middle(first, problem), problem.grid.shape[1])
+        cells[own] = rng.choice(near, len(own), replace=False)
+    return cells
 
 
 def anneal(
@@ -150,8 +219,13 @@ def anneal(
         done = _report(board, problem, done, total)
     if problem.constraints.sets:
         board.set_vectors(vectors)
+        roomy = board.kernels.mean_apart is not None
+        if roomy:
+            open_empty(board)
         for layer in range(board.n_layers):
             carve(board, layer, np.where(problem.channel == layer, owner, -1), list(problem.constraints.sets))
+        if roomy:
+            close_empty(board)
     lattices = list(Lattice)
     for k in range(plan.sweeps):
         noise = plan.noise * max(0.0, 1 - k / (0.75 * plan.sweeps))
