@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import blas
 
 from genomap_core.layout.board import CLOSED, Board
 from genomap_core.layout.distances import FeatureTable
@@ -26,6 +27,8 @@ LIMIT = 8_000_000
 SWAPS = 2_000_000
 """Features times cells up to which two features may change places; above, they move into empty cells only."""
 ROUNDS = 30
+SETTLED = 1e-6
+"""Gain of a whole round below which features stay where they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +101,8 @@ class Roaming:
         """All potentials anew, so that no rounding adds up."""
         apart, bonds = (np.stack([of(int(cell)) for cell in self.cells]) for of in (self.ruler.apart, self.ruler.bonds))
         self.apart_at, self.square_at = apart.sum(axis=0), (apart**2).sum(axis=0)
-        self.far, self.near = self.unlike @ apart.astype(np.float32), self.like @ bonds
+        self.far = np.ascontiguousarray(self.unlike @ apart, np.float64)
+        self.near = self.like @ bonds
         self._sum_up()
 
     def _sum_up(self) -> None:
@@ -143,7 +147,7 @@ class Roaming:
         gain = self._distortion(square, moved, product)
         gain -= self._distortion(*(np.float64(v) for v in (self.square, self.apart, self.product)))
         near = self.near[i] - self.near[i, a] + self.near[other, a] - self.near[other, here]
-        near = near + 2 * self.ruler.bonds(a) * self.like[other, feature]
+        near = near + 2 * (self.ruler.bonds(a) - SAME) * self.like[other, feature]
         gain = (1 - kernels.balance) * gain - kernels.edge * near
         if board.pull is not None and board.push is not None:
             gain += (board.push - board.push[a]) @ board.pull[feature]
@@ -167,7 +171,8 @@ class Roaming:
             self.apart_at += there - here
             self.square_at += there**2 - here**2
             self._sum_up()
-        self.far += np.outer(change, (there - here).astype(np.float32))
+        # In place: a temporary of this size would take as long again.
+        blas.dger(1.0, there - here, change, a=self.far.T, overwrite_a=1)
         bonds = self.ruler.bonds(to) - self.ruler.bonds(a)
         touched = np.flatnonzero(bonds)
         change = self.like[:, feature] - (self.like[:, other] if other < len(self.channel) else 0)
@@ -190,26 +195,27 @@ def roam(state: Roaming, rng: np.random.Generator, order: np.ndarray, rounds: in
     Features keep to their zone; closed cells are neither left nor taken. ``order`` lists the movers in an order that
     does not depend on the table's columns.
     """
-    board, p = state.board, len(state.channel)
-    allowed = len(order) * board.seat.shape[1] <= SWAPS
-    settled = False
     for _ in range(rounds):
-        moved = 0
-        for feature in order[rng.permutation(len(order))]:
-            layer = int(state.channel[feature])
-            zone = board.zone[layer]
-            own = zone[state.cells[feature]]
-            if own == CLOSED:
-                continue
-            gain = state.gains(int(feature))
-            gain[(zone != own) if allowed else (zone != own) | (board.seat[layer] < p)] = 0
-            best = int(gain.argmin())
-            if gain[best] < -1e-9:
-                state.move(int(feature), best)
-                moved += 1
-        if not moved:
-            if settled:
-                break
-            state.refresh()
-        settled = not moved
+        gained = sum(_settle(state, int(feature)) for feature in order[rng.permutation(len(order))])
+        if gained > -SETTLED:
+            break
+    state.refresh()
     return state.objective()
+
+
+def _settle(state: Roaming, feature: int) -> float:
+    """Move a feature to its best cell, if there is a better one; returns the change of the objective."""
+    board, layer = state.board, int(state.channel[feature])
+    zone, seat = board.zone[layer], board.seat[layer]
+    own = zone[state.cells[feature]]
+    if own == CLOSED:
+        return 0.0
+    gain = state.gains(feature)
+    gain[zone != own] = 0
+    if len(state.movers) * len(zone) > SWAPS:
+        gain[seat < len(state.channel)] = 0
+    best = int(gain.argmin())
+    if gain[best] > -1e-2 * SETTLED:
+        return 0.0
+    state.move(feature, best)
+    return float(gain[best])

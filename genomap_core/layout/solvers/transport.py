@@ -105,8 +105,8 @@ THREADED_FROM = 30_000
 
 ROOM = 0.05
 """Share of empty cells from which on a large board counts as one with room; on small boards a single one is enough."""
-TRIALS = 400_000
-"""Features times cells for which a second random start is tried on boards with room; smaller boards have more."""
+TRIALS = 50_000
+"""Features times cells for which a second start is tried on boards with room; smaller boards have more, up to 48."""
 
 
 def types_with_room(problem: Problem) -> np.ndarray:
@@ -161,7 +161,7 @@ def _best_in_room(vectors: FeatureVectors, plan: Schedule, problem: Problem, run
     movers = np.flatnonzero(np.isin(problem.channel, types_with_room(problem)))
     order = movers[np.lexsort(np.round(vectors.values[movers, :3], 4).T)]
     held = bool(problem.constraints.sets) or problem.constraints.stability > 0 or len(movers) < p
-    trials = 1 if held else max(1, round(problem.effort * min(32, 1 + TRIALS / (p * size))))
+    trials = 1 if held else max(1, round(problem.effort * min(48, 1 + TRIALS / (p * size))))
     plan = replace(plan, restarts=1)
     wide = p * size <= LIMIT
     exact = distances_of(problem.table, movers) if wide else None
