@@ -32,7 +32,7 @@ from genomap_core.layout.geometry import auto_shape, mean_seat_distance
 from genomap_core.layout.lowrank import FeatureVectors, feature_vectors
 from genomap_core.layout.moves import PARTS, Run, best_swaps, blur_sweep, lattice_sweep, swap_pass
 from genomap_core.layout.problem import Arrangement, Problem
-from genomap_core.layout.roam import LIMIT, Roaming, distances_of, roam
+from genomap_core.layout.roam import LIMIT, SWAPS, Roaming, distances_of, roam
 from genomap_core.layout.start import first_cells, middle, nearest_cells, reference_points
 
 SET_BOND = 0.7
@@ -122,6 +122,8 @@ def transport(problem: Problem) -> np.ndarray:
     roomy = len(types_with_room(problem)) > 0
     shape = auto_shape(int(np.bincount(problem.channel).max())) if roomy else problem.grid.shape
     plan = schedule(shape, problem.effort)
+    if roomy:
+        plan = replace(plan, restarts=2)
     if problem.constraints.stability > 0:
         plan = replace(plan, radii=(), noise=0.0, restarts=1)
     workers = min(PARTS, available_cores()) if problem.grid.n_cells > THREADED_FROM else 1
@@ -153,36 +155,43 @@ def _best_of(vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run
 
 
 def _best_in_room(vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run) -> np.ndarray:
-    """The same on a board with room: annealed in a compact block, then let go; and scattered, then let go."""
-    p, size = len(problem.channel), int(np.prod(problem.grid.shape))
+    """The same on a board with room: annealed in a compact block or all over, or scattered, and then let go."""
+    p, size = len(problem.channel), problem.grid.shape[0] * problem.grid.shape[1]
     first = first_cells(vectors.values, problem, compact=True)
     apart = mean_seat_distance(np.bincount(first, minlength=size).reshape(problem.grid.shape)) if p > 1 else 1.0
     kernels = Kernels(problem.grid, vectors.mean_distance, p, problem.balance, max(apart, 1e-12))
-    movers = np.flatnonzero(np.isin(problem.channel, types_with_room(problem)))
+    movers = _movers(problem)
     order = movers[np.lexsort(np.round(vectors.values[movers, :3], 4).T)]
+    begins = [first, first_cells(vectors.values, problem)] if p * size <= LIMIT else [first]
     held = bool(problem.constraints.sets) or problem.constraints.stability > 0 or len(movers) < p
-    trials = 1 if held else max(1, round(problem.effort * min(48, 1 + TRIALS / (p * size))))
-    plan = replace(plan, restarts=1)
-    wide = p * size <= LIMIT
-    exact = distances_of(problem.table, movers) if wide else None
-    plain = problem.table.distance in ("correlation", "spearman")
+    exact = distances_of(problem.table, movers) if p * size <= LIMIT else None
+    similarity = 1.0 if problem.table.distance in ("correlation", "spearman") else vectors.mean_distance
     best, lowest = first, np.inf
-    for trial in range(trials):
+    for trial in range(len(begins) if held else round(problem.effort * min(48, 2 + TRIALS / (p * size)))):
         rng = np.random.default_rng([problem.seed, trial])
-        begin = first if trial == 0 else _scattered(first, order, (1, 2, 4, size)[trial % 4], problem, rng)
+        annealed = trial < len(begins)
+        begin = begins[trial] if annealed else _scattered(first, order, (size, 1, 2, 4)[trial % 4], problem, rng)
         board = make_board(vectors, kernels, problem.channel, begin, fixed=_pinned(problem))
         _anchor(board, problem)
-        if trial == 0:
-            close_empty(board)
-            anneal(board, vectors, plan, problem, rng, 0, run)
+        if annealed:
+            if trial == 0:
+                close_empty(board)
+            anneal(board, vectors, plan, problem, rng, trial, run)
             open_empty(board)
-        objective = 0.0
-        if exact is not None:
-            similarity = 1.0 if plain else vectors.mean_distance
-            objective = roam(Roaming(board, movers, exact, similarity, problem.channel), rng, order)
+        if exact is None:
+            return board.cell_of_feature()
+        objective = roam(Roaming(board, movers, exact, similarity, problem.channel), rng, order)
         if objective < lowest:
             best, lowest = board.cell_of_feature(), objective
     return best
+
+
+def _movers(problem: Problem) -> np.ndarray:
+    """Features that are let go: of types with room, and on boards of moderate size of all with an empty cell."""
+    codes = types_with_room(problem)
+    if len(problem.channel) * problem.grid.n_cells <= SWAPS:
+        codes = np.flatnonzero(np.bincount(problem.channel) < problem.grid.n_cells)
+    return np.flatnonzero(np.isin(problem.channel, codes))
 
 
 def _scattered(
