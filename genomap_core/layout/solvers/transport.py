@@ -32,7 +32,7 @@ from genomap_core.layout.geometry import auto_shape, mean_seat_distance
 from genomap_core.layout.lowrank import FeatureVectors, feature_vectors
 from genomap_core.layout.moves import PARTS, Run, best_swaps, blur_sweep, lattice_sweep, swap_pass
 from genomap_core.layout.problem import Arrangement, Problem
-from genomap_core.layout.roam import LIMIT, SWAPS, Roaming, distances_of, roam
+from genomap_core.layout.roam import LIMIT, SWAPS, Roaming, likeness, roam
 from genomap_core.layout.start import first_cells, middle, nearest_cells, reference_points
 
 SET_BOND = 0.7
@@ -164,8 +164,7 @@ def _best_in_room(vectors: FeatureVectors, plan: Schedule, problem: Problem, run
     order = movers[np.lexsort(np.round(vectors.values[movers, :3], 4).T)]
     begins = [first, first_cells(vectors.values, problem)] if p * size <= LIMIT else [first]
     held = bool(problem.constraints.sets) or problem.constraints.stability > 0 or len(movers) < p
-    exact = distances_of(problem.table, movers) if p * size <= LIMIT else None
-    similarity = 1.0 if problem.table.distance in ("correlation", "spearman") else vectors.mean_distance
+    alike = likeness(problem.table, movers, vectors.constant, problem.channel) if p * size <= LIMIT else None
     best, lowest = first, np.inf
     for trial in range(len(begins) if held else round(problem.effort * min(48, 2 + TRIALS / (p * size)))):
         rng = np.random.default_rng([problem.seed, trial])
@@ -178,9 +177,9 @@ def _best_in_room(vectors: FeatureVectors, plan: Schedule, problem: Problem, run
                 close_empty(board)
             anneal(board, vectors, plan, problem, rng, trial, run)
             open_empty(board)
-        if exact is None:
+        if alike is None:
             return board.cell_of_feature()
-        objective = roam(Roaming(board, movers, exact, similarity, problem.channel), rng, order)
+        objective = roam(Roaming(board, alike), rng, order)
         if objective < lowest:
             best, lowest = board.cell_of_feature(), objective
     return best
