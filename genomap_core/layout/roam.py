@@ -13,6 +13,7 @@ move that is made costs O(p m).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -228,7 +229,13 @@ class Roaming:
         self.near[:, touched] += np.outer(inner, bonds[touched])
 
 
-def roam(state: Roaming, rng: np.random.Generator, order: np.ndarray, rounds: int = ROUNDS) -> float:
+def roam(
+    state: Roaming,
+    rng: np.random.Generator,
+    order: np.ndarray,
+    on_round: Callable[[], None] = lambda: None,
+    rounds: int = ROUNDS,
+) -> float:
     """Give every mover in turn its best cell until none gains; returns the objective reached. The board changes.
 
     Features keep to their zone; closed cells are neither left nor taken. ``order`` lists the movers in an order that
@@ -236,6 +243,7 @@ def roam(state: Roaming, rng: np.random.Generator, order: np.ndarray, rounds: in
     """
     for _ in range(rounds):
         gained = sum(_settle(state, int(feature)) for feature in order[rng.permutation(len(order))])
+        on_round()
         if gained > -SETTLED:
             break
     state.refresh()

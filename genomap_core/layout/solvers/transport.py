@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -34,6 +35,7 @@ from genomap_core.layout.moves import PARTS, Run, best_swaps, blur_sweep, lattic
 from genomap_core.layout.problem import Arrangement, Problem
 from genomap_core.layout.roam import LIMIT, SWAPS, Roaming, likeness, roam
 from genomap_core.layout.start import first_cells, middle, nearest_cells, reference_points
+from genomap_core.progress import Progress
 
 SET_BOND = 0.7
 """Length of the extra dimension that features of one set share, where a feature's own vector has at most 1."""
@@ -103,6 +105,8 @@ THREADED_FROM = 30_000
 """Cells; on smaller grids handing windows to threads costs more than it saves."""
 
 
+TINY = 9
+"""Cells up to which a full board too is tried from as many starts as one with room, so that no arrangement is better."""
 ROOM = 0.05
 """Share of empty cells from which on a large board counts as one with room; on small boards a single one is enough."""
 TRIALS = 50_000
@@ -122,8 +126,6 @@ def transport(problem: Problem) -> np.ndarray:
     roomy = len(types_with_room(problem)) > 0
     shape = auto_shape(int(np.bincount(problem.channel).max())) if roomy else problem.grid.shape
     plan = schedule(shape, problem.effort)
-    if roomy:
-        plan = replace(plan, restarts=2)
     if problem.constraints.stability > 0:
         plan = replace(plan, radii=(), noise=0.0, restarts=1)
     workers = min(PARTS, available_cores()) if problem.grid.n_cells > THREADED_FROM else 1
@@ -132,8 +134,10 @@ def transport(problem: Problem) -> np.ndarray:
         ThreadPoolExecutor(workers) as threads,
     ):
         vectors = feature_vectors(problem.table, *dimensions(problem.grid.n_cells), seed=problem.seed)
-        solve = _best_in_room if roomy else _best_of
-        best = solve(vectors, plan, problem, threads.map if workers > 1 else map)
+        run: Run = threads.map if workers > 1 else map
+        best = None if roomy else _best_of(vectors, plan, problem, run)
+        if best is None or problem.grid.n_cells <= TINY:
+            best = _best_in_room(vectors, plan, problem, run, best)
     return np.searchsorted(problem.grid.open_cells, best)
 
 
@@ -154,35 +158,49 @@ def _best_of(vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run
     return best
 
 
-def _best_in_room(vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run) -> np.ndarray:
-    """The same on a board with room: annealed in a compact block or all over, or scattered, and then let go."""
+def _best_in_room(
+    vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run, found: np.ndarray | None = None
+) -> np.ndarray:
+    """The same on a board with room: annealed in a compact block or all over, or scattered, and then let go.
+
+    ``found``: cells of an arrangement to begin with instead.
+    """
     p, size = len(problem.channel), problem.grid.shape[0] * problem.grid.shape[1]
-    first = first_cells(vectors.values, problem, compact=True)
-    apart = mean_seat_distance(np.bincount(first, minlength=size).reshape(problem.grid.shape)) if p > 1 else 1.0
+    small = p * size <= LIMIT
+    block = first_cells(vectors.values, problem, compact=True) if found is None else found
+    begins = [block] if found is not None or not small else [block, first_cells(vectors.values, problem)]
+    plan = replace(plan, restarts=len(begins))
+    apart = mean_seat_distance(np.bincount(block, minlength=size).reshape(problem.grid.shape)) if p > 1 else 1.0
     kernels = Kernels(problem.grid, vectors.mean_distance, p, problem.balance, max(apart, 1e-12))
-    movers = _movers(problem)
+    movers = _movers(problem) if found is None else np.arange(p)
     order = movers[np.lexsort(np.round(vectors.values[movers, :3], 4).T)]
-    begins = [first, first_cells(vectors.values, problem)] if p * size <= LIMIT else [first]
-    held = bool(problem.constraints.sets) or problem.constraints.stability > 0 or len(movers) < p
-    alike = likeness(problem.table, movers, vectors.constant, problem.channel) if p * size <= LIMIT else None
-    best, lowest = first, np.inf
-    for trial in range(len(begins) if held else round(problem.effort * min(48, 2 + TRIALS / (p * size)))):
+    alike = likeness(problem.table, movers, vectors.constant, problem.channel) if small else None
+    best, lowest = block, np.inf
+    for trial in range(max(len(begins), _trials(problem, len(movers)))):
         rng = np.random.default_rng([problem.seed, trial])
-        annealed = trial < len(begins)
-        begin = begins[trial] if annealed else _scattered(first, order, (size, 1, 2, 4)[trial % 4], problem, rng)
+        ordered = trial < len(begins)
+        begin = begins[trial] if ordered else _scattered(block, order, (size, 1, 2, 4)[trial % 4], problem, rng)
         board = make_board(vectors, kernels, problem.channel, begin, fixed=_pinned(problem))
         _anchor(board, problem)
-        if annealed:
+        if ordered and found is None:
             if trial == 0:
                 close_empty(board)
             anneal(board, vectors, plan, problem, rng, trial, run)
             open_empty(board)
         if alike is None:
             return board.cell_of_feature()
-        objective = roam(Roaming(board, alike), rng, order)
+        objective = roam(Roaming(board, alike), rng, order, partial(_tell, board, problem, plan, trial))
         if objective < lowest:
             best, lowest = board.cell_of_feature(), objective
     return best
+
+
+def _trials(problem: Problem, movers: int) -> int:
+    """How many starts are let go: more on small boards, where they cost little, and none but the ordered if held."""
+    wishes, p = problem.constraints, len(problem.channel)
+    if wishes.sets or wishes.stability > 0 or movers < p:
+        return 0
+    return round(problem.effort * min(48, 2 + TRIALS / (p * problem.grid.n_cells)))
 
 
 def _movers(problem: Problem) -> np.ndarray:
@@ -247,6 +265,15 @@ def anneal(
         if board.seat.shape[1] <= SMALL:
             best_swaps(board, layer)
     _report(board, problem, done, total)
+
+
+def _tell(board: Board, problem: Problem, plan: Schedule, trial: int) -> None:
+    """Progress of features let go; what a scattered start looks like is not shown."""
+    done, total = min(trial + 1, plan.restarts) * plan.steps, plan.restarts * plan.steps
+    if trial < plan.restarts:
+        _report(board, problem, done - 1, total)
+    else:
+        problem.on_progress(Progress("layout", done, total))
 
 
 def _report(board: Board, problem: Problem, done: int, total: int) -> int:
