@@ -145,10 +145,11 @@ def _best_of(vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run
     """Row-major cell of each feature in the try of lowest objective: ``(p,)`` int."""
     kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
     first = first_cells(vectors.values, problem)
+    order = canonical_order(vectors)
     best, lowest = first, np.inf
     for trial in range(plan.restarts):
         rng = np.random.default_rng([problem.seed, trial])
-        begin = first if trial == 0 else _shuffled(first, problem, rng)
+        begin = first if trial == 0 else _shuffled(first, order, problem, rng)
         board = make_board(vectors, kernels, problem.channel, begin, fixed=_pinned(problem))
         _anchor(board, problem)
         anneal(board, vectors, plan, problem, rng, trial, run)
@@ -173,7 +174,8 @@ def _best_in_room(
     apart = mean_seat_distance(np.bincount(block, minlength=size).reshape(problem.grid.shape)) if p > 1 else 1.0
     kernels = Kernels(problem.grid, vectors.mean_distance, p, problem.balance, max(apart, 1e-12))
     movers = _movers(problem) if found is None else np.arange(p)
-    order = movers[np.lexsort(np.round(vectors.values[movers, :3], 4).T)]
+    order = canonical_order(vectors)
+    order = order[np.isin(order, movers)]
     alike = likeness(problem.table, movers, vectors.constant, problem.channel) if small else None
     best, lowest = block, np.inf
     for trial in range(max(len(begins), _trials(problem, len(movers)))):
@@ -282,12 +284,17 @@ def _report(board: Board, problem: Problem, done: int, total: int) -> int:
     return done + 1
 
 
-def _shuffled(cells: np.ndarray, problem: Problem, rng: np.random.Generator) -> np.ndarray:
+def canonical_order(vectors: FeatureVectors) -> np.ndarray:
+    """The features in an order that does not depend on the table's columns, but for features that are alike."""
+    return np.lexsort(np.round(vectors.values[:, :3], 4).T)
+
+
+def _shuffled(cells: np.ndarray, order: np.ndarray, problem: Problem, rng: np.random.Generator) -> np.ndarray:
     """A random start: what is not pinned changes places within its omics type."""
     cells, free = cells.copy(), np.ones(len(cells), bool)
     free[list(problem.constraints.pins)] = False
     for code in range(problem.n_channels):
-        own = np.flatnonzero(free & (problem.channel == code))
+        own = order[(free & (problem.channel == code))[order]]
         cells[own] = cells[rng.permutation(own)]
     return cells
 
