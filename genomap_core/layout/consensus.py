@@ -2,7 +2,8 @@
 
 One correlation of few samples is uncertain, and a layout follows its errors. Which features are among the nearest of
 each other in most resamples is steadier (bagging: Breiman, Mach Learn 24, 1996; consensus matrices: Monti et al., Mach
-Learn 52, 2003), and features that share their neighbours lie together.
+Learn 52, 2003), and features that share their neighbours lie together; the correlations themselves, at equal weight,
+keep the map's global order.
 """
 
 from __future__ import annotations
@@ -23,11 +24,28 @@ NEAREST = 15
 def consensus_table(
     table: FeatureTable, n_resamples: int, seed: int = 0, k: int = NEAREST, on_progress: OnProgress = ignore
 ) -> FeatureTable:
-    """A table whose columns say how often each feature is near to every other: ``(n, p)`` -> ``(p, p)``, sparse.
+    """A table whose correlations are those of ``table (n, p)`` averaged with shared neighbours: ``(p + n, p)``, sparse.
 
-    Entry (i, j) is the share of bootstrap resamples of the rows in which j is among the ``k`` nearest features of i,
-    plus that in which i is among those of j; a feature is its own nearest. Correlated columns are features with the
-    same neighbours. O(p^2 n) time a resample, O(p k) memory. Features not even positively correlated are never near.
+    Column j: above, how often each feature is near to j (:func:`affinities`); below, its prepared values; both of unit
+    length, but without the values for the ``absolute`` and ``euclidean`` distances, which are no inner products.
+    """
+    near = affinities(table, n_resamples, seed, k, on_progress)
+    length = np.sqrt(np.asarray(near.multiply(near).sum(axis=0)).ravel())
+    near = near @ sp.diags((1 / length).astype(np.float32))
+    if table.distance in ("correlation", "spearman"):
+        own = sp.hstack([sp.csc_matrix(block) for _, block in table.blocks()])
+        near = sp.vstack([near, own], format="csc", dtype=np.float32)
+    return FeatureTable(near, memory_mb=table.memory_mb)
+
+
+def affinities(
+    table: FeatureTable, n_resamples: int, seed: int = 0, k: int = NEAREST, on_progress: OnProgress = ignore
+) -> sp.csc_matrix:
+    """How often two features are near each other: ``(n, p)`` -> ``(p, p)`` float32, symmetric, 2 on the diagonal.
+
+    The share of bootstrap resamples of the rows in which j is among the ``k`` nearest features of i, plus that in which
+    i is among those of j. Features that are not even positively correlated are never near. O(p^2 n) time a resample,
+    O(p k) memory for each.
     """
     if n_resamples < 1:
         raise LayoutError(f"`resamples` must be at least 1 to average over, got {n_resamples}.")
@@ -39,7 +57,7 @@ def consensus_table(
         drawn = replace(table, X=rows[rng.integers(0, table.n_samples, table.n_samples)])
         total = total + nearest(drawn, min(k, p - 1))
         on_progress(Progress("resamples", done + 1, n_resamples))
-    return FeatureTable((total + total.T).tocsc() / np.float32(n_resamples), memory_mb=table.memory_mb)
+    return (total + total.T).tocsc() / np.float32(n_resamples)
 
 
 def nearest(table: FeatureTable, k: int) -> sp.csc_matrix:
