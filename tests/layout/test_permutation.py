@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from planted import real_table
 
-from genomap_core.layout import make_layout
+from genomap_core.data.standardise import fit_standardisation
+from genomap_core.layout import make_layout, map_regions
 from genomap_core.layout.board import make_board
 from genomap_core.layout.distances import FeatureTable
 from genomap_core.layout.field import Kernels
@@ -76,3 +78,19 @@ def test_tables_whose_features_once_shared_a_cell(seed):
     side = int(np.ceil(np.sqrt(p))) + int(rng.integers(0, 4))
     layout = make_layout(X, (side, side), balance=float(rng.choice([0, 0.5, 1])), effort=0.2)
     assert len({tuple(cell) for cell in layout.positions}) == p
+
+
+@pytest.mark.shared
+def test_every_fold_of_leukaemia_has_a_layout_and_regions():
+    """2,048 genes on 45 x 46 cells, two folds, seed 0: an inner fold of 24 patients was once refused."""
+    from sklearn.model_selection import StratifiedKFold
+
+    X, _, y = real_table("leukemia_golub")
+    for outer, _ in StratifiedKFold(2, shuffle=True, random_state=0).split(X, y):
+        inner = StratifiedKFold(3, shuffle=True, random_state=0).split(outer, y[outer])
+        for rows in (outer, *(outer[part] for part, _ in inner)):
+            z = fit_standardisation(X[rows], max_features=2048).apply(X[rows])
+            layout = make_layout(z, random_state=0)
+            assert layout.shape == (45, 46)
+            assert len({tuple(cell) for cell in layout.positions}) == 2048
+            assert len(np.unique(map_regions(layout, z, 64))) == 64
