@@ -52,7 +52,7 @@ def affinities(
     rng = np.random.default_rng(seed)
     p = table.n_features
     total = sp.csc_matrix((p, p), dtype=np.float32)
-    rows = table.X.tocsr() if sp.issparse(table.X) else table.X
+    rows = table.X.tocsr() if isinstance(table.X, sp.spmatrix | sp.sparray) else table.X
     for done in range(n_resamples):
         drawn = replace(table, X=rows[rng.integers(0, table.n_samples, table.n_samples)])
         total = total + nearest(drawn, min(k, p - 1))

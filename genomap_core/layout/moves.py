@@ -135,8 +135,8 @@ def _apart(pairs: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     earliest = np.zeros(shape)
     for cells in pairs:
         np.minimum.at(earliest.ravel(), cells, rank)
-    earliest = _lowest_around(earliest).ravel()
-    return pairs[:, (earliest[pairs] == rank).all(axis=0)]
+    around = _lowest_around(earliest).ravel()
+    return pairs[:, (around[pairs] == rank).all(axis=0)]
 
 
 def best_swaps(board: Board, layer: int) -> int:

@@ -148,8 +148,8 @@ class Roaming:
         self.square_at = of.mass @ np.square(apart, out=apart)
         self.near = of.inner @ np.stack([self.ruler.bonds(int(cell)) for cell in self.cells])
         self._sum_up()
-        exact = float(of.mass @ self.far[of.row[:-1], self.cells]) if of.complete else self._product_by_rank()
-        self.product = exact
+        own = self.far[of.row[:-1], self.cells]
+        self.product = float(of.mass @ own) if of.complete else self._product_by_rank()
 
     def _sum_up(self) -> None:
         """Sums of C2 and of its square over ordered pairs."""
@@ -178,7 +178,9 @@ class Roaming:
         if of.complete:
             near = -0.5 * kernels.edge * float(self.near[of.row[:-1], self.cells].sum(dtype=np.float64))
         else:
-            near = sum(0.5 * float(np.vdot(board.signed[seat], board.near_field(k))) for k, seat in enumerate(board.seat))
+            near = 0.5 * sum(
+                float(np.vdot(board.signed[seat], board.near_field(k))) for k, seat in enumerate(board.seat)
+            )
         total = (1 - kernels.balance) * float(self._distortion(self.square, self.apart, self.product)) + near
         if board.pull is not None and board.push is not None:
             total += float(np.vdot(board.pull[:-1], board.push[self.cells]))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from genomap_core.errors import LayoutError
 from genomap_core.layout.align import align, displacement
 from genomap_core.layout.geometry import Grid, mean_cell_distance
-from genomap_core.errors import LayoutError
 from genomap_core.layout.layout import Layout
 from genomap_core.layout.quality import Reproducibility, neighbours_kept
 from genomap_core.progress import OnProgress, Progress, ignore
@@ -69,7 +69,7 @@ def reproducibility(
     n, p = X.shape
     if n < 4 or n_splits < 1:
         raise LayoutError(f"Halves need at least 4 samples and 1 split, got {n} samples and {n_splits} splits.")
-    X = X.tocsr() if sp.issparse(X) else X
+    X = X.tocsr() if isinstance(X, sp.spmatrix | sp.sparray) else X
     rng = np.random.default_rng(seed)
     kept = []
     for split in range(n_splits):

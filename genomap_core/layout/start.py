@@ -84,6 +84,11 @@ def _sorted_into(plane: np.ndarray, free: np.ndarray, width: int) -> np.ndarray:
     return cells
 
 
+def canonical_order(values: np.ndarray) -> np.ndarray:
+    """Order of vectors ``(p, d)`` that the table's columns do not set, but where vectors are alike: ``(p,)`` int."""
+    return np.lexsort(np.round(values[:, :3], 4).T)
+
+
 def reference_points(reference: Layout, problem: Problem) -> np.ndarray:
     """The reference's places on this grid: ``(p, 2)`` float32, NaN for features without one."""
     scale = np.asarray(problem.grid.shape) / np.asarray(reference.shape)

@@ -68,19 +68,25 @@ def test_much_room_never_makes_a_map_worse_than_a_full_board_let_alone_chance(p,
 
 
 @pytest.mark.parametrize(
-    ("p", "shape"), [(5, (3, 4)), (12, (5, 5)), (20, (4, 6)), (20, (8, 8)), (40, (9, 9)), (90, (12, 12)), (120, (15, 16))]
+    ("p", "shape"),
+    [(5, (3, 4)), (12, (5, 5)), (20, (4, 6)), (20, (8, 8)), (40, (9, 9)), (90, (12, 12)), (120, (15, 16))],
 )
 @pytest.mark.parametrize("seed", range(4))
 def test_never_worse_than_pot_on_the_same_board(p, shape, seed):
     structured = seed < 2
-    X = factor_table(n=60, p=p, factors=5, seed=seed) if structured else np.random.default_rng(seed).normal(size=(30, p))
+    X = (
+        factor_table(n=60, p=p, factors=5, seed=seed)
+        if structured
+        else np.random.default_rng(seed).normal(size=(30, p))
+    )
     reference = make_layout(X, shape, solver="gromov").quality.gw_distortion
     for balance in (0.0, 0.5):
         assert make_layout(X, shape, balance=balance).quality.gw_distortion <= reference + 1e-6
 
 
 @pytest.mark.parametrize(
-    ("p", "shape"), [(13, (4, 4)), (30, (5, 6)), (30, (10, 10)), (60, (8, 9)), (110, (10, 11)), (256, (16, 16)), (300, (26, 26))]
+    ("p", "shape"),
+    [(13, (4, 4)), (30, (5, 6)), (30, (10, 10)), (60, (8, 9)), (110, (10, 11)), (256, (16, 16)), (300, (26, 26))],
 )
 def test_the_order_of_the_columns_does_not_matter(p, shape):
     X = factor_table(p=p, seed=3)
