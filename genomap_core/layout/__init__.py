@@ -11,10 +11,10 @@ from genomap_core.layout.genesets import GeneSets, read_gmt
 from genomap_core.layout.layout import Layout
 from genomap_core.layout.masks import disc, fitting_mask, mask_from_image, picture_aspect
 from genomap_core.layout.problem import Arrangement
-from genomap_core.layout.quality import LayoutQuality
+from genomap_core.layout.quality import LayoutQuality, Reproducibility
 from genomap_core.layout.regions import map_regions, outline
 from genomap_core.layout.solvers import SOLVERS
-from genomap_core.layout.stability import Stability, bootstrap_stability
+from genomap_core.layout.stability import Stability, bootstrap_stability, reproducibility
 
 if TYPE_CHECKING:
     from genomap_core.layout.transformer import GenomapTransformer
@@ -27,6 +27,7 @@ __all__ = [
     "GenomapTransformer",
     "Layout",
     "LayoutQuality",
+    "Reproducibility",
     "Stability",
     "align",
     "bootstrap_stability",
@@ -39,6 +40,7 @@ __all__ = [
     "outline",
     "picture_aspect",
     "read_gmt",
+    "reproducibility",
 ]
 
 

@@ -121,3 +121,15 @@ def make_board(
         zone[channel[fixed], cells[fixed]] = CLOSED
     padded = np.vstack([vectors.values, np.zeros((1, vectors.values.shape[1]), np.float32)])
     return Board(kernels, padded, vectors.signs, seat, zone)
+
+
+def close_empty(board: Board) -> None:
+    """Leave the cells that are empty out of every move."""
+    board.zone[(board.seat == board.n_features) & (board.zone == 0)] = CLOSED
+
+
+def open_empty(board: Board) -> None:
+    """Let features move into the usable cells that are empty."""
+    usable = np.zeros(board.zone.shape, bool)
+    usable[:, board.kernels.grid.open_cells] = True
+    board.zone[(board.seat == board.n_features) & usable] = 0

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from genomap_core.errors import LayoutError
 from genomap_core.layout.align import align
+from genomap_core.layout.consensus import consensus_table
 from genomap_core.layout.constraints import Constraints
 from genomap_core.layout.constraints import check as check_constraints
 from genomap_core.layout.distances import FeatureTable, check_features
@@ -19,6 +20,7 @@ from genomap_core.layout.omics import entity_table
 from genomap_core.layout.problem import Problem
 from genomap_core.layout.quality import measure
 from genomap_core.layout.solvers import get_solver
+from genomap_core.layout.stability import reproducibility
 from genomap_core.progress import OnProgress, ignore
 
 
@@ -37,6 +39,8 @@ def make_layout(
     effort: float = 1.0,
     memory_mb: int = 1024,
     feature_names: tuple[str, ...] | None = None,
+    resamples: int = 0,
+    halves: int = 0,
 ) -> Layout:
     """Give every feature a cell, related features near each other.
 
@@ -69,6 +73,13 @@ def make_layout(
         Working memory for blocks of columns, besides the table.
     feature_names
         For messages.
+    resamples
+        Above 0: places follow the features' affinities averaged over so many bootstrap resamples of the samples
+        (:func:`genomap_core.layout.consensus.consensus_table`), which another cohort would sooner give again; takes
+        O(p^2) time a resample. Quality is measured on the table as it is.
+    halves
+        Above 0: as many random splits of the samples are laid out half by half, and the layout says how many
+        neighbours both halves agree on (:attr:`Layout.reproducibility`). Takes twice as many layouts.
 
     Raises
     ------
@@ -84,10 +95,20 @@ def make_layout(
     table = FeatureTable(X, distance, memory_mb)
     codes = channel_codes(channels, table.n_features)
     wishes = constraints or Constraints()
-    settings = Settings(shape, solver, random_state, on_progress, balance, effort)
+    settings = Settings(shape, solver, random_state, on_progress, balance, effort, resamples)
+    if resamples < 0 or halves < 0:
+        raise LayoutError(f"`resamples` and `halves` must be at least 0, got {resamples} and {halves}.")
     if entities is not None:
         return _joint(table, codes, channel_codes(entities, table.n_features, "entities"), wishes, settings)
     layout = _solve(table, codes, wishes, settings)
+    if halves:
+        quiet = replace(settings, on_progress=ignore)
+
+        def lay_out(rows: np.ndarray | sp.spmatrix) -> Layout:
+            return _solve(replace(table, X=rows), codes, wishes, quiet)
+
+        measured = reproducibility(table.X, lay_out, halves, seed=random_state, on_progress=on_progress)
+        layout = replace(layout, reproducibility=measured)
     return layout if wishes.reference is None or wishes.stability > 0 else align(layout, wishes.reference)
 
 
@@ -101,6 +122,7 @@ class Settings:
     on_progress: OnProgress
     balance: float
     effort: float
+    resamples: int = 0
 
 
 def _solve(table: FeatureTable, codes: np.ndarray, wishes: Constraints, settings: Settings) -> Layout:
@@ -108,8 +130,10 @@ def _solve(table: FeatureTable, codes: np.ndarray, wishes: Constraints, settings
         raise LayoutError(f"Solver {settings.solver!r} knows no pins, gene sets or reference: use solver='ot'.")
     grid = Grid(grid_shape(settings.shape, codes, wishes.mask), wishes.mask)
     check_constraints(wishes, grid, codes)
+    averaged = settings.resamples > 0
+    seed, said = settings.random_state, settings.on_progress
     problem = Problem(
-        table,
+        consensus_table(table, settings.resamples, seed, on_progress=said) if averaged else table,
         grid,
         codes,
         settings.balance,
@@ -131,7 +155,8 @@ def _solve(table: FeatureTable, codes: np.ndarray, wishes: Constraints, settings
             "balance": float(settings.balance),
             "random_state": int(settings.random_state),
             "effort": float(settings.effort),
-        },
+        }
+        | ({"resamples": int(settings.resamples)} if averaged else {}),
     )
 
 
@@ -139,6 +164,8 @@ def _joint(
     table: FeatureTable, codes: np.ndarray, entity: np.ndarray, wishes: Constraints, settings: Settings
 ) -> Layout:
     """Entities laid out as features of their own, and every feature put in its entity's cell."""
+    if settings.resamples:
+        raise LayoutError("`resamples` are for layouts without `entities`: leave one of them out.")
     if wishes.any:
         raise LayoutError("Pins, gene sets and a reference are for layouts without `entities`: leave one of them out.")
     _, entity = np.unique(entity, return_inverse=True)

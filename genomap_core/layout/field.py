@@ -41,12 +41,15 @@ class Kernels:
         Features to place.
     balance
         0: distances only; 1: neighbourhoods only.
+    mean_apart
+        Mean distance of the cells that features are given; None: of all usable cells.
     """
 
     grid: Grid
     mean_distance: float
     n_features: int
     balance: float
+    mean_apart: float | None = None
 
     @cached_property
     def padded(self) -> tuple[int, int]:
@@ -62,7 +65,8 @@ class Kernels:
     def _distance(self) -> np.ndarray:
         """Kernel whose energy is the arrangement's part of the GW distortion."""
         pairs = max(self.n_features * (self.n_features - 1), 1)
-        scale = 4 / (max(self.mean_distance, 1e-12) * mean_cell_distance(self.grid) * pairs)
+        apart = mean_cell_distance(self.grid) if self.mean_apart is None else self.mean_apart
+        scale = 4 / (max(self.mean_distance, 1e-12) * apart * pairs)
         return (1 - self.balance) * scale * self._offsets
 
     @property
@@ -90,6 +94,11 @@ class Kernels:
         """
         weight = np.exp(-0.5 * (self._offsets / radius) ** 2)
         return _transform(self._distance - 6 * self.edge / weight.sum() * weight)
+
+
+def distance_spectrum(padded: tuple[int, int]) -> np.ndarray:
+    """Transformed Euclidean distance of cells, in cells."""
+    return _transform(wrapped_distance(padded))
 
 
 def _transform(kernel: np.ndarray) -> np.ndarray:

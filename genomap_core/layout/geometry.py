@@ -93,10 +93,16 @@ def mean_cell_distance(grid: Grid) -> float:
         return 1.0
     occupied = np.zeros(grid.shape)
     occupied.ravel()[grid.open_cells] = 1
-    padded = (2 * grid.shape[0], 2 * grid.shape[1])
-    spectrum = np.fft.rfft2(occupied, padded)
+    return mean_seat_distance(occupied)
+
+
+def mean_seat_distance(count: np.ndarray) -> float:
+    """Mean Euclidean distance of two different features, ``count (height, width)`` of which lie in each cell."""
+    n = float(count.sum())
+    padded = (2 * count.shape[0], 2 * count.shape[1])
+    spectrum = np.fft.rfft2(count, padded)
     pairs = np.rint(np.fft.irfft2(np.abs(spectrum) ** 2, padded))
-    return float((pairs * wrapped_distance(padded)).sum() / (grid.n_cells * (grid.n_cells - 1)))
+    return float((pairs * wrapped_distance(padded)).sum() / (n * (n - 1)))
 
 
 def wrapped_distance(padded: tuple[int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from genomap_core.errors import LayoutError
 from genomap_core.layout.distances import dense
-from genomap_core.layout.quality import LayoutQuality
+from genomap_core.layout.quality import LayoutQuality, Reproducibility
 
 FORMAT = "genomap-layout/1"
 
@@ -35,6 +35,8 @@ class Layout:
         How faithful the layout is to the data it was made from.
     solver
         Name of the solver.
+    reproducibility
+        How much of it halves of the samples draw alike; None where it was not measured.
     """
 
     shape: tuple[int, int]
@@ -44,6 +46,7 @@ class Layout:
     quality: LayoutQuality
     solver: str
     notes: Mapping[str, Any] = field(default_factory=dict)
+    reproducibility: Reproducibility | None = None
 
     def __post_init__(self) -> None:
         if self.positions.shape != (len(self.channel), 2):
@@ -135,6 +138,8 @@ class Layout:
             "quality": asdict(self.quality),
             "notes": dict(self.notes),
         }
+        if self.reproducibility is not None:
+            header["reproducibility"] = asdict(self.reproducibility)
         return {"positions": self.positions, "channel": self.channel}, header
 
     @classmethod
@@ -142,6 +147,7 @@ class Layout:
         """The layout that :meth:`to_arrays` wrote."""
         if header.get("format") != FORMAT:
             raise LayoutError(f"Not a layout this version reads: format {header.get('format')!r}, expected {FORMAT!r}.")
+        measured = header.get("reproducibility")
         return cls(
             shape=(int(header["shape"][0]), int(header["shape"][1])),
             positions=np.asarray(arrays["positions"], np.int32),
@@ -150,4 +156,5 @@ class Layout:
             quality=LayoutQuality(**header["quality"]),
             solver=str(header["solver"]),
             notes=dict(header.get("notes", {})),
+            reproducibility=None if measured is None else Reproducibility(**measured),
         )

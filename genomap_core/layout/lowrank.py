@@ -34,11 +34,14 @@ class FeatureVectors:
         ``(d,)`` +1 or -1: sign of each dimension in the inner product.
     mean_distance
         Mean of C1 over pairs of different features.
+    constant
+        C1 is this number minus the inner product.
     """
 
     values: np.ndarray
     signs: np.ndarray
     mean_distance: float
+    constant: float = 1.0
 
 
 def feature_vectors(table: FeatureTable, most: int = 64, least: int = 24, seed: int = 0) -> FeatureVectors:
@@ -110,7 +113,7 @@ def _from_landmarks(table: FeatureTable, most: int, least: int, seed: int) -> Fe
     values = np.empty((p, rank), np.float32)
     for columns, block in table.blocks():
         values[columns] = (mean - table.between(block, Z)) @ project
-    return FeatureVectors(values, np.sign(weight).astype(np.float32), max(float(mean), 1e-12))
+    return FeatureVectors(values, np.sign(weight).astype(np.float32), max(float(mean), 1e-12), float(mean))
 
 
 def _rank(weight: np.ndarray, most: int, least: int, square: float) -> int:

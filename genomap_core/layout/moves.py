@@ -115,15 +115,28 @@ def swap_pass(board: Board, layer: int, far: np.ndarray) -> int:
         best[a] = np.minimum(best[a], gain)
         best[b] = np.minimum(best[b], gain)
     lowest = _lowest_around(best)
-    seat = board.seat[layer].reshape(board.shape)
-    before = seat.copy()
-    swaps = 0
+    cell = np.arange(best.size).reshape(board.shape)
+    pairs = [np.empty((2, 0), np.int64)]
     for gain, a, b in gains:
         chosen = (gain < -1e-4 * board.kernels.edge) & (gain == lowest[a]) & (gain == lowest[b])
-        seat[a][chosen] = before[b][chosen]
-        seat[b][chosen] = before[a][chosen]
-        swaps += int(np.count_nonzero(chosen))
-    return swaps
+        pairs.append(np.stack([cell[a][chosen], cell[b][chosen]]))
+    first, second = _apart(np.concatenate(pairs, axis=1), board.shape)
+    seat = board.seat[layer]
+    seat[first], seat[second] = seat[second], seat[first]
+    return len(first)
+
+
+def _apart(pairs: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Of pairs of cells ``(2, k)`` those that reach no earlier one's cells: ``(2, l)``.
+
+    Equal gains (of features that are alike) let pairs that share a cell be the best of their surroundings at once.
+    """
+    rank = np.arange(pairs.shape[1]) - pairs.shape[1]
+    earliest = np.zeros(shape)
+    for cells in pairs:
+        np.minimum.at(earliest.ravel(), cells, rank)
+    around = _lowest_around(earliest).ravel()
+    return pairs[:, (around[pairs] == rank).all(axis=0)]
 
 
 def best_swaps(board: Board, layer: int) -> int:

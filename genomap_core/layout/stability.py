@@ -1,4 +1,4 @@
-"""How far features move between layouts of resampled rows."""
+"""How far features move between layouts of resampled rows, and how many neighbours halves of the samples agree on."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
+from genomap_core.errors import LayoutError
 from genomap_core.layout.align import align, displacement
 from genomap_core.layout.geometry import Grid, mean_cell_distance
 from genomap_core.layout.layout import Layout
+from genomap_core.layout.quality import Reproducibility, neighbours_kept
 from genomap_core.progress import OnProgress, Progress, ignore
 
 
@@ -49,3 +52,29 @@ def bootstrap_stability(
         on_progress(Progress("stability", k + 1, n_resamples))
     moves /= n_resamples
     return Stability(moves, float(np.nanmean(moves) / mean_cell_distance(Grid(reference.shape))))
+
+
+def reproducibility(
+    X: np.ndarray | sp.spmatrix,
+    lay_out: Callable[[np.ndarray | sp.spmatrix], Layout],
+    n_splits: int = 3,
+    k: int = 8,
+    seed: int = 0,
+    on_progress: OnProgress = ignore,
+) -> Reproducibility:
+    """Lay out random halves of the rows of ``X (n, p)``, n >= 4, and count the neighbours that both maps have.
+
+    A map of all samples rests on twice as many and is steadier than this says.
+    """
+    n, p = X.shape
+    if n < 4 or n_splits < 1:
+        raise LayoutError(f"Halves need at least 4 samples and 1 split, got {n} samples and {n_splits} splits.")
+    X = X.tocsr() if isinstance(X, sp.spmatrix | sp.sparray) else X
+    rng = np.random.default_rng(seed)
+    kept = []
+    for split in range(n_splits):
+        order = rng.permutation(n)
+        one, other = (lay_out(X[np.sort(half)]) for half in (order[: n // 2], order[n // 2 :]))
+        kept.append(neighbours_kept(one.positions, other.positions, k))
+        on_progress(Progress("reproducibility", split + 1, n_splits))
+    return Reproducibility(float(np.mean(kept)), min(k, p - 1) / max(p - 1, 1), k, n_splits)

@@ -12,8 +12,11 @@ from genomap_core.layout.layout import Layout
 from genomap_core.layout.problem import Problem
 
 
-def first_cells(values: np.ndarray, problem: Problem) -> np.ndarray:
-    """Row-major cell of each feature, pins and reference respected: ``(p, d)`` -> ``(p,)`` int."""
+def first_cells(values: np.ndarray, problem: Problem, compact: bool = False) -> np.ndarray:
+    """Row-major cell of each feature, pins and reference respected: ``(p, d)`` -> ``(p,)`` int.
+
+    Spread evenly over the free cells, or ``compact``: each omics type in one block of cells without a hole.
+    """
     wishes, width = problem.constraints, problem.grid.shape[1]
     cells = np.full(len(values), -1)
     for feature, (row, column) in wishes.pins.items():
@@ -26,8 +29,22 @@ def first_cells(values: np.ndarray, problem: Problem) -> np.ndarray:
         free = np.setdiff1d(problem.grid.open_cells, cells[own & (cells >= 0)])
         left = np.flatnonzero(own & (cells < 0))
         if len(left):
-            cells[left] = _sorted_into(plane[left], free, width)
+            seats = nearest_cells(free, len(left), middle(cells, problem), width) if compact else free
+            cells[left] = _sorted_into(plane[left], seats, width)
     return cells
+
+
+def nearest_cells(free: np.ndarray, k: int, middle: np.ndarray, width: int) -> np.ndarray:
+    """The ``k`` of the row-major cells ``free`` nearest to a point ``(row, column)``, in their order: ``(k,)`` int."""
+    away = ((np.stack(np.divmod(free, width), axis=1) - middle) ** 2).sum(axis=1)
+    return free[np.sort(np.argsort(away, kind="stable")[:k])]
+
+
+def middle(cells: np.ndarray, problem: Problem) -> np.ndarray:
+    """Centre of the features that have a cell already, else of the usable cells: ``(row, column)``."""
+    taken = cells[cells >= 0]
+    chosen = taken if len(taken) else problem.grid.open_cells
+    return np.stack(np.divmod(chosen, problem.grid.shape[1])).mean(axis=1)
 
 
 def _turned_to(pins: Mapping[int, tuple[int, int]], plane: np.ndarray, problem: Problem) -> np.ndarray:
@@ -65,6 +82,11 @@ def _sorted_into(plane: np.ndarray, free: np.ndarray, width: int) -> np.ndarray:
     cells = np.empty(len(plane), np.int64)
     cells[order[np.lexsort((plane[order, 1], seats % width))]] = seats
     return cells
+
+
+def canonical_order(values: np.ndarray) -> np.ndarray:
+    """Order of vectors ``(p, d)`` that the table's columns do not set, but where vectors are alike: ``(p,)`` int."""
+    return np.lexsort(np.round(values[:, :3], 4).T)
 
 
 def reference_points(reference: Layout, problem: Problem) -> np.ndarray:

@@ -48,6 +48,8 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         Working memory, besides the table.
     on_progress
         Told of each step while fitting.
+    resamples, halves
+        Bootstrap resamples to average over, and splits to measure reproducibility on (:func:`make_layout`).
 
     Attributes
     ----------
@@ -71,6 +73,8 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         effort: float = 1.0,
         memory_mb: int = 1024,
         on_progress: OnProgress | None = None,
+        resamples: int = 0,
+        halves: int = 0,
     ) -> None:
         self.solver = solver
         self.grid = grid
@@ -84,6 +88,8 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         self.effort = effort
         self.memory_mb = memory_mb
         self.on_progress = on_progress
+        self.resamples = resamples
+        self.halves = halves
 
     def fit(self, X: np.ndarray | sp.spmatrix, y: object = None) -> Self:
         """Learn the layout from ``X (n, p)``; ``y`` is not looked at."""
@@ -109,6 +115,8 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
             effort=self.effort,
             memory_mb=self.memory_mb,
             feature_names=names,
+            resamples=self.resamples,
+            halves=self.halves,
         )
         self.layout_ = layout.spread(kept, codes)
         return self

@@ -1,6 +1,12 @@
-"""Tables whose best layout is known."""
+"""Tables whose best layout is known, and where real ones are."""
+
+import os
+from pathlib import Path
 
 import numpy as np
+
+TABLES = Path(os.environ.get("GENOMAP_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "tabular"
+"""Folder of the optional real tables."""
 
 
 def factor_table(n=200, p=256, factors=12, seed=0):
@@ -21,3 +27,16 @@ def scrambled_picture(height=12, width=12, n=600, reach=2.0, seed=0):
     pictures = gaussian_filter(rng.normal(size=(n, height, width)), (0, reach, reach), mode="reflect").reshape(n, -1)
     order = rng.permutation(height * width)
     return pictures[:, order].astype(np.float32), np.stack(np.divmod(order, width), 1)
+
+
+def real_table(name):
+    """Numbers ``(n, p)`` with gaps at the median, column names, and labels of an optional real table; skips without."""
+    import pandas as pd
+    import pytest
+
+    path = TABLES / f"{name}.parquet"
+    if not path.exists():
+        pytest.skip(f"no {path} (set GENOMAP_DATA)")
+    frame = pd.read_parquet(path)
+    labels = frame.pop("target").to_numpy()
+    return frame.fillna(frame.median()).to_numpy(np.float32), [str(name) for name in frame.columns], labels

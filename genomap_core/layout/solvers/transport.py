@@ -10,84 +10,32 @@ loss). Method, ours: C1 is of low rank, so the objective's gradient is a convolu
 *exact* linear assignments are solved in windows of the grid (`moves`), from wide and sparse to narrow and dense (a blur
 that shrinks, as in self-sorting maps: Strong & Gong, IEEE ToM 2014; Barthel et al., CGF 42(1), 2023), with noise on the
 costs that fades out (annealing), and last exact swaps (on small grids of any two cells). Work and memory grow as
-p log p.
+p log p. Where cells stay empty, the mean of C2 over occupied cells depends on s too: features are annealed within a
+compact block of cells, then leave it one by one for any cell that lowers the full objective (`roam`), on small boards
+also from several random starts.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from genomap_core.layout.assignment import Lattice
-from genomap_core.layout.board import Board, make_board
-from genomap_core.layout.carve import carve
-from genomap_core.layout.constraints import Constraints, owners
+from genomap_core.layout.annealing import Schedule, anneal, schedule, seated
 from genomap_core.layout.field import Kernels, available_cores
+from genomap_core.layout.geometry import auto_shape
 from genomap_core.layout.lowrank import FeatureVectors, feature_vectors
-from genomap_core.layout.moves import PARTS, Run, best_swaps, blur_sweep, lattice_sweep, swap_pass
-from genomap_core.layout.problem import Arrangement, Problem
-from genomap_core.layout.start import first_cells, reference_points
+from genomap_core.layout.moves import PARTS, Run
+from genomap_core.layout.problem import Problem
+from genomap_core.layout.solvers.room import best_in_room, types_with_room
+from genomap_core.layout.start import canonical_order, first_cells
 
-SET_BOND = 0.7
-"""Length of the extra dimension that features of one set share, where a feature's own vector has at most 1."""
-
-
-SMALL = 100
-"""Cells up to which swaps of any two are tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How much work is done.
-
-    Parameters
-    ----------
-    radii
-        Widths of the neighbourhood, in cells, of the blurred sweeps.
-    sweeps
-        Sweeps of the exact objective.
-    side
-        Root of the number of cells in one assignment.
-    noise
-        At the first exact sweep, in standard deviations of the costs; falls linearly to 0 at three quarters.
-    swap_passes
-        Passes of swaps at the end.
-    restarts
-        Independent tries, of which the best is kept.
-    """
-
-    radii: tuple[float, ...]
-    sweeps: int
-    side: int
-    noise: float = 0.4
-    swap_passes: int = 12
-    restarts: int = 1
-
-    @property
-    def steps(self) -> int:
-        """Reports of progress of one try."""
-        return len(self.radii) + self.sweeps + 1
-
-
-def schedule(shape: tuple[int, int], effort: float = 1.0) -> Schedule:
-    """More sweeps and larger windows where they cost little; ``effort`` multiplies the sweeps."""
-    m = shape[0] * shape[1]
-    small, middle = m <= 2500, m <= 10_000
-    radii, radius = [], max(shape) / 6
-    while radius >= 2:
-        radii.append(radius)
-        radius *= 0.6
-    return Schedule(
-        radii=tuple(radii),
-        sweeps=max(1, round(effort * (15 if small else 10 if middle else 6))),
-        side=12 if middle else 8,
-        noise=0.4 if middle else 0.2,
-        swap_passes=12 if small else 6,
-        restarts=max(1, round(effort * min(16, 400 / m))),
-    )
+TINY = 9
+"""Cells up to which a full board has as many starts as one with room, so that no arrangement is better."""
+THREADED_FROM = 30_000
+"""Cells; on smaller grids handing windows to threads costs more than it saves."""
 
 
 def dimensions(n_cells: int) -> tuple[int, int]:
@@ -95,13 +43,11 @@ def dimensions(n_cells: int) -> tuple[int, int]:
     return 64 if n_cells > 15_000 else 128, 96 if 2500 < n_cells <= 15_000 else 24
 
 
-THREADED_FROM = 30_000
-"""Cells; on smaller grids handing windows to threads costs more than it saves."""
-
-
 def transport(problem: Problem) -> np.ndarray:
     """Index of each feature's cell in the grid's usable cells: ``(p,)`` int."""
-    plan = schedule(problem.grid.shape, problem.effort)
+    roomy = len(types_with_room(problem)) > 0
+    shape = auto_shape(int(np.bincount(problem.channel).max())) if roomy else problem.grid.shape
+    plan = schedule(shape, problem.effort)
     if problem.constraints.stability > 0:
         plan = replace(plan, radii=(), noise=0.0, restarts=1)
     workers = min(PARTS, available_cores()) if problem.grid.n_cells > THREADED_FROM else 1
@@ -110,20 +56,23 @@ def transport(problem: Problem) -> np.ndarray:
         ThreadPoolExecutor(workers) as threads,
     ):
         vectors = feature_vectors(problem.table, *dimensions(problem.grid.n_cells), seed=problem.seed)
-        kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
-        best = _best_of(vectors, kernels, plan, problem, threads.map if workers > 1 else map)
+        run: Run = threads.map if workers > 1 else map
+        best = None if roomy else _best_of(vectors, plan, problem, run)
+        if best is None or problem.grid.n_cells <= TINY:
+            best = best_in_room(vectors, plan, problem, run, best)
     return np.searchsorted(problem.grid.open_cells, best)
 
 
-def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem: Problem, run: Run) -> np.ndarray:
+def _best_of(vectors: FeatureVectors, plan: Schedule, problem: Problem, run: Run) -> np.ndarray:
     """Row-major cell of each feature in the try of lowest objective: ``(p,)`` int."""
+    kernels = Kernels(problem.grid, vectors.mean_distance, len(problem.channel), problem.balance)
     first = first_cells(vectors.values, problem)
+    order = canonical_order(vectors.values)
     best, lowest = first, np.inf
     for trial in range(plan.restarts):
         rng = np.random.default_rng([problem.seed, trial])
-        begin = first if trial == 0 else _shuffled(first, problem, rng)
-        board = make_board(vectors, kernels, problem.channel, begin, fixed=_pinned(problem))
-        _anchor(board, problem)
+        begin = first if trial == 0 else _shuffled(first, order, problem, rng)
+        board = seated(vectors, kernels, problem, begin)
         anneal(board, vectors, plan, problem, rng, trial, run)
         objective = board.objective() if plan.restarts > 1 else 0.0
         if objective < lowest:
@@ -131,87 +80,11 @@ def _best_of(vectors: FeatureVectors, kernels: Kernels, plan: Schedule, problem:
     return best
 
 
-def anneal(
-    board: Board,
-    vectors: FeatureVectors,
-    plan: Schedule,
-    problem: Problem,
-    rng: np.random.Generator,
-    trial: int = 0,
-    run: Run = map,
-) -> None:
-    """Run the schedule on the board; gene sets are drawn together while it is coarse, then given their regions."""
-    done, total = trial * plan.steps, plan.restarts * plan.steps
-    owner = owners(problem.constraints, len(problem.channel))
-    if problem.constraints.sets:
-        _bond(board, owner)
-    for radius in plan.radii:
-        blur_sweep(board, radius, 8, rng, run=run)
-        done = _report(board, problem, done, total)
-    if problem.constraints.sets:
-        board.set_vectors(vectors)
-        for layer in range(board.n_layers):
-            carve(board, layer, np.where(problem.channel == layer, owner, -1), list(problem.constraints.sets))
-    lattices = list(Lattice)
-    for k in range(plan.sweeps):
-        noise = plan.noise * max(0.0, 1 - k / (0.75 * plan.sweeps))
-        lattice_sweep(board, lattices[k % 3], plan.side, rng, noise, run)
-        done = _report(board, problem, done, total)
-    for layer in range(board.n_layers):
-        far = board.far_field()
-        for _ in range(plan.swap_passes):
-            if not swap_pass(board, layer, far):
-                break
-        if board.seat.shape[1] <= SMALL:
-            best_swaps(board, layer)
-    _report(board, problem, done, total)
-
-
-def _report(board: Board, problem: Problem, done: int, total: int) -> int:
-    positions = np.stack(np.divmod(board.cell_of_feature(), board.shape[1]), axis=1).astype(np.int32)
-    problem.on_progress(Arrangement("layout", done + 1, total, positions=positions))
-    return done + 1
-
-
-def _shuffled(cells: np.ndarray, problem: Problem, rng: np.random.Generator) -> np.ndarray:
+def _shuffled(cells: np.ndarray, order: np.ndarray, problem: Problem, rng: np.random.Generator) -> np.ndarray:
     """A random start: what is not pinned changes places within its omics type."""
     cells, free = cells.copy(), np.ones(len(cells), bool)
     free[list(problem.constraints.pins)] = False
     for code in range(problem.n_channels):
-        own = np.flatnonzero(free & (problem.channel == code))
+        own = order[(free & (problem.channel == code))[order]]
         cells[own] = cells[rng.permutation(own)]
     return cells
-
-
-def _pinned(problem: Problem) -> np.ndarray | None:
-    pins = problem.constraints.pins
-    if not pins:
-        return None
-    fixed = np.zeros(len(problem.channel), bool)
-    fixed[list(pins)] = True
-    return fixed
-
-
-def _bond(board: Board, owner: np.ndarray) -> None:
-    """One more dimension per set, shared by its features, so that the objective draws them together."""
-    extra = np.zeros((board.n_features + 1, int(owner.max(initial=-1)) + 1), np.float32)
-    inside = np.flatnonzero(owner >= 0)
-    extra[inside, owner[inside]] = SET_BOND
-    board.vectors = np.hstack([board.vectors, extra])
-    board.signs = np.concatenate([board.signs, np.ones(extra.shape[1], np.float32)])
-    board.signed = board.vectors * board.signs
-
-
-def _anchor(board: Board, problem: Problem) -> None:
-    """Linear cost: `stability` times the mean squared move, in units of the mean squared distance of random cells."""
-    wishes: Constraints = problem.constraints
-    if wishes.reference is None or wishes.stability == 0:
-        return
-    points = reference_points(wishes.reference, problem)
-    known = np.isfinite(points[:, 0])
-    height, width = board.shape
-    unit = wishes.stability / (max(int(known.sum()), 1) * max((height**2 + width**2 - 2) / 6, 1))
-    position = np.stack(np.divmod(np.arange(height * width), width), axis=1).astype(np.float32)
-    board.push = np.column_stack([(position**2).sum(axis=1), position]).astype(np.float32)
-    board.pull = np.zeros((board.n_features + 1, 3), np.float32)
-    board.pull[:-1][known] = unit * np.column_stack([np.ones(int(known.sum())), -2 * points[known]])

@@ -43,6 +43,8 @@ class GenomapConfig:
     """Name and columns of the data set of gene sets, each drawn as one region (solver "ot")."""
     mask: tuple[str, ...] = ()
     """Rows of the grid, "#" where a feature may lie; empty: a full rectangle."""
+    resamples: int = 0
+    """Bootstrap resamples of the samples over which affinities are averaged, for steadier places; 0: none."""
 
     def __post_init__(self) -> None:
         if self.max_features < 1:
@@ -145,6 +147,7 @@ def place(
         balance=config.balance,
         channels=channels,
         constraints=wishes,
+        resamples=config.resamples,
     )
 
 
