@@ -15,7 +15,8 @@ from typing import Any
 from genomap_core.errors import BundleError, RefusedError
 
 FORMAT = "genomap"
-VERSION = 1
+VERSION = 2
+"""1: missing values become medians. 2: the fill of missing values, and how the model endures them."""
 MAX_TENSORS = 5000
 MAX_HEADER_BYTES = 32 * 2**20
 

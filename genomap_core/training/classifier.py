@@ -50,6 +50,9 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         Networks whose logits are averaged.
     refit
         Train again on all rows for as many epochs as validation found best; otherwise keep the validated networks.
+    expect_missing
+        Train the convolutions also on copies of the rows with features missing and filled, and measure on left-out rows
+        what the model then keeps of its accuracy.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     n_threads
@@ -75,6 +78,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         "final" (all rows; loss).
     n_epochs_ : int
         Epochs of the final training.
+    endurance_ : Endurance or None
+        Balanced accuracy on left-out rows by the share of features that is there; with ``expect_missing`` only.
     layout_ : Layout
         Only after fitting a table.
     """
@@ -95,6 +100,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: float = 0.2,
         n_seeds: int = 2,
         refit: bool = True,
+        expect_missing: bool = False,
         device: str = "auto",
         n_threads: int | None = None,
         layout: GenomapTransformer | None = None,
@@ -115,6 +121,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_seeds = n_seeds
         self.refit = refit
+        self.expect_missing = expect_missing
         self.device = device
         self.n_threads = n_threads
         self.layout = layout
@@ -164,6 +171,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             device=device,
             on_progress=self.on_progress or ignore,
             checkpoints=self._checkpoints(cohort, spec, seed),
+            expect_missing=self.expect_missing,
         )
         work = f"Training on {len(maps)} maps of {' x '.join(map(str, maps.shape[1:]))}"
         remedy = 'choose fewer features, a smaller `batch_size` or `device="cpu"`, or close other programs'
@@ -177,6 +185,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             trainer.checkpoints.clear()
         self.network_ = spec
         self.module_, self.history_, self.n_epochs_ = trained.module, trained.history, trained.n_epochs
+        self.endurance_ = trained.endurance
         return self
 
     def decision_logits(self, X: Any) -> np.ndarray:
@@ -261,6 +270,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         if self.checkpoint_dir is None:
             return None
         told = [asdict(spec), asdict(self._config(len(cohort.y))), seed, self.n_seeds, self.validation_fraction]
+        told += [self.expect_missing]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
         for array in (cohort.maps, cohort.y, cohort.class_weights, cohort.groups):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
