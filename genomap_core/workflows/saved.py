@@ -124,7 +124,7 @@ def _columns(dataset: Dataset, names: tuple[str, ...]) -> Dataset:
     there = {name: j for j, name in enumerate(dataset.feature_names)}
     X = np.full((dataset.n_samples, len(names)), np.nan, np.float32)
     at = [j for j, name in enumerate(names) if name in there]
-    own = dataset.X[:, [there[names[j]] for j in at]]
+    own: Any = dataset.X[:, [there[names[j]] for j in at]]
     X[:, at] = own.toarray() if sp.issparse(own) else own
     omics = np.zeros(len(names), np.int64)
     if dataset.omics is not None:
