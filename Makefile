@@ -53,8 +53,8 @@ lint: $(VENV)/.test-requirements
 	$(BIN)/lint-imports
 
 sample-data: $(VENV)/.requirements
-	$(BIN)/python -m genomap_core.data.synthetic sample_data
-	$(BIN)/python -m genomap_core.workflows.ready
+	$(BIN)/python -m genomap_core.data.simulated.tables sample_data
+	$(BIN)/python -m tools.precompute_sample
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-artifacts

@@ -3,48 +3,47 @@
 Names are loaded when they are first used, so that ``import genomap_core`` costs nothing and needs no torch.
 """
 
-from importlib import import_module
-from typing import Any
+from genomap_core.doors import door
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "CompareConfig": "workflows.compare",
+    "CompareConfig": "workflows.tabular.compare",
     "Dataset": "data.dataset",
-    "ExpressionCompareConfig": "workflows.expression",
-    "ExpressionConfig": "data.expression_networks",
+    "ExpressionCompareConfig": "workflows.expression.compare",
+    "ExpressionConfig": "data.images.networks",
     "ExpressionRegressor": "training.expression",
     "FusionClassifier": "training.fusion",
-    "FusionCompareConfig": "workflows.fusion",
+    "FusionCompareConfig": "workflows.fusion.compare",
     "FusionConfig": "training.fusion",
-    "GenomapConfig": "workflows.genomap",
+    "GenomapConfig": "workflows.tabular.genomap",
     "GenomapTransformer": "layout",
-    "ImagingCohort": "data.imaging",
+    "ImagingCohort": "data.images.patients:PatientImages",
     "MapClassifier": "training",
-    "annotate": "workflows.annotated",
-    "compare": "workflows.compare",
-    "compare_expression": "workflows.expression",
-    "compare_fusion": "workflows.fusion",
+    "annotate": "workflows.cohorts.annotated",
+    "compare": "workflows.tabular.compare",
+    "compare_expression": "workflows.expression.compare",
+    "compare_fusion": "workflows.fusion.compare",
     "explain": "explain",
-    "expression_cohort": "data.expression",
-    "fit_genomap": "workflows.genomap",
-    "from_anndata": "workflows.annotated",
+    "expression_cohort": "data.images.expression",
+    "fit_genomap": "workflows.tabular.genomap",
+    "from_anndata": "workflows.cohorts.annotated",
     "fusion_type_values": "explain.fusion:type_values",
     "load_bundle": "training",
-    "load_expression_sample": "workflows.expression_samples",
-    "load_fusion_sample": "workflows.fusion_samples",
+    "load_expression_sample": "workflows.expression.samples",
+    "load_fusion_sample": "workflows.fusion.samples",
     "load_growth": "training.growth_bundle",
-    "load_sample": "workflows.samples",
-    "make_classifier": "workflows.models",
-    "prepare_slices": "data.hygiene:prepare",
-    "read_imaging_cohort": "io.imaging",
-    "read_spatial": "io.spatial",
-    "read_table": "io.tables",
-    "sample_slices": "workflows.growth_samples:read_samples",
+    "load_sample": "workflows.cohorts.samples",
+    "make_classifier": "workflows.tabular.models",
+    "prepare_slices": "data.images.hygiene:prepare",
+    "read_imaging_cohort": "io.images.cohort",
+    "read_spatial": "io.images.spatial",
+    "read_table": "io.tables.read",
+    "sample_slices": "workflows.growth.samples:read_samples",
     "save_bundle": "training",
-    "to_anndata": "workflows.annotated",
-    "to_dataset": "data.schema",
-    "validate": "data.schema",
+    "to_anndata": "workflows.cohorts.annotated",
+    "to_dataset": "data.schema.validate",
+    "validate": "data.schema.validate",
 }
 """Stable name -> its module, and behind a colon what it is called there."""
 
@@ -88,12 +87,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'genomap_core' has no attribute {name!r}")
-    module, _, other = _HOME[name].partition(":")
-    return getattr(import_module(f"genomap_core.{module}"), other or name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = door(__name__, _HOME)

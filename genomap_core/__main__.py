@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from genomap_core.io.startup import without_pandas
+    from genomap_core.io.sandbox.startup import without_pandas
 
     without_pandas()
     from genomap_core.io.inspect import inspect

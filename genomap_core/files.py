@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and where the program's own files lie."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+"""What a fresh interpreter needs on its path to import this library."""
+_SAMPLE_FOLDERS = (PACKAGE_ROOT / "sample_data", PACKAGE_ROOT / "genomap_core" / "_app" / "sample_data")
+SAMPLE_DATA = next((folder for folder in _SAMPLE_FOLDERS if folder.is_dir()), _SAMPLE_FOLDERS[0])
+"""The samples that come with the program: beside the library in a checkout, inside it where it was installed."""
 
 WRITING = ".writing-"
 """How names of files begin that a killed process may leave: never read, removed by the next server."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._ui import benchmark_run, benchmark_study, benchmark_views, shell
+from pages._ui import benchmark as benchmark_run
+from pages._ui import benchmark as benchmark_study
+from pages._ui import benchmark as benchmark_views
+from pages._ui import shell
 from pages._ui.session import current
 
 with shell.page(

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages._ui import data_views as views
 from pages._ui import shell
-from pages._ui.imaging_views import imaging
+from pages._ui.imaging import imaging
 from pages._ui.session import current
 
 with shell.page("Data", "Choose the cohort to explore: one that comes with the app, or a table of your own."):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._ui import expression_patient, expression_training, expression_views, shell
+from pages._ui import expression as expression_patient
+from pages._ui import expression as expression_training
+from pages._ui import expression as expression_views
+from pages._ui import shell
 from pages._ui.session import current
 
 with shell.page(

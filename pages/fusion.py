@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._ui import fusion_patient, fusion_views, shell
+from pages._ui import fusion as fusion_patient
+from pages._ui import fusion as fusion_views
+from pages._ui import shell
 from pages._ui.session import current
 
 with shell.page("Fusion", "Images and omics of the same patients in one network, and what each of them contributes."):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.expression import ExpressionCohort, ExpressionOptions, expression_cohort
-from genomap_core.data.expression_networks import ExpressionConfig
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.expression import ExpressionCohort, ExpressionOptions, expression_cohort
+from genomap_core.data.images.networks import ExpressionConfig
+from genomap_core.data.images.patients import PatientImages
 
 TINY = ExpressionConfig(width=4, embedding=16, n_layers=2, n_heads=2, epochs=8, device="cpu")
 DRIVEN = 8
@@ -15,7 +15,7 @@ DRIVEN = 8
 
 def images_and_genes(
     n: int = 64, seed: int = 0, *, size: int = 16, genes: int = 20, slices: int = 1, **table: object
-) -> ImagingCohort:
+) -> PatientImages:
     """``(n, slices, size, size)`` images; genes in log2 units, 0 to about 14."""
     rng = np.random.default_rng(seed)
     state = rng.normal(size=n)
@@ -31,7 +31,7 @@ def images_and_genes(
         "unit": "log2(1 + TPM)",
     }
     channels = ("grey",) if slices == 1 else tuple(f"slice {k + 1}" for k in range(slices))
-    return ImagingCohort(pixels.astype(np.float32), Dataset(**fields | table), channels)  # type: ignore[arg-type]
+    return PatientImages(pixels.astype(np.float32), Dataset(**fields | table), channels)  # type: ignore[arg-type]
 
 
 def planted_expression(
@@ -41,7 +41,7 @@ def planted_expression(
     return expression_cohort(images_and_genes(n, seed, **made), options)  # type: ignore[arg-type]
 
 
-def two_types(n: int = 64, seed: int = 0) -> ImagingCohort:
+def two_types(n: int = 64, seed: int = 0) -> PatientImages:
     """No images: 12 features of a type "ct" that carry the state, and the genes."""
     cohort = images_and_genes(n, seed)
     rng = np.random.default_rng(seed + 100)
@@ -55,4 +55,4 @@ def two_types(n: int = 64, seed: int = 0) -> ImagingCohort:
         omics=np.repeat([0, 1], [12, cohort.table.n_features]),
         omics_names=("ct", "rna"),
     )
-    return ImagingCohort(np.zeros((n, 0, 0, 0), np.float32), table, ())
+    return PatientImages(np.zeros((n, 0, 0, 0), np.float32), table, ())

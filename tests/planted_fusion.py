@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.patients import PatientImages
 
 CLASSES = ("dark low", "bright low", "dark high", "bright high")
 
 
 def planted(
     n: int = 96, seed: int = 0, *, size: int = 24, p: int = 24, images: bool = True, missing: float = 0.0
-) -> ImagingCohort:
+) -> PatientImages:
     """Brightness tells the first word of a patient's class, the first 8 features the second: each alone half of it.
 
     ``missing``: share of the patients who lack all features of the second type.
@@ -36,5 +36,5 @@ def planted(
         omics_names=("a", "b"),
     )
     if not images:
-        return ImagingCohort(np.zeros((n, 0, 0, 0), np.float32), table, ())
-    return ImagingCohort(pixels.astype(np.float32), table, ("grey",))
+        return PatientImages(np.zeros((n, 0, 0, 0), np.float32), table, ())
+    return PatientImages(pixels.astype(np.float32), table, ("grey",))

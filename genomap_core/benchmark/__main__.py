@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from types import FrameType
 
-from genomap_core.benchmark import cli, terminal
+from genomap_core.benchmark import cli
+from genomap_core.benchmark import cli as terminal
 from genomap_core.benchmark.driver import Listener, run_study
 from genomap_core.benchmark.estimate import Estimate, seconds_left
 from genomap_core.benchmark.protocol import Protocol, bundles, runs, shard

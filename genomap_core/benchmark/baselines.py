@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from genomap_core.benchmark.boosting import TunedLightGBM
-from genomap_core.benchmark.margins import TunedSVM
+from genomap_core.benchmark.linear_svm import TunedSVM
 from genomap_core.data.preprocess import Preprocessor
 
 

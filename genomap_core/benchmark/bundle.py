@@ -20,7 +20,7 @@ import psutil
 
 from genomap_core.benchmark.catalogue import Entry
 from genomap_core.benchmark.child import DATA
-from genomap_core.benchmark.protocol import Bundle, Run
+from genomap_core.benchmark.protocol import Run, RunBundle
 from genomap_core.benchmark.records import failed
 from genomap_core.benchmark.sources import Places
 from genomap_core.benchmark.store import Store
@@ -36,7 +36,7 @@ class WorkerError(GenomapError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RunLimits:
     """Of one run, and of the start of an interpreter.
 
     Parameters
@@ -58,13 +58,13 @@ class Limits:
 class Order:
     """All a worker must know of a bundle; plain values, so that it can travel to another machine."""
 
-    bundle: Bundle
+    bundle: RunBundle
     store: Path
     entry: Entry
     places: Places
     n_folds: int
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
     device: str = "cpu"
     threads: int = 1
     plugin: str | None = None
@@ -147,11 +147,11 @@ def _environment(threads: int) -> dict[str, str]:
     return {"PYTHONPATH": path, "TABPFN_NO_BROWSER": "1", **{name: str(threads) for name in counts}}
 
 
-def _limit_fields(limits: Limits) -> dict[str, float]:
+def _limit_fields(limits: RunLimits) -> dict[str, float]:
     return {"memory_limit_mb": limits.memory_mb, "time_limit_s": limits.seconds}
 
 
-def _watch(child: subprocess.Popen[bytes], limits: Limits) -> tuple[str | None, tuple[str, str] | None]:
+def _watch(child: subprocess.Popen[bytes], limits: RunLimits) -> tuple[str | None, tuple[str, str] | None]:
     """What the child was last at (None: nothing yet), and why it must die, if it must."""
     assert child.stdout is not None
     os.set_blocking(child.stdout.fileno(), False)

@@ -34,10 +34,9 @@ def main() -> int:
 
 def _obey(orders: dict[str, Any], tell: Callable[[str], None]) -> None:
     from genomap_core.benchmark.catalogue import Entry
-    from genomap_core.benchmark.machine import describe_machine, describe_versions
     from genomap_core.benchmark.models import plugin_models
     from genomap_core.benchmark.protocol import Run
-    from genomap_core.benchmark.records import Record, failed
+    from genomap_core.benchmark.records import Record, describe_machine, describe_versions, failed
     from genomap_core.benchmark.sources import Places, read_set
     from genomap_core.benchmark.store import Store
     from genomap_core.benchmark.work import Settings, check_set, work

@@ -1,23 +1,66 @@
-"""The command line's arguments as frozen values."""
+"""The command line of the study: its arguments as frozen values, and what it shows. Text only; nobody is written to."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from genomap_core.benchmark.bundle import Limits
+from genomap_core.benchmark.bundle import RunLimits
 from genomap_core.benchmark.catalogue import DEFAULT, choose, folds_of, load_catalogue
 from genomap_core.benchmark.driver import Study
 from genomap_core.benchmark.engine import ENGINES, EngineConfig
+from genomap_core.benchmark.estimate import Estimate
 from genomap_core.benchmark.models import gpu_models
 from genomap_core.benchmark.protocol import CONDITIONS, MODELS, TEST_NOISE, Condition, Protocol
 from genomap_core.benchmark.sources import DATA_VARIABLE, Places, data_folder
 from genomap_core.errors import InputError
+
+
+def bar(estimate: Estimate, width: int = 30) -> str:
+    """``[#####     ]  1,234 of 13,200 runs   3 oom   1 h 02 min left``."""
+    share = estimate.done / estimate.total if estimate.total else 1.0
+    filled = int(share * width)
+    failures = [f"{n} {status}" for status, n in sorted(estimate.statuses.items()) if status != "ok"]
+    left = "" if estimate.done == estimate.total else f"{duration(estimate.seconds_left)} left"
+    parts = [f"[{'#' * filled}{' ' * (width - filled)}] {estimate.done:,} of {estimate.total:,} runs", *failures, left]
+    return "   ".join(p for p in parts if p)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words: ``45 s``, ``3 min``, ``1 h 02 min``, ``2 d 5 h``."""
+    if seconds is None:
+        return "unknown time"
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns under their titles, numbers to the right."""
+    widths = [max(len(r[j]) for r in [header, *rows]) for j in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [c.ljust(w) if j == 0 else c.rjust(w) for j, (c, w) in enumerate(zip(cells, widths, strict=True))]
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), line(["-" * w for w in widths]), *map(line, rows)])
+
+
+def counts(values: Mapping[str, int]) -> str:
+    """``12 ok, 3 oom``."""
+    return ", ".join(f"{n:,} {name}" for name, n in values.items()) or "none"
+
 
 SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 
@@ -149,7 +192,7 @@ def to_study(args: argparse.Namespace) -> Study:
         entries=entries,
         store=args.store,
         places=Places(data_folder(args.data), args.cache),
-        limits=Limits(memory_mb=memory, seconds=args.time_limit),
+        limits=RunLimits(memory_mb=memory, seconds=args.time_limit),
         engine=EngineConfig(args.engine, workers, scheduler, gpus=1 if args.device == "cuda" else 0),
         device=args.device,
         threads=args.threads,

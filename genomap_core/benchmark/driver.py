@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genomap_core.benchmark.bundle import Limits, Order
+from genomap_core.benchmark.bundle import Order, RunLimits
 from genomap_core.benchmark.catalogue import Entry
 from genomap_core.benchmark.engine import EngineConfig, EngineError, open_engine
 from genomap_core.benchmark.estimate import Estimate, Estimator
 from genomap_core.benchmark.models import check_models
-from genomap_core.benchmark.protocol import Bundle, Protocol, bundles, runs, shard
+from genomap_core.benchmark.protocol import Protocol, RunBundle, bundles, runs, shard
 from genomap_core.benchmark.records import STATUSES
 from genomap_core.benchmark.sources import Places, find_file, read_set
 from genomap_core.benchmark.store import Store, create_store
@@ -42,7 +42,7 @@ class Study:
     entries: Mapping[str, Entry]
     store: Path
     places: Places = field(default_factory=Places)
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
     engine: EngineConfig = field(default_factory=EngineConfig)
     device: str = "cpu"
     threads: int = 1
@@ -71,7 +71,7 @@ Listener = Callable[[Estimate], None]
 """Told how far the study is, about twice a second; may raise ``Cancelled``."""
 
 
-def pieces_of(study: Study) -> list[Bundle]:
+def pieces_of(study: Study) -> list[RunBundle]:
     """The bundles of this call."""
     return shard(list(bundles(study.protocol)), study.part)
 
@@ -133,7 +133,7 @@ def run_study(study: Study, listen: Listener = lambda estimate: None) -> Outcome
     return Outcome(end.done, end.total, tuple(problems))
 
 
-def _order(study: Study, piece: Bundle) -> Order:
+def _order(study: Study, piece: RunBundle) -> Order:
     return Order(
         piece,
         study.store.absolute(),
@@ -148,7 +148,7 @@ def _order(study: Study, piece: Bundle) -> Order:
     )
 
 
-def _wait(futures: Mapping[concurrent.futures.Future[int], Bundle], tick: Callable[[], None]) -> list[str]:
+def _wait(futures: Mapping[concurrent.futures.Future[int], RunBundle], tick: Callable[[], None]) -> list[str]:
     """Until all are done; what went wrong."""
     problems: list[str] = []
     waiting: Sequence[Any] | set[Any] = set(futures)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genomap_core.benchmark.choice import Choice
 from genomap_core.benchmark.driver import run_study
 from genomap_core.benchmark.estimate import Estimate
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.records import to_table
 from genomap_core.benchmark.store import Store, open_store
+from genomap_core.benchmark.study_spec import Choice
 from genomap_core.errors import JobError
 from genomap_core.progress import OnProgress, Progress
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genomap_core.errors import InputError
-from genomap_core.workflows.models import MODELS as LIBRARY
-from genomap_core.workflows.models import make_classifier
+from genomap_core.workflows.tabular.models import MODELS as LIBRARY
+from genomap_core.workflows.tabular.models import make_classifier
 
 TITLES: dict[str, str] = {
     **LIBRARY,

@@ -108,7 +108,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class RunBundle:
     """The runs one fresh interpreter does: one data set, one fold, one seed."""
 
     dataset: str
@@ -181,17 +181,17 @@ def runs(protocol: Protocol) -> Iterator[Run]:
                             yield Run(dataset, condition, model, seed, fold)
 
 
-def bundles(protocol: Protocol) -> Iterator[Bundle]:
+def bundles(protocol: Protocol) -> Iterator[RunBundle]:
     """The runs in the pieces that workers get; those of GPU models apart, for another kind of worker."""
     for (seed, dataset, fold), group in groupby(runs(protocol), key=lambda r: (r.seed, r.dataset, r.fold)):
         members = tuple(group)
         for gpu in (False, True):
             part = tuple(r for r in members if (r.model in protocol.gpu_models) == gpu)
             if part:
-                yield Bundle(dataset, seed, fold, part, needs_gpu=gpu)
+                yield RunBundle(dataset, seed, fold, part, needs_gpu=gpu)
 
 
-def shard(pieces: list[Bundle], text: str | None) -> list[Bundle]:
+def shard(pieces: list[RunBundle], text: str | None) -> list[RunBundle]:
     """Every n-th bundle from the i-th on, for ``text = "i/n"`` with i from 1 to n; all without it."""
     if text is None:
         return pieces

@@ -14,10 +14,10 @@ import pandas as pd
 from genomap_core.benchmark.records import COLUMNS, Record, to_table, typed
 from genomap_core.benchmark.store import HEADER, Store, create_store, open_store, planned
 from genomap_core.errors import InputError
-from genomap_core.files import USUAL, write_atomically
-from genomap_core.io.export import NOTICE, csv_table
+from genomap_core.files import SAMPLE_DATA, USUAL, write_atomically
+from genomap_core.io.tables.export import NOTICE, csv_table
 
-SHIPPED = Path(__file__).resolve().parents[2] / "sample_data" / "robustness_study.parquet"
+SHIPPED = SAMPLE_DATA / "robustness_study.parquet"
 METADATA = "genomap_study"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from genomap_core.benchmark.cells import signed
 from genomap_core.benchmark.layout_effect import LayoutEffect, Meaning
 from genomap_core.benchmark.models import BASELINES, REFERENCE
+from genomap_core.benchmark.score_grid import signed
 from genomap_core.benchmark.summary import Comparison, ModelSummary, Summary
 from genomap_core.data.message import plural
 

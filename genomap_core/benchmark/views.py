@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from genomap_core.benchmark import statistics as st
-from genomap_core.benchmark.cells import Cells, cells, signed
 from genomap_core.benchmark.reading import StudyRecords
+from genomap_core.benchmark.score_grid import Cells, cells, signed
 
 
 def curves(study: StudyRecords, conditions: dict[str, float], metric: str) -> pd.DataFrame:

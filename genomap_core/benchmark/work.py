@@ -17,9 +17,9 @@ from genomap_core.benchmark.records import METRICS, Record, failed
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation, perturb, subsample_rows
 from genomap_core.errors import GenomapError, InputError
-from genomap_core.workflows.folds import make_folds
-from genomap_core.workflows.meter import measure
-from genomap_core.workflows.scores import score
+from genomap_core.workflows.comparison.folds import make_folds
+from genomap_core.workflows.comparison.resources import measure
+from genomap_core.workflows.comparison.scores import score
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from genomap_core.cli.files import check_out, write_files
 from genomap_core.cli.saved_model import open_bundle, table_for
 from genomap_core.cli.tables import Answer
 from genomap_core.data.dataset import Dataset
-from genomap_core.io.export import csv_table
+from genomap_core.io.tables.export import csv_table
 from genomap_core.progress import OnProgress
-from genomap_core.workflows.one_patient import row_of
-from genomap_core.workflows.saved import Explained, explain_rows
+from genomap_core.workflows.tabular.patient import row_of
+from genomap_core.workflows.tabular.saved_model import Explained, explain_rows
 
 COLUMNS = ("sample_id", "explained_class", "log_odds", "baseline_log_odds", "completeness_gap")
 """Before a column for each feature."""

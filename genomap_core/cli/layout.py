@@ -13,7 +13,7 @@ from genomap_core.files import USUAL, replacing
 from genomap_core.layout import LayoutQuality
 from genomap_core.progress import OnProgress
 from genomap_core.reports.map_files import layout_csv, maps_npz
-from genomap_core.workflows.genomap import GenomapConfig, GenomapResult, fit_genomap
+from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap
 
 TITLES = {
     "gw_distortion": "distortion (lower is better)",
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
 
 
 def _write_h5ad(path: Path, dataset: Dataset, result: GenomapResult) -> None:
-    from genomap_core.workflows.annotated import to_anndata
+    from genomap_core.workflows.cohorts.annotated import to_anndata
 
     with replacing(path, USUAL) as beside:
         to_anndata(dataset, result).write_h5ad(beside)

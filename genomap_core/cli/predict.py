@@ -8,9 +8,9 @@ from collections import Counter
 from genomap_core.cli.files import check_out, write_files
 from genomap_core.cli.saved_model import open_bundle, table_for
 from genomap_core.cli.tables import Answer
-from genomap_core.io.export import csv_table
+from genomap_core.io.tables.export import csv_table
 from genomap_core.progress import OnProgress, Progress
-from genomap_core.workflows.saved import predict_rows
+from genomap_core.workflows.tabular.saved_model import predict_rows
 
 
 def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:

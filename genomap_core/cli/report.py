@@ -17,17 +17,17 @@ from genomap_core.data.message import some
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress
 from genomap_core.reports.document import render_html, render_pdf
-from genomap_core.reports.patient import patient_document
-from genomap_core.reports.patient_case import (
+from genomap_core.reports.patient import (
     PatientCase,
     case_picture,
+    patient_document,
     patient_likeness,
     patient_report,
     warnings_of,
 )
-from genomap_core.workflows.compare import CompareConfig
-from genomap_core.workflows.genomap import GenomapConfig, fit_genomap
-from genomap_core.workflows.one_patient import comparison, explained_answers, row_of
+from genomap_core.workflows.tabular.compare import CompareConfig
+from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
+from genomap_core.workflows.tabular.patient import comparison, explained_answers, row_of
 
 
 def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:

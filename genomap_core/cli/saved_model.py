@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from genomap_core.cli.tables import checked, read, wishes
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import BundleError, RefusedError
-from genomap_core.workflows.cohort import for_model
-from genomap_core.workflows.saved import open_model, with_features_of
+from genomap_core.workflows.cohorts.cohort import for_model
+from genomap_core.workflows.tabular.saved_model import open_model, with_features_of
 
 if TYPE_CHECKING:
     from genomap_core.training import Bundle

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import plural
-from genomap_core.data.roles import Log
-from genomap_core.data.schema import SchemaReport
+from genomap_core.data.schema.roles import Log
+from genomap_core.data.schema.validate import SchemaReport
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
 from genomap_core.io.inspect import listed
-from genomap_core.io.tables import read_table
-from genomap_core.workflows.cohort import Wishes, cohort_of, describe
+from genomap_core.io.tables.read import read_table
+from genomap_core.workflows.cohorts.cohort import Wishes, cohort_of, describe
 
 SCALES: dict[str, Log] = {"as-is": "as is", "log2": "log2(1+x)"}
 

@@ -12,8 +12,8 @@ from genomap_core.cli.files import check_out
 from genomap_core.cli.tables import Answer, cohort, need_labels
 from genomap_core.files import USUAL, replacing
 from genomap_core.progress import OnProgress
-from genomap_core.workflows.scores import METRICS
-from genomap_core.workflows.train import BUNDLE, TrainConfig, train
+from genomap_core.workflows.comparison.scores import METRICS
+from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, train
 
 
 def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:

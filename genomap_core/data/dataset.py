@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import scipy.sparse as sp
 
-from genomap_core.data.roles import Roles
+from genomap_core.data.schema.roles import Roles
 from genomap_core.errors import InputError
 
 

@@ -86,6 +86,7 @@ def explain(
     p = rows.shape[1]
     names = tuple(feature_names) if feature_names is not None else tuple(f"x{j}" for j in range(p))
     of_classes = tuple(classes) if classes is not None else None
+    asked: dict[str, Any] = {"feature_names": names, "target": target, "classes": of_classes, "output": output}
     if method == "auto":
         method = "integrated_gradients" if map_stages(model) is not None else "shapley"
     if method not in METHODS:
@@ -99,12 +100,9 @@ def explain(
             model,
             rows,
             column_medians(background),
-            feature_names=names,
-            target=target,
-            classes=of_classes,
-            output=output,
             n_steps=n_samples or 32,
             on_progress=on_progress,
+            **asked,
         )
         return found if np.ndim(X) == 2 else found.row(0)
     if method not in REGION_METHODS:
@@ -113,15 +111,12 @@ def explain(
         found = gradient_attribution(
             model,
             rows,
-            feature_names=names,
-            target=target,
-            classes=of_classes,
             method=method,  # type: ignore[arg-type]
-            output=output,
             background=None if background is None else _dense(background),
             n_samples=n_samples or 64,
             random_state=random_state,
             on_progress=on_progress,
+            **asked,
         )
         return found if np.ndim(X) == 2 else found.row(0)
     if background is None:
@@ -134,16 +129,13 @@ def explain(
             row,
             groups,
             baseline,
-            feature_names=names,
-            target=target,
-            classes=of_classes,
             method=method,
-            output=output,
             scale=scale,
             n_permutations=n_samples or 32,
             random_state=random_state,
             batch_rows=batch_rows,
             on_progress=on_progress,
+            **asked,
         )
         for row in rows
     ]

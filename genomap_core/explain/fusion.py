@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from genomap_core.data.fusion_inputs import FusionInputs
+from genomap_core.data.images.fusion_inputs import FusionInputs
 from genomap_core.errors import InputError
 from genomap_core.explain.coalitions import Game, all_coalitions, shapley_of, shapley_values
 from genomap_core.explain.faithfulness import DeletionInsertion, deletion_insertion

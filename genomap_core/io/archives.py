@@ -9,14 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from genomap_core.data.message import Message, plural, some
 from genomap_core.data.personal import may_name_a_person
-from genomap_core.data.schema import validate
-from genomap_core.data.schema_build import split
+from genomap_core.data.schema.build import split
+from genomap_core.data.schema.validate import validate
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.delimited import read_delimited
-from genomap_core.io.images import check_image
+from genomap_core.io.images.matching import find_owners
+from genomap_core.io.images.raster import check_image
 from genomap_core.io.kinds import IMAGE_SUFFIXES
-from genomap_core.io.limits import DEFAULT, Limits
-from genomap_core.io.owners import find_owners
+from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
+from genomap_core.io.tables.delimited import read_delimited
 from genomap_core.io.zips import check_members, escapes, open_zip, read_member, usable_names
 
 TABLES = (".csv", ".tsv", ".txt")
@@ -32,13 +32,13 @@ class Contents:
     junk: int
 
 
-def check_archive(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:
+def check_archive(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one ZIP file. Raises where it can't or must not be read."""
     with open_zip(path) as archive:
         check_members(archive, limits)
         contents = sort_members(archive)
         table_name = _the_table(contents)
-        said = _said_on_members(contents)
+        said = _messages_on_members(contents)
         ids, table_said = _read_ids(read_member(archive, table_name), table_name, limits)
         sizes: Counter[tuple[int, int]] = Counter()
         for member in contents.images:
@@ -79,7 +79,7 @@ def _the_table(contents: Contents) -> str:
     return contents.tables[0]
 
 
-def _said_on_members(contents: Contents) -> list[Message]:
+def _messages_on_members(contents: Contents) -> list[Message]:
     said: list[Message] = []
     if contents.junk:
         said.append(Message("ok", "junk", f"{plural(contents.junk, 'file')} that systems leave in archives ignored."))
@@ -92,7 +92,7 @@ def _said_on_members(contents: Contents) -> list[Message]:
     return said
 
 
-def _read_ids(data: bytes, member: str, limits: Limits) -> tuple[list[str], list[Message]]:
+def _read_ids(data: bytes, member: str, limits: FileLimits) -> tuple[list[str], list[Message]]:
     """The sample ids of the table, and what its report says beyond "ok"."""
     table = read_delimited(data, member, limits)
     report = validate(table)
@@ -106,7 +106,7 @@ def _read_ids(data: bytes, member: str, limits: Limits) -> tuple[list[str], list
     return ids, said
 
 
-def _look(archive: zipfile.ZipFile, member: str, limits: Limits) -> tuple[tuple[int, int], list[Message]]:
+def _look(archive: zipfile.ZipFile, member: str, limits: FileLimits) -> tuple[tuple[int, int], list[Message]]:
     data = read_member(archive, member)
     shown = "An image" if may_name_a_person(member) else member
     try:
@@ -134,7 +134,7 @@ def match(images: tuple[str, ...], ids: list[str]) -> tuple[int, list[Message]]:
     return len(set(found.owner.values())), said
 
 
-def refuse_tar(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:
+def refuse_tar(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """Tar archives are not accepted; say so, and whether this one would have written outside its folder."""
     import tarfile
 

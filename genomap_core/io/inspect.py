@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from genomap_core.data.message import SEVERITIES, Message, Severity, plural, worst
-from genomap_core.data.schema import validate
+from genomap_core.data.schema.validate import validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
-from genomap_core.io.limits import DEFAULT, Limits
-from genomap_core.io.sandbox import as_path, run_in_child
-from genomap_core.io.tables import head_of, is_workbook, read_table
-from genomap_core.io.transfer import load_answer
+from genomap_core.io.sandbox.call import as_path, run_in_child
+from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
+from genomap_core.io.sandbox.transfer import load_answer
+from genomap_core.io.tables.read import head_of, is_workbook, read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def listed(messages: Sequence[Message]) -> list[str]:
     return lines
 
 
-def inspect(source: str | Path | bytes, name: str | None = None, limits: Limits = DEFAULT) -> Inspection:
+def inspect(source: str | Path | bytes, name: str | None = None, limits: FileLimits = DEFAULT) -> Inspection:
     """Look at a file (its path, or its bytes with a ``name``) as an upload. Never raises on what the file holds."""
     source = Path(source) if isinstance(source, str) else source
     name = name or (source.name if isinstance(source, Path) else "file")
@@ -70,7 +70,7 @@ def inspect(source: str | Path | bytes, name: str | None = None, limits: Limits 
     return Inspection(name, messages, summary)
 
 
-def _look(source: Path | bytes, name: str, limits: Limits) -> tuple[tuple[Message, ...], str]:
+def _look(source: Path | bytes, name: str, limits: FileLimits) -> tuple[tuple[Message, ...], str]:
     """Messages and summary. Tables are read and validated; all else is checked in a child process."""
     job = kind_of_upload(source, name, limits)
     if job == "table":
@@ -83,7 +83,7 @@ def _look(source: Path | bytes, name: str, limits: Limits) -> tuple[tuple[Messag
     return tuple(message for message in messages if message.code != "content"), summary
 
 
-def kind_of_upload(source: Path | bytes, name: str, limits: Limits = DEFAULT) -> str:
+def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT) -> str:
     """Which check a file gets, by its content, and where that does not tell, by its name: "table" or a child's job.
 
     Raises :class:`InputError` for an empty file, :class:`RefusedError` for one that is too large.
@@ -122,7 +122,7 @@ _BY_KIND = {
 _TABLES = {".csv", ".tsv", ".txt", ".xls", ".xlsx", ".parquet", ".h5ad"}
 
 
-def _look_at_table(source: Path | bytes, name: str, limits: Limits) -> tuple[tuple[Message, ...], str]:
+def _look_at_table(source: Path | bytes, name: str, limits: FileLimits) -> tuple[tuple[Message, ...], str]:
     report = validate(read_table(source, name, limits=limits))
     classes = ", ".join(f"{name} {count}" for name, count in report.classes[:8])
     labels = (

@@ -11,7 +11,7 @@ import numpy as np
 
 from genomap_core.data.message import Message, plural, some
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.limits import DEFAULT, Limits
+from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.zips import check_members, open_zip
 
 FORMAT = "genomap"
@@ -23,7 +23,7 @@ _SIZES |= {"U16": 2, "U32": 4, "U64": 8, "F8_E4M3": 1, "F8_E5M2": 1}
 _PICKLE = "It holds a Python pickle, which can run programs: it is never opened. Save the model as .safetensors."
 
 
-def check_model(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Message, ...]:
+def check_model(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one saved model or array. Raises where it must not be read."""
     with path.open("rb") as file:
         head = file.read(1024)
@@ -36,7 +36,7 @@ def check_model(path: Path, *, name: str, limits: Limits = DEFAULT) -> tuple[Mes
     raise RefusedError(_PICKLE)
 
 
-def _check_zipped(path: Path, limits: Limits) -> tuple[Message, ...]:
+def _check_zipped(path: Path, limits: FileLimits) -> tuple[Message, ...]:
     """A torch archive (refused), or NumPy's .npz without objects."""
     with open_zip(path) as archive:
         check_members(archive, limits)
@@ -49,13 +49,13 @@ def _check_zipped(path: Path, limits: Limits) -> tuple[Message, ...]:
     return (Message("ok", "content", f"NumPy archive with {plural(len(names), 'array')}."),)
 
 
-def _check_npy(path: Path, limits: Limits) -> tuple[Message, ...]:
+def _check_npy(path: Path, limits: FileLimits) -> tuple[Message, ...]:
     with path.open("rb") as file:
         shape = _check_array(file.read(1 << 16), path.stat().st_size, limits)
     return (Message("ok", "content", f"NumPy array of shape {shape}."),)
 
 
-def _check_array(head: bytes, size: int, limits: Limits) -> tuple[int, ...]:
+def _check_array(head: bytes, size: int, limits: FileLimits) -> tuple[int, ...]:
     """The header of one .npy: plain numbers, and as many of them as the file has bytes for."""
     import io
 
@@ -74,7 +74,7 @@ def _check_array(head: bytes, size: int, limits: Limits) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def check_safetensors(path: Path, limits: Limits) -> tuple[Message, ...]:
+def check_safetensors(path: Path, limits: FileLimits) -> tuple[Message, ...]:
     """Header, sizes and our own metadata of a .safetensors file."""
     header = read_header(path, limits)
     described = header.pop("__metadata__", {})
@@ -100,7 +100,7 @@ def check_safetensors(path: Path, limits: Limits) -> tuple[Message, ...]:
     return (Message("ok", "content", f"Model bundle, version {described.get('version')}, {tensors}."),)
 
 
-def read_header(path: Path, limits: Limits) -> dict:
+def read_header(path: Path, limits: FileLimits) -> dict:
     """The JSON header; keys that occur twice are refused (the library keeps the last one silently)."""
     size = path.stat().st_size
     with path.open("rb") as file:

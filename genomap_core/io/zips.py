@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from genomap_core.data.message import some
 from genomap_core.data.personal import may_name_a_person
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.limits import Limits
+from genomap_core.io.sandbox.limits import FileLimits
 
 _NESTED = (".zip", ".gz", ".7z", ".rar", ".tar", ".bz2", ".xz")
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._)", re.I)
@@ -29,7 +29,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         ) from error
 
 
-def check_members(archive: zipfile.ZipFile, limits: Limits) -> None:
+def check_members(archive: zipfile.ZipFile, limits: FileLimits) -> None:
     """Refuse names that escape the folder, links, and what unpacks beyond the limits."""
     members = archive.infolist()
     if len(members) > limits.members:
@@ -53,7 +53,7 @@ def check_members(archive: zipfile.ZipFile, limits: Limits) -> None:
         raise InputError(f"The archive is password-protected ({len(locked)} members): save it without a password.")
 
 
-def check_ratio(name: str, unpacked: int, packed: int, limits: Limits) -> None:
+def check_ratio(name: str, unpacked: int, packed: int, limits: FileLimits) -> None:
     """Refuse a member that unpacks to far more than its size."""
     if unpacked > limits.unpacked or (unpacked > 1 << 20 and unpacked > limits.ratio * max(packed, 1)):
         raise RefusedError(

@@ -5,7 +5,7 @@ What a page does
 ::
 
     manager = JobManager(home / "jobs", slots=1)               # one per server (st.cache_resource)
-    job_id = manager.submit("genomap_core.workflows.train:train", spec, owner=user, title="Train on ...",
+    job_id = manager.submit("genomap_core.workflows.tabular.train:train", spec, owner=user, title="Train on ...",
                             files={"dataset.npz": path})       # returns at once
     job = manager.get(job_id, owner=user)                      # Job: status, progress, cause, seconds, hung() ...
     points = curves(manager.events(job_id, owner=user))        # {"training": {"loss": (steps, values)}}
@@ -41,8 +41,9 @@ For answers within half a second there is :class:`WarmWorker`: a child process t
 """
 
 from genomap_core.errors import JobError
+from genomap_core.jobs.entry import current_name
 from genomap_core.jobs.manager import JobManager
-from genomap_core.jobs.records import ACTIVE, ENDED, Job, JobEvent, Limits, Status, curves
+from genomap_core.jobs.records import ACTIVE, ENDED, Job, JobEvent, JobLimits, Status, curves
 from genomap_core.jobs.runner import LocalRunner, Runner
 from genomap_core.jobs.warm import WarmWorker
 
@@ -52,11 +53,12 @@ __all__ = [
     "Job",
     "JobError",
     "JobEvent",
+    "JobLimits",
     "JobManager",
-    "Limits",
     "LocalRunner",
     "Runner",
     "Status",
     "WarmWorker",
+    "current_name",
     "curves",
 ]

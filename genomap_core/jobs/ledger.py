@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from genomap_core.errors import JobError
-from genomap_core.jobs.records import Job, JobEvent, Limits, Status
+from genomap_core.jobs.records import Job, JobEvent, JobLimits, Status
 from genomap_core.progress import Progress
 
 VERSION = 1
@@ -42,7 +42,7 @@ class Entry:
 
     job: Job
     spec: dict[str, Any]
-    limits: Limits
+    limits: JobLimits
     token: str | None
     claimer: str | None
     claimed: float | None
@@ -97,7 +97,7 @@ class Ledger:
 
     # -- the manager's side ------------------------------------------------------------------------------------------
 
-    def add(self, job: Job, spec: str, limits: Limits, max_waiting: int) -> None:
+    def add(self, job: Job, spec: str, limits: JobLimits, max_waiting: int) -> None:
         """Put a job at the end of the queue; refused when its owner has ``max_waiting`` queued ones."""
         with self._transaction() as db:
             query = "SELECT COUNT(*) FROM job WHERE owner=? AND status='queued'"
@@ -280,7 +280,7 @@ def _entry(row: sqlite3.Row) -> Entry:
     return Entry(
         job=job,
         spec=json.loads(row["spec"]),
-        limits=Limits(**json.loads(row["limits"])),
+        limits=JobLimits(**json.loads(row["limits"])),
         token=row["token"],
         claimer=row["claimer"],
         claimed=row["claimed"],

@@ -17,7 +17,7 @@ from genomap_core.jobs.entry import check_entry_point
 from genomap_core.jobs.files import LEDGER, damaged_files, make_private, put_inputs, read_result, size_of, to_json
 from genomap_core.jobs.ledger import Entry, Ledger
 from genomap_core.jobs.process import abandoned, sign
-from genomap_core.jobs.records import Job, JobEvent, Limits
+from genomap_core.jobs.records import Job, JobEvent, JobLimits
 from genomap_core.jobs.runner import LocalRunner, Runner
 from genomap_core.jobs.supervisor import Supervisor
 
@@ -61,7 +61,7 @@ class JobManager:
         slots: int = 1,
         *,
         per_owner: int | None = None,
-        limits: Limits | None = None,
+        limits: JobLimits | None = None,
         grace_s: float = 5.0,
         max_waiting: int = 20,
         min_free_bytes: int = 2_000_000_000,
@@ -74,7 +74,7 @@ class JobManager:
         if slots < 1:
             raise ValueError(f"`slots` must be >= 1, got {slots}.")
         self.root = make_private(Path(root).resolve())
-        self._limits = limits or Limits()
+        self._limits = limits or JobLimits()
         self._max_waiting, self._min_free_bytes, self._owner_bytes = max_waiting, min_free_bytes, owner_bytes
         self._keep_days, self._tidied = keep_days, 0.0
         self._make_room, self._sound = make_room, set[str]()
@@ -95,7 +95,7 @@ class JobManager:
         owner: str,
         title: str,
         files: Mapping[str, Path | bytes] | None = None,
-        limits: Limits | None = None,
+        limits: JobLimits | None = None,
     ) -> str:
         """Queue ``task(spec, folder, on_progress)`` and return the job's id.
 

@@ -26,7 +26,7 @@ ENDED: frozenset[str] = frozenset(get_args(Status)) - ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JobLimits:
     """What one job may use; ``None`` is no limit."""
 
     wall_seconds: float | None = None

@@ -6,7 +6,7 @@ import dataclasses
 
 from torch import Tensor, nn
 
-from genomap_core.data.image_networks import NETWORKS
+from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.models.physnet import PhysicsConfig, PhysNet
 from genomap_core.models.resnet import ResNet

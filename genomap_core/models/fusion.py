@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from genomap_core.data.fusion_networks import BACKBONES, VARIANTS
+from genomap_core.data.images.networks import BACKBONES, VARIANTS
 from genomap_core.errors import InputError
 from genomap_core.models.fusion_parts import CrossAttention, Encoder, Tokens, block_means, build_trunk
 

@@ -1,13 +1,12 @@
 """Tabular foundation models behind scikit-learn's face: weights by path, never downloaded. Imports no torch."""
 
 from genomap_core.pfn.classifier import PFNClassifier
+from genomap_core.pfn.description import WeightLimits, Weights
 from genomap_core.pfn.limits import expected_seconds
 from genomap_core.pfn.official import HOW_TO_GET, Official
 from genomap_core.pfn.selection import STRATEGIES
 from genomap_core.pfn.weights import (
-    Limits,
     Survey,
-    Weights,
     choose_weights,
     find_weights,
     inspect_weights,
@@ -18,10 +17,10 @@ from genomap_core.pfn.weights import (
 __all__ = [
     "HOW_TO_GET",
     "STRATEGIES",
-    "Limits",
     "Official",
     "PFNClassifier",
     "Survey",
+    "WeightLimits",
     "Weights",
     "choose_weights",
     "expected_seconds",

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genomap_core.errors import InputError
+from genomap_core.pfn.description import Weights
 from genomap_core.pfn.package import tabpfn_classifier
-from genomap_core.pfn.weights import Weights, inspect_weights
+from genomap_core.pfn.weights import inspect_weights
 
 if TYPE_CHECKING:
     from torch import nn

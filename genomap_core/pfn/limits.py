@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from genomap_core.errors import InputError, ModelLimitError
-from genomap_core.pfn.weights import Weights
+from genomap_core.pfn.description import Weights
 
 GIB = 2**30
 _COPIES = 9

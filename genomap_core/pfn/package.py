@@ -18,7 +18,7 @@ from genomap_core.errors import GenomapError, InputError, ModelLimitError, OutOf
 if TYPE_CHECKING:
     from tabpfn import TabPFNClassifier
 
-    from genomap_core.pfn.weights import Weights
+    from genomap_core.pfn.description import Weights
 
 QUIET = {
     "TABPFN_NO_BROWSER": "1",

@@ -12,8 +12,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
 from genomap_core.errors import ModelLimitError
+from genomap_core.pfn.description import Weights
 from genomap_core.pfn.selection import STRATEGIES, Selection
-from genomap_core.pfn.weights import Weights
 
 INNER_FOLDS = 3
 

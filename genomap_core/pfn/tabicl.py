@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from genomap_core.errors import GenomapError, InputError
+from genomap_core.pfn.description import WeightLimits, Weights
 from genomap_core.pfn.header import CheckpointHeader
-from genomap_core.pfn.weights import Limits, Weights
 
-LIMITS = Limits(rows=60_000, rows_cpu=5_000, features=500, selected=100, classes=10, per_estimator=1_000_000)
+LIMITS = WeightLimits(rows=60_000, rows_cpu=5_000, features=500, selected=100, classes=10, per_estimator=1_000_000)
 """Qu et al., ICML 2025: trained on up to 60,000 rows and 100 features; more of both are accepted."""
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from genomap_core.errors import InputError, WeightsMissingError
+from genomap_core.pfn import tabicl
+from genomap_core.pfn.description import WeightLimits, Weights
 from genomap_core.pfn.header import SUFFIXES, CheckpointHeader, read_header
 from genomap_core.pfn.official import HOW_TO_GET, Family, official
 
@@ -20,62 +22,12 @@ SHIPPED = Path(__file__).parent / "weights"
 """Where the in-house checkpoint lies when the program was shipped with one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one set of weights takes."""
-
-    rows: int
-    """Training rows."""
-    rows_cpu: int
-    """Training rows on a CPU, where more would take too long."""
-    features: int
-    """Columns; wider tables are reduced to ``selected`` columns first."""
-    selected: int
-    """Columns kept of a table that is too wide."""
-    classes: int
-    per_estimator: int
-    """Columns that one estimator sees of a wider table; the package draws them at random."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """One file of weights, and everything a user must know about it."""
-
-    path: Path
-    family: Family
-    architecture: str
-    """The package's architecture: ``v2``, ``v2_5``, ``v2_6``, ``v3`` or ``v3_5``; or ``tabicl``."""
-    label: str
-    """Named in every result: "TabPFN v2 (sha256 1a2b3c4d)" or "in-house PFN 1.0 (not Prior Labs)"."""
-    licence: str
-    commercial: bool | None
-    """Whether commercial use is allowed; None where the file does not say."""
-    sha256: str
-    limits: Limits
-    width: int
-    """Length of the embedding of one cell: what memory and time grow with."""
-    megabytes: float
-    """Size of the file."""
-    provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-    @property
-    def quick(self) -> bool:
-        """Small enough to answer in tenths of a second on a CPU."""
-        return self.megabytes <= _QUICK_MB
-
-    def estimators(self, n_rows: int) -> int:
-        """How many are usual with so many training rows: each costs little where weights or tables are small."""
-        return 4 if not self.quick else 32 if n_rows <= _FEW_ROWS else 16
-
-
 def shipped_card(weights: Weights) -> str:
     """The card (Markdown) of weights that came with the program; empty for any others."""
     card = weights.path.with_suffix(".md")
     return card.read_text(encoding="utf-8") if weights.path.parent == SHIPPED.absolute() and card.is_file() else ""
 
 
-_QUICK_MB = 20.0
-_FEW_ROWS = 100
 _V3_LIKE = ("v3", "v3_5")
 _FALLBACK_ROWS = {"v2": 10_000, "v2_5": 50_000, "v2_6": 50_000, "v3": 50_000, "v3_5": 50_000}
 _FALLBACK_FEATURES = {"v2": 500, "v2_5": 2_000, "v2_6": 2_000, "v3": 2_000, "v3_5": 2_000}
@@ -92,8 +44,6 @@ def inspect_weights(path: str | Path) -> Weights:
     """
     path = Path(path)
     header = read_header(path)
-    from genomap_core.pfn import tabicl  # describes itself in terms of this module
-
     if tabicl.recognises(header.config):
         return tabicl.describe(path, header, file_sha256(path))
     if header.architecture not in _FAMILIES:
@@ -137,12 +87,12 @@ def _identity(header: CheckpointHeader, architecture: Family, digest: str) -> di
     }
 
 
-def _limits(header: CheckpointHeader, architecture: Family, classes: int) -> Limits:
+def _limits(header: CheckpointHeader, architecture: Family, classes: int) -> WeightLimits:
     inference = header.inference
     features = int(inference.get("MAX_NUMBER_OF_FEATURES", _FALLBACK_FEATURES[architecture]))
     views = [int(view["max_features_per_estimator"]) for view in inference.get("PREPROCESS_TRANSFORMS", ())]
     selected = int(header.provenance.get("selected_features", min(features, 200)))
-    return Limits(
+    return WeightLimits(
         rows=int(inference.get("MAX_NUMBER_OF_SAMPLES", _FALLBACK_ROWS[architecture])),
         rows_cpu=5_000 if architecture in _V3_LIKE else 1_000,
         features=features,

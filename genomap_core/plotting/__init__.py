@@ -1,13 +1,12 @@
 """Values -> figures. Nothing is shown or saved, little computed; plotly is imported with the first figure."""
 
-from genomap_core.plotting.expression import predicted_measured, r_histogram, tissue
 from genomap_core.plotting.features import (
     attribution_agreement,
     attribution_bars,
     feature_distribution,
     probability_bars,
 )
-from genomap_core.plotting.fusion import interaction_heatmap, type_heatmap
+from genomap_core.plotting.imaging import interaction_heatmap, predicted_measured, r_histogram, tissue, type_heatmap
 from genomap_core.plotting.layouts import displacement_map, feature_journey, layout_quality
 from genomap_core.plotting.performance import confusion, learning_curves, reliability, roc, score_intervals
 from genomap_core.plotting.research_use import RESEARCH_USE

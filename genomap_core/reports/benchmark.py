@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from genomap_core.benchmark import cells as cell_tables
+from genomap_core.benchmark import score_grid as cell_tables
 from genomap_core.benchmark import views
 from genomap_core.benchmark.models import title_of
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
@@ -20,7 +20,7 @@ from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, verdi
 from genomap_core.files import USUAL, write_atomically
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.research_use import RESEARCH_USE
-from genomap_core.reports.benchmark_pictures import (
+from genomap_core.reports.benchmark_view import (
     AXES,
     axis_of,
     cost_pictures,

@@ -9,12 +9,12 @@ from genomap_core.plotting import roc
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Document, Heading, Picture, Table, Text, warnings
 from genomap_core.reports.parts import facts_table, layout_rows, origin, score_words, share_words
-from genomap_core.workflows.compare import REFERENCES, CompareResult, verdict
-from genomap_core.workflows.genomap import GenomapResult
-from genomap_core.workflows.models import MODELS
-from genomap_core.workflows.scores import METRICS
-from genomap_core.workflows.sets import CONFIDENCES, coverage, held_out_sets
-from genomap_core.workflows.unlike import FALSE_ALARM_RATE, unlike_rows
+from genomap_core.workflows.comparison.conformal import CONFIDENCES, coverage, held_out_sets
+from genomap_core.workflows.comparison.scores import METRICS
+from genomap_core.workflows.tabular.compare import REFERENCES, CompareResult, verdict
+from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.models import MODELS
+from genomap_core.workflows.tabular.outliers import FALSE_ALARM_RATE, unlike_rows
 
 FEW = 20
 """Patients of a class below which its figures are marked as unsure."""

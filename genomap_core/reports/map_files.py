@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.io.export import csv_table
-from genomap_core.workflows.genomap import GenomapResult
+from genomap_core.io.tables.export import csv_table
+from genomap_core.workflows.tabular.genomap import GenomapResult
 
 
 def layout_csv(dataset: Dataset, result: GenomapResult) -> bytes:

@@ -9,7 +9,7 @@ from genomap_core.errors import BundleError
 from genomap_core.reports.document import Document, Heading, Table, Text, warnings
 from genomap_core.reports.parts import facts_table, origin, score_words
 from genomap_core.training.bundle_header import BundleHeader
-from genomap_core.workflows.scores import METRICS, Score
+from genomap_core.workflows.comparison.scores import METRICS, Score
 
 NETWORKS = {"mapcnn": "map CNN with a linear path beside its convolutions", "genonet": "genoNet, as published"}
 SMALL_TEST = 50

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from genomap_core import __version__
 from genomap_core.reports.document import Table
-from genomap_core.workflows.compare import CompareResult
-from genomap_core.workflows.genomap import GenomapResult
-from genomap_core.workflows.scores import Score
+from genomap_core.workflows.comparison.scores import Score
+from genomap_core.workflows.tabular.compare import CompareResult
+from genomap_core.workflows.tabular.genomap import GenomapResult
 
 
 def score_words(score: Score, digits: int = 3) -> str:

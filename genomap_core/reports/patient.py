@@ -1,12 +1,25 @@
-"""One patient under two models as a report: answers, attributions, scores, map, origin."""
+"""One patient under two models as a report: answers, attributions, scores, map, origin; gathered from a comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.perturb import Perturbation
+from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Columns, Document, Heading, Picture, Table, Text, warnings
+from genomap_core.reports.parts import layout_rows, origin, score_words
+from genomap_core.workflows.comparison import conformal as sets
+from genomap_core.workflows.comparison.scores import METRICS
+from genomap_core.workflows.tabular.compare import CompareResult
+from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, map_unit, region_groups
+from genomap_core.workflows.tabular.outliers import Likeness, likeness
+from genomap_core.workflows.tabular.patient import agreement, top_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +110,172 @@ def _top_features(answer: ModelAnswer, unit: str) -> tuple[Block, ...]:
 def _score_rows(report: PatientReport) -> tuple[tuple[str, ...], ...]:
     titles = [title for title, _ in report.answers[0].scores]
     return tuple((title, *(dict(a.scores).get(title, "-") for a in report.answers)) for title in titles)
+
+
+LITTLE_AGREEMENT = 0.2
+N_TOP = 10
+MANY = 1000
+"""Features on the map from which attributions are first shown as sums over regions: single cells are hard to see."""
+
+Answers = Sequence[Mapping[str, Any]]
+"""One model each: ``model``, ``label``, ``proba (1 + draws, C)``; with an explanation also ``values (p,)``, ``method``
+and ``completeness_gap``."""
+
+
+@dataclass(frozen=True, eq=False)
+class PatientCase:
+    """One patient of a comparison, explained."""
+
+    dataset: Dataset
+    genomap: GenomapResult
+    options: GenomapConfig
+    """Of the layout"""
+    found: CompareResult
+    row: int
+    target: int
+    """The class that is explained"""
+    answers: Answers
+    shown: Perturbation = field(default_factory=Perturbation)
+    confidence: float = 0.9
+    """Asked of the prediction sets"""
+
+    @property
+    def fold(self) -> int:
+        """The fold whose models never saw the patient."""
+        return int(self.found.fold_of_row[self.row])
+
+
+def patient_report(case: PatientCase, name: str, picture: StaticMap, warnings: Sequence[str]) -> PatientReport:
+    """The report, with no name in it but ``name``; every answer must have its explanation."""
+    return PatientReport(
+        patient=name,
+        cohort=f"{case.dataset.n_samples:,} samples, {case.dataset.n_features:,} features",
+        unit=case.dataset.unit,
+        classes=case.found.classes,
+        explained=case.found.classes[case.target],
+        answers=tuple(_answer(case, a) for a in case.answers),
+        picture=picture,
+        agreement=_agreement(case.answers),
+        layout=layout_rows(case.genomap),
+        warnings=tuple(warnings),
+        provenance=_provenance(case),
+    )
+
+
+def patient_likeness(genomap: GenomapResult, found: CompareResult, row: int) -> Likeness:
+    """How far a patient lies from those that the models which answer for him were trained on."""
+    return likeness(genomap.z[found.fold_of_row != found.fold_of_row[row]], genomap.z[row])
+
+
+def warnings_of(dataset: Dataset, row: int, like: Likeness, answers: Answers) -> list[str]:
+    """What a reader must know before believing the models about this patient."""
+    words = []
+    if like.unlike:
+        words.append(
+            "Unlike the training patients: this patient lies further from them on the map than 95 % of them lie from "
+            "each other (a false alarm for one in twenty)."
+        )
+    guesses = {int(np.argmax(a["proba"][0])) for a in answers}
+    if len(guesses) > 1:
+        words.append("The models disagree on the class.")
+    if all("values" in a for a in answers) and len(answers) == 2:
+        rho = agreement(answers[0]["values"], answers[1]["values"]).spearman
+        if not rho >= LITTLE_AGREEMENT:
+            words.append(
+                f"The attributions hardly agree (rank correlation {rho:+.2f}): neither should be believed alone."
+            )
+    missing = float(np.isnan(dataset.X[row]).mean()) if isinstance(dataset.X, np.ndarray) else 0.0
+    if missing > 0.1:
+        words.append(f"{missing:.0%} of this patient's values are missing.")
+    return words
+
+
+def in_words(found: CompareResult, name: str, target: int, p: float) -> str:
+    """What such a probability has meant so far, as a count of held-out samples."""
+    proba = found.run(name).proba
+    assert proba is not None
+    near = np.abs(proba[:, target] - p) <= 0.1
+    if near.sum() < 5:
+        return "too few held-out samples had such a probability to say how often it was right."
+    hits = int((found.y[near] == target).sum())
+    return (
+        f"of {int(near.sum())} held-out samples given {p:.0%} (within 10 points), {hits} were {found.classes[target]}."
+    )
+
+
+def overlays(answers: Answers, kept: np.ndarray, regions: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
+    """What to draw over the map: ``(label, (k, q) values)`` of features and of regions, what reads best first.
+
+    ``regions (q,)``: map region of each kept feature, -1 for none. Each model's values are shares of its largest, in
+    [-1, 1]; a region's value is the sum over its features, painted on all of them.
+    """
+    values = np.stack([np.asarray(a["values"], np.float64)[kept] for a in answers])
+    placed = regions >= 0
+    sums = np.stack([np.bincount(regions[placed], v[placed], minlength=1) for v in values])
+    painted = np.where(placed, sums[:, np.maximum(regions, 0)], 0.0)
+    of_features = ("features, share of the largest", _shares(values))
+    of_regions = ("sums over regions, share of the largest", _shares(painted))
+    return (of_regions, of_features) if len(kept) > MANY else (of_features, of_regions)
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
+    largest = np.abs(values).max(axis=1, keepdims=True)
+    return (values / np.where(largest > 0, largest, 1)).astype(np.float32)
+
+
+def case_picture(case: PatientCase) -> StaticMap:
+    """The patient without noise, once for each model, with that model's attribution on top."""
+    layout, genomap, k = case.genomap.layout, case.genomap, len(case.answers)
+    values = np.where(genomap.missing[case.row], np.float32(np.nan), genomap.z[case.row])
+    regions = region_groups(genomap, case.dataset.n_features)[genomap.kept]
+    title, shares = overlays(case.answers, genomap.kept, regions)[0]
+    return StaticMap(
+        maps=layout.to_maps(np.repeat(values[None], k, axis=0), fill=np.nan),
+        occupied=layout.feature_of_cell >= 0,
+        labels=tuple(str(a["label"]) for a in case.answers),
+        channel_names=case.dataset.omics_names if layout.n_channels > 1 else ("",),
+        value_range=robust_range(genomap.z),
+        unit=map_unit(case.dataset),
+        overlay=layout.to_maps(shares, fill=np.nan),
+        overlay_label=title,
+    )
+
+
+def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
+    guess = int(np.argmax(a["proba"][0]))
+    top = np.argsort(-np.abs(a["values"]))[:N_TOP]
+    x = case.dataset.X[[case.row]]
+    x = (x if isinstance(x, np.ndarray) else x.toarray())[0]
+    return ModelAnswer(
+        label=str(a["label"]),
+        proba=tuple(float(v) for v in a["proba"][0]),
+        low=tuple(float(v) for v in a["proba"][1:].min(axis=0)),
+        high=tuple(float(v) for v in a["proba"][1:].max(axis=0)),
+        in_words=in_words(case.found, a["model"], guess, float(a["proba"][0, guess])),
+        stays_possible=sets.in_words(case.found, a["model"], case.fold, a["proba"][0], case.confidence),
+        scores=tuple((METRICS[m], score_words(s)) for m, s in case.found.scores[a["model"]].items()),
+        method=str(a["method"]),
+        top=tuple((case.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
+        completeness_gap=float(a["completeness_gap"]),
+    )
+
+
+def _agreement(answers: Answers) -> str:
+    if len(answers) < 2:
+        return ""
+    pair, top = agreement(answers[0]["values"], answers[1]["values"]), top_of(len(answers[0]["values"]))
+    return (
+        f"Rank correlation of both attributions {pair.spearman:+.2f}, {pair.top_k_overlap:.0%} of the top {top} shared."
+    )
+
+
+def _provenance(case: PatientCase) -> dict[str, str]:
+    shown, options = case.shown, case.options
+    return origin(
+        case.found,
+        **{
+            "This patient": f"test fold {case.fold + 1}: no model that answers here was fitted on it",
+            "Layout shown": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
+            "Noise and features": f"{shown.level:.0%} noise, {shown.keep:.0%} of the features kept",
+        },
+    )

@@ -1,20 +1,111 @@
-"""A plotly figure of lines, marks and text as a small SVG text: no script, no file, no request."""
+"""A plotly figure of lines, marks and text as a small SVG: no script, no request; alone or as a sheet."""
 
 from __future__ import annotations
 
 import html
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genomap_core.errors import InputError
-from genomap_core.reports.svg_axes import Axis, make_axis
+from genomap_core.plotting.colour import label_ticks, ticks
+from genomap_core.plotting.research_use import RESEARCH_USE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One linear or logarithmic axis.
+
+    Parameters
+    ----------
+    low, high
+        Ends, in values (logarithmic: in powers of ten); ``low > high`` turns it round.
+    start, end
+        Pixels of the ends.
+    marks
+        Value (or power) and label of each tick.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool
+    marks: tuple[tuple[float, str], ...]
+    title: str = ""
+    visible: bool = True
+    grid: bool = True
+
+    def pixel(self, value: Any) -> float:
+        """Where a value lies; NaN for what has no place."""
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return math.nan
+        if self.log:
+            number = math.log10(number) if number > 0 else math.nan
+        return self.at(number)
+
+    def at(self, position: float) -> float:
+        """Where a value, or on a logarithmic axis a power of ten, lies."""
+        return self.start + (position - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+def make_axis(settings: Any, values: Sequence[float], start: float, end: float) -> Axis:
+    """An axis by plotly's ``layout.xaxis`` or ``yaxis``; without a range it holds all ``values`` with a margin."""
+    log = settings.type == "log"
+    low, high = settings.range or _range([math.log10(v) if log else v for v in values if not log or v > 0])
+    return Axis(
+        low=float(low),
+        high=float(high),
+        start=start,
+        end=end,
+        log=log,
+        marks=_marks(settings, float(min(low, high)), float(max(low, high)), log),
+        title=str(settings.title.text or ""),
+        visible=settings.visible is not False,
+        grid=settings.showgrid is not False,
+    )
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    finite = [v for v in values if math.isfinite(v)]
+    if not finite:
+        return 0.0, 1.0
+    low, high = min(finite), max(finite)
+    margin = 0.06 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _marks(settings: Any, low: float, high: float, log: bool) -> tuple[tuple[float, str], ...]:
+    if settings.tickvals is not None:
+        values = [float(v) for v in settings.tickvals]
+        texts = settings.ticktext or label_ticks(tuple(values))
+        positions = [math.log10(v) for v in values] if log else values
+        found = zip(positions, map(str, texts), strict=True)
+    elif log:
+        decades = range(math.floor(low), math.ceil(high) + 1)
+        wide = high - low > 2
+        values = [m * 10.0**d for d in decades for m in ((1,) if wide else (1, 2, 5))]
+        found = zip(
+            [math.log10(v) for v in values], [f"{v:,.3g}" if v < 1e4 else f"{v:,.0f}" for v in values], strict=True
+        )
+    else:
+        values = _multiples(float(settings.dtick), low, high) if settings.dtick else [*ticks(low, high)]
+        found = zip(values, label_ticks(tuple(values)), strict=True)
+    return tuple((v, text) for v, text in found if low - 1e-9 <= v <= high + 1e-9)
+
+
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
 
 _DASHES = {"dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
 _CHARACTER = 6.7  # pixels of an average character at 13 px
@@ -203,3 +294,37 @@ def _mark(x: float, y: float, radius: float, symbol: str, colour: str, name: Any
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" {fill}>{tip}</circle>'
     points = " ".join(f"{x + radius * a:.1f},{y + radius * b:.1f}" for a, b in _SHAPES[symbol])
     return f'<polygon points="{points}" {fill}>{tip}</polygon>'
+
+
+WIDTH, COLUMNS = 900, 3
+
+
+def svg_file(figure: Figure, title: str) -> bytes:
+    """One figure of scatter traces with one pair of axes."""
+    return svg_sheet([], title, head=figure)
+
+
+def svg_sheet(figures: Sequence[tuple[str, Figure]], title: str, head: Figure | None = None) -> bytes:
+    """Small figures with their names, three side by side, below a large one that may hold their legend."""
+    body, y = [], 34
+    if head is not None:
+        body.append(_placed(head, title, 0, y, WIDTH))
+        y += int(head.layout.height or 400)
+    width = WIDTH // COLUMNS
+    for start in range(0, len(figures), COLUMNS):
+        row = figures[start : start + COLUMNS]
+        for j, (name, figure) in enumerate(row):
+            body.append(f'<text x="{j * width + 14}" y="{y + 20}" font-weight="bold">{escape(name)}</text>')
+            body.append(_placed(figure, name, j * width, y + 24, width))
+        y += max(int(figure.layout.height or 400) for _, figure in row) + 32
+    frame = f'viewBox="0 0 {WIDTH} {y + 30}" width="{WIDTH}" height="{y + 30}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {frame} font-family="Helvetica, Arial, sans-serif" font-size="13" '
+        f'fill="#1b1d22"><rect width="100%" height="100%" fill="#ffffff"/>'
+        f'<text x="14" y="22" font-size="15">{escape(title)}</text>{"".join(body)}'
+        f'<text x="14" y="{y + 18}" font-size="12">{escape(RESEARCH_USE)}</text></svg>'
+    ).encode()
+
+
+def _placed(figure: Figure, title: str, x: int, y: int, width: int) -> str:
+    return f'<g transform="translate({x} {y})">{to_svg(figure, title=title, width=width)}</g>'

@@ -3,8 +3,9 @@ bundle's header can be read without torch."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from genomap_core.doors import door
 
 if TYPE_CHECKING:
     from genomap_core.training.bundle import Bundle, load_bundle, save_bundle
@@ -44,7 +45,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = door(__name__, _HOMES)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn import functional as F
 
-from genomap_core.data.expression import ExpressionCohort
-from genomap_core.data.expression_networks import FULL, ExpressionConfig
-from genomap_core.data.imaging import slices_of
+from genomap_core.data.images.expression import ExpressionCohort
+from genomap_core.data.images.networks import FULL, ExpressionConfig
+from genomap_core.data.images.patients import slices_of
 from genomap_core.errors import InputError
 from genomap_core.layout import Layout
 from genomap_core.layout.build import make_layout
@@ -24,8 +25,27 @@ from genomap_core.training.bundle_header import check_features
 from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.cycle import Cycle, seeded_generator, train_cycle
 from genomap_core.training.device import autocast, choose_device, memory_errors_named, private_randomness, threads
-from genomap_core.training.expression_weights import read_resnet
 from genomap_core.training.fusion_inputs import cell_values, fit_layout, fit_scaling
+
+
+def read_resnet(path: Path) -> dict[str, Tensor]:
+    """Tensors by name.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is no safetensors file.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path.name}: give the weights of a 2-D ResNet-18 as .safetensors.")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path.name} is no safetensors file: save a state dict with `safetensors.torch.save_file`."
+        ) from error
+
 
 __all__ = ["FULL", "ExpressionConfig", "ExpressionRegressor"]
 
@@ -240,3 +260,34 @@ def expression_loss(kind: str, predicted: Tensor, target: Tensor) -> Tensor:
 def _check_pixels(cohort: ExpressionCohort) -> None:
     if not np.isfinite(cohort.source.images).all():
         raise InputError(f"{cohort.name}: images hold values that are no finite number: normalise them first.")
+
+
+_FROZEN_BATCH = 64
+
+
+def frozen_features(cohort: ExpressionCohort, config: ExpressionConfig) -> np.ndarray:
+    """Mean, deviation and maximum of every channel of the network's front: ``(n, 3 f)`` float64, mean over slices.
+
+    The front has random weights, or those of ``config.weights``. Each channel of an image is standardised by itself:
+    nothing is learned from any patient.
+    """
+    n, each = slices_of(cohort.source.channels)
+    images = cohort.source.images
+    pictures = images.reshape(len(images) * n, each, *images.shape[2:])
+    size = (int(images.shape[2]), int(images.shape[3]))
+    device = choose_device(config.device)
+    found = []
+    with private_randomness(device), threads(1), torch.inference_mode():
+        seeded_generator(config.seed, 0)
+        front = "small" if config.front == "patches" else config.front
+        net = ExpressionNet(ExpressionSpec(each, size, 1, front, config.width, config.embedding, 1, config.n_heads))
+        if config.weights:
+            adopt_resnet(net, read_resnet(Path(config.weights)))
+        body = net.front.to(device).eval()
+        for start in range(0, len(pictures), _FROZEN_BATCH):
+            x = torch.from_numpy(np.ascontiguousarray(pictures[start : start + _FROZEN_BATCH])).to(device)
+            mean, sd = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True).clamp_min(1e-6)
+            y = body((x - mean) / sd)
+            parts = (y.mean((2, 3)), y.var((2, 3), correction=0).sqrt(), y.amax((2, 3)))
+            found.append(torch.cat(parts, 1).cpu().double().numpy())
+    return np.concatenate(found).reshape(len(images), n, -1).mean(axis=1)

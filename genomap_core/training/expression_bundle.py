@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from genomap_core.data.expression_networks import ExpressionConfig
+from genomap_core.data.images.networks import ExpressionConfig
 from genomap_core.errors import BundleError
 from genomap_core.layout import Layout
 from genomap_core.models.expression import ExpressionNet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +11,134 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genomap_core.data.fusion_inputs import FusionInputs
-from genomap_core.data.imaging import ImagingCohort, slices_of
+from genomap_core.data.images.fusion_inputs import FusionInputs
+from genomap_core.data.images.networks import SPREADS
+from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.errors import InputError
 from genomap_core.models.fusion import FusionNet, FusionSpec, build_fusion
 from genomap_core.models.fusion_parts import block_means
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.training.augment import vary_images
 from genomap_core.training.bundle_header import check_features
 from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.cycle import Cycle, balanced_weights, seeded_generator, train_cycle
-from genomap_core.training.device import choose_device, memory_errors_named, private_randomness, threads
-from genomap_core.training.fusion_config import FusionConfig
-from genomap_core.training.fusion_inputs import (
-    canvas_size,
-    cell_values,
-    fit_layout,
-    fit_scaling,
-    make_canvas,
-)
-from genomap_core.training.fusion_work import FusionWork, Spreading
+from genomap_core.training.device import autocast, choose_device, memory_errors_named, private_randomness, threads
+from genomap_core.training.fusion_inputs import Canvas, canvas_size, cell_values, fit_layout, fit_scaling, make_canvas
 from genomap_core.training.linear_start import LinearStart, linear_start, start_rows
+from genomap_core.training.loop import weighted_cross_entropy
+
+
+@dataclass(frozen=True, slots=True)
+class FusionConfig:
+    """Which network, what it is shown, and how it is trained."""
+
+    variant: str = "stacked"
+    backbone: str = "small"
+    width: int = 16
+    """Channels of the trunk's first layer; 64 as published for ResNet and DenseNet"""
+    hidden: int = 64
+    linear: bool = True
+    """A linear path over the omics values beside the convolutions, found in closed form and then left as it is"""
+    epochs: int = 40
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    """Highest rate of the one-cycle schedule (Smith & Topin, 2019)"""
+    weight_decay: float = 0.1
+    dropout: float = 0.3
+    channel_dropout: float = 0.4
+    """Chance that a patient's omics type is hidden in a training step"""
+    noise: float = 0.05
+    """Highest standard deviation of the images' noise, in standard deviations of a channel"""
+    omics_noise: float = 1.0
+    """The same of the omics, in standard deviations of a feature"""
+    mirror: bool = True
+    """Images left to right, by chance; omics maps never"""
+    shift: float = 0.06
+    """Largest move of an image, as a share of its side"""
+    spread: str = "block"
+    """How a feature's cell covers the image's pixels: ``"block"`` or ``"smooth"``"""
+    solver: str = "ot"
+    """Of the layout; ``"random"`` is the control"""
+    max_features: int = 1024
+    """Of each omics type, those of highest variance in the training rows"""
+    n_seeds: int = 2
+    """Networks whose logits are averaged"""
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        FusionSpec(self.variant, 1, 1, (1, 1), 2, self.backbone, self.width, self.hidden, self.dropout)
+        if self.spread not in SPREADS:
+            raise InputError(f"`spread` must be one of {', '.join(SPREADS)}, got {self.spread!r}.")
+        for name in ("epochs", "max_features", "n_seeds"):
+            if getattr(self, name) < 1:
+                raise InputError(f"`{name}` must be >= 1, got {getattr(self, name)}.")
+        if self.batch_size < 4:
+            raise InputError(f"`batch_size` must be >= 4, got {self.batch_size}: batches are normalised.")
+        for name in ("weight_decay", "noise", "omics_noise"):
+            if getattr(self, name) < 0:
+                raise InputError(f"`{name}` must be >= 0, got {getattr(self, name)}.")
+        for name in ("channel_dropout", "shift"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"`{name}` must lie in [0, 1), got {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise InputError(f"`learning_rate` must be > 0, got {self.learning_rate}.")
+
+
+class Spreading:
+    """Cells in standard deviations to squashed maps on a device, with noise where features are."""
+
+    def __init__(self, canvas: Canvas, filled: np.ndarray, device: torch.device) -> None:
+        self.rows = torch.from_numpy(canvas.rows).to(device)
+        self.columns = torch.from_numpy(canvas.columns).to(device)
+        self.filled = torch.from_numpy(filled.astype(np.float32)).to(device)
+
+    def maps(self, cells: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+        """``(B, t, gh, gw)`` -> ``(B, t, H, W)``, each patient's features noisy to his own degree."""
+        level = noise * torch.rand((len(cells), 1, 1, 1), generator=generator)
+        drawn = (level * torch.randn(cells.shape, generator=generator)).to(cells.device)
+        return self.rows @ torch.asinh(cells + drawn * self.filled) @ self.columns.mT
+
+
+@dataclass(frozen=True, eq=False)
+class FusionWork:
+    """The training rows on the device.
+
+    A linear path with more weights than rows tells its own training rows nearly without error, which would leave the
+    rest of the network nothing to learn: in training it speaks of every row as if it had not seen it.
+    """
+
+    images: Tensor
+    cells: Tensor
+    present: Tensor
+    y: Tensor
+    class_weights: Tensor
+    left_out_offset: Tensor
+    """``(n, C)``: what the linear path would say of a row without having seen it, minus what it says"""
+    spreading: Spreading
+    config: FusionConfig
+
+    def loss(self, module: FusionNet, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Class-weighted cross-entropy of one batch as it may look on another day."""
+        config = self.config
+        images = vary_images(self.images[rows], config.noise, config.mirror, config.shift, generator)
+        maps = self.spreading.maps(self.cells[rows], config.omics_noise, generator)
+        present = self._hide(self.present[rows], generator)
+        with autocast(rows.device):
+            logits = module(images, maps, present)
+        shown = (present.sum(1) / self.present[rows].sum(1).clamp_min(1))[:, None]
+        logits = logits.float() + shown * self.left_out_offset[rows]
+        target = F.one_hot(self.y[rows], len(self.class_weights)).float()
+        return weighted_cross_entropy(logits, target, self.class_weights)
+
+    def _hide(self, present: Tensor, generator: torch.Generator) -> Tensor:
+        """Some omics types hidden; never all of them where a network sees nothing else."""
+        seen = (torch.rand(present.shape, generator=generator) >= self.config.channel_dropout).to(present)
+        shown = present * seen
+        if self.config.variant != "omics":
+            return shown
+        return torch.where(shown.sum(1, keepdim=True) > 0, shown, present)
+
 
 __all__ = ["FusionClassifier", "FusionConfig", "FusionInputs"]
 
@@ -66,7 +174,7 @@ class FusionClassifier:
         self.checkpoint_dir = checkpoint_dir
         """Where the state after each epoch is kept, for a training that is stopped to go on from."""
 
-    def fit(self, cohort: ImagingCohort) -> FusionClassifier:
+    def fit(self, cohort: PatientImages) -> FusionClassifier:
         """Train on every patient of the cohort.
 
         Raises
@@ -86,14 +194,14 @@ class FusionClassifier:
         n = 1 if self.config.backbone.startswith("small") else None
         remedy = "choose a smaller `batch_size`, `width`, `max_features` or image size"
         with memory_errors_named("Training", device, remedy), private_randomness(device), threads(n):
-            start, honest = self._linear_start(cohort, y)
-            work = self._work(cohort, y, honest, device)
+            start, left_out_offset = self._linear_start(cohort, y)
+            work = self._work(cohort, y, left_out_offset, device)
             cycle = self._cycle(cohort, device)
             for k in range(self.config.n_seeds):
                 self._train(work, cycle, start, k)
         return self
 
-    def _learn(self, cohort: ImagingCohort) -> None:
+    def _learn(self, cohort: PatientImages) -> None:
         """Standardisation, layout and canvas from the training rows."""
         config, table = self.config, cohort.table
         self.on_progress(Progress("placing features", 0, 1))
@@ -104,11 +212,11 @@ class FusionClassifier:
         self.feature_names_, self.classes_ = table.feature_names, table.classes
         self.channels_, self.omics_names_ = cohort.channels, table.omics_names
 
-    def _linear_start(self, cohort: ImagingCohort, y: np.ndarray) -> tuple[LinearStart | None, np.ndarray]:
+    def _linear_start(self, cohort: PatientImages, y: np.ndarray) -> tuple[LinearStart | None, np.ndarray]:
         """The linear path, and what it would say of each row without having seen it, minus what it says: ``(n, C)``."""
-        honest = np.zeros((len(y), len(self.classes_)), np.float32)
+        left_out_offset = np.zeros((len(y), len(self.classes_)), np.float32)
         if not self.config.linear or self.config.variant == "image":
-            return None, honest
+            return None, left_out_offset
         rows = start_rows(len(y), self.config.seed)
         groups = None if cohort.table.groups is None else cohort.table.groups[rows]
         if groups is not None and len(np.unique(groups)) < 2:
@@ -117,10 +225,10 @@ class FusionClassifier:
         cells = self._linear_cells(cohort)[rows]
         start = linear_start(cells, y[rows], self._class_weights(y), groups, tick)
         seen = np.tensordot(cells, start.weight, axes=((1, 2, 3), (1, 2, 3)))
-        honest[rows] = start.left_out - (seen + start.bias)
-        return start, honest
+        left_out_offset[rows] = start.left_out - (seen + start.bias)
+        return start, left_out_offset
 
-    def _linear_cells(self, cohort: ImagingCohort) -> np.ndarray:
+    def _linear_cells(self, cohort: PatientImages) -> np.ndarray:
         """What the linear path sees: ``(n, t, gh, gw)``."""
         maps = torch.from_numpy(self.canvas_.spread(np.arcsinh(self._cells(cohort))))
         return block_means(maps, self.layout_.shape).numpy()
@@ -128,7 +236,9 @@ class FusionClassifier:
     def _class_weights(self, y: np.ndarray) -> np.ndarray:
         return balanced_weights(np.bincount(y, minlength=len(self.classes_))).astype(np.float32)
 
-    def _work(self, cohort: ImagingCohort, y: np.ndarray, honest: np.ndarray, device: torch.device) -> FusionWork:
+    def _work(
+        self, cohort: PatientImages, y: np.ndarray, left_out_offset: np.ndarray, device: torch.device
+    ) -> FusionWork:
         """The training rows on the device."""
 
         def tensor(a: np.ndarray) -> Tensor:
@@ -140,7 +250,7 @@ class FusionClassifier:
             present=tensor(cohort.present.astype(np.float32)),
             y=tensor(y),
             class_weights=tensor(self._class_weights(y)),
-            honest=tensor(honest),
+            left_out_offset=tensor(left_out_offset),
             spreading=Spreading(self.canvas_, self.layout_.feature_of_cell >= 0, device),
             config=self.config,
         )
@@ -165,7 +275,7 @@ class FusionClassifier:
         self.history_ += tuple(train_cycle(cycle, k, module, optimiser, generator, loss))
         self.modules_ += (module.to("cpu", memory_format=torch.contiguous_format).eval(),)  # type: ignore[call-overload]
 
-    def _cycle(self, cohort: ImagingCohort, device: torch.device) -> Cycle:
+    def _cycle(self, cohort: PatientImages, device: torch.device) -> Cycle:
         config, saved = self.config, None
         if self.checkpoint_dir is not None:
             marked = f"{replace(config, device='')!r} {cohort.digest}"
@@ -186,7 +296,7 @@ class FusionClassifier:
         """Numbers that one network learned."""
         return sum(p.numel() for p in self.modules_[0].parameters())
 
-    def inputs(self, cohort: ImagingCohort) -> FusionInputs:
+    def inputs(self, cohort: PatientImages) -> FusionInputs:
         """Exactly what the networks get.
 
         Raises
@@ -208,7 +318,7 @@ class FusionClassifier:
                 found.append(torch.stack([module(*given) for module in self.modules_]).double().mean(0))
         return torch.cat(found).numpy()
 
-    def predict_proba(self, cohort: ImagingCohort) -> np.ndarray:
+    def predict_proba(self, cohort: PatientImages) -> np.ndarray:
         """``(n, C)`` float64."""
         return F.softmax(torch.from_numpy(self.logits(self.inputs(cohort))), dim=1).numpy()
 
@@ -222,10 +332,10 @@ class FusionClassifier:
             raise InputError(f"Expected values over the omics maps, {expected}, got {values.shape}.")
         return np.nan_to_num(self.layout_.to_features(self.canvas_.gather(values)[None])[0])
 
-    def _cells(self, cohort: ImagingCohort) -> np.ndarray:
+    def _cells(self, cohort: PatientImages) -> np.ndarray:
         return cell_values(self.layout_, self.scaling_, self.scaling_.table(cohort))
 
-    def _check_same(self, cohort: ImagingCohort) -> None:
+    def _check_same(self, cohort: PatientImages) -> None:
         check_features(self.feature_names_, cohort.table.feature_names)
         _check_pixels(cohort)
         if len(cohort.channels) != len(self.channels_) or cohort.table.omics_names != self.omics_names_:
@@ -242,7 +352,7 @@ class FusionClassifier:
             )
 
 
-def _check_training(cohort: ImagingCohort, config: FusionConfig) -> np.ndarray:
+def _check_training(cohort: PatientImages, config: FusionConfig) -> np.ndarray:
     y = cohort.table.y
     if y is None:
         raise InputError(f"{cohort.name}: the cohort has no labels: choose a target column on the Data page.")
@@ -259,6 +369,6 @@ def _check_training(cohort: ImagingCohort, config: FusionConfig) -> np.ndarray:
     return np.asarray(y, np.int64)
 
 
-def _check_pixels(cohort: ImagingCohort) -> None:
+def _check_pixels(cohort: PatientImages) -> None:
     if not np.isfinite(cohort.images).all():
         raise InputError(f"{cohort.name}: images hold values that are no finite number: normalise them first.")

@@ -13,8 +13,7 @@ from genomap_core.errors import BundleError
 from genomap_core.layout import Layout
 from genomap_core.models.fusion import build_fusion
 from genomap_core.training.bundle_fields import arrays_under, opened, weights_of, with_weights, write_fields
-from genomap_core.training.fusion import FusionClassifier
-from genomap_core.training.fusion_config import FusionConfig
+from genomap_core.training.fusion import FusionClassifier, FusionConfig
 from genomap_core.training.fusion_inputs import FusionScaling, make_canvas
 
 FORMAT, VERSION = "genomap-fusion", 1

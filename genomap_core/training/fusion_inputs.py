@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.ndimage import gaussian_filter1d
 
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.patients import PatientImages
 from genomap_core.data.standardise import refuse_infinite
 from genomap_core.errors import InputError
 from genomap_core.layout import Layout
@@ -35,19 +35,19 @@ class FusionScaling:
     mean: np.ndarray
     scale: np.ndarray
 
-    def images(self, cohort: ImagingCohort) -> np.ndarray:
+    def images(self, cohort: PatientImages) -> np.ndarray:
         """``(n, c, H, W)`` float32, mean 0 and standard deviation 1 for each channel of the training images."""
         shape = (1, -1, 1, 1)
         return ((cohort.images - self.image_mean.reshape(shape)) / self.image_sd.reshape(shape)).astype(np.float32)
 
-    def table(self, cohort: ImagingCohort) -> np.ndarray:
+    def table(self, cohort: PatientImages) -> np.ndarray:
         """``(n, q)`` float32 in standard deviations, 0 where a value is missing."""
         X: Any = cohort.table.X
         part = X.tocsc()[:, self.kept].toarray() if sp.issparse(X) else X[:, self.kept]
         return np.nan_to_num((part - self.mean) / self.scale, nan=0.0).astype(np.float32)
 
 
-def fit_scaling(cohort: ImagingCohort, max_features: int) -> FusionScaling:
+def fit_scaling(cohort: PatientImages, max_features: int) -> FusionScaling:
     """Learn from a cohort; at most ``max_features`` of each omics type are kept, those of highest variance.
 
     Raises
@@ -72,7 +72,7 @@ def fit_scaling(cohort: ImagingCohort, max_features: int) -> FusionScaling:
 
 
 def fit_layout(
-    cohort: ImagingCohort, scaling: FusionScaling, solver: str, seed: int, on_progress: OnProgress = ignore
+    cohort: PatientImages, scaling: FusionScaling, solver: str, seed: int, on_progress: OnProgress = ignore
 ) -> Layout:
     """A cell for every kept feature, one channel a type, on the smallest grid; the others have none."""
     codes = cohort.omics[scaling.kept]
@@ -122,7 +122,7 @@ def make_canvas(size: tuple[int, int], grid: tuple[int, int], spread: str) -> Ca
     return Canvas(rows.astype(np.float32), columns.astype(np.float32), *cells)
 
 
-def canvas_size(cohort: ImagingCohort, grid: tuple[int, int]) -> tuple[int, int]:
+def canvas_size(cohort: PatientImages, grid: tuple[int, int]) -> tuple[int, int]:
     """Height and width of the maps: the images', or without images about 64 pixels for the longer side.
 
     Raises
@@ -150,7 +150,7 @@ def cell_values(layout: Layout, scaling: FusionScaling, Z: np.ndarray) -> np.nda
     return cells
 
 
-def _types(cohort: ImagingCohort) -> range:
+def _types(cohort: PatientImages) -> range:
     names = cohort.table.omics_names
     empty = [name for t, name in enumerate(names) if not (cohort.omics == t).any()]
     if empty:
@@ -158,7 +158,7 @@ def _types(cohort: ImagingCohort) -> range:
     return range(len(names))
 
 
-def _highest(cohort: ImagingCohort, variance: np.ndarray, code: int, most: int) -> np.ndarray:
+def _highest(cohort: PatientImages, variance: np.ndarray, code: int, most: int) -> np.ndarray:
     own = np.flatnonzero(cohort.omics == code)
     return own[np.argsort(-variance[own], kind="stable")[:most]]
 

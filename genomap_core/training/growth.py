@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genomap_core.data.image_networks import NETWORKS
+from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
 from genomap_core.models.physnet import PhysicsConfig, PhysNet

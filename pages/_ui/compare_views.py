@@ -8,17 +8,17 @@ import pandas as pd
 import streamlit as st
 
 from genomap_core.errors import InputError
-from genomap_core.io.export import csv_table
+from genomap_core.io.tables.export import csv_table
 from genomap_core.jobs import Job
 from genomap_core.pfn import Weights
 from genomap_core.plotting import confusion, reliability, roc, score_intervals
 from genomap_core.reports.cohort import cohort_document
 from genomap_core.reports.parts import share_words
-from genomap_core.workflows import sets
-from genomap_core.workflows.compare import CompareConfig, CompareResult, verdict
-from genomap_core.workflows.folds import largest_fold_count
-from genomap_core.workflows.models import MODELS
-from genomap_core.workflows.scores import METRICS
+from genomap_core.workflows.comparison import conformal as sets
+from genomap_core.workflows.comparison.folds import largest_fold_count
+from genomap_core.workflows.comparison.scores import METRICS
+from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, verdict
+from genomap_core.workflows.tabular.models import MODELS
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
 from pages._ui.patient_panel import patient_panel
@@ -29,7 +29,7 @@ from pages._ui.widgets import bound, caption, file_stem, report_downloads
 
 __all__ = ["TASK", "cohort_line", "compare_form", "result", "submit", "weights_card"]
 
-TASK = "compare:task"
+TASK = "tabular.compare:task"
 STATUS = {"ok": "ok", "refused": "refused", "oom": "out of memory", "error": "error"}
 
 

@@ -14,13 +14,13 @@ import streamlit as st
 
 from genomap_core.data.message import Message, Severity, worst
 from genomap_core.data.personal import public_name
-from genomap_core.data.roles import ID_STEM, Roles
-from genomap_core.data.schema import to_dataset, validate
+from genomap_core.data.schema.roles import ID_STEM, Roles
+from genomap_core.data.schema.validate import to_dataset, validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.inspect import inspect, kind_of_upload
-from genomap_core.io.tables import read_table
-from genomap_core.workflows.samples import SAMPLES
+from genomap_core.io.tables.read import read_table
+from genomap_core.workflows.cohorts.samples import SAMPLES
 from pages._ui.session import Session, shared_sample, storage
 from pages._ui.shell import page_link, plain
 

@@ -15,11 +15,11 @@ import streamlit as st
 
 from genomap_core.errors import Cancelled, GenomapError
 from genomap_core.jobs.warm import WarmWorker
-from genomap_core.workflows.patient import Desk
+from genomap_core.workflows.tabular.patient import Desk
 from pages._ui.session import Session, warm
 from pages._ui.shell import show_error
 
-TASK = "genomap_core.workflows.patient:attribute"
+TASK = "genomap_core.workflows.tabular.patient:attribute"
 _KEPT = 12
 _TIMEOUT = 1800.0  # seconds; full-size weights on a CPU take minutes, and a person can stop them
 

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.plotting import feature_distribution
-from genomap_core.workflows.genomap import GenomapResult
+from genomap_core.workflows.tabular.genomap import GenomapResult
 from pages._ui.session import Session
 from pages._ui.shell import plain
 from pages._ui.widgets import bound

@@ -14,8 +14,8 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.plotting import displacement_map, layout_quality
 from genomap_core.plotting.colour import robust_range
-from genomap_core.workflows.genomap import GenomapResult, map_unit
-from genomap_core.workflows.layout_study import named_regions
+from genomap_core.workflows.tabular.genomap import GenomapResult, map_unit
+from genomap_core.workflows.tabular.layout_study import named_regions
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import chosen_feature, feature_card
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
@@ -25,7 +25,7 @@ from pages._ui.session import Session, jobs
 from pages._ui.shell import page_link, plain
 from pages._ui.widgets import bound, caption
 
-SUBSAMPLE = "genomap:subsample_task"
+SUBSAMPLE = "tabular.genomap:subsample_task"
 STEPPING = "_stepping"
 """Set while somebody steps through the patients: then the browser is given the neighbours beforehand."""
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import streamlit as st
 
-from genomap_core.data.image_networks import NETWORKS
+from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job
-from genomap_core.workflows.growth import BASELINES, GrowthCompareConfig
-from genomap_core.workflows.growth_scores import GrowthResult
-from genomap_core.workflows.growth_table import interval_text, lead_rows, report, score_rows, title, wide_rows
-from genomap_core.workflows.growth_view import PHYSNET, PLAIN, sample_models
+from genomap_core.workflows.growth.compare import BASELINES, GrowthCompareConfig
+from genomap_core.workflows.growth.scores import GrowthResult
+from genomap_core.workflows.growth.table import lead_rows, report, score_rows, title, wide_rows
+from genomap_core.workflows.growth.view import PHYSNET, PLAIN, sample_models
 from pages._ui import jobs as job_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
-TRAIN, COMPARE = "growth_jobs:train_task", "growth_jobs:compare_task"
+TRAIN, COMPARE = "growth.jobs:train_task", "growth.jobs:compare_task"
 
 
 def chosen_model(session: Session) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def chosen_model(session: Session) -> dict[str, Any]:
     spec = found[name]
     path = Path(spec["physnet"])
     if not path.is_file():
-        raise InputError(f"{path.name} is missing: `python -m genomap_core.workflows.growth_jobs` writes it again.")
+        raise InputError(f"{path.name} is missing: `python -m genomap_core.workflows.growth.jobs` writes it again.")
     return {"spec": spec, "size": _size(path), "key": (spec["physnet"], path.stat().st_mtime_ns)}
 
 
@@ -129,7 +129,7 @@ def _table(session: Session, job: Job) -> None:
     st.dataframe(score_rows(result), hide_index=True)
     caption("95 % intervals over groups of images; every image is tested by networks that never saw it or a copy.")
     for name, dice in result.dice.items():
-        caption(f"{title(name)}: Dice of the 16 % contour against the masks {interval_text(dice)}.")
+        caption(f"{title(name)}: Dice of the 16 % contour against the masks {dice}.")
     if result.lead:
         st.markdown("**How far PhysNet leads**")
         st.dataframe(lead_rows(result), hide_index=True)
@@ -158,7 +158,4 @@ def _hygiene(folder: Path) -> None:
 
 
 def _done(session: Session, task: str) -> list[Job]:
-    name = f"genomap_core.workflows.{task}"
-    return sorted(
-        (j for j in jobs().list(session.owner) if j.task == name and j.status == "done"), key=lambda j: j.created
-    )
+    return sorted((j for j in job_panel.of_task(session, task) if j.status == "done"), key=lambda j: j.created)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from genomap_core.data.hygiene import check_image, head_box, head_region, normalise, to_grey
-from genomap_core.io.pixels import PixelStack, read_pixels
+from genomap_core.data.images.hygiene import check_image, head_box, head_region, normalise, to_grey
+from genomap_core.io.images.preview import PixelStack, read_pixels
 from genomap_core.plotting.colour import vik
-from genomap_core.workflows.growth_samples import read_samples, sample_lengths
-from genomap_core.workflows.growth_units import IDENTIFIABILITY, PhysicalScale, cell_size, growth_figures
+from genomap_core.workflows.growth.samples import read_samples, sample_lengths
+from genomap_core.workflows.growth.units import IDENTIFIABILITY, PhysicalScale, cell_size, growth_figures
 from pages._ui.growth_canvas import GrowthView, growth_canvas
 from pages._ui.growth_training import chosen_model
 from pages._ui.session import Session, warm
@@ -21,7 +21,7 @@ from pages._ui.shell import errors_shown, plain
 from pages._ui.widgets import caption
 
 METHODS = {"integrated_gradients": "Integrated Gradients", "gradcam": "Layer Grad-CAM", "occlusion": "Occlusion"}
-_VIEW = "genomap_core.workflows.growth_view"
+_VIEW = "genomap_core.workflows.growth.view"
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import InputError
-from genomap_core.workflows import expression_samples, fusion_samples
+from genomap_core.workflows.expression import samples as expression_samples
+from genomap_core.workflows.fusion import samples as fusion_samples
 
 IMAGING = "imaging.npz"
 """The user's own, in the session's folder."""
@@ -23,7 +24,7 @@ class ImagingSample:
 
     title: str
     about: str
-    load: Callable[[], ImagingCohort]
+    load: Callable[[], PatientImages]
 
 
 IMAGING_SAMPLES: dict[str, ImagingSample] = {
@@ -44,7 +45,7 @@ IMAGING_SAMPLES: dict[str, ImagingSample] = {
 
 
 @st.cache_resource(show_spinner=False)
-def shared_imaging(key: str) -> ImagingCohort:
+def shared_imaging(key: str) -> PatientImages:
     """A sample imaging cohort, one for all sessions: nobody can change its arrays."""
     cohort = IMAGING_SAMPLES[key].load()
     for array in (cohort.images, cohort.table.X):
@@ -53,12 +54,12 @@ def shared_imaging(key: str) -> ImagingCohort:
     return cohort
 
 
-def restore_imaging(path: Path, sample: str | None) -> tuple[ImagingCohort | None, str | None]:
+def restore_imaging(path: Path, sample: str | None) -> tuple[PatientImages | None, str | None]:
     """The imaging cohort of a tab; the table's cohort does not suffer if it can't be read."""
     try:
         if sample in IMAGING_SAMPLES:
             return shared_imaging(str(sample)), sample
-        return (ImagingCohort.load(path), None) if path.is_file() else (None, None)
+        return (PatientImages.load(path), None) if path.is_file() else (None, None)
     except (OSError, ValueError, KeyError, TypeError, InputError):
         st.warning("The images of this tab could not be read again: load them once more.")
         return None, None

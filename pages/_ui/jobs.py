@@ -9,9 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.patients import PatientImages
 from genomap_core.files import replacing
-from genomap_core.jobs import Job, JobEvent
+from genomap_core.jobs import Job, JobEvent, current_name
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 
@@ -24,11 +24,11 @@ ENDINGS = {
 
 
 def entry_point(task: str) -> str:
-    """``expression_jobs:train_task`` -> the job's function among the workflows; one with its package stays."""
+    """``expression.jobs:train_task`` -> the job's function among the workflows; one with its package stays."""
     return task if task.startswith("genomap_core.") else f"genomap_core.workflows.{task}"
 
 
-def submit(session: Session, task: str, spec: dict[str, Any], title: str, images: ImagingCohort | None = None) -> str:
+def submit(session: Session, task: str, spec: dict[str, Any], title: str, images: PatientImages | None = None) -> str:
     """Queue the task (see :func:`entry_point`) on the tab's cohort, or on these images and omics; the job's id."""
     cohort, name = (session.dataset, "dataset") if images is None else (images, "imaging")
     path = session.folder / f"{name}-{cohort.digest[:16]}.npz"
@@ -149,7 +149,7 @@ def latest(session: Session, task: str) -> Job | None:
 
 def of_task(session: Session, task: str) -> list[Job]:
     """The tab's jobs of this task, newest first."""
-    found = [j for j in jobs().list(session.owner) if j.task == entry_point(task)]
+    found = [j for j in jobs().list(session.owner) if current_name(j.task) == entry_point(task)]
     return sorted(found, key=lambda j: j.created, reverse=True)
 
 

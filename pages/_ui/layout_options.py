@@ -8,8 +8,8 @@ from dataclasses import replace
 import streamlit as st
 
 from genomap_core.errors import GenomapError, InputError
-from genomap_core.workflows.genomap import GenomapConfig
-from genomap_core.workflows.layout_wishes import (
+from genomap_core.workflows.tabular.genomap import GenomapConfig
+from genomap_core.workflows.tabular.layout_wishes import (
     SMALLEST_SET,
     disc_rows,
     features_per_type,

@@ -10,8 +10,8 @@ import streamlit as st
 
 from genomap_core.plotting import displacement_map, feature_journey
 from genomap_core.progress import OnProgress, Progress
-from genomap_core.workflows.genomap import GenomapResult
-from genomap_core.workflows.layout_study import (
+from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.layout_study import (
     Journey,
     arrangement_picture,
     feature_colours,
@@ -23,7 +23,7 @@ from pages._ui.genomap_views import subsample
 from pages._ui.session import Session, jobs
 from pages._ui.widgets import caption
 
-STABILITY = "layout_study:stability_task"
+STABILITY = "tabular.layout_study:stability_task"
 FRAME_SECONDS = 0.1
 
 

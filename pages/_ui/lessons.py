@@ -6,17 +6,17 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.plotting import lessons as figures
-from genomap_core.workflows.growth_lesson import DIFFUSION, RATE, values
-from genomap_core.workflows.lessons import NOISE
-from genomap_core.workflows.patient import GRADIENT_METHODS
-from genomap_core.workflows.unscramble import KINDS, collection, unscramble
+from genomap_core.workflows.lessons.growth import DIFFUSION, RATE, values
+from genomap_core.workflows.lessons.trained import NOISE
+from genomap_core.workflows.lessons.unscramble import KINDS, collection, unscramble
+from genomap_core.workflows.tabular.patient import GRADIENT_METHODS
 from pages._ui import jobs as job_panel
 from pages._ui.growth_canvas import GrowthView, growth_canvas
 from pages._ui.session import Session, jobs, warm
 from pages._ui.transport_canvas import transport_canvas
 from pages._ui.widgets import caption
 
-MAP_TASK, ATTRIBUTION_TASK = "lessons:map_task", "lessons:attribution_task"
+MAP_TASK, ATTRIBUTION_TASK = "lessons.trained:map_task", "lessons.trained:attribution_task"
 MODEL_TITLES = {
     "ot": "network, optimal-transport map",
     "published": "network, published objective",
@@ -205,7 +205,7 @@ def growth(session: Session) -> None:
         seen = session.remember(
             ("growth lesson", diffusion, rate),
             lambda: warm().call(
-                "genomap_core.workflows.growth_lesson:growth_lesson",
+                "genomap_core.workflows.lessons.growth:growth_lesson",
                 {"diffusion": diffusion, "rate": rate},
                 timeout=120,
             )[1],

@@ -6,7 +6,7 @@ import streamlit as st
 
 from genomap_core.plotting.static_map import map_png, map_svg
 from genomap_core.reports.map_files import map_csv, maps_npz
-from genomap_core.workflows.genomap import GenomapResult
+from genomap_core.workflows.tabular.genomap import GenomapResult
 from pages._ui.gene_map import MapData
 from pages._ui.session import Session
 from pages._ui.widgets import file_stem

@@ -1,4 +1,4 @@
-"""One patient under two models: map, predictions and attributions that answer the same slider together."""
+"""One patient under two models: map, predictions and attributions answer the same slider; with a report."""
 
 from __future__ import annotations
 
@@ -15,19 +15,52 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
 from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
-from genomap_core.reports.patient_case import PatientCase, in_words, overlays
-from genomap_core.workflows import sets
-from genomap_core.workflows.compare import CompareResult
-from genomap_core.workflows.genomap import GenomapResult, region_groups
-from genomap_core.workflows.patient import DRAWS, agreement, methods_for, noisy_rows, spread_of, top_of
+from genomap_core.reports.patient import (
+    PatientCase,
+    in_words,
+    overlays,
+    patient_document,
+    patient_likeness,
+    patient_report,
+    warnings_of,
+)
+from genomap_core.workflows.comparison import conformal as sets
+from genomap_core.workflows.tabular.compare import CompareResult
+from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
+from genomap_core.workflows.tabular.patient import DRAWS, agreement, methods_for, noisy_rows, spread_of, top_of
 from pages._ui.explaining import Explanation, drop_others, explanation, follow
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.genomap_views import map_data, patient_picker
-from pages._ui.patient_report import report_card
 from pages._ui.session import Session, warm
 from pages._ui.shell import plain
 from pages._ui.weights_card import time_warning
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, report_downloads
+
+
+def report_card(session: Session, case: PatientCase, maps: MapData) -> None:
+    """Warnings about this patient, and the report as HTML and PDF once both explanations are there."""
+    row = case.row
+    like = session.remember(
+        ("likeness", session.dataset.digest, session.layout, row),
+        lambda: patient_likeness(case.genomap, case.found, row),
+    )
+    warnings = warnings_of(session.dataset, row, like, case.answers)
+    for words in warnings:
+        st.warning(plain(words), icon=":material/warning:")
+    with st.container(border=True):
+        st.markdown("**Report of this patient**")
+        name = st.text_input(
+            "Name on the report",
+            f"Patient {row + 1}",
+            max_chars=60,
+            help="The report holds no identifier but the one you write here.",
+        )
+        if not all("values" in a for a in case.answers):
+            caption("The report can be downloaded once both explanations are done.")
+            return
+        picture = maps.static(case.shown, overlay=0)
+        report = patient_report(case, name.strip() or f"Patient {row + 1}", picture, warnings)
+        report_downloads(lambda: patient_document(report), f"genomap-report-{row + 1}")
 
 
 @st.fragment
@@ -131,7 +164,10 @@ def _probabilities(
         _, probas = session.remember(
             key,
             lambda: warm().call(
-                "genomap_core.workflows.patient:predict", asked.spec() | {"models": list(models)}, {"X": X}, timeout=600
+                "genomap_core.workflows.tabular.patient:predict",
+                asked.spec() | {"models": list(models)},
+                {"X": X},
+                timeout=600,
             ),
         )
     return [(name, probas[name]) for name in models]

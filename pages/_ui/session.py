@@ -20,19 +20,19 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.patients import PatientImages
 from genomap_core.data.perturb import Perturbation
 from genomap_core.errors import GenomapError, InputError, StorageError
 from genomap_core.files import replacing, write_atomically
-from genomap_core.io.sandbox import sweep_leftovers
+from genomap_core.io.sandbox.call import sweep_leftovers
 from genomap_core.jobs import JobManager
 from genomap_core.jobs.files import make_private, to_json
 from genomap_core.jobs.process import handle_of, is_alive
 from genomap_core.jobs.storage import Removed, Storage
 from genomap_core.jobs.warm import WarmWorker
 from genomap_core.progress import OnProgress, ignore
-from genomap_core.workflows.genomap import GenomapConfig, GenomapResult, fit_genomap
-from genomap_core.workflows.samples import DEFAULT_SAMPLE, load_sample
+from genomap_core.workflows.cohorts.samples import DEFAULT_SAMPLE, load_sample
+from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap
 from pages._ui.imaging_store import IMAGING, restore_imaging
 from pages._ui.shell import show_error
 from pages._ui.sign_in import identity
@@ -113,7 +113,7 @@ class Session:
     perturbation: Perturbation = field(default_factory=Perturbation)
     confidence: float = 0.9
     """Asked of prediction sets."""
-    imaging: ImagingCohort | None = None
+    imaging: PatientImages | None = None
     """Images and omics beside the table; None: none are in use."""
     imaging_sample: str | None = None
     """Key of the sample they are; None for the user's own."""
@@ -142,7 +142,7 @@ class Session:
         self.previous = (self.dataset, self.sample)
         self._set(dataset, sample)
 
-    def use_imaging(self, cohort: ImagingCohort, sample: str | None) -> None:
+    def use_imaging(self, cohort: PatientImages, sample: str | None) -> None:
         """Make this the imaging cohort of the tab; ``sample``: its key where it comes with the app."""
         path = self.folder / IMAGING
         with self.at_work(STORING):

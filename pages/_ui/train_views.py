@@ -11,14 +11,14 @@ import streamlit as st
 
 from genomap_core.errors import InputError
 from genomap_core.files import write_atomically
-from genomap_core.io.export import csv_table
+from genomap_core.io.tables.export import csv_table
 from genomap_core.jobs import Job
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.reports.model_card import model_card
-from genomap_core.workflows.cohort import recoded
-from genomap_core.workflows.folds import hold_out
-from genomap_core.workflows.scores import METRICS, Score
-from genomap_core.workflows.train import BUNDLE, TrainConfig, TrainResult, bundle_header
+from genomap_core.workflows.cohorts.cohort import recoded
+from genomap_core.workflows.comparison.folds import hold_out
+from genomap_core.workflows.comparison.scores import METRICS, Score
+from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, TrainResult, bundle_header
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
 from pages._ui.session import Session, jobs, storage, warm
@@ -27,7 +27,7 @@ from pages._ui.widgets import NETWORKS, caption, file_stem, report_downloads
 
 __all__ = ["TASK", "cohort_line", "hold_out_line", "load", "result", "submit"]
 
-TASK = "train:task"
+TASK = "tabular.train:task"
 
 
 def hold_out_line(session: Session) -> None:
@@ -109,7 +109,7 @@ def load(session: Session) -> None:
     X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
     with st.spinner("Loading the model ..."):
         about, arrays = warm().call(
-            "genomap_core.workflows.patient:predict_bundle",
+            "genomap_core.workflows.tabular.patient:predict_bundle",
             {"path": str(path), "feature_names": list(dataset.feature_names)},
             {"X": X},
             timeout=300,

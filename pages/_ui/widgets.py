@@ -11,8 +11,8 @@ import streamlit as st
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.reports.document import Document, render_html, render_pdf
-from genomap_core.workflows.genomap import SOLVER_NAMES, GenomapConfig
-from genomap_core.workflows.train import TrainConfig
+from genomap_core.workflows.tabular.genomap import SOLVER_NAMES, GenomapConfig
+from genomap_core.workflows.tabular.train import TrainConfig
 from pages._ui.shell import plain
 
 SOLVER_TITLES = {

@@ -15,14 +15,14 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmark"))
 from made_up_study import PROTOCOL, SETS, planted, study
 
 from genomap_core.benchmark import reading
-from genomap_core.benchmark.choice import Choice
 from genomap_core.benchmark.job import STORE, TASK, n_records
 from genomap_core.benchmark.reading import records_of, to_parquet, write_records
 from genomap_core.benchmark.records import failed
+from genomap_core.benchmark.study_spec import Choice
 from genomap_core.benchmark.summary import summarise
 from genomap_core.benchmark.verdict import verdict
-from pages._ui import benchmark_study
-from pages._ui.benchmark_views import VIEWS
+from pages._ui import benchmark as benchmark_study
+from pages._ui.benchmark import VIEWS
 from pages._ui.session import jobs
 
 TABS = [*VIEWS, "Run a study"]

@@ -10,11 +10,11 @@ import pytest
 from app_harness import button, open_page, select, texts
 from planted_expression import TINY, images_and_genes
 
-from genomap_core.data.imaging import ImagingCohort
-from genomap_core.workflows.expression_jobs import compare_task, read_cohort
-from genomap_core.workflows.expression_result import ExpressionResult
-from genomap_core.workflows.expression_samples import COMPARED
-from pages._ui import expression_views
+from genomap_core.data.images.patients import PatientImages
+from genomap_core.workflows.expression.jobs import compare_task, read_cohort
+from genomap_core.workflows.expression.result import ExpressionResult
+from genomap_core.workflows.expression.samples import COMPARED
+from pages._ui import expression as expression_views
 from pages._ui.session import jobs
 
 
@@ -116,7 +116,7 @@ def tissue(tmp_path_factory) -> Path:
     spots = images_and_genes(60, y=np.arange(60) % 2, classes=("**lung**", "breast"), groups=np.arange(60) // 10)
     places = np.random.default_rng(0).random((60, 2)).astype(np.float32)
     sections = np.array(["B4 **x**", "C2"])[np.arange(60) // 30]
-    made: ImagingCohort = dataclasses.replace(spots, places=places, sections=sections)
+    made: PatientImages = dataclasses.replace(spots, places=places, sections=sections)
     made.save(folder / "imaging.npz")
     training = dataclasses.asdict(dataclasses.replace(TINY, epochs=2))
     config = {"n_folds": 3, "n_permutations": 19, "heads": ["dense"], "training": training}

@@ -9,9 +9,9 @@ from app_harness import button, open_page, select, texts
 from streamlit.testing.v1 import AppTest
 
 from genomap_core.errors import JobError
-from genomap_core.workflows.fusion_samples import COMPARED, SAMPLE
-from genomap_core.workflows.fusion_scores import FusionResult
-from genomap_core.workflows.fusion_table import heading, report
+from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
+from genomap_core.workflows.fusion.scores import FusionResult
+from genomap_core.workflows.fusion.table import heading, report
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import jobs
 
@@ -32,7 +32,7 @@ def submitted(monkeypatch) -> list:
     """What is asked for from now on, as options and cohort; nothing is queued."""
     asked: list = []
     monkeypatch.setattr(
-        "pages._ui.fusion_views.job_panel.submit",
+        "pages._ui.fusion.job_panel.submit",
         lambda session, task, spec, title, cohort: asked.append((spec, cohort)),
     )
     return asked
@@ -139,7 +139,7 @@ def test_a_report_says_whose_it_is_and_what_it_is_for() -> None:
 def test_regions_of_images_that_say_nothing_are_not_taken_for_the_disease(app, monkeypatch) -> None:
     open_page(app, "fusion")
     assert "not what is to be seen of the class" not in texts(app)
-    monkeypatch.setattr("pages._ui.fusion_patient.images_used", lambda result: False)
+    monkeypatch.setattr("pages._ui.fusion.images_used", lambda result: False)
     open_page(app, "fusion")
     assert "not what is to be seen of the class" in texts(app)
 
@@ -152,7 +152,7 @@ def test_an_explanation_that_fails_is_told_in_its_place(app, monkeypatch) -> Non
         def call(self, *_, **__):
             raise JobError("the worker is gone")
 
-    monkeypatch.setattr("pages._ui.fusion_patient.warm", Broken)
+    monkeypatch.setattr("pages._ui.fusion.warm", Broken)
     select(app, "Patient").select(7).run()
     assert not app.exception
     assert "the worker is gone" in texts(app)
@@ -162,10 +162,9 @@ def test_an_explanation_that_fails_is_told_in_its_place(app, monkeypatch) -> Non
 def _slices_page() -> None:
     import numpy as np
 
-    from genomap_core.workflows.fusion_samples import COMPARED
-    from genomap_core.workflows.fusion_scores import FusionResult
-    from pages._ui.fusion_patient import _overlaid_image
-    from pages._ui.fusion_views import Comparison
+    from genomap_core.workflows.fusion.samples import COMPARED
+    from genomap_core.workflows.fusion.scores import FusionResult
+    from pages._ui.fusion import Comparison, _overlaid_image
 
     found = Comparison(COMPARED, FusionResult.load(COMPARED))
     image = np.random.default_rng(0).normal(size=(8, 16, 16)).astype(np.float32)

@@ -98,14 +98,14 @@ def test_options_change_what_is_read(app) -> None:
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_in_use(app, monkeypatch) -> None:
-    from genomap_core.data.imaging import ImagingCohort
+    from genomap_core.data.images.patients import PatientImages
 
     upload(app, patients())
 
     def full(self, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ImagingCohort, "save", full)
+    monkeypatch.setattr(PatientImages, "save", full)
     app.button(key="use-imaging").click().run()
     assert "disk is full" in texts(app)
     session = app.session_state["session"]

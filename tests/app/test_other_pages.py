@@ -136,7 +136,7 @@ def test_models_are_compared_and_one_patient_is_explained(app):
 
 def test_the_models_get_what_the_slider_shows(app):
     """The rows sent to the models are, standardised, the values that the map draws."""
-    from genomap_core.workflows.patient import DRAWS
+    from genomap_core.workflows.tabular.patient import DRAWS
     from pages._ui.genomap_views import map_data
     from pages._ui.patient_panel import rows_for_models
 

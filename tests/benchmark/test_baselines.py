@@ -10,7 +10,7 @@ from sklearn.svm import LinearSVC
 
 from genomap_core.benchmark.baselines import lightgbm_pipeline, prior_pipeline, svm_pipeline
 from genomap_core.benchmark.boosting import TunedLightGBM
-from genomap_core.benchmark.margins import TunedSVM, fit_sharpness
+from genomap_core.benchmark.linear_svm import TunedSVM, fit_sharpness
 
 
 def cohort(n: int = 90, p: int = 20, k: int = 3, signal: float = 2.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -15,9 +15,9 @@ import psutil
 import pytest
 from study_helpers import WINE, small_protocol, write_plugin
 
-from genomap_core.benchmark.bundle import STOPPING, Limits, Order, WorkerError, memory_mb, run_bundle
+from genomap_core.benchmark.bundle import STOPPING, Order, RunLimits, WorkerError, memory_mb, run_bundle
 from genomap_core.benchmark.catalogue import Entry
-from genomap_core.benchmark.protocol import FULL, Bundle, Run
+from genomap_core.benchmark.protocol import FULL, Run, RunBundle
 from genomap_core.benchmark.records import Record
 from genomap_core.benchmark.sources import Places
 from genomap_core.benchmark.store import Store, create_store
@@ -34,8 +34,8 @@ def order_of(tmp_path: Path, *models: str, **more: object) -> Order:
     protocol = small_protocol(models=models, conditions=(FULL,))
     store = create_store(tmp_path / "study", protocol, {})
     runs = tuple(Run("wine", FULL, m, 0, 0) for m in models)
-    values: dict[str, object] = {"limits": Limits(memory_mb=1500, seconds=60), "plugin": None}
-    return Order(Bundle("wine", 0, 0, runs), store.folder, WINE, Places(), 2, **{**values, **more})  # type: ignore[arg-type]
+    values: dict[str, object] = {"limits": RunLimits(memory_mb=1500, seconds=60), "plugin": None}
+    return Order(RunBundle("wine", 0, 0, runs), store.folder, WINE, Places(), 2, **{**values, **more})  # type: ignore[arg-type]
 
 
 def records(order: Order) -> dict[str, Record]:
@@ -45,7 +45,7 @@ def records(order: Order) -> dict[str, Record]:
 def test_every_way_to_fail_is_a_record_and_the_bundle_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     hows = ("fine", "polluting", "wrong", "picky", "broken", "hungry", "asleep", "prior")
-    order = order_of(tmp_path, *hows, plugin=write_plugin(tmp_path), limits=Limits(memory_mb=500, seconds=10))
+    order = order_of(tmp_path, *hows, plugin=write_plugin(tmp_path), limits=RunLimits(memory_mb=500, seconds=10))
     assert run_bundle(order) == 4  # one interpreter, and another after each of broken, hungry and asleep
     found = records(order)
     assert {m: r.status for m, r in found.items()} == {

@@ -11,9 +11,9 @@ from made_up_study import MODELS, SETS, planted, record
 from study_helpers import own_cohort, planted_table
 
 from genomap_core.benchmark.catalogue import load_catalogue
-from genomap_core.benchmark.choice import BUNDLED, Choice, offers, own_entry
 from genomap_core.benchmark.protocol import FULL, Protocol, Run, runs
 from genomap_core.benchmark.sources import Places, data_folder, read_set
+from genomap_core.benchmark.study_spec import BUNDLED, Choice, offers, own_entry
 from genomap_core.errors import InputError
 
 

@@ -19,7 +19,7 @@ from genomap_core.benchmark.statistics import holm
 from genomap_core.benchmark.summary import summarise, summary_text
 from genomap_core.benchmark.verdict import verdict
 from genomap_core.reports.benchmark import render_report
-from genomap_core.reports.benchmark_look import Look
+from genomap_core.reports.benchmark_view import Look
 
 NONE = {"genomap": 0.0, "genomap_random": 0.0, "logistic": -0.02, "forest": -0.03}
 HEAVY = "noise-150"

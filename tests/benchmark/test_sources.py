@@ -18,7 +18,7 @@ from study_helpers import CATALOGUE, planted_table, write_data
 from genomap_core.benchmark.catalogue import DEFAULT, Entry, choose, folds_of, load_catalogue
 from genomap_core.benchmark.sources import Places, read_set
 from genomap_core.errors import InputError
-from genomap_core.workflows.folds import make_folds
+from genomap_core.workflows.comparison.folds import make_folds
 
 SHARED = Path(os.environ.get("GENOMAP_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tabular"
 

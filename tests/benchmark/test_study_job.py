@@ -11,9 +11,9 @@ import pytest
 from study_helpers import own_cohort
 
 from genomap_core.benchmark import job
-from genomap_core.benchmark.choice import COHORT, Choice, own_entry
 from genomap_core.benchmark.driver import Outcome
 from genomap_core.benchmark.job import STORE, n_records, read_run, study_task
+from genomap_core.benchmark.study_spec import COHORT, Choice, own_entry
 from genomap_core.errors import Cancelled, JobError
 from genomap_core.progress import Progress
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from made_up_study import EFFECT, MODELS, PROTOCOL, planted, record, study
 
-from genomap_core.benchmark.cells import cells
 from genomap_core.benchmark.protocol import FULL, Condition, Protocol, Run
 from genomap_core.benchmark.reading import StudyRecords, read_study, records_of, write_records
 from genomap_core.benchmark.records import failed, to_table
+from genomap_core.benchmark.score_grid import cells
 from genomap_core.benchmark.store import create_store
 from genomap_core.benchmark.summary import summarise, summary_text
 from genomap_core.benchmark.verdict import verdict

@@ -17,7 +17,7 @@ from genomap_core.benchmark.protocol import CONDITIONS, FULL, TEST_NOISE, Condit
 from genomap_core.benchmark.sources import Places, read_set
 from genomap_core.benchmark.work import Settings, prepare, training_scale, work
 from genomap_core.data.dataset import Dataset
-from genomap_core.workflows.folds import make_folds
+from genomap_core.workflows.comparison.folds import make_folds
 
 
 def planted(**more: object) -> Dataset:

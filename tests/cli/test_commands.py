@@ -14,10 +14,10 @@ import pytest
 
 from genomap_core.__main__ import main
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.schema import to_dataset, validate
-from genomap_core.io.tables import read_table
+from genomap_core.data.schema.validate import to_dataset, validate
+from genomap_core.io.tables.read import read_table
 from genomap_core.training import load_bundle
-from genomap_core.workflows.genomap import GenomapConfig, fit_genomap
+from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,8 +12,8 @@ from genomap_core.cli import arguments, tables
 from genomap_core.explain import METHODS
 from genomap_core.layout import SOLVERS
 from genomap_core.training.device import DEVICES
-from genomap_core.workflows.compare import NETWORKS
-from genomap_core.workflows.models import MODELS
+from genomap_core.workflows.tabular.compare import NETWORKS
+from genomap_core.workflows.tabular.models import MODELS
 
 COMMANDS = {
     "layout": ("{table}", "--out", "{out}/x.csv"),

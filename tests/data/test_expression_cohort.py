@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from planted_expression import images_and_genes, planted_expression, two_types
 
-from genomap_core.data.expression import ExpressionOptions, expression_cohort
-from genomap_core.data.imaging import ImagingCohort, slices_of
+from genomap_core.data.images.expression import ExpressionOptions, expression_cohort
+from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.errors import InputError
 
 
-def with_values(X: np.ndarray) -> ImagingCohort:
+def with_values(X: np.ndarray) -> PatientImages:
     cohort = images_and_genes()
     return dataclasses.replace(cohort, table=dataclasses.replace(cohort.table, X=X.astype(np.float32)))
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genomap_core.data.degrade import CONDITIONS, degrade
-from genomap_core.data.duplicates import find_duplicates, perceptual_hash
-from genomap_core.data.hygiene import check_image, head_region, normalise, otsu_threshold, to_grey
-from genomap_core.data.image_cohort import ImageCohort
-from genomap_core.data.leakage import inspect_collection, join_groups
-from genomap_core.data.synthetic_mri import brain_tissue, picture
+from genomap_core.data.images.degrade import CONDITIONS, degrade
+from genomap_core.data.images.duplicates import find_duplicates, perceptual_hash
+from genomap_core.data.images.hygiene import check_image, head_region, normalise, otsu_threshold, to_grey
+from genomap_core.data.images.labelled import LabelledImages
+from genomap_core.data.images.leakage import inspect_collection, join_groups
+from genomap_core.data.simulated.mri import brain_tissue, picture
 from genomap_core.errors import InputError
 
 
@@ -180,7 +180,7 @@ def test_a_cohort_survives_the_disk(tmp_path) -> None:
     images = np.random.default_rng(0).normal(size=(4, 1, 32, 32)).astype(np.float16).astype(np.float32)
     masks = np.zeros((4, 32, 32), np.float32)
     masks[1] = np.nan
-    cohort = ImageCohort(
+    cohort = LabelledImages(
         "c",
         images,
         np.array([0, 1, 0, 1]),
@@ -193,7 +193,7 @@ def test_a_cohort_survives_the_disk(tmp_path) -> None:
         ("a",),
     )
     cohort.save(tmp_path / "c.npz")
-    again = ImageCohort.load(tmp_path / "c.npz")
+    again = LabelledImages.load(tmp_path / "c.npz")
     assert again.digest == cohort.digest
     assert again.infiltrating == ("a",)
     np.testing.assert_array_equal(again.tumour, [1, 0, 1, 0])
@@ -201,6 +201,6 @@ def test_a_cohort_survives_the_disk(tmp_path) -> None:
 
 def test_a_cohort_that_does_not_fit_together_is_refused() -> None:
     with pytest.raises(InputError, match="3 labels for 4 images"):
-        ImageCohort("c", np.zeros((4, 1, 32, 32)), np.zeros(3, int), ("a",), tuple("wxyz"))
+        LabelledImages("c", np.zeros((4, 1, 32, 32)), np.zeros(3, int), ("a",), tuple("wxyz"))
     with pytest.raises(InputError, match="no such classes"):
-        ImageCohort("c", np.zeros((1, 1, 32, 32)), np.zeros(1, int), ("a",), ("w",), infiltrating=("q",))
+        LabelledImages("c", np.zeros((1, 1, 32, 32)), np.zeros(1, int), ("a",), ("w",), infiltrating=("q",))

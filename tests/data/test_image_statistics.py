@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genomap_core.data.image_statistics import STATISTICS, image_statistics
+from genomap_core.data.images.statistics import STATISTICS, image_statistics
 
 
 def test_statistics_of_every_channel_stand_side_by_side() -> None:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import InputError
 
 
-def cohort(n: int = 6) -> ImagingCohort:
+def cohort(n: int = 6) -> PatientImages:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, 5)).astype(np.float32)
     X[2, 3:] = np.nan  # this patient lacks the second type
@@ -23,13 +23,13 @@ def cohort(n: int = 6) -> ImagingCohort:
         omics_names=("expression", "methylation"),
     )
     images = rng.normal(size=(n, 1, 8, 8)).astype(np.float16).astype(np.float32)
-    return ImagingCohort(images, table, ("T1",), regions=rng.integers(0, 3, (n, 8, 8)).astype(np.uint8))
+    return PatientImages(images, table, ("T1",), regions=rng.integers(0, 3, (n, 8, 8)).astype(np.uint8))
 
 
 def test_what_is_written_is_read_again(tmp_path):
     before = cohort()
     before.save(tmp_path / "cohort.npz")
-    after = ImagingCohort.load(tmp_path / "cohort.npz")
+    after = PatientImages.load(tmp_path / "cohort.npz")
     assert after.digest == before.digest
     assert after.channels == ("T1",)
 
@@ -52,14 +52,14 @@ def test_other_pixels_are_another_cohort():
     one = cohort()
     images = one.images.copy()
     images[0, 0, 0, 0] += 1
-    assert ImagingCohort(images, one.table, one.channels, regions=one.regions).digest != one.digest
+    assert PatientImages(images, one.table, one.channels, regions=one.regions).digest != one.digest
 
 
 def test_images_of_other_patients_are_named():
     with pytest.raises(InputError, match="5 images for 6 patients"):
-        ImagingCohort(cohort().images[:5], cohort().table, ("T1",))
+        PatientImages(cohort().images[:5], cohort().table, ("T1",))
     with pytest.raises(InputError, match="2 names for 1 channels"):
-        ImagingCohort(cohort().images, cohort().table, ("T1", "T2"))
+        PatientImages(cohort().images, cohort().table, ("T1", "T2"))
 
 
 def test_a_damaged_file_is_named(tmp_path):
@@ -68,4 +68,4 @@ def test_a_damaged_file_is_named(tmp_path):
     content[len(content) // 2] ^= 255
     (tmp_path / "cohort.npz").write_bytes(bytes(content))
     with pytest.raises(InputError, match="damaged"):
-        ImagingCohort.load(tmp_path / "cohort.npz")
+        PatientImages.load(tmp_path / "cohort.npz")

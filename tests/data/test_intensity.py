@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genomap_core.data.framing import choose_slices, fit_square
-from genomap_core.data.intensity import (
+from genomap_core.data.images.framing import choose_slices, fit_square
+from genomap_core.data.images.intensity import (
     CT_WINDOWS,
     foreground,
     normalised,
@@ -17,7 +17,7 @@ from genomap_core.data.intensity import (
     zscore,
     zscore_foreground,
 )
-from genomap_core.data.stain import RUIFROK, find_stains, normalise_stains, optical_density
+from genomap_core.data.images.stain import RUIFROK, find_stains, normalise_stains, optical_density
 
 RNG = np.random.default_rng(0)
 

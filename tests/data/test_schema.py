@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genomap_core.data.roles import ID_STEM, Roles
-from genomap_core.data.schema import to_dataset, validate
+from genomap_core.data.schema.roles import ID_STEM, Roles
+from genomap_core.data.schema.validate import to_dataset, validate
 from genomap_core.data.table import OddCell, Table, TextColumn
 from genomap_core.errors import InputError
 

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from genomap_core.data.schema import validate
-from genomap_core.data.schema_encode import encode
-from genomap_core.data.schema_labels import clean_labels, same_label
-from genomap_core.data.schema_names import date_gene
-from genomap_core.data.schema_stats import column_stats, equal_columns, equal_rows, sample_values
-from genomap_core.data.schema_words import is_phi_name
+from genomap_core.data.schema.check import clean_labels, date_gene, same_label
+from genomap_core.data.schema.encode import encode
+from genomap_core.data.schema.statistics import column_stats, equal_columns, equal_rows, sample_values
+from genomap_core.data.schema.validate import validate
+from genomap_core.data.schema.words import is_phi_name
 from genomap_core.data.table import TextColumn
-from genomap_core.io.tables import read_table
+from genomap_core.io.tables.read import read_table
 
 RNG = np.random.default_rng(2)
 
@@ -217,7 +216,7 @@ def test_identifying_columns_are_set_aside_and_their_values_never_shown():
 
 
 def test_a_column_of_identifiers_chosen_as_id_is_not_quoted():
-    from genomap_core.data.roles import Roles
+    from genomap_core.data.schema.roles import Roles
 
     lines = ["mrn,a,b,label"] + [f"MRN{i // 2},{i * 1.5},{i % 7},{'xy'[i % 2]}" for i in range(20)]
     result = validate(read_table("\n".join(lines).encode(), "t.csv"), Roles(id="mrn", target="label"))

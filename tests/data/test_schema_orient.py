@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from genomap_core.data.schema import to_dataset, validate
-from genomap_core.data.schema_orient import find_gene_column
-from genomap_core.io.tables import read_table
+from genomap_core.data.schema.apply import find_gene_column
+from genomap_core.data.schema.validate import to_dataset, validate
+from genomap_core.io.tables.read import read_table
 
 VALUES = np.round(np.random.default_rng(0).normal(8, 2, (10, 12)), 3)
 GENES = ["TP53", "BRCA1", "EGFR", "MYC", "KRAS", "PTEN", "GAPDH", "ACTB", "CD19", "VIM", "RB1", "AKT1"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genomap_core.data.schema import to_dataset, validate
-from genomap_core.io.tables import read_table
+from genomap_core.data.schema.validate import to_dataset, validate
+from genomap_core.io.tables.read import read_table
 
 FOLDER = Path(os.environ.get("GENOMAP_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "tabular"
 FILES = sorted(FOLDER.glob("*.parquet"))

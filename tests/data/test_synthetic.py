@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genomap_core.data.synthetic import (
+from genomap_core.data.simulated.tables import (
     ExpressionConfig,
     clinical_table,
     expression_cohort,

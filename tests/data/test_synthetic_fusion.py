@@ -9,7 +9,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from genomap_core.data.synthetic_fusion import (
+from genomap_core.data.simulated.fusion import (
     CLASSES,
     SILENT_MODULE,
     STATE_MODULES,

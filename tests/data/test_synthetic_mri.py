@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genomap_core.data import synthetic_mri as mri
+from genomap_core.data.simulated import mri
 from genomap_core.errors import InputError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from genomap_core.data.synthetic_radiogenomics import TRAITS, RadiogenomicSimulation, simulate_radiogenomics
+from genomap_core.data.simulated.radiogenomics import TRAITS, RadiogenomicSimulation, simulate_radiogenomics
 
 
 @pytest.fixture(scope="module")

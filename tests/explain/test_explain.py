@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.metrics import roc_auc_score
 
-from genomap_core.data.synthetic import ExpressionConfig, expression_cohort
+from genomap_core.data.simulated.tables import ExpressionConfig, expression_cohort
 from genomap_core.errors import Cancelled, InputError
 from genomap_core.explain import agreement, explain, model_regions
 from genomap_core.explain.faithfulness import deletion_insertion, infidelity, max_sensitivity, shuffled_model

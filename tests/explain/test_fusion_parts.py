@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
-from genomap_core.data.fusion_inputs import FusionInputs
+from genomap_core.data.images.fusion_inputs import FusionInputs
 from genomap_core.errors import InputError
 from genomap_core.explain.fusion import (
     Parts,
@@ -16,7 +16,7 @@ from genomap_core.explain.fusion import (
     pixel_values,
     type_values,
 )
-from genomap_core.explain.superpixels import superpixels
+from genomap_core.explain.images import superpixels
 
 REGIONS = np.repeat([0, 1], 32).reshape(8, 8)  # upper and lower half
 MODULES = np.stack([np.tile(np.repeat([0, 1], 4), (8, 1)), np.tile(np.repeat([2, -1], 4), (8, 1))])

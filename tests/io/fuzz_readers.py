@@ -32,10 +32,10 @@ from fuzz_mutations import mutate
 from fuzz_seeds import IN_SERVER, NAMES, seeds
 
 from genomap_core.errors import InputError
-from genomap_core.io.child import JOBS
-from genomap_core.io.limits import Limits
+from genomap_core.io.sandbox.child import JOBS
+from genomap_core.io.sandbox.limits import FileLimits
 
-LIMITS = Limits(file=64 << 20, unpacked=256 << 20, cells=4_000_000, pixels=4_000_000, voxels=4_000_000, seconds=10)
+LIMITS = FileLimits(file=64 << 20, unpacked=256 << 20, cells=4_000_000, pixels=4_000_000, voxels=4_000_000, seconds=10)
 MEMORY = 2 << 30
 """Address space a reader may add to the fork's own; what it touches is limited to ``TOUCHED``."""
 TOUCHED = 700 << 20
@@ -57,8 +57,8 @@ class Run:
 def reader(kind: str) -> Callable[[Path], Any]:
     """The function that an upload of this kind goes through, in this process."""
     if kind in ("csv", "gz"):
-        from genomap_core.data.schema import to_dataset, validate
-        from genomap_core.io.tables import read_table
+        from genomap_core.data.schema.validate import to_dataset, validate
+        from genomap_core.io.tables.read import read_table
 
         def read(path: Path) -> None:
             table = read_table(path.read_bytes(), NAMES[kind], limits=LIMITS)
@@ -78,7 +78,7 @@ def reader(kind: str) -> Callable[[Path], Any]:
     def parse(path: Path) -> None:
         answer = function(path, name=NAMES[kind], limits=LIMITS)
         if kind in ("excel", "parquet", "h5ad"):
-            from genomap_core.data.schema import validate
+            from genomap_core.data.schema.validate import validate
 
             validate(answer)
 
@@ -92,7 +92,7 @@ def _gene_sets(path: Path) -> None:
 
 
 def _cohort_tables(path: Path) -> None:
-    from genomap_core.io.cohort_tables import joined, read_cohort_tables
+    from genomap_core.io.images.tables import joined, read_cohort_tables
 
     omics = seeds("csv")[0]
     tables = read_cohort_tables([("omics.csv", omics), (path.name, path.read_bytes())])
@@ -102,22 +102,22 @@ def _cohort_tables(path: Path) -> None:
 
 
 def _cohort(path: Path) -> None:
-    from genomap_core.io.units import units_of
+    from genomap_core.io.images.prepare import units_of
 
     units_of(path, options=json.dumps({"side": 32}), limits=LIMITS)
 
 
 def _visium(path: Path) -> None:
-    from genomap_core.io.patches import visium_of
+    from genomap_core.io.images.patches import visium_of
 
     visium_of(path, asked=json.dumps({"patch": 20, "side": 16, "stains": False}), limits=LIMITS)
 
 
 OTHERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "gene sets": ("genomap_core.layout.genesets", _gene_sets),
-    "cohort tables": ("genomap_core.io.cohort_tables", _cohort_tables),
-    "cohort": ("genomap_core.io.units", _cohort),
-    "visium": ("genomap_core.io.patches", _visium),
+    "cohort tables": ("genomap_core.io.images.tables", _cohort_tables),
+    "cohort": ("genomap_core.io.images.prepare", _cohort),
+    "visium": ("genomap_core.io.images.patches", _visium),
 }
 """Readers that are called in a way of their own, with their modules."""
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genomap_core.io.blocks import Piece, _by_arrow, _by_places, _by_python, cut, read_rows
+from genomap_core.io.tables.delimited import Piece, _by_arrow, _by_places, _by_python, cut, read_rows
 
 CELLS = st.text(
     st.characters(codec="utf-8", exclude_characters='\r\n",\0;\ufeff', exclude_categories=["Cs"]), max_size=6

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genomap_core.io.cells import to_numbers
+from genomap_core.io.tables.delimited import to_numbers
 
 
 def read(texts, decimal="."):

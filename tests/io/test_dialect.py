@@ -3,7 +3,7 @@
 import pytest
 
 from genomap_core.errors import InputError
-from genomap_core.io.dialect import find_dialect
+from genomap_core.io.tables.dialect import find_dialect
 
 
 def find(text: str):

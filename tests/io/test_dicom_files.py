@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.dicom import check_dicom
+from genomap_core.io.images.dicom import check_dicom
 
 pydicom = pytest.importorskip("pydicom")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genomap_core.io.encoding import to_utf8
+from genomap_core.io.tables.encoding import to_utf8
 
 TEXT = "sample_id,TP53\nMüller,1.5\nÅse,2\n"
 

@@ -15,7 +15,7 @@ from fuzz_readers import LIMITS, fuzz
 from fuzz_seeds import NAMES, seeds
 
 from genomap_core.errors import InputError
-from genomap_core.io.tables import read_table
+from genomap_core.io.tables.read import read_table
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is read from /proc")
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.images import check_image
-from genomap_core.io.limits import Limits
+from genomap_core.io.images.raster import check_image
+from genomap_core.io.sandbox.limits import FileLimits
 
 PIXELS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -77,7 +77,7 @@ def test_declared_pixels_are_limited_before_any_is_read():
     with pytest.raises(RefusedError, match="limit"):
         check_image(data, "a.png")
     with pytest.raises(RefusedError, match="limit"):
-        check_image(saved(), "a.png", Limits(pixels=255))
+        check_image(saved(), "a.png", FileLimits(pixels=255))
 
 
 def test_a_later_frame_that_enlarges_the_picture_is_limited_too():

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from imaging_files import body, dicom, encoded, nifti, packed, png, series, table
 
-from genomap_core.data.imaging import ImagingCohort
-from genomap_core.data.imaging_options import ImagingOptions
+from genomap_core.data.images.patients import ImagingOptions, PatientImages
 from genomap_core.errors import Cancelled, InputError, RefusedError
-from genomap_core.io import imaging, sandbox
-from genomap_core.io.imaging import read_imaging_cohort
-from genomap_core.io.owners import find_owners
+from genomap_core.io.images import cohort as imaging
+from genomap_core.io.images.cohort import read_imaging_cohort
+from genomap_core.io.images.matching import find_owners
+from genomap_core.io.sandbox import call as sandbox
 
 SMALL = ImagingOptions(side=32)
 GOOD: dict[str, bytes | str] = {"expression.csv": table()} | {f"images/S{i}.png": png(i) for i in range(6)}
@@ -319,7 +319,7 @@ def test_nothing_that_identifies_a_person_leaves_the_dicom_files(tmp_path, caplo
     cohort, messages = read_imaging_cohort(packed(members), SMALL)
     assert cohort.n_samples == 4
     cohort.save(tmp_path / "cohort.npz")
-    assert ImagingCohort.load(tmp_path / "cohort.npz").digest is not None
+    assert PatientImages.load(tmp_path / "cohort.npz").digest is not None
     with zipfile.ZipFile(tmp_path / "cohort.npz") as archive:
         stored = b"".join(archive.read(name) for name in archive.namelist())
     said = json.dumps([m.as_dict() for m in messages])

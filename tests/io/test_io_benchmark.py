@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from genomap_core.io.benchmark import measure, table_of, write_table
-from genomap_core.io.tables import read_table
+from genomap_core.io.tables.read import read_table
+from tools.reading_benchmark import measure, table_of, write_table
 
 
 @pytest.mark.parametrize("orientation", ["samples_in_rows", "genes_in_rows"])
@@ -26,7 +26,7 @@ def test_fresh_processes_are_timed(tmp_path):
 
 
 def test_a_series_is_timed_to_its_picture(tmp_path):
-    from genomap_core.io.benchmark.series import series_line, time_series, write_series
+    from tools.reading_benchmark.series import series_line, time_series, write_series
 
     size = write_series(tmp_path / "P0", 6, 64)
     seconds, busy = time_series(tmp_path)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.nifti import check_nifti, read_header
+from genomap_core.io.images.nifti import check_nifti, read_header
 
 nibabel = pytest.importorskip("nibabel")
 VALUES = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from genomap_core.errors import InputError
-from genomap_core.io.pixels import read_pixels
+from genomap_core.io.images.preview import read_pixels
 
 RNG = np.random.default_rng(0)
 

@@ -14,13 +14,13 @@ import scipy.sparse as sp
 from genomap_core.data.message import Message
 from genomap_core.data.table import OddCell, Source, Table, TextColumn
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io import sandbox
-from genomap_core.io.limits import Limits
-from genomap_core.io.sandbox import run_in_child
-from genomap_core.io.transfer import load_answer, save_answer
+from genomap_core.io.sandbox import call as sandbox
+from genomap_core.io.sandbox.call import run_in_child
+from genomap_core.io.sandbox.limits import FileLimits
+from genomap_core.io.sandbox.transfer import load_answer, save_answer
 
 _START = sandbox._START.replace(
-    "from genomap_core.io.child import main", "import genomap_core.io.child as c; main = c.main"
+    "from genomap_core.io.sandbox.child import main", "import genomap_core.io.sandbox.child as c; main = c.main"
 )
 
 
@@ -41,7 +41,7 @@ def trick(tmp_path, monkeypatch):
 
 
 def run(path, **limits):
-    with run_in_child("trick", path, {}, Limits(**limits)) as folder:
+    with run_in_child("trick", path, {}, FileLimits(**limits)) as folder:
         return load_answer(folder)
 
 
@@ -89,9 +89,9 @@ def test_the_child_sees_no_variable_of_this_process(trick, monkeypatch):
 
 def test_the_child_loads_neither_torch_nor_pandas_nor_scipy():
     code = (
-        "import sys; from genomap_core.io.startup import without_pandas; without_pandas();"
-        "import genomap_core.io.child, genomap_core.io.transfer, genomap_core.io.excel;"
-        "import genomap_core.io.parquet, genomap_core.io.inspect;"
+        "import sys; from genomap_core.io.sandbox.startup import without_pandas; without_pandas();"
+        "import genomap_core.io.sandbox.child, genomap_core.io.sandbox.transfer, genomap_core.io.tables.excel;"
+        "import genomap_core.io.tables.parquet, genomap_core.io.inspect;"
         "print(sorted({'torch', 'pandas', 'scipy', 'streamlit', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -101,7 +101,7 @@ def test_the_child_loads_neither_torch_nor_pandas_nor_scipy():
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent's death is told on Linux only")
 def test_no_child_outlives_its_parent(tmp_path):
     code = (
-        "import os, sys, time; from genomap_core.io.child import _die_with_parent;"
+        "import os, sys, time; from genomap_core.io.sandbox.child import _die_with_parent;"
         "pid = os.fork();\n"
         "if pid == 0:\n    _die_with_parent(); open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)\n"
         "else:\n    time.sleep(1.5); os.kill(os.getpid(), 9)"

@@ -12,10 +12,19 @@ import scipy.sparse as sp
 from PIL import Image
 
 from genomap_core.errors import InputError
-from genomap_core.io.patches import cut
-from genomap_core.io.spatial import Section, SpatialOptions, find_sections, read_spatial
-from genomap_core.io.spot_counts import Counts, counts_of, expression, most_variable, stacked
-from genomap_core.io.tables import read_table
+from genomap_core.io.images.patches import cut
+from genomap_core.io.images.spatial import (
+    Counts,
+    Section,
+    SpatialOptions,
+    counts_of,
+    expression,
+    find_sections,
+    most_variable,
+    read_spatial,
+    stacked,
+)
+from genomap_core.io.tables.read import read_table
 
 SHARED = Path(os.environ.get("GENOMAP_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 HER2ST = SHARED / "images" / "her2st"
@@ -202,7 +211,7 @@ def test_a_visium_file_without_image_or_with_too_coarse_a_one_says_so(tmp_path):
 def test_a_slide_over_the_limit_is_refused(tmp_path, monkeypatch):
     from dataclasses import replace
 
-    from genomap_core.io import spatial
+    from genomap_core.io.images import spatial
 
     section(tmp_path, "B1", "B", 1)
     monkeypatch.setattr(spatial, "SLIDE", replace(spatial.SLIDE, pixels=10_000))

@@ -9,8 +9,8 @@ import openpyxl
 import pytest
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.excel import read_excel
-from genomap_core.io.tables import read_table
+from genomap_core.io.tables.excel import read_excel
+from genomap_core.io.tables.read import read_table
 
 
 def workbook(good, change=lambda book: None):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from genomap_core.data.schema import to_dataset, validate
+from genomap_core.data.schema.validate import to_dataset, validate
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.h5ad import read_h5ad
-from genomap_core.io.tables import read_table
+from genomap_core.io.tables.h5ad import read_h5ad
+from genomap_core.io.tables.read import read_table
 
 X = np.random.default_rng(0).poisson(0.7, (30, 12)).astype(np.float32)
 

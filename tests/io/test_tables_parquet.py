@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.limits import Limits
-from genomap_core.io.parquet import read_parquet
-from genomap_core.io.tables import read_table
+from genomap_core.io.sandbox.limits import FileLimits
+from genomap_core.io.tables.parquet import read_parquet
+from genomap_core.io.tables.read import read_table
 
 
 def write(table, tmp_path, **options):
@@ -85,4 +85,4 @@ def test_damage_is_an_error_and_never_wrong_numbers(tmp_path):
 def test_declared_sizes_are_checked_before_reading(tmp_path):
     path = write(pa.table({"x": np.zeros(1000, np.float32)}), tmp_path)
     with pytest.raises(RefusedError, match="over the limit"):
-        read_parquet(path, name="t", limits=Limits(rows=999))
+        read_parquet(path, name="t", limits=FileLimits(rows=999))

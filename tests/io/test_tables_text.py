@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.limits import Limits
-from genomap_core.io.tables import read_table
+from genomap_core.io.sandbox.limits import FileLimits
+from genomap_core.io.tables.read import read_table
 
 NUMBERS = st.floats(-1e6, 1e6, width=32).map(lambda x: float(np.float32(x)))
 
@@ -53,7 +53,7 @@ def test_bytes_path_and_open_file_are_alike(good, values, as_what, tmp_path):
 
 
 def test_many_pieces_read_like_one(monkeypatch, good, values):
-    from genomap_core.io import delimited
+    from genomap_core.io.tables import delimited
 
     monkeypatch.setattr(delimited, "_PIECE_BYTES", 64)
     spoiled = good.replace("S007", "\nS007").replace("tumor", '"tumor"', 3)
@@ -164,16 +164,16 @@ def test_a_pickle_is_refused():
 
 def test_tables_beyond_the_limits_are_refused_before_they_are_read(good):
     with pytest.raises(RefusedError, match="over the limit of 10 rows"):
-        read_table(good.encode(), "t.csv", limits=Limits(rows=10))
+        read_table(good.encode(), "t.csv", limits=FileLimits(rows=10))
     with pytest.raises(RefusedError, match="MB"):
-        read_table(good.encode(), "t.csv", limits=Limits(file=100))
+        read_table(good.encode(), "t.csv", limits=FileLimits(file=100))
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=400))
 def test_no_bytes_end_in_anything_but_a_table_or_our_error(data):
     try:
-        table = read_table(data, "t.csv", limits=Limits(file=1000))
+        table = read_table(data, "t.csv", limits=FileLimits(file=1000))
     except InputError:
         return
     assert table.numbers.shape == (table.n_rows, len(table.number_at))
@@ -182,7 +182,7 @@ def test_no_bytes_end_in_anything_but_a_table_or_our_error(data):
 @settings(deadline=None, max_examples=200)
 @given(st.text(st.sampled_from('ab12.,;\t"\n\r #!-NA='), max_size=120))
 def test_no_text_ends_in_anything_but_a_table_or_our_error(text):
-    from genomap_core.data.schema import validate
+    from genomap_core.data.schema.validate import validate
 
     try:
         table = read_table(text.encode(), "t.csv")

@@ -12,8 +12,8 @@ import pytest
 from imaging_files import body, dicom, encoded, nifti, series
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.volume import Volume, face_viewer, nearest_axes
-from genomap_core.io.volumes import read_series, read_volume
+from genomap_core.io.images.read import read_series, read_volume
+from genomap_core.io.images.volume import Volume, face_viewer, nearest_axes
 
 SHARED = Path(os.environ.get("GENOMAP_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 FILES = SHARED / "images" / "dicom_nifti"

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.limits import Limits
+from genomap_core.io.sandbox.limits import FileLimits
 from genomap_core.io.zips import check_members, check_ratio, escapes, is_portable, open_zip
 
-LIMITS = Limits(unpacked=10 << 20, ratio=200, members=50)
+LIMITS = FileLimits(unpacked=10 << 20, ratio=200, members=50)
 
 
 def archive_of(*members: tuple[str | zipfile.ZipInfo, bytes]) -> zipfile.ZipFile:
@@ -68,7 +68,7 @@ def test_members_their_sum_and_their_ratio_are_limited() -> None:
         check_members(archive_of(("zeros", bytes(9 << 20))), LIMITS)
     halves = [(f"{i}", bytes(range(256)) * 4 * 6000) for i in range(2)]
     with pytest.raises(RefusedError, match="over the limit of 10 MB"):
-        check_members(archive_of(*halves), Limits(unpacked=10 << 20, ratio=10**6))
+        check_members(archive_of(*halves), FileLimits(unpacked=10 << 20, ratio=10**6))
 
 
 def test_small_members_may_be_dense() -> None:

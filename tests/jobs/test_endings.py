@@ -12,10 +12,10 @@ import psutil
 import pytest
 from job_helpers import SELFTEST, running, until
 
-from genomap_core.jobs import Job, JobManager, Limits
+from genomap_core.jobs import Job, JobLimits, JobManager
 
 
-def run(manager: JobManager, task: str, limits: Limits | None = None, **spec: object) -> tuple[str, Job]:
+def run(manager: JobManager, task: str, limits: JobLimits | None = None, **spec: object) -> tuple[str, Job]:
     job_id = manager.submit(SELFTEST + task, spec, "ann", task, limits=limits)
     return job_id, manager.wait(job_id, "ann", 30)
 
@@ -134,26 +134,26 @@ def test_cancelling_an_ended_job_changes_nothing(manager: JobManager) -> None:
 
 
 def test_a_job_past_its_memory_limit_is_out_of_memory(manager: JobManager) -> None:
-    job = run(manager, "hold_memory", Limits(rss_bytes=300_000_000), bytes=600_000_000, seconds=30)[1]
+    job = run(manager, "hold_memory", JobLimits(rss_bytes=300_000_000), bytes=600_000_000, seconds=30)[1]
     assert job.status == "oom"
     assert "its limit is 300 MB" in (job.cause or "")
 
 
 def test_memory_of_what_a_job_starts_counts_too(manager: JobManager) -> None:
-    job = run(manager, "spawn", Limits(rss_bytes=300_000_000), wait=30, bytes=600_000_000)[1]
+    job = run(manager, "spawn", JobLimits(rss_bytes=300_000_000), wait=30, bytes=600_000_000)[1]
     assert job.status == "oom"
 
 
 def test_a_job_past_its_time_limit_is_stopped(manager: JobManager) -> None:
     began = time.monotonic()
-    job = run(manager, "sleep", Limits(wall_seconds=1.0), seconds=60)[1]
+    job = run(manager, "sleep", JobLimits(wall_seconds=1.0), seconds=60)[1]
     assert job.status == "failed"
     assert "longer than its limit of 1 s" in (job.cause or "")
     assert time.monotonic() - began < 10
 
 
 def test_a_hung_job_past_its_time_limit_is_ended_by_the_server(make_manager: Callable[..., JobManager]) -> None:
-    manager = make_manager(grace_s=0.5, limits=Limits(wall_seconds=1.5))
+    manager = make_manager(grace_s=0.5, limits=JobLimits(wall_seconds=1.5))
     job_id, pid = started(manager, "sleep", seconds=60)
     os.kill(pid, signal.SIGSTOP)
     assert "longer than its limit" in (manager.wait(job_id, "ann", 10).cause or "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from genomap_core.jobs.ledger import Ledger
-from genomap_core.jobs.records import ENDED, Job, Limits
+from genomap_core.jobs.records import ENDED, Job, JobLimits
 from genomap_core.progress import Progress
 
 
@@ -20,7 +20,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def put(ledger: Ledger, job_id: str, owner: str = "ann") -> None:
-    ledger.add(Job(job_id, owner, "t", "genomap_core.x:y", "queued", time.time()), "{}", Limits(), 1000)
+    ledger.add(Job(job_id, owner, "t", "genomap_core.x:y", "queued", time.time()), "{}", JobLimits(), 1000)
 
 
 def start(ledger: Ledger, job_id: str = "j") -> None:

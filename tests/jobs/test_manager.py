@@ -9,7 +9,8 @@ import pytest
 from job_helpers import SELFTEST, until
 
 from genomap_core.errors import JobError
-from genomap_core.jobs import JobManager, curves
+from genomap_core.jobs import JobManager, current_name, curves
+from genomap_core.jobs.entry import resolve
 
 COUNT = SELFTEST + "count"
 
@@ -55,6 +56,17 @@ def test_a_file_with_an_unsafe_name_is_refused_and_leaves_nothing(manager: JobMa
 def test_only_functions_of_this_library_are_run(manager: JobManager, task: str) -> None:
     with pytest.raises(JobError, match="public function of this library"):
         manager.submit(task, {}, "ann", "x")
+
+
+def test_a_job_queued_under_the_name_of_an_earlier_version_finds_its_function() -> None:
+    tasks = ["compare:task", "train:task", "genomap:subsample_task", "layout_study:stability_task", "patient:predict"]
+    tasks += [
+        f"{kind}_jobs:{task}" for kind in ("fusion", "expression", "growth") for task in ("train_task", "compare_task")
+    ]
+    tasks += ["lessons:map_task", "lessons:attribution_task", "growth_lesson:growth_lesson", "patient:attribute"]
+    tasks += ["patient:predict_bundle", "fusion_view:look", "expression_view:attribute", "growth_view:analyse"]
+    assert all(callable(resolve(f"genomap_core.workflows.{task}")) for task in tasks)
+    assert current_name("genomap_core.workflows.train:task") == "genomap_core.workflows.tabular.train:task"
 
 
 def test_a_file_in_the_folder_can_not_pose_as_a_module(manager: JobManager) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genomap_core.jobs import JobEvent, Limits, curves
+from genomap_core.jobs import JobEvent, JobLimits, curves
 from genomap_core.jobs.watch import thin_out
 from genomap_core.progress import Progress
 
@@ -58,4 +58,4 @@ def test_curves_take_the_last_report_of_a_step_and_sort_the_steps() -> None:
 @pytest.mark.parametrize("wrong", [{"wall_seconds": 0}, {"rss_bytes": -1}])
 def test_a_limit_must_be_positive(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be > 0"):
-        Limits(**wrong)
+        JobLimits(**wrong)

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from genomap_core.layout.benchmark import compare, growth, in_child, line, synthetic, verdict
+from tools.layout_benchmark import compare, growth, in_child, line, synthetic, verdict
 
 
 def test_the_command_prints_a_row_a_solver_and_writes_them_as_json(tmp_path):
@@ -16,7 +16,7 @@ def test_the_command_prints_a_row_a_solver_and_writes_them_as_json(tmp_path):
     X = synthetic(30, 40)
     rows = "\n".join(",".join(["s" + str(i), *map(str, row)]) for i, row in enumerate(X))
     table.write_text(",".join(["id", *(f"g{j}" for j in range(40))]) + "\n" + rows)
-    command = [sys.executable, "-m", "genomap_core.layout.benchmark", "--sizes", "50", "--data", str(table)]
+    command = [sys.executable, "-m", "tools.layout_benchmark", "--sizes", "50", "--data", str(table)]
     command += ["--solvers", "ot (default)", "PCA + assignment", "random", "--repeats", "1", "--json", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(out.read_text())
@@ -44,7 +44,7 @@ def test_memory_is_the_peak_of_what_runs_and_not_of_what_was_before_it():
     """In a process of its own: 90 MB come and go, then 40 MB are the peak."""
     code = (
         "import numpy as np\n"
-        "from genomap_core.layout.benchmark import _forget_peak, _peak_mb\n"
+        "from tools.layout_benchmark import _forget_peak, _peak_mb\n"
         "np.ones(90 * 2**17).sum()\n"
         "before = _forget_peak()\n"
         "np.ones(40 * 2**17).sum()\n"

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from genomap_core.data.fusion_networks import BACKBONES, VARIANTS
+from genomap_core.data.images.networks import BACKBONES, VARIANTS
 from genomap_core.errors import GenomapError, InputError
 from genomap_core.models.fusion import FusionNet, FusionSpec, build_fusion, matched, n_parameters
 from genomap_core.models.fusion_parts import VolumeTrunk, block_means

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genomap_core.data.image_networks import NETWORKS
+from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
 from genomap_core.models.physnet import PhysicsConfig, PhysNet, bounded

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genomap_core.pfn.weights import Weights
+from genomap_core.pfn.description import Weights
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +22,9 @@ def random_weights_ckpt(tmp_path_factory) -> Weights:
 @pytest.fixture(scope="session")
 def taught_weights(tmp_path_factory) -> Weights:
     """A tiny network whose answers depend on the table: what an untrained one says hardly does."""
-    from genomap_core.pfn import pretrain_loop as loop
     from genomap_core.pfn.checkpoint import Size, save_checkpoint
-    from genomap_core.pfn.prior import PriorConfig
+    from tools.pretrain import loop
+    from tools.pretrain.prior import PriorConfig
 
     config = loop.PretrainConfig(
         size=Size(8, 1, 2, 1, 4, 2),

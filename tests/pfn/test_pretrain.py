@@ -9,13 +9,15 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from genomap_core.errors import InputError
-from genomap_core.pfn import PFNClassifier, checkpoint, pretrain, pretrain_loop
+from genomap_core.pfn import PFNClassifier, checkpoint
 from genomap_core.pfn.checkpoint import Size
-from genomap_core.pfn.muon import Muon, orthogonalised
-from genomap_core.pfn.pretrain_eval import Score, compare, models, summary, verdict
-from genomap_core.pfn.pretrain_loop import PretrainConfig
-from genomap_core.pfn.prior import Batch, PriorConfig
 from genomap_core.pfn.weights import inspect_weights
+from tools.pretrain import __main__ as pretrain
+from tools.pretrain import loop as pretrain_loop
+from tools.pretrain.evaluate import Score, compare, models, summary, verdict
+from tools.pretrain.loop import PretrainConfig
+from tools.pretrain.muon import Muon, orthogonalised
+from tools.pretrain.prior import Batch, PriorConfig
 
 TINY = PretrainConfig(
     size=Size(8, 1, 2, 1, 4, 2),

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from genomap_core.errors import InputError
-from genomap_core.pfn import prior_mechanisms as worlds
-from genomap_core.pfn.prior import PriorConfig, classes_from, draw_batch, draw_table
 from genomap_core.pfn.selection import anova_f
+from tools.pretrain import mechanisms as worlds
+from tools.pretrain.prior import PriorConfig, classes_from, draw_batch, draw_table
 
 SMALL = PriorConfig(max_rows=200, max_features=20)
 

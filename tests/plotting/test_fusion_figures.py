@@ -3,7 +3,7 @@
 import numpy as np
 
 from genomap_core.plotting import interaction_heatmap, type_heatmap
-from genomap_core.plotting.region_picture import overlaid, to_rgb, with_regions
+from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 
 
 def test_types_by_classes_are_written_in_their_cells_and_zero_lies_in_the_middle_of_the_scale():

@@ -12,8 +12,8 @@ from genomap_core.benchmark.reading import conditions_of
 from genomap_core.benchmark.statistics import corrected_p, holm
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.reports.benchmark import render_report
-from genomap_core.reports.benchmark_look import Look, metrics_of
-from genomap_core.reports.svg_file import svg_file
+from genomap_core.reports.benchmark_view import Look, metrics_of
+from genomap_core.reports.svg import svg_file
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from genomap_core.errors import InputError
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.reports.benchmark import render_report, write_report
-from genomap_core.reports.benchmark_pictures import axis_of, curve_pictures, rank_pictures, titles_of
+from genomap_core.reports.benchmark_view import axis_of, curve_pictures, rank_pictures, titles_of
 from genomap_core.reports.svg import to_svg
 
 HOSTILE = '<img src="https://evil.example/x.png" onerror="alert(1)">'

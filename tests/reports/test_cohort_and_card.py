@@ -15,10 +15,10 @@ from genomap_core.reports.cohort import cohort_document
 from genomap_core.reports.document import Columns, Document, Heading, Picture, Table, Text, render_html, render_pdf
 from genomap_core.reports.model_card import model_card
 from genomap_core.training.bundle_header import read_header
-from genomap_core.workflows.compare import CompareConfig, compare
-from genomap_core.workflows.genomap import fit_genomap
-from genomap_core.workflows.samples import load_sample
-from genomap_core.workflows.train import BUNDLE, TrainConfig, train
+from genomap_core.workflows.cohorts.samples import load_sample
+from genomap_core.workflows.tabular.compare import CompareConfig, compare
+from genomap_core.workflows.tabular.genomap import fit_genomap
+from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, train
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,7 @@ import genomap_core
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports import document
-from genomap_core.reports.patient import ModelAnswer, PatientReport, patient_document
-from genomap_core.reports.patient_case import MANY, overlays
+from genomap_core.reports.patient import MANY, ModelAnswer, PatientReport, overlays, patient_document
 
 HOSTILE = '<script src="https://evil.example/x.js"></script>&amp;'
 

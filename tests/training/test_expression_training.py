@@ -12,14 +12,14 @@ from planted_expression import DRIVEN, TINY, images_and_genes, planted_expressio
 from safetensors.torch import save_file
 from torch import nn
 
-from genomap_core.data.expression import expression_cohort
-from genomap_core.data.expression_networks import FULL, ExpressionConfig
+from genomap_core.data.images.expression import expression_cohort
+from genomap_core.data.images.networks import FULL, ExpressionConfig
 from genomap_core.errors import BundleError, Cancelled, InputError
 from genomap_core.models.expression import DenseHead, ExpressionNet, ExpressionSpec, MapHead, adopt_resnet
 from genomap_core.progress import Progress
 from genomap_core.training.expression import ExpressionRegressor, expression_loss
 from genomap_core.training.expression_bundle import load_expression, save_expression
-from genomap_core.workflows.correlations import pearson_each
+from genomap_core.workflows.expression.correlations import pearson_each
 
 
 def r_of(model: ExpressionRegressor, cohort) -> np.ndarray:

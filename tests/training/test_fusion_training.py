@@ -10,7 +10,7 @@ import pytest
 import torch
 from planted_fusion import planted
 
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import BundleError, Cancelled, InputError
 from genomap_core.progress import Progress
 from genomap_core.training.fusion import FusionClassifier, FusionConfig
@@ -19,7 +19,7 @@ from genomap_core.training.fusion_bundle import load_fusion, save_fusion
 TINY = FusionConfig(width=4, hidden=16, epochs=3, n_seeds=2, device="cpu")
 
 
-def changed(cohort: ImagingCohort, **table: object) -> ImagingCohort:
+def changed(cohort: PatientImages, **table: object) -> PatientImages:
     return dataclasses.replace(cohort, table=dataclasses.replace(cohort.table, **table))
 
 
@@ -193,7 +193,7 @@ def test_images_of_another_size_or_kind_are_refused(model: FusionClassifier) -> 
     ],
     ids=["labels", "classes", "pixels", "types", "size", "infinite"],
 )
-def test_what_can_not_be_trained_on_is_refused(cohort: ImagingCohort, words: str) -> None:
+def test_what_can_not_be_trained_on_is_refused(cohort: PatientImages, words: str) -> None:
     with pytest.raises(InputError, match=words):
         FusionClassifier(TINY).fit(cohort)
 
@@ -207,7 +207,7 @@ def test_options_out_of_range_are_refused_by_name(change: dict[str, object]) -> 
         FusionConfig(**change)  # type: ignore[arg-type]
 
 
-def volumes(n: int, seed: int = 0) -> ImagingCohort:
+def volumes(n: int, seed: int = 0) -> PatientImages:
     """Four slices; only their order tells the first word of a class: bright below or bright above."""
     cohort = planted(n, seed, images=False)
     rng = np.random.default_rng(seed + 50)
@@ -215,7 +215,7 @@ def volumes(n: int, seed: int = 0) -> ImagingCohort:
     slope = np.linspace(-1, 1, 4)[None, :, None, None]
     pixels = rng.normal(0, 0.5, (n, 4, 16, 16)) + 0.8 * up * slope
     channels = tuple(f"slice {k + 1}" for k in range(4))
-    return ImagingCohort(pixels.astype(np.float32), cohort.table, channels)
+    return PatientImages(pixels.astype(np.float32), cohort.table, channels)
 
 
 def test_a_network_in_3d_learns_what_only_the_depth_shows(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ COLLECTED = (
 MEASURE = """
 import json, resource, sys, time
 from genomap_core.io.inspect import inspect
-from genomap_core.io.startup import without_pandas
+from genomap_core.io.sandbox.startup import without_pandas
 without_pandas()
 def peak(): return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 inspect(sys.argv[1])

@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError, JobError, StorageError
 from genomap_core.jobs import JobManager
-from genomap_core.workflows.samples import load_sample
-from genomap_core.workflows.train import BUNDLE, CHECKPOINTS, TrainConfig, train
+from genomap_core.workflows.cohorts.samples import load_sample
+from genomap_core.workflows.tabular.train import BUNDLE, CHECKPOINTS, TrainConfig, train
 
 ROOT = Path(__file__).parents[2]
 CONFIG = TrainConfig(max_epochs=6, n_seeds=1, device="cpu")
@@ -38,7 +38,7 @@ def submit(manager: JobManager, tmp_path: Path) -> str:
     path = tmp_path / "dataset.npz"
     small().save(path)
     spec = {"config": asdict(CONFIG)}
-    return manager.submit("genomap_core.workflows.train:task", spec, "ann", "x", {"dataset.npz": path})
+    return manager.submit("genomap_core.workflows.tabular.train:task", spec, "ann", "x", {"dataset.npz": path})
 
 
 def epochs(manager: JobManager, job_id: str) -> list[int]:
@@ -202,7 +202,9 @@ def test_work_that_was_interrupted_is_told_and_can_be_resumed_on_its_page(home: 
 
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
     session = app.session_state["session"]
-    job_id = jobs().submit("genomap_core.workflows.train:task", {"config": {}}, session.owner, "x")  # no data with it
+    job_id = jobs().submit(
+        "genomap_core.workflows.tabular.train:task", {"config": {}}, session.owner, "x"
+    )  # no data with it
     assert jobs().wait(job_id, session.owner, 100).status == "failed"
     app.switch_page("pages/train.py").run()
     assert any("ended with an error" in str(e.value) for e in app.error)

@@ -13,7 +13,7 @@ from hostile import FORMULAS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genomap_core.io.export import NOTICE, csv_table, formula_safe
+from genomap_core.io.tables.export import NOTICE, csv_table, formula_safe
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +56,7 @@ def test_a_table_round_trips_without_a_formula(figure) -> None:
 
 def test_the_map_of_a_cohort_with_formulas_for_names(home) -> None:
     from genomap_core.data.dataset import Dataset
-    from genomap_core.workflows.genomap import GenomapConfig, fit_genomap
+    from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
     from pages._ui.map_exports import map_csv
 
     X = np.random.default_rng(0).normal(size=(20, len(FORMULAS))).astype(np.float32)
@@ -69,7 +69,7 @@ def test_the_map_of_a_cohort_with_formulas_for_names(home) -> None:
 
 
 WRITERS = {"to_csv", "to_excel", "to_clipboard", "to_html", "to_latex"}
-ALLOWED = {"genomap_core/io/export.py", "genomap_core/data/synthetic.py"}
+ALLOWED = {"genomap_core/io/tables/export.py", "genomap_core/data/simulated/tables.py"}
 """The one writer for users; and the one of our own samples."""
 
 

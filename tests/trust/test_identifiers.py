@@ -9,9 +9,9 @@ import pytest
 from hostile import SECRETS, phi_table
 from streamlit.testing.v1 import AppTest
 
-from genomap_core.data.schema import to_dataset, validate
+from genomap_core.data.schema.validate import to_dataset, validate
 from genomap_core.io.inspect import inspect
-from genomap_core.io.tables import read_table
+from genomap_core.io.tables.read import read_table
 
 
 def leaks(content: bytes) -> list[str]:

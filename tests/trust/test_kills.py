@@ -24,12 +24,12 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import JobError
 from genomap_core.jobs import JobManager
 from genomap_core.jobs.ledger import Ledger
-from genomap_core.workflows.genomap import GenomapConfig
+from genomap_core.workflows.tabular.genomap import GenomapConfig
 from pages._ui import session as tabs
 
 ROOT = Path(__file__).parents[2]
-REFIT = "genomap_core.workflows.genomap:subsample_task"
-STABILITY = "genomap_core.workflows.layout_study:stability_task"
+REFIT = "genomap_core.workflows.tabular.genomap:subsample_task"
+STABILITY = "genomap_core.workflows.tabular.layout_study:stability_task"
 SPECS: dict[str, dict[str, Any]] = {
     REFIT: {"config": asdict(GenomapConfig()), "fraction": 0.6},
     STABILITY: {"config": asdict(GenomapConfig()), "resamples": 3},

@@ -90,7 +90,7 @@ def test_pictures_of_a_map_hold_names_as_text() -> None:
     from genomap_core.data.dataset import Dataset
     from genomap_core.data.perturb import Perturbation
     from genomap_core.plotting.static_map import map_svg
-    from genomap_core.workflows.genomap import GenomapConfig, fit_genomap
+    from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
     from pages._ui.genomap_views import map_data
     from pages._ui.session import Session
 

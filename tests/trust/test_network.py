@@ -13,7 +13,7 @@ import pytest
 
 from genomap_core.errors import InputError
 from genomap_core.io.inspect import inspect
-from genomap_core.io.tables import read_table
+from genomap_core.io.tables.read import read_table
 from genomap_core.jobs.runner import worker_environment
 
 ADDRESSES = (
@@ -78,7 +78,12 @@ print(json.dumps(tried))
 
 @pytest.mark.slow
 def test_importing_the_libraries_asks_nobody(figure) -> None:
-    names = [*LIBRARIES, "genomap_core.workflows.compare", "genomap_core.workflows.train", "genomap_core.pfn"]
+    names = [
+        *LIBRARIES,
+        "genomap_core.workflows.tabular.compare",
+        "genomap_core.workflows.tabular.train",
+        "genomap_core.pfn",
+    ]
     done = subprocess.run(
         [sys.executable, "-c", WATCH, *names],
         env=os.environ | worker_environment(),

@@ -9,9 +9,9 @@ from hostile import CANARY, pickles
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
+from genomap_core.io.images.preview import read_pixels
 from genomap_core.io.inspect import inspect
-from genomap_core.io.pixels import read_pixels
-from genomap_core.io.tables import read_table
+from genomap_core.io.tables.read import read_table
 from genomap_core.training.bundle import load_bundle
 
 

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 from genomap_core.io.inspect import inspect
-from genomap_core.workflows.annotated import annotate, from_anndata, to_anndata
-from genomap_core.workflows.genomap import GenomapConfig, fit_genomap
+from genomap_core.workflows.cohorts.annotated import annotate, from_anndata, to_anndata
+from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
 
 anndata = pytest.importorskip("anndata", reason="AnnData objects need the package anndata")
 pd = pytest.importorskip("pandas", reason="the obs of AnnData objects is a data frame")
@@ -64,8 +64,8 @@ def test_a_cohort_comes_back_from_an_object_and_from_its_file(cohort, tmp_path):
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix, sp.csc_matrix])
 def test_an_object_is_read_as_its_file_is_and_stays_as_it_was(kind, tmp_path):
-    from genomap_core.data.schema import to_dataset, validate
-    from genomap_core.io.tables import read_table
+    from genomap_core.data.schema.validate import to_dataset, validate
+    from genomap_core.io.tables.read import read_table
 
     adata = annotated(kind(values()))
     before = adata.copy()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.schema import to_dataset
+from genomap_core.data.schema.validate import to_dataset
 from genomap_core.errors import InputError
-from genomap_core.io.tables import read_table
-from genomap_core.workflows.cohort import Wishes, cohort_of, describe, for_model, recoded
+from genomap_core.io.tables.read import read_table
+from genomap_core.workflows.cohorts.cohort import Wishes, cohort_of, describe, for_model, recoded
 
 STAGES = ("I", "II", "III", "IV")
 HEADER = "id,age,stage,arm,seen,response\n"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from genomap_core.progress import Progress
-from genomap_core.workflows.compare import CompareConfig, compare
-from genomap_core.workflows.samples import load_sample
+from genomap_core.workflows.cohorts.samples import load_sample
+from genomap_core.workflows.tabular.compare import CompareConfig, compare
 
 CONFIG = CompareConfig(("logistic", "forest"), n_folds=2)
 

@@ -10,8 +10,8 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import Cancelled
 from genomap_core.pfn.checkpoint import build_random
 from genomap_core.progress import Progress
-from genomap_core.workflows import patient
-from genomap_core.workflows.compare import CompareConfig, CompareResult, compare
+from genomap_core.workflows.tabular import patient
+from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, compare
 
 
 @pytest.fixture(scope="module")

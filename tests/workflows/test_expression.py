@@ -9,18 +9,23 @@ import numpy as np
 import pytest
 from planted_expression import DRIVEN, TINY, images_and_genes, planted_expression, two_types
 
-from genomap_core.data.expression import ExpressionOptions, expression_cohort
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.expression import ExpressionOptions, expression_cohort
+from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import InputError
-from genomap_core.workflows import expression as comparing
-from genomap_core.workflows.expression import ExpressionCompareConfig, compare_expression, expression_folds
-from genomap_core.workflows.expression_controls import shuffled
-from genomap_core.workflows.expression_jobs import compare_config, compare_task, train_task
-from genomap_core.workflows.expression_result import ExpressionResult, fold_file
-from genomap_core.workflows.expression_statistics import GeneStatistics
-from genomap_core.workflows.expression_table import count_rows, gene_rows, main, report, run_rows
-from genomap_core.workflows.expression_verdict import verdict
-from genomap_core.workflows.expression_view import attribute, gene_modules
+from genomap_core.workflows.expression import compare as comparing
+from genomap_core.workflows.expression.compare import (
+    ExpressionCompareConfig,
+    compare_expression,
+    expression_folds,
+    shuffled,
+)
+from genomap_core.workflows.expression.jobs import compare_config, compare_task, train_task
+from genomap_core.workflows.expression.result import ExpressionResult, fold_file
+from genomap_core.workflows.expression.statistics import GeneStatistics
+from genomap_core.workflows.expression.table import count_rows, gene_rows, report, run_rows
+from genomap_core.workflows.expression.verdict import verdict
+from genomap_core.workflows.expression.view import attribute, gene_modules
+from tools.expression_table import main
 
 QUICK = ExpressionCompareConfig(n_folds=3, n_permutations=99, training=TINY)
 
@@ -58,7 +63,7 @@ def test_driven_genes_are_found_and_the_controls_fall(kept: tuple[Path, Expressi
 
 def test_what_is_stored_is_what_was_found(kept: tuple[Path, ExpressionResult]) -> None:
     folder, r = kept
-    cohort = expression_cohort(ImagingCohort.load(folder / "imaging.npz"))
+    cohort = expression_cohort(PatientImages.load(folder / "imaging.npz"))
     config = compare_config({k: v for k, v in r.config.items() if k != "options"})
     again = compare_expression(cohort, config, keep=folder)
     for field in dataclasses.fields(GeneStatistics):
@@ -74,7 +79,7 @@ def test_kept_runs_are_not_made_again_and_others_are_refused(
     kept: tuple[Path, ExpressionResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, r = kept
-    cohort = expression_cohort(ImagingCohort.load(folder / "imaging.npz"))
+    cohort = expression_cohort(PatientImages.load(folder / "imaging.npz"))
     monkeypatch.setattr(comparing, "_answer", None)
     config = compare_config({k: v for k, v in r.config.items() if k != "options"})
     compare_expression(cohort, config, keep=folder)

@@ -6,7 +6,7 @@ from scipy import stats
 
 from genomap_core.errors import InputError
 from genomap_core.layout.genesets import read_gmt
-from genomap_core.workflows.expression_enrichment import enrichment
+from genomap_core.workflows.expression.enrichment import enrichment
 
 NAMES = [f"G{j}" for j in range(200)]
 CHOSEN = np.arange(200) < 40

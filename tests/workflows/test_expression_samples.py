@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genomap_core.data.expression import expression_cohort
-from genomap_core.data.synthetic_radiogenomics import simulate_radiogenomics
-from genomap_core.workflows.expression_result import ExpressionResult
-from genomap_core.workflows.expression_samples import COMPARED, load_expression_sample
-from genomap_core.workflows.expression_statistics import GeneStatistics, gene_statistics
-from genomap_core.workflows.expression_verdict import verdict
-from genomap_core.workflows.expression_view import attribute
+from genomap_core.data.images.expression import expression_cohort
+from genomap_core.data.simulated.radiogenomics import simulate_radiogenomics
+from genomap_core.workflows.expression.result import ExpressionResult
+from genomap_core.workflows.expression.samples import COMPARED, load_expression_sample
+from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics
+from genomap_core.workflows.expression.verdict import verdict
+from genomap_core.workflows.expression.view import attribute
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genomap_core.data.expression import ExpressionOptions, expression_cohort
-from genomap_core.data.imaging import ImagingCohort
-from genomap_core.data.synthetic_radiogenomics import RadiogenomicSimulation, simulate_radiogenomics
+from genomap_core.data.images.expression import ExpressionOptions, expression_cohort
+from genomap_core.data.images.patients import PatientImages
+from genomap_core.data.simulated.radiogenomics import RadiogenomicSimulation, simulate_radiogenomics
 from genomap_core.errors import InputError
-from genomap_core.workflows.expression_controls import shuffled
-from genomap_core.workflows.expression_linear import image_features, ridge_predict
-from genomap_core.workflows.expression_statistics import GeneStatistics, gene_statistics
+from genomap_core.workflows.expression.compare import shuffled
+from genomap_core.workflows.expression.linear import image_features, ridge_predict
+from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def simulated():
     return simulate_radiogenomics()
 
 
-def standardised(cohort: ImagingCohort) -> np.ndarray:
+def standardised(cohort: PatientImages) -> np.ndarray:
     features = image_features(cohort.images)
     return (features - features.mean(0)) / features.std(0)
 

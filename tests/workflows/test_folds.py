@@ -3,7 +3,7 @@ import pytest
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
-from genomap_core.workflows.folds import class_sizes, hold_out, largest_fold_count, make_folds
+from genomap_core.workflows.comparison.folds import class_sizes, hold_out, largest_fold_count, make_folds
 
 
 def cohort(y, groups=None):

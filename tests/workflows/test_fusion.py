@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 from planted_fusion import CLASSES, planted
 
-from genomap_core.data.fusion_networks import VARIANTS
-from genomap_core.data.imaging import ImagingCohort
+from genomap_core.data.images.networks import VARIANTS
+from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import Cancelled, InputError
 from genomap_core.progress import Progress, ignore
 from genomap_core.training.fusion_bundle import load_fusion
-from genomap_core.workflows.fusion import FusionCompareConfig, compare_fusion, fusion_of
-from genomap_core.workflows.fusion_controls import BASELINES, CONTROLS, exchanged, only_type, parts_of, planned
-from genomap_core.workflows.fusion_jobs import compare_task, train_task
-from genomap_core.workflows.fusion_scores import FusionResult, FusionRun, run_file
-from genomap_core.workflows.fusion_table import main, report
-from genomap_core.workflows.fusion_verdict import gain_is_real, images_used, verdict
-from genomap_core.workflows.scores import Score
+from genomap_core.workflows.comparison.scores import Score
+from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_fusion, fusion_of
+from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, only_type, parts_of, permute_within, planned
+from genomap_core.workflows.fusion.jobs import compare_task, train_task
+from genomap_core.workflows.fusion.scores import FusionResult, FusionRun, run_file
+from genomap_core.workflows.fusion.table import report
+from genomap_core.workflows.fusion.verdict import gain_is_real, images_used, verdict
+from tools.fusion_table import main
 
 SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=15, n_seeds=1, device="cpu")
 TINY = dataclasses.replace(SMALL, n_folds=2, width=4, hidden=8, epochs=1)
@@ -111,12 +112,12 @@ def test_groups_never_part() -> None:
     cohort = dataclasses.replace(cohort, table=dataclasses.replace(cohort.table, groups=groups, y=y))
     seen: list[tuple[set[int], set[int]]] = []
 
-    def look(name: str, cohort: ImagingCohort, train: np.ndarray, test: np.ndarray, seed: int):  # type: ignore[no-untyped-def]
+    def look(name: str, cohort: PatientImages, train: np.ndarray, test: np.ndarray, seed: int):  # type: ignore[no-untyped-def]
         seen.append((set(groups[train]), set(groups[test])))
         return parts_of(name, cohort, train, test, seed)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("genomap_core.workflows.fusion.parts_of", look)
+        patch.setattr("genomap_core.workflows.fusion.compare.parts_of", look)
         compare_fusion(cohort, dataclasses.replace(TINY, variants=("image",), controls=False, baselines=False))
     assert len(seen) == 2
     assert not any(train & test for train, test in seen)
@@ -124,7 +125,7 @@ def test_groups_never_part() -> None:
 
 def test_exchanged_rows_stay_on_their_side_of_the_split() -> None:
     train, test = np.arange(0, 30), np.arange(30, 40)
-    source = exchanged(40, (train, test), 0)
+    source = permute_within(40, (train, test), 0)
     assert set(source[train]) == set(train)
     assert set(source[test]) == set(test)
     assert (source != np.arange(40)).mean() > 0.8
@@ -223,7 +224,7 @@ def test_the_jobs_write_a_model_and_a_comparison(tmp_path: Path) -> None:
     told = train_task({"config": options}, tmp_path, ignore)
     assert told["patients"] == 24
     model = load_fusion(tmp_path / "fusion.safetensors").model
-    assert model.predict_proba(ImagingCohort.load(tmp_path / "imaging.npz")).shape == (24, 4)
+    assert model.predict_proba(PatientImages.load(tmp_path / "imaging.npz")).shape == (24, 4)
     about = json.loads((tmp_path / "train.json").read_text())
     assert about["parameters"] == model.n_parameters
     assert not (tmp_path / "checkpoints").exists()

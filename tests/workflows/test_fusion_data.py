@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from genomap_core.errors import InputError
-from genomap_core.workflows.fusion_data import CLUSTERS, glioma_cohort, load_cohort, table_cohort, told_by
+from genomap_core.workflows.fusion.data import CLUSTERS, glioma_cohort, load_cohort, table_cohort, told_by
 
 SHARED = Path(os.environ.get("GENOMAP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

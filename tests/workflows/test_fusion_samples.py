@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from genomap_core.data.synthetic_fusion import CLASSES, SILENT_MODULE, STATE_MODULES, simulate_fusion
-from genomap_core.io.imaging import ImagingOptions, read_imaging_cohort
-from genomap_core.workflows import fusion_view
-from genomap_core.workflows.fusion_samples import ARCHIVE, COMPARED, as_archive, load_fusion_sample
-from genomap_core.workflows.fusion_scores import FusionResult
-from genomap_core.workflows.fusion_verdict import gain_is_real, verdict
+from genomap_core.data.simulated.fusion import CLASSES, SILENT_MODULE, STATE_MODULES, simulate_fusion
+from genomap_core.io.images.cohort import ImagingOptions, read_imaging_cohort
+from genomap_core.workflows.fusion import view as fusion_view
+from genomap_core.workflows.fusion.samples import ARCHIVE, COMPARED, as_archive, load_fusion_sample
+from genomap_core.workflows.fusion.scores import FusionResult
+from genomap_core.workflows.fusion.verdict import gain_is_real, verdict
 
 QUIET, TEXTURAL, MOLECULAR, CONCORDANT = range(4)
 

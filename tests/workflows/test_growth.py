@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genomap_core.data.image_cohort import ImageCohort
+from genomap_core.data.images.labelled import LabelledImages
 from genomap_core.errors import Cancelled, InputError
 from genomap_core.progress import Progress
-from genomap_core.workflows.growth import GrowthCompareConfig, compare_growth, conditions, image_folds, share_of
-from genomap_core.workflows.growth_scores import ENSEMBLE, GrowthResult, calibration_error, mask_dice
-from genomap_core.workflows.growth_table import main, report
-from genomap_core.workflows.growth_units import PhysicalScale, cell_size, growth_figures
+from genomap_core.workflows.growth.compare import GrowthCompareConfig, compare_growth, conditions, image_folds, share_of
+from genomap_core.workflows.growth.scores import ENSEMBLE, GrowthResult, calibration_error, mask_dice
+from genomap_core.workflows.growth.table import report
+from genomap_core.workflows.growth.units import PhysicalScale, cell_size, growth_figures
+from tools.growth_table import main
 
 
-def discs(n: int = 48, size: int = 32, groups: bool = True) -> ImageCohort:
+def discs(n: int = 48, size: int = 32, groups: bool = True) -> LabelledImages:
     """Half of the images hold a disc; every four neighbours are one patient."""
     rng = np.random.default_rng(0)
     y = (np.arange(n) // 4) % 2
     rows, columns = np.ogrid[:size, :size]
     centres = rng.integers(8, size - 8, (n, 2))
     masks = np.stack([(rows - r) ** 2 + (columns - c) ** 2 < 25 for r, c in centres]) * y[:, None, None]
-    return ImageCohort(
+    return LabelledImages(
         "discs",
         (2 * masks + rng.normal(0, 0.3, masks.shape))[:, None].astype(np.float32),
         y,

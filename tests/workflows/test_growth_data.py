@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genomap_core.data.hygiene import normalise
+from genomap_core.data.images.hygiene import normalise
 from genomap_core.errors import InputError
-from genomap_core.workflows.growth_data import describe, folder_cohort, indexed_cohort, simulated_cohort, zip_cohort
-from genomap_core.workflows.growth_samples import FOLDER, grow_arrays, read_samples, sample_lengths, simulated
+from genomap_core.workflows.growth.data import describe, folder_cohort, indexed_cohort, simulated_cohort, zip_cohort
+from genomap_core.workflows.growth.samples import FOLDER, grow_arrays, read_samples, sample_lengths, simulated
 
 
 def png(image: np.ndarray) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genomap_core.workflows.growth_study import QUANTITIES, Recovery, StudyConfig, recover, simulate_pairs, table
+from genomap_core.workflows.growth.study import QUANTITIES, Recovery, StudyConfig, recover, simulate_pairs, table
 
 
 def test_pairs_show_the_same_head_and_a_larger_tumour() -> None:

@@ -13,7 +13,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import BundleError
 from genomap_core.training import genomap_pipeline, load_bundle, save_bundle
 from genomap_core.training.masking import Endurance
-from genomap_core.workflows.saved import predict_rows, with_features_of
+from genomap_core.workflows.tabular.saved_model import predict_rows, with_features_of
 
 NAMES = tuple(f"G{j}" for j in range(40))
 

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from genomap_core.layout.benchmark import synthetic
-from genomap_core.workflows.layout_figures import before_after, front_svg
-from genomap_core.workflows.layout_noise import accuracy
+from tools.layout_benchmark import synthetic
+from tools.layout_figures import before_after, front_svg
+from tools.layout_noise import accuracy
 
 
 def test_the_picture_before_and_after_is_small_and_calmer_after():
@@ -47,6 +47,6 @@ def test_neighbourhood_means_read_planted_modules_through_noise_on_our_layout_on
 
 def test_the_commands_run(tmp_path):
     picture = tmp_path / "picture.png"
-    command = [sys.executable, "-m", "genomap_core.workflows.layout_figures", "--front", str(picture)]
+    command = [sys.executable, "-m", "tools.layout_figures", "--front", str(picture)]
     subprocess.run(command, check=True, capture_output=True)
     assert "<svg" in picture.read_text()

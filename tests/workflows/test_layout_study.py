@@ -11,8 +11,8 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import Cancelled
 from genomap_core.layout import disc, fitting_mask
 from genomap_core.progress import ignore
-from genomap_core.workflows.genomap import GenomapConfig, fit_genomap
-from genomap_core.workflows.layout_study import (
+from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
+from genomap_core.workflows.tabular.layout_study import (
     arrangement_picture,
     feature_colours,
     journey,

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genomap_core.workflows import lessons
-from genomap_core.workflows.growth_lesson import DIFFUSION, N_VALUES, RATE, growth_lesson, values
-from genomap_core.workflows.lessons import METHODS, NOISE, attribution_task, lesson_cohort, map_task
-from genomap_core.workflows.unscramble import KINDS, collection, unscramble
+from genomap_core.workflows.lessons import trained as lessons
+from genomap_core.workflows.lessons.growth import DIFFUSION, N_VALUES, RATE, growth_lesson, values
+from genomap_core.workflows.lessons.trained import METHODS, NOISE, attribution_task, lesson_cohort, map_task
+from genomap_core.workflows.lessons.unscramble import KINDS, collection, unscramble
 
 
 def test_shuffled_textures_are_rebuilt_from_samples_alone() -> None:

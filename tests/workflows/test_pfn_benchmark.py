@@ -2,7 +2,7 @@
 
 import json
 
-from genomap_core.workflows.pfn_benchmark import Line, beside, cohort, main, patient, text, wide
+from tools.pfn_benchmark import Line, beside, cohort, main, patient, text, wide
 
 
 def test_every_line_is_measured_on_the_real_way():

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from genomap_core.workflows.scores import (
+from genomap_core.workflows.comparison.scores import (
     lead_over_each,
     paired_difference,
     resample_patients,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genomap_core.workflows import sets
-from genomap_core.workflows.compare import CompareConfig, CompareResult, ModelRun
+from genomap_core.workflows.comparison import conformal as sets
+from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, ModelRun
 
 
 def skewed(rng: np.random.Generator, n: int, shift: float = 1.2) -> tuple[np.ndarray, np.ndarray]:

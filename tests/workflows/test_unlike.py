@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from genomap_core.workflows.unlike import likeness, unlike_rows
+from genomap_core.workflows.tabular.outliers import likeness, unlike_rows
 
 
 def test_the_false_alarm_rate_is_what_it_says():

@@ -1,0 +1,227 @@
+"""The images of a cohort's files, one by one made fit for a network: all of this in one child process.
+
+A *unit* is one image of one patient: a picture, a volume, or all files of a DICOM series. What leaves the process is
+its pixels at the final size, its geometry and messages; no tag, no text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.images.patients import ImagingOptions
+from genomap_core.data.message import Message
+from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.images.channels import picture_of
+from genomap_core.io.images.members import Members, open_members
+from genomap_core.io.images.read import read_series, read_volume
+from genomap_core.io.kinds import IMAGE_SUFFIXES, find_kind
+from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
+
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+_IMAGES = (*IMAGE_SUFFIXES, ".dcm", ".dicom", ".ima", ".nii")
+_MASKS = ("_mask", "_seg", "_label", "_segmentation")
+_MOST_VALUES = 400_000_000
+"""Pixels of all units together, at their final size: 1.6 GB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One image: ``label`` is its file, or the folder of a series; ``files`` all its files. Names stay inside."""
+
+    label: str
+    files: tuple[str, ...]
+    kind: str = ""
+    modality: str = ""
+    treatment: str = ""
+    shape: tuple[int, ...] = ()
+    """Slices, rows and columns as read"""
+    spacing: tuple[float, ...] | None = None
+    """The same in mm"""
+    channels: tuple[str, ...] = ()
+    pixel: float | None = None
+    """Height and width in mm of a pixel at the final size"""
+    messages: tuple[Message, ...] = ()
+    refused: str = ""
+    """Why it can't be used"""
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """All images ``(sum of their channels, side, side)`` float32 in the units' order; tables as their bytes."""
+
+    units: tuple[Unit, ...]
+    images: np.ndarray
+    tables: tuple[tuple[str, bytes], ...]
+    ignored: tuple[str, ...] = ()
+    masks: int = 0
+    junk: int = 0
+
+    def save(self, folder: Path) -> None:
+        """Write ``units.json``, ``images.npy`` and ``table-K`` files."""
+        np.save(folder / "images.npy", self.images, allow_pickle=False)
+        for k, (_, data) in enumerate(self.tables):
+            (folder / f"table-{k}").write_bytes(data)
+        header = {
+            "units": [asdict(unit) for unit in self.units],
+            "tables": [name for name, _ in self.tables],
+            "ignored": self.ignored,
+            "masks": self.masks,
+            "junk": self.junk,
+        }
+        (folder / "units.json").write_text(json.dumps(header))
+
+    @classmethod
+    def load(cls, folder: Path) -> Units:
+        """Read what :meth:`save` wrote."""
+        header = json.loads((folder / "units.json").read_text())
+        units = []
+        for fields in header["units"]:
+            messages = tuple(Message(**m) for m in fields.pop("messages"))
+            plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+            units.append(Unit(**plain, messages=messages))
+        tables = tuple((name, (folder / f"table-{k}").read_bytes()) for k, name in enumerate(header["tables"]))
+        images = np.load(folder / "images.npy", allow_pickle=False)
+        return cls(tuple(units), images, tables, tuple(header["ignored"]), header["masks"], header["junk"])
+
+
+def units_of(path: Path, *, options: str, progress: str | None = None, limits: FileLimits = DEFAULT) -> Units:
+    """Read all images of a ZIP archive or a folder. ``options``: :class:`ImagingOptions` as JSON; ``progress``: a file
+    in which to count."""
+    chosen = ImagingOptions(**json.loads(options))
+    with open_members(path, limits) as members:
+        tables, images, masks, ignored = _sorted(members)
+        groups = _groups(members, images)
+        found: list[tuple[Unit, np.ndarray | None]] = []
+        held = 0
+        for k, (label, files) in enumerate(groups):
+            _count(progress, k, len(groups))
+            unit, image = _unit(members, label, files, chosen)
+            held += 0 if image is None else image.size
+            if held > _MOST_VALUES:
+                raise RefusedError("The images take too much memory together: choose a smaller size or fewer slices.")
+            found.append((unit, image))
+        _count(progress, len(groups), len(groups))
+        kept = tuple((name, members.read(name)) for name in tables)
+    planes = [image for _, image in found if image is not None]
+    stacked = np.concatenate(planes) if planes else np.zeros((0, chosen.side, chosen.side), np.float32)
+    return Units(tuple(unit for unit, _ in found), stacked, kept, tuple(ignored), len(masks), members.junk)
+
+
+def _sorted(members: Members) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Tables, images, masks of images, and the rest. Files without a known ending are images if DICOM."""
+    tables: list[str] = []
+    images: list[str] = []
+    masks: list[str] = []
+    ignored: list[str] = []
+    for name in members.names:
+        plain = name.lower().removesuffix(".gz")
+        if plain.endswith(TABLES):
+            tables.append(name)
+        elif plain.endswith(_IMAGES):
+            (masks if stem_of(name).lower().endswith(_MASKS) else images).append(name)
+        elif find_kind(members.head(name)) == "dicom":
+            images.append(name)
+        else:
+            ignored.append(name)
+    return tables, images, masks, ignored
+
+
+def stem_of(name: str) -> str:
+    """The file's name without its folder and endings."""
+    plain = PurePosixPath(name).name
+    for ending in (".gz", *_IMAGES, *TABLES):
+        if plain.lower().endswith(ending):
+            plain = plain[: -len(ending)]
+    return plain
+
+
+def _groups(members: Members, images: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Units as (label, files): DICOM files of one folder and series together, all else alone."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    alone: list[tuple[str, tuple[str, ...]]] = []
+    for name in images:
+        head = members.head(name) if not name.lower().endswith((".gz", *IMAGE_SUFFIXES)) else b""
+        if head and find_kind(head) == "dicom":
+            folders[str(PurePosixPath(name).parent)].append(name)
+        else:
+            alone.append((name, (name,)))
+    for folder, names in folders.items():
+        alone += _series(members, folder, names)
+    return sorted(alone)
+
+
+def _series(members: Members, folder: str, names: list[str]) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Of one folder's DICOM files: each series under the folder's name, single files under their own."""
+    if len(names) == 1:
+        return [(names[0], (names[0],))]
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        key = _series_key(members.head(name))
+        found[key or (name if folder == "." else "")].append(name)
+    several = sum(len(group) > 1 for group in found.values()) > 1
+    return [
+        (group[0] if len(group) == 1 or several or folder == "." else folder, tuple(group)) for group in found.values()
+    ]
+
+
+def _series_key(head: bytes) -> str:
+    """A digest of the series' and the patient's identifiers; empty where the file has none."""
+    import io
+
+    import pydicom
+
+    from genomap_core.io.images.dicom import UNREADABLE, get_tag
+
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tags = pydicom.dcmread(
+                io.BytesIO(head), stop_before_pixels=True, specific_tags=["SeriesInstanceUID", "PatientID"]
+            )
+            found = [str(get_tag(tags, k) or "") for k in ("SeriesInstanceUID", "PatientID")]
+    except (*UNREADABLE, pydicom.errors.InvalidDicomError):
+        return ""
+    return hashlib.sha256("\n".join(found).encode()).hexdigest() if any(found) else ""
+
+
+def _unit(
+    members: Members, label: str, files: tuple[str, ...], options: ImagingOptions
+) -> tuple[Unit, np.ndarray | None]:
+    try:
+        if len(files) > 1:
+            volume = read_series([members.read(name) for name in files])
+        else:
+            volume = read_volume(members.read(files[0]), PurePosixPath(files[0]).name)
+        picture = picture_of(volume, options)
+    except MemoryError:
+        return Unit(label, files, refused="it needs more memory than there is: give fewer or smaller slices."), None
+    except (InputError, OSError) as error:
+        text = str(error) if isinstance(error, InputError) else "it can't be read from the disk."
+        return Unit(label, files, refused=text), None
+    unit = Unit(
+        label,
+        files,
+        kind=volume.kind,
+        modality=volume.modality,
+        treatment=picture.treatment,
+        shape=tuple(int(s) for s in volume.voxels.shape[:3]),
+        spacing=volume.spacing,
+        channels=picture.channels,
+        pixel=picture.pixel,
+        messages=picture.messages,
+    )
+    return unit, picture.values
+
+
+def _count(progress: str | None, step: int, total: int) -> None:
+    """Tell the parent how far it is."""
+    if progress is not None:
+        Path(progress).write_text(f"{step} {total}")

@@ -1,0 +1,253 @@
+"""Pictures (PNG, JPEG, GIF, TIFF): header first, then the pixels as a volume of one slice. Runs in the child."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from genomap_core.data.message import Message, plural
+from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.images.volume import Volume
+from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
+from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
+
+FORMATS = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "tiff": "TIFF"}
+
+_EXIF_TAGS = {34665, 34853}
+"""Of a TIFF: where EXIF and GPS data lie."""
+_TEXT_TAGS = {270, 315, 316, 33432}
+"""Of a TIFF: description, artist, host, copyright."""
+_SMALLEST = 8
+UNREADABLE = (
+    *(ValueError, OSError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, AttributeError),
+    *(struct.error, zlib.error, RuntimeError, ZeroDivisionError, AssertionError),
+)
+"""What Pillow raises for damaged files."""
+_MOST_PAGES = 500
+_DAMAGED = "The image is damaged: {}. Export or download it again."
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What an image is: ``width`` x ``height`` pixels, Pillow's ``mode``, and what there is to say."""
+
+    width: int
+    height: int
+    mode: str
+    messages: tuple[Message, ...]
+
+
+def check_image_file(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
+    """All messages on one image file, its size and kind among them. Raises where it can't or must not be opened."""
+    data = path.read_bytes()
+    facts = check_image(data, name, limits)
+    kind = find_kind(data[:4096])
+    size = Message("ok", "content", f"{FORMATS[kind]} image, {facts.width} x {facts.height} pixels, {facts.mode}.")
+    return (size, *facts.messages)
+
+
+def check_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> ImageFacts:
+    """Look at an image's header, and read its pixels when the header is within the limits."""
+    kind = find_kind(data[:4096])
+    if kind not in FORMATS:
+        raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
+    if kind == "tiff" and data[2:4] in (b"*\0", b"\0*"):
+        check_tiff_chain(data)
+    Image.MAX_IMAGE_PIXELS = None  # of the first picture we count the pixels ourselves, before they are read
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as image:
+            return _look(image, data, kind, name, limits)
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise RefusedError(
+            f"A frame of the image has over {limits.pixels:,} pixels: give the first one only."
+        ) from error
+    except UNREADABLE as error:
+        raise _translated(error) from error
+
+
+def _look(image: Image.Image, data: bytes, kind: str, name: str, limits: FileLimits) -> ImageFacts:
+    width, height = image.size
+    if width * height > limits.pixels:
+        raise RefusedError(
+            f"The image has {width:,} x {height:,} pixels, over the limit of {limits.pixels:,}: "
+            "scale it down or cut it into tiles."
+        )
+    Image.MAX_IMAGE_PIXELS = limits.pixels // 2  # Pillow refuses twice as much: a later frame may enlarge the picture
+    said = _messages_on_form(image, data, kind, name, _count_pages(image))
+    image.load()
+    values = np.asarray(image)
+    if min(width, height) < _SMALLEST:
+        size = f"{width} x {height}"
+        raise InputError(f"The image has {size} pixels; at least {_SMALLEST} x {_SMALLEST} are needed.")
+    if values.min() == values.max():
+        said.append(Message("warn", "constant-image", f"The image is constant: all its pixels are {values.flat[0]}."))
+    return ImageFacts(width, height, image.mode, tuple(said))
+
+
+def _translated(error: BaseException) -> InputError:
+    """Pillow's errors in our words; its texts may quote the file."""
+    if "Decompressed data too large" in str(error) or "too much memory" in str(error).lower():
+        return RefusedError("A text inside the image unpacks to more than the limit of 1 MB: export it without.")
+    if "truncated" in str(error).lower():
+        return InputError(_DAMAGED.format("it is truncated, its end is missing"))
+    return InputError(_DAMAGED.format("its header or its pixels can't be decoded"))
+
+
+def _count_pages(image: Image.Image) -> int:
+    """Pages of a TIFF or frames of a GIF; too many are an error."""
+    pages = 1
+    try:
+        while True:
+            image.seek(pages)
+            pages += 1
+            if pages > _MOST_PAGES:
+                raise InputError(_DAMAGED.format(f"it has more than {_MOST_PAGES} pages"))
+    except EOFError:
+        image.seek(0)
+    return pages
+
+
+def check_tiff_chain(data: bytes) -> None:
+    """Every page of a TIFF names the next one: a chain that comes back is an error (Pillow stops there silently)."""
+    order = "<" if data[:2] == b"II" else ">"
+    seen: set[int] = set()
+    try:
+        at = struct.unpack_from(f"{order}I", data, 4)[0]
+        while at:
+            if at in seen or len(seen) > _MOST_PAGES:
+                raise InputError(_DAMAGED.format(f"its list of pages is a loop or longer than {_MOST_PAGES}"))
+            seen.add(at)
+            entries = struct.unpack_from(f"{order}H", data, at)[0]
+            at = struct.unpack_from(f"{order}I", data, at + 2 + 12 * entries)[0]
+    except struct.error as error:
+        raise InputError(_DAMAGED.format("its list of pages leads out of the file")) from error
+
+
+def _messages_on_form(image: Image.Image, data: bytes, kind: str, name: str, pages: int) -> list[Message]:
+    """On everything that will be changed, or left out, when the image is used."""
+    said: list[Message] = []
+    expected = IMAGE_SUFFIXES.get(Path(name.lower()).suffix)
+    if expected and expected != kind:
+        text = f"The file is named {Path(name).suffix} but is {NAMES[kind]} ({kind}): read by its content."
+        said.append(Message("warn", "other-format", text, remedy="Rename it."))
+    if pages > 1:
+        noun = "frame" if kind == "gif" else "page"
+        said.append(Message("warn", "pages", f"The image has {plural(pages, noun)}: the first {noun} is used."))
+    if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+        said.append(Message("warn", "colours", f"The colours are {image.mode}: they are converted to RGB."))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa"):
+        said.append(Message("warn", "alpha", "The image has an alpha channel (transparency): it is dropped."))
+    tags = image.getexif()
+    if tags if kind != "tiff" else _EXIF_TAGS & set(tags):
+        text = "The image carries EXIF data (camera, time, perhaps place and persons): never stored or exported."
+        said.append(Message("warn", "exif", text, remedy="Remove it before you pass the file on."))
+    if getattr(image, "text", None) or image.info.get("comment") or (kind == "tiff" and _TEXT_TAGS & set(tags)):
+        text = "The image carries texts, which may identify persons: never stored or exported."
+        said.append(Message("warn", "image-text", text))
+    if kind == "png" and (rest := _behind_end(data)):
+        text = f"{rest:,} bytes follow the image's end (another file may be hidden there): only the image is used."
+        said.append(Message("warn", "trailing-bytes", text))
+    return said
+
+
+def _behind_end(data: bytes) -> int:
+    """Bytes behind a PNG's last chunk."""
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        at += 12 + length
+        if kind == b"IEND":
+            return max(len(data) - at, 0)
+    return 0
+
+
+MOST_CHANNELS = 32
+_RGB = ("red", "green", "blue")
+
+
+def read_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Volume:
+    """PNG, JPEG, GIF or TIFF. Pages of a TIFF are channels; alpha is dropped, odd colours become RGB.
+
+    Raises :class:`InputError` or :class:`RefusedError` as :func:`genomap_core.io.images.raster.check_image` does.
+    """
+    tiff = find_kind(data[:4096]) == "tiff"
+    try:
+        facts = check_image(data, name, limits)
+    except RefusedError:
+        raise
+    except InputError:  # Pillow knows no channels of more than 8 bits
+        if not tiff:
+            raise
+        return _by_tifffile(data, limits)
+    image: Image.Image = Image.open(io.BytesIO(data))
+    pages = getattr(image, "n_frames", 1) if tiff else 1
+    said = [
+        m for m in facts.messages if m.code not in ("pages", "exif", "image-text") or (m.code == "pages" and not tiff)
+    ]
+    if pages == 1:
+        return _volume(_plain(image), said)
+    if pages > MOST_CHANNELS or pages * facts.width * facts.height > limits.pixels:
+        raise RefusedError(f"The TIFF has {pages} pages; up to {MOST_CHANNELS} can be channels: give fewer.")
+    planes = []
+    for page in range(pages):
+        image.seek(page)
+        if image.size != (facts.width, facts.height):
+            raise InputError("The TIFF's pages differ in size (an overview among them?): save the channels alone.")
+        values = _plain(image)
+        planes.append(values if values.ndim == 2 else values.mean(axis=2, dtype=np.float32))
+    return _volume(np.stack(planes, axis=-1), said)
+
+
+def _plain(image: Image.Image) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, 3)``."""
+    if image.mode in ("P", "1", "LA", "La", "PA", "CMYK", "YCbCr", "RGBA", "RGBa", "RGBX", "LAB", "HSV"):
+        image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+    return np.asarray(image)
+
+
+def _volume(values: np.ndarray, said: list[Message]) -> Volume:
+    names: tuple[str, ...] = ()
+    if values.ndim == 3:
+        colours = values.shape[2] == 3 and values.dtype == np.uint8
+        names = _RGB if colours else tuple(f"channel {c + 1}" for c in range(values.shape[2]))
+    return Volume(values[None], None, "", "picture", names, tuple(said))
+
+
+def _by_tifffile(data: bytes, limits: FileLimits) -> Volume:
+    import tifffile
+
+    if data[2:4] in (b"*\0", b"\0*"):
+        check_tiff_chain(data)
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            series = file.series[0]
+            shape, axes = tuple(int(s) for s in series.shape), str(series.axes)
+            if int(np.prod(shape)) > limits.pixels:
+                raise RefusedError(f"The TIFF has {np.prod(shape):,} values, over the limit of {limits.pixels:,}.")
+            values = np.asarray(series.asarray())
+    except InputError:
+        raise
+    except (*UNREADABLE, tifffile.TiffFileError, MemoryError) as error:
+        text = "The TIFF can't be decoded (damaged, or packed in a rare way): save it uncompressed."
+        raise InputError(text) from error
+    values = _channels_last(values, axes)
+    if values.dtype.kind not in "buif" or values.shape[-1] > MOST_CHANNELS:
+        raise InputError(f"The TIFF has {values.shape[-1]} channels of {values.dtype}: give up to {MOST_CHANNELS}.")
+    return _volume(values[..., 0] if values.shape[-1] == 1 else values, [])
+
+
+def _channels_last(values: np.ndarray, axes: str) -> np.ndarray:
+    """``(H, W, c)``, whatever else than rows (Y) and columns (X) there is as channels."""
+    if "Y" not in axes or "X" not in axes:
+        raise InputError(f"The TIFF's axes are {axes}: save it with rows, columns and channels.")
+    values = np.moveaxis(values, (axes.index("Y"), axes.index("X")), (0, 1))
+    return values.reshape(*values.shape[:2], -1)

@@ -1,0 +1,138 @@
+"""Parquet -> Table. Runs in the child process; only the footer is trusted before sizes are checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from genomap_core.data.message import some
+from genomap_core.data.schema.words import is_role_name
+from genomap_core.data.table import OddCell, Source, Table
+from genomap_core.errors import InputError
+from genomap_core.io.sandbox.limits import DEFAULT, FileLimits, check_size
+from genomap_core.io.tables.delimited import text_column
+
+_BATCH_CELLS = 1 << 20
+_DAMAGED = "The file is damaged: a page of the Parquet file can't be read. Export or download it again."
+
+
+def read_parquet(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> Table:
+    """Read a flat Parquet file: numbers of any type become float32, words and dates become text."""
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError("The file is damaged: the end of the Parquet file can't be read. Export it again.") from error
+    check_size(file.metadata.num_rows, file.metadata.num_columns, limits)
+    schema = file.schema_arrow
+    order, names = _order(schema)
+    fields = [schema.field(i) for i in order]
+    _refuse_nested(fields)
+    is_text = np.array([_is_text(field.type) or is_role_name(title) for field, title in zip(fields, names)], bool)
+    number_at, text_at = np.flatnonzero(~is_text), np.flatnonzero(is_text)
+    numbers = np.empty((file.metadata.num_rows, len(number_at)), np.float32)
+    odd: list[OddCell] = []
+    words: dict[int, list[pa.Array]] = {j: [] for j in text_at.tolist()}
+    at = 0
+    try:
+        for batch in _batches(file):
+            part = numbers[at : at + batch.num_rows]
+            part[:] = _as_numbers([batch.column(order[j]) for j in number_at.tolist()], batch.num_rows)
+            odd += _take_infinite(part, at, number_at)
+            for j, parts in words.items():
+                parts.append(_as_text(batch.column(order[j])))
+            at += batch.num_rows
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(_DAMAGED) from error
+    return Table(
+        name=name,
+        columns=tuple(names),
+        numbers=numbers,
+        number_at=number_at,
+        texts={j: text_column(pa.chunked_array(parts, pa.string())) for j, parts in words.items()},
+        rows=np.arange(1, len(numbers) + 1, dtype=np.int32),
+        odd=tuple(odd),
+        source=Source("parquet"),
+    )
+
+
+def _order(schema: pa.Schema) -> tuple[list[int], list[str]]:
+    """Positions and names of the columns, those that were a data frame's index first."""
+    index: list[str] = []
+    if schema.metadata and b"pandas" in schema.metadata:
+        described = json.loads(schema.metadata[b"pandas"])
+        index = [entry for entry in described.get("index_columns", []) if isinstance(entry, str)]
+    names = schema.names
+    order = sorted(range(len(names)), key=lambda i: (names[i] not in index, i))
+    return order, ["" if names[i].startswith("__index_level_") else names[i] for i in order]
+
+
+def _refuse_nested(fields: list[pa.Field]) -> None:
+    nested = [
+        f"{field.name} ({field.type})" for field in fields if pa.types.is_nested(field.type) or _is_binary(field.type)
+    ]
+    if nested:
+        raise InputError(
+            f"Columns hold lists, structures or bytes instead of single values: {some(nested)}. Leave them out."
+        )
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
+        or isinstance(kind, pa.BaseExtensionType)
+    )
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    rows = max(1, _BATCH_CELLS // max(file.metadata.num_columns, 1))
+    return file.iter_batches(batch_size=rows, use_threads=False)
+
+
+def _as_numbers(columns: list[pa.Array], rows: int) -> np.ndarray:
+    """``(rows, q)`` floats, NaN for null."""
+    if not columns:
+        return np.empty((rows, 0), np.float32)
+    plain = [column if pa.types.is_floating(column.type) else _as_float(column) for column in columns]
+    batch = pa.RecordBatch.from_arrays(plain, [""] * len(plain))
+    return batch.to_tensor(null_to_nan=True, row_major=True).to_numpy()
+
+
+def _as_float(column: pa.Array) -> pa.Array:
+    """Whole numbers, decimals, yes/no and extension types as float64."""
+    storage = column.storage if isinstance(column.type, pa.BaseExtensionType) else column
+    return pc.cast(storage, pa.float64(), safe=False)
+
+
+def _take_infinite(part: np.ndarray, first: int, number_at: np.ndarray) -> list[OddCell]:
+    """Values beyond float32 become NaN, and odd cells."""
+    places = np.argwhere(np.isinf(part))
+    odd = [OddCell(first + int(i), int(number_at[k]), f"{part[i, k]:g}") for i, k in places[:100_000]]
+    part[np.isinf(part)] = np.nan
+    return odd
+
+
+def _as_text(column: pa.Array) -> pa.StringArray:
+    """Words, and numbers and dates written as text; whole numbers without a decimal point."""
+    kind = column.type
+    if isinstance(kind, pa.DictionaryType):
+        column = column.dictionary_decode()
+    if pa.types.is_floating(column.type):
+        return pa.array([None if v is None or v != v else f"{v:.9g}" for v in column.to_pylist()], pa.string())
+    if pa.types.is_timestamp(column.type):
+        return pa.array([None if v is None else v.isoformat(" ") for v in column.to_pylist()], pa.string())
+    return pc.cast(column, pa.string())

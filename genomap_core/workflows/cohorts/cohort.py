@@ -1,0 +1,164 @@
+"""From a table to a cohort outside the browser: proposed roles, corrected by name; also as a saved model needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import some
+from genomap_core.data.personal import public_name
+from genomap_core.data.schema.roles import Log, Roles
+from genomap_core.data.schema.validate import SchemaReport, to_dataset, validate
+from genomap_core.data.table import Table
+from genomap_core.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Roles given by the user; None: as the program proposes."""
+
+    target: str | None = None
+    id: str | None = None
+    group: str | None = None
+    set_aside: tuple[str, ...] = ()
+    """Beside the columns that are set aside anyhow, such as those that may identify persons."""
+    log: Log | None = None
+
+
+def describe(table: Table, wishes: Wishes = Wishes()) -> SchemaReport:
+    """The report on ``table`` under the proposed roles, changed as wished; its ``errors`` are for the caller to heed.
+
+    Raises
+    ------
+    InputError
+        A wished column is not in the table.
+    """
+    report = validate(table)
+    if wishes == Wishes():
+        return report
+    _check_names(table, report, wishes)
+    return validate(table, _wished(report.roles, wishes))
+
+
+def cohort_of(table: Table, report: SchemaReport) -> Dataset:
+    """The data set under these roles, called by its file's name unless that may name a person."""
+    return to_dataset(table, report, public_name(table.name))
+
+
+def for_model(table: Table, features: Sequence[str], provenance: Mapping[str, Any], wishes: Wishes) -> SchemaReport:
+    """The report on ``table`` under the roles that a saved model needs.
+
+    Labels play no part, so that a sample without one is answered too; features without a value stay. Where the model's
+    ``provenance`` holds the roles of its training table, label and group column, scale, marks of missing values and the
+    numbers that words stand for are those; else the label column that is proposed is left out, unless the model was
+    trained on it.
+
+    Parameters
+    ----------
+    features
+        The model's, in its order.
+    """
+    proposed = replace(describe(table, wishes).roles, needed=tuple(features))
+    trained = _roles(provenance)
+    if trained is None:
+        left_out = validate(table, _unlabelled(proposed, proposed.target, wishes))
+        as_feature = replace(proposed, target=None, log=wishes.log or proposed.log)
+        if proposed.target is None or wishes.target is not None or _names(table, left_out) == tuple(features):
+            return left_out
+        report = validate(table, as_feature)
+        return report if _names(table, report) == tuple(features) else left_out
+    known = {table.title(j) for j in range(table.n_columns)}
+    group = wishes.group or trained.group or proposed.group
+    same_id = trained.id in known and trained.orientation == proposed.orientation
+    roles = replace(
+        proposed,
+        id=wishes.id or (trained.id if same_id else proposed.id),
+        group=group if group in known else None,
+        log=wishes.log or trained.log,
+        missing_values=trained.missing_values,
+        not_numbers=trained.not_numbers,
+        codes=trained.codes,
+        duplicates=trained.duplicates,
+        set_aside=tuple(dict.fromkeys((*proposed.set_aside, *trained.set_aside))),
+    )
+    return validate(table, _unlabelled(roles, trained.target, wishes))
+
+
+def _check_names(table: Table, report: SchemaReport, wishes: Wishes) -> None:
+    named = {"target": wishes.target, "id": wishes.id, "group": wishes.group}
+    if report.roles.orientation == "genes_in_rows":
+        return  # the names are those of rows: `validate` looks for them there
+    for part, name in (*named.items(), *(("set-aside", name) for name in wishes.set_aside)):
+        if name is not None and table.find(name) is None:
+            listed = f" Columns that could be it: {some(report.options, 12)}." if report.options else ""
+            raise InputError(f"{table.name}: no column is named {name!r}, which was to be the {part} column.{listed}")
+
+
+def _wished(roles: Roles, wishes: Wishes) -> Roles:
+    chosen = {"target": wishes.target, "id": wishes.id, "group": wishes.group, "log": wishes.log}
+    given: dict[str, Any] = {part: name for part, name in chosen.items() if name is not None}
+    aside = [name for name in (*roles.set_aside, *wishes.set_aside) if name not in given.values()]
+    freed: dict[str, Any] = {
+        part: None
+        for part in ("target", "id", "group")
+        if part not in given and getattr(roles, part) in {*given.values(), *wishes.set_aside} - {None}
+    }
+    return replace(roles, **freed, **given, set_aside=tuple(dict.fromkeys(aside)))
+
+
+def _unlabelled(roles: Roles, label: str | None, wishes: Wishes) -> Roles:
+    """No labels: their column, by the name it had in training and by the one wished or proposed here, is set aside."""
+    labels = (label, wishes.target, None if label else roles.target)
+    aside = dict.fromkeys((*roles.set_aside, *(name for name in labels if name is not None)))
+    return replace(roles, target=None, set_aside=tuple(aside))
+
+
+def _roles(provenance: Mapping[str, Any]) -> Roles | None:
+    """Those that training left; None where the training data were no table."""
+    stored = provenance.get("roles")
+    if not isinstance(stored, Mapping):
+        return None
+    try:
+        return Roles.from_json(stored)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The model's note on its training table can't be read ({error}): train it again.") from error
+
+
+def _names(table: Table, report: SchemaReport) -> tuple[str, ...]:
+    return () if report.errors else to_dataset(table, report, table.name).feature_names
+
+
+def recoded(dataset: Dataset, provenance: Mapping[str, Any]) -> Dataset:
+    """A cohort that is read already, its words as the numbers that a saved model learned for them.
+
+    Raises
+    ------
+    InputError
+        A column holds words that the model never saw.
+    """
+    trained = _roles(provenance)
+    if trained is None or dataset.roles is None or trained.codes == dataset.roles.codes:
+        return dataset
+    X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
+    X, at = X.copy(), {name: j for j, name in enumerate(dataset.feature_names)}
+    learned = {codes.column: codes for codes in trained.codes}
+    for own in dataset.roles.codes:
+        codes = learned.get(own.column)
+        if codes is None or codes.features != own.features or not set(own.features) <= at.keys():
+            continue  # features of other names: the model refuses them, and says which
+        columns = [at[name] for name in own.features]
+        unknown = [word for word in own.words if word not in codes.words]
+        if unknown:
+            raise InputError(
+                f"Column {own.column} holds {some(unknown)}, which the model's training table did not have: it had "
+                f"{some(codes.words, 10)}. Write it as there, or leave the cell empty."
+            )
+        before = X[:, columns].copy()
+        for word, value in zip(own.words, own.values, strict=True):
+            rows = (before == np.array(value, np.float32)).all(axis=1)
+            X[np.ix_(rows, columns)] = codes.values[codes.words.index(word)]
+    return replace(dataset, X=X)

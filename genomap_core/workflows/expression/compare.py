@@ -1,0 +1,209 @@
+"""Networks from images to expression against untrained ones, other patients and linear models, on the same folds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from genomap_core.data.images.expression import ExpressionCohort
+from genomap_core.data.images.networks import HEADS, ExpressionConfig
+from genomap_core.errors import InputError
+from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.workflows.comparison.resources import measure
+from genomap_core.workflows.expression.correlations import rows_of_each
+from genomap_core.workflows.expression.linear import image_features, ridge_predict
+from genomap_core.workflows.expression.result import ExpressionResult, ExpressionRun, fold_file, run_file, summarise
+from genomap_core.workflows.fusion.controls import permute_within
+
+
+def shuffled(cohort: ExpressionCohort, seed: int) -> ExpressionCohort:
+    """Every patient with the expression of one drawn by chance, of the same cohort (of the same section).
+
+    A row of expression stays as it is, so that genes hang together as before; only whose it is gets lost.
+    """
+    source = permute_within(cohort.n_samples, rows_of_each(cohort.within), seed)
+    return replace(cohort, expression=cohort.expression[source])
+
+
+_Tell = Callable[[int, Progress], None]
+
+TITLES: dict[str, str] = {
+    "dense": "CNN + transformer",
+    "map": "CNN + transformer, genomap head",
+    "random": "Same network, random weights",
+    "exchanged": "Trained on expression of other patients",
+    "ridge": "Ridge on simple features",
+    "ridge_cnn": "Ridge on frozen CNN features",
+    "mean": "Mean of the training patients",
+}
+"""Name of a run -> title."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionCompareConfig:
+    """What is compared, and how."""
+
+    heads: tuple[str, ...] = tuple(HEADS)
+    """The first one's predictions are looked at gene by gene"""
+    controls: bool = True
+    """Patients with the expression of others"""
+    per_cohort: bool = False
+    """A network for each cohort instead of one for all"""
+    n_folds: int = 5
+    n_permutations: int = 1000
+    seed: int = 0
+    training: ExpressionConfig = field(default_factory=ExpressionConfig)
+
+    def __post_init__(self) -> None:
+        if not self.heads or any(head not in HEADS for head in self.heads):
+            raise InputError(f"`heads` must name one or more of {', '.join(HEADS)}, got {self.heads}.")
+        if self.n_folds < 2 or self.n_permutations < 19:
+            raise InputError("`n_folds` must be >= 2 and `n_permutations` >= 19.")
+
+
+def compare_expression(
+    cohort: ExpressionCohort,
+    config: ExpressionCompareConfig = ExpressionCompareConfig(),
+    on_progress: OnProgress = ignore,
+    keep: Path | None = None,
+) -> ExpressionResult:
+    """Every run on the same folds; a test patient and his group are never trained on; predictions are pooled.
+
+    With the folder ``keep`` each run is written when it is done, and one that is there is not made again. So is the
+    first run's network of every fold.
+
+    Raises
+    ------
+    InputError
+        Fewer than two groups of patients, or ``keep`` holds runs of another cohort or options.
+    """
+    fold_of_row = expression_folds(cohort, config.n_folds, config.seed)
+    names = planned(cohort, config)
+    about = json.loads(json.dumps({"digest": cohort.digest, **asdict(_lasting(config))}))
+    n_folds, runs = int(fold_of_row.max()) + 1, []
+    for k, name in enumerate(names):
+        path = None if keep is None else keep / run_file(name)
+        if path is not None and path.is_file():
+            run, made_of = ExpressionRun.load(path)
+            if made_of != about:
+                raise InputError(f"{path} holds a run on another cohort or options: choose another folder.")
+        else:
+
+            def tell(fold: int, p: Progress, k: int = k, name: str = name) -> None:
+                stage = f"{TITLES[name]}: fold {fold + 1} of {n_folds}"
+                on_progress(Progress(stage, k * n_folds + fold, len(names) * n_folds, p.values))
+
+            run = _run(name, cohort, config, fold_of_row, tell, keep if k == 0 else None)
+            if path is not None:
+                run.save(path, about)
+        runs.append(run)
+    on_progress(Progress("statistics of every gene", len(names) * n_folds, len(names) * n_folds))
+    made_with = asdict(config) | {"options": asdict(cohort.options)}
+    return summarise(cohort, fold_of_row, runs, json.loads(json.dumps(made_with)), config.n_permutations)
+
+
+def planned(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[str, ...]:
+    """The runs of a comparison, in their order."""
+    frozen = ("ridge_cnn",) if cohort.has_images else ()
+    return (*config.heads, "random", *(("exchanged",) if config.controls else ()), "ridge", *frozen, "mean")
+
+
+def _lasting(config: ExpressionCompareConfig) -> ExpressionCompareConfig:
+    """The options without what does not change a result."""
+    return replace(config, n_permutations=1000, training=replace(config.training, device=""))
+
+
+def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.ndarray:
+    """``(n,)`` int64, the fold in which each row is tested: whole groups, cohorts spread evenly.
+
+    As many folds as there are groups, or a quarter as many as rows, where these are fewer.
+
+    Raises
+    ------
+    InputError
+        All rows are of one group.
+    """
+    groups = cohort.source.table.groups
+    units = np.arange(cohort.n_samples) if groups is None else np.unique(groups, return_inverse=True)[1]
+    first = np.unique(units, return_index=True)[1]
+    n_folds = min(n_folds, len(first), cohort.n_samples // 4)
+    if n_folds < 2:
+        raise InputError(f"{cohort.name}: all rows are of one patient or group: a second one is needed to test on.")
+    rng, fold_of_unit = np.random.default_rng(seed), np.zeros(len(first), np.int64)
+    order = rng.permutation(len(first))
+    order = order[np.argsort(cohort.cohort[first][order], kind="stable")]  # cohorts one after the other
+    fold_of_unit[order] = np.arange(len(first)) % n_folds
+    return fold_of_unit[units]
+
+
+def _run(
+    name: str,
+    cohort: ExpressionCohort,
+    config: ExpressionCompareConfig,
+    fold_of_row: np.ndarray,
+    tell: _Tell,
+    keep: Path | None,
+) -> ExpressionRun:
+    shown = shuffled(cohort, config.seed) if name == "exchanged" else cohort
+    predicted = np.full(cohort.expression.shape, np.nan, np.float32)
+    seconds = peak = 0.0
+    parameters = 0
+    parts = [cohort.cohort == c for c in range(len(cohort.cohort_names))] if config.per_cohort else [fold_of_row >= 0]
+    for fold in range(int(fold_of_row.max()) + 1):
+        tell(fold, Progress("fold", fold, 1))
+        with measure() as meter:
+            for k, own in enumerate(parts):
+                train, test = (np.flatnonzero(own & side) for side in (fold_of_row != fold, fold_of_row == fold))
+                if len(test):
+                    where = None if keep is None or k else keep / fold_file(fold)
+                    answer = _answer(name, shown.take(train), shown.take(test), config, fold, tell, where)
+                    predicted[test], parameters = answer
+        seconds, peak = seconds + meter.seconds, max(peak, meter.peak_mb)
+    return ExpressionRun(name, predicted, parameters, seconds, peak)
+
+
+def _answer(
+    name: str,
+    train: ExpressionCohort,
+    test: ExpressionCohort,
+    config: ExpressionCompareConfig,
+    fold: int,
+    tell: _Tell,
+    path: Path | None,
+) -> tuple[np.ndarray, int]:
+    """Expression of the test patients ``(m, g)``, and how many numbers were learned; a network is kept in ``path``."""
+    if name == "mean":
+        return train.expression.mean(axis=0), len(train.genes)
+    if name.startswith("ridge"):
+        seen, new = _features(name, train, test, config)
+        found = ridge_predict(seen, train.expression, new, train.source.table.groups)
+        return found, (seen.shape[1] + 1) * len(train.genes)
+    from genomap_core.training.expression import ExpressionRegressor
+    from genomap_core.training.expression_bundle import save_expression
+
+    head = name if name in HEADS else config.heads[0]
+    training = replace(config.training, head=head, seed=config.seed + fold)
+    model = ExpressionRegressor(training, lambda p: tell(fold, p)).fit(train, learn=name != "random")
+    if path is not None:
+        save_expression(path, model, provenance={"cohort": train.name}, half=True)
+    return model.predict(test), model.n_parameters
+
+
+def _features(
+    name: str, train: ExpressionCohort, test: ExpressionCohort, config: ExpressionCompareConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a linear model sees of training and test patients, ``(n, q)`` each."""
+    if name == "ridge_cnn":
+        from genomap_core.training.expression import frozen_features
+
+        return frozen_features(train, config.training), frozen_features(test, config.training)
+    if train.has_images:
+        return image_features(train.source.images), image_features(test.source.images)
+    from genomap_core.training.fusion_inputs import fit_scaling
+
+    scaling = fit_scaling(train.source, train.source.table.n_features)
+    return np.arcsinh(scaling.table(train.source)), np.arcsinh(scaling.table(test.source))

@@ -1,0 +1,174 @@
+"""A comparison of fusion networks in plain sentences: what its figures allow to be said, and no more."""
+
+from __future__ import annotations
+
+from genomap_core.workflows.comparison.scores import Score
+from genomap_core.workflows.fusion.controls import TYPE, title
+from genomap_core.workflows.fusion.scores import FusionResult
+
+_METRIC = "balanced_accuracy"
+_SINGLES = ("image", "omics")
+FEWEST_GROUPS = 6
+"""Of fewer, even all on one side are no rarity: 2 * (1/2)^5 = 0.06."""
+_EXCHANGED = {"shuffled_omics": "omics", "shuffled_images": "images"}
+
+
+def verdict(result: FusionResult) -> tuple[str, ...]:
+    """Whether fusion gains anything over each kind of data alone, whether the controls confirm it, and what else holds.
+
+    A difference is claimed where the 95 % interval of balanced accuracy excludes zero; the gain is called real where
+    that holds against every kind alone and the controls whose rows were exchanged fall too.
+    """
+    said = [_level(result), *(_gain_of_fusion(result) if result.has_images else _gain_of_types(result))]
+    if few := _few_groups(result):
+        said.insert(1, _too_few(few))
+    said += [*_controls(result), *_layout(result), *_others(result), _caution(result)]
+    return tuple(said)
+
+
+def gain_is_real(result: FusionResult) -> bool:
+    """Better than every kind of data alone, and fallen with the omics and with the images of other patients."""
+    rivals = _rivals(result)
+    drops = [c for c in _EXCHANGED if result.has_images or c == "shuffled_omics"]
+    needed = [*rivals, *drops]
+    return bool(rivals) and all(name in result.gain and _ahead(result, name) for name in needed)
+
+
+def images_used(result: FusionResult) -> bool:
+    """False where the first run is no worse with the images of other patients: nothing in them is shown to help."""
+    return "shuffled_images" not in result.gain or _ahead(result, "shuffled_images")
+
+
+def _rivals(result: FusionResult) -> list[str]:
+    """Runs on one kind of data alone."""
+    if result.has_images:
+        return [name for name in _SINGLES if name != result.champion]
+    return [run.name for run in result.runs if run.name.startswith(TYPE)]
+
+
+def _difference(result: FusionResult, name: str) -> Score:
+    return result.gain[name][_METRIC]
+
+
+def _few_groups(result: FusionResult) -> int:
+    """How many patients or sections there are where that is too few for any claim; 0 where they suffice."""
+    n = 0 if result.groups is None else len(set(result.groups.tolist()))
+    return n if n < FEWEST_GROUPS else 0
+
+
+def _ahead(result: FusionResult, name: str) -> bool:
+    return _difference(result, name).low > 0 and not _few_groups(result)
+
+
+def _behind(result: FusionResult, name: str) -> bool:
+    return _difference(result, name).high < 0 and not _few_groups(result)
+
+
+def _signed(score: Score) -> str:
+    return f"{score.value:+.3f} ({score.low:+.3f} to {score.high:+.3f})"
+
+
+def _level(result: FusionResult) -> str:
+    score = result.scores[result.champion][_METRIC]
+    chance = 1 / len(result.classes)
+    k = len(result.omics_names)
+    types = "Both omics types together" if k == 2 else f"All {k} omics types together"
+    what = title(result.champion) if result.has_images else types
+    above = "above" if score.low > chance and not _few_groups(result) else "not to be told from"
+    return (
+        f"{what}: balanced accuracy {score.value:.3f} (95 % interval {score.low:.3f} to {score.high:.3f}), "
+        f"{above} chance ({chance:.3f})."
+    )
+
+
+def _gain_of_fusion(result: FusionResult) -> list[str]:
+    found = [name for name in _SINGLES if name in result.gain]
+    if len(found) < len(_SINGLES):
+        return ["Images alone and omics alone were not both run: a gain of fusion can't be judged."]
+    parts = ", ".join(f"{_signed(_difference(result, n))} over {title(n).lower()}" for n in found)
+    if gain_is_real(result):
+        return [f"The gain of fusion is real: {parts}; the controls fall."]
+    ahead = [n for n in found if _ahead(result, n)]
+    behind = [n for n in found if _behind(result, n)]
+    if behind:
+        return [f"Fusion is worse than {' and '.join(title(n).lower() for n in behind)}: {parts}."]
+    if len(ahead) == len(found):
+        return [f"Fusion is ahead of either kind alone ({parts}), but a control is missing or does not fall: no claim."]
+    if ahead:
+        other = next(n for n in found if n not in ahead)
+        carrier, idle = ("omics", "images") if ahead == ["image"] else ("images", "omics")
+        return [
+            f"No gain of fusion can be claimed: it is ahead of {title(ahead[0]).lower()}, but not of "
+            f"{title(other).lower()} ({parts}). The {carrier} carry the answer; what the {idle} add can't be told "
+            "from chance."
+        ]
+    return [f"No gain of fusion can be claimed: {parts}."]
+
+
+def _gain_of_types(result: FusionResult) -> list[str]:
+    rivals = _rivals(result)
+    if not rivals:
+        return []
+    best = max(rivals, key=lambda n: result.scores[n][_METRIC].value)
+    listed = ", ".join(f"{_signed(_difference(result, n))} over {title(n)}" for n in rivals)
+    if gain_is_real(result):
+        return [f"The gain of joining the omics types is real: {listed}; the control falls."]
+    if _behind(result, best):
+        return [f"All types together are worse than {title(best)}: {listed}."]
+    behind = f" over {title(best)}, the best type alone" if not _ahead(result, best) else ""
+    return [f"No gain of joining the omics types can be claimed{behind}: {listed}."]
+
+
+def _controls(result: FusionResult) -> list[str]:
+    said = []
+    for name, what in _EXCHANGED.items():
+        if name in result.gain:
+            fallen = _ahead(result, name)
+            word = "falls" if fallen else "does not fall beyond chance"
+            end = "" if fallen else f": no use of the {what} is shown"
+            said.append(
+                f"With the {what} of other patients it {word}{end} "
+                f"(what the right ones are worth: {_signed(_difference(result, name))})."
+            )
+    return said
+
+
+def _layout(result: FusionResult) -> list[str]:
+    if "shuffled_layout" not in result.gain:
+        return []
+    score = _difference(result, "shuffled_layout")
+    if _ahead(result, "shuffled_layout"):
+        return [f"Placing related features side by side helps: {_signed(score)} over features placed at random."]
+    if _behind(result, "shuffled_layout"):
+        return [f"Features placed at random do better: {_signed(score)}."]
+    return [f"No difference between the layout and features placed at random can be claimed: {_signed(score)}."]
+
+
+def _others(result: FusionResult) -> list[str]:
+    names = ["late", "attention", "logistic_both"] if result.has_images else ["logistic_omics"]
+    said = []
+    for name in (n for n in names if n in result.gain):
+        words = f"“{title(name)}”"
+        if _ahead(result, name):
+            said.append(f"It is ahead of {words}: {_signed(_difference(result, name))}.")
+        elif _behind(result, name):
+            said.append(f"It is behind {words}: {_signed(_difference(result, name))}.")
+        else:
+            said.append(f"No difference from {words} can be claimed: {_signed(_difference(result, name))}.")
+    return said
+
+
+def _too_few(few: int) -> str:
+    return (
+        f"All rows come from {few} groups (patients or sections): whatever the intervals say, nothing can be claimed "
+        f"of others. At least {FEWEST_GROUPS} groups are needed."
+    )
+
+
+def _caution(result: FusionResult) -> str:
+    n = len(result.y)
+    units = f"{n} patients" if result.groups is None else f"{len(set(result.groups.tolist()))} groups ({n} rows)"
+    return (
+        f"Intervals come from resampling {units}; they hold neither the chance of training nor that of other folds. "
+        f"{len(result.gain)} comparisons were made without correction."
+    )

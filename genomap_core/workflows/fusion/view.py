@@ -1,0 +1,184 @@
+"""One patient under a fusion network that never saw him: what the Fusion page shows. Runs in the warm worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.images.patients import PatientImages
+from genomap_core.workflows.fusion.jobs import COHORT
+from genomap_core.workflows.fusion.scores import fold_file
+
+Arrays = dict[str, np.ndarray]
+Cache = MutableMapping[Any, Any]
+N_REGIONS, N_MODULES = 20, 12
+
+
+def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """What the network is given and what it answers.
+
+    Parameters
+    ----------
+    spec
+        ``folder`` of a comparison, ``row`` of the patient, ``fold`` that he was tested in.
+
+    Returns
+    -------
+    ``shape`` of the omics maps; ``proba (C,)``; ``image (c, H, W)`` as given; ``z (p,)`` in standard deviations, 0
+    where missing; ``positions (p, 2)`` and ``channel (p,)`` of the features, -1 without a cell.
+    """
+    model, cohort = _load(spec, cache)
+    one, layout = cohort.take([spec["row"]]), model.layout_
+    return {"shape": layout.shape}, {
+        "proba": model.predict_proba(one)[0],
+        "image": model.inputs(one).images[0],
+        "z": _standardised(model, one)[0],
+        "positions": layout.positions,
+        "channel": layout.channel,
+    }
+
+
+def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """What regions, modules, types and their pairs do for the log-odds of one class.
+
+    Parameters
+    ----------
+    spec
+        As of :func:`look`, with ``target``; ``n_regions`` and ``n_modules`` where others than the usual are wished.
+    arrays
+        ``fold_of_row (n,)`` of the comparison.
+
+    Returns
+    -------
+    ``module_names``, ``faithful`` (share of random orders beaten, and both advantages), ``output``, ``baseline``,
+    ``gap`` of the gradients; ``regions (H, W)`` and ``modules (p,)`` labels, -1 for none; their values
+    ``region_values (R,)``, ``module_values (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and
+    ``features (p,)``; ``types (k, C)``.
+    """
+    from genomap_core.explain.fusion import PatientGame, interaction, part_values, pixel_values, type_values
+
+    model, cohort = _load(spec, cache)
+    target = int(spec["target"])
+    one = cohort.take([spec["row"]])
+    inputs = model.inputs(one)
+    modules, names = _modules(spec, arrays["fold_of_row"], cohort, model, cache)
+    parts = _parts(inputs.images[0], modules, model, int(spec.get("n_regions", N_REGIONS)))
+    game = PatientGame(model, inputs, parts, target)
+    found = part_values(game)
+    pixels, cells, gap = pixel_values(model.modules_, inputs, target)
+    checked = found.faithfulness
+    about = {
+        "module_names": names,
+        "output": found.output,
+        "baseline": found.baseline,
+        "gap": gap,
+        "faithful": [checked.beaten, checked.deletion_advantage, checked.insertion_advantage],
+    }
+    return about, {
+        "regions": parts.image,
+        "modules": modules,
+        "region_values": found.regions,
+        "module_values": found.modules,
+        "interaction": interaction(game),
+        "pixels": pixels.sum(axis=0),
+        "features": model.features_of_map(cells),
+        "types": type_values(model, inputs)[0],
+    }
+
+
+def overlay(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """Where a further method sees the class in the image: ``spec`` as of :func:`explain`, with ``method``.
+
+    Returns ``values (H, W)``, the mean over the fold's networks.
+    """
+    from genomap_core.explain.fusion import image_values
+
+    model, cohort = _load(spec, cache)
+    inputs = model.inputs(cohort.take([spec["row"]]))
+    found = [image_values(module, inputs, int(spec["target"]), spec["method"]) for module in model.modules_]
+    return {}, {"values": np.mean(found, axis=0).astype(np.float32)}
+
+
+def _parts(image: np.ndarray, modules: np.ndarray, model: Any, n_regions: int) -> Any:
+    from genomap_core.explain.fusion import Parts
+    from genomap_core.explain.images import superpixels
+
+    canvas, owner = model.canvas_, model.layout_.feature_of_cell
+    regions = superpixels(image, n_regions) if len(image) else np.full(canvas.size, -1)
+    cells = np.where(owner >= 0, modules[owner], -1)
+    return Parts(regions, cells[:, canvas.cell_of_row][:, :, canvas.cell_of_column])
+
+
+def _modules(
+    spec: dict[str, Any], fold_of_row: np.ndarray, cohort: PatientImages, model: Any, cache: Cache
+) -> tuple[np.ndarray, list[str]]:
+    """Module of every feature ``(p,)``, -1 for none, and a name for each; of the training rows."""
+    n_modules = int(spec.get("n_modules", N_MODULES))
+    key = ("fusion-modules", spec["folder"], spec["fold"], n_modules)
+    if key not in cache:
+        Z = _standardised(model, cohort.take(np.flatnonzero(fold_of_row != spec["fold"])))
+        kinds = np.where(model.layout_.positions[:, 0] >= 0, cohort.omics, -1)
+        labels = modules_of(Z, kinds, n_modules)
+        cache[key] = labels, _names(labels, Z, cohort)
+    found: tuple[np.ndarray, list[str]] = cache[key]
+    return found
+
+
+def modules_of(Z: np.ndarray, kinds: np.ndarray, n_modules: int) -> np.ndarray:
+    """Features that vary together: ``(n, p)`` standardised, ``(p,)`` type or -1 -> ``(p,)`` label, -1 without a type.
+
+    Ward's clusters (JASA 58, 1963) of the features' unit vectors over the rows, the same number of each type and about
+    ``n_modules`` in all.
+    """
+    from scipy.cluster.hierarchy import fcluster, ward
+
+    labels = np.full(len(kinds), -1)
+    types = np.unique(kinds[kinds >= 0])
+    for kind in types:
+        own = np.flatnonzero(kinds == kind)
+        vectors = Z[:, own].T
+        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        most = max(2, n_modules // len(types))
+        part = fcluster(ward(vectors), most, "maxclust") - 1 if len(own) > 1 else np.zeros(1, int)
+        labels[own] = labels.max() + 1 + part
+    return labels
+
+
+def _names(labels: np.ndarray, Z: np.ndarray, cohort: PatientImages) -> list[str]:
+    """A module is called after its type and the feature that goes most with the others, and by its size."""
+    names = []
+    for k in range(labels.max() + 1):
+        own = np.flatnonzero(labels == k)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r = np.nan_to_num(np.corrcoef(Z[:, own].T)) if len(own) > 1 else np.ones((1, 1))
+        middle = own[int(r.sum(axis=0).argmax())]
+        kind = cohort.table.omics_names[cohort.omics[middle]]
+        more = f" and {len(own) - 1} more" if len(own) > 1 else ""
+        names.append(f"{kind}: {cohort.table.feature_names[middle].removeprefix(f'{kind}:')}{more}")
+    return names
+
+
+def _standardised(model: Any, cohort: PatientImages) -> np.ndarray:
+    """``(n, p)`` in standard deviations; 0 where a value is missing or a feature was not kept."""
+    Z = np.zeros((cohort.n_samples, cohort.table.n_features), np.float32)
+    Z[:, model.scaling_.kept] = model.scaling_.table(cohort)
+    return Z
+
+
+def _load(spec: dict[str, Any], cache: Cache) -> tuple[Any, PatientImages]:
+    """The fold's network and the cohort, kept between questions."""
+    from genomap_core.training.fusion_bundle import load_fusion
+
+    folder = Path(spec["folder"])
+
+    def kept(path: Path, read: Callable[[Path], Any]) -> Any:
+        key = ("fusion", str(path), path.stat().st_mtime_ns)
+        if key not in cache:
+            cache[key] = read(path)
+        return cache[key]
+
+    bundle = kept(folder / fold_file(spec["fold"]), load_fusion)
+    return bundle.model, kept(folder / COHORT, PatientImages.load)

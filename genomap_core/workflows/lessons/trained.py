@@ -1,0 +1,147 @@
+"""What the Learn page teaches with a trained network: whether the map matters, and which attributions can be trusted.
+
+Both run in worker processes; both simulate a cohort whose cause is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.perturb import Perturbation, perturb
+from genomap_core.data.simulated.tables import ExpressionConfig, expression_cohort
+from genomap_core.progress import OnProgress, Progress
+from genomap_core.workflows.tabular.patient import GRADIENT_METHODS
+
+LAYOUTS = ("ot", "published", "random")
+NOISE = (0.0, 0.5, 1.0, 1.5, 2.0)
+METHODS = tuple(GRADIENT_METHODS)
+N_EXPLAINED = 24
+"""Test patients whose attributions are averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """A simulated cohort, split: the first rows train, the others test."""
+
+    X: np.ndarray
+    """``(n, p)`` float32, log2(1 + count)"""
+    y: np.ndarray
+    planted: np.ndarray
+    """``(p,)`` bool: features of informative modules"""
+    n_train: int
+
+    @property
+    def spread(self) -> np.ndarray:
+        """``(p,)`` standard deviation of each feature over the training rows."""
+        return np.asarray(self.X[: self.n_train].std(0))
+
+
+def lesson_cohort(seed: int = 0, n_train: int = 180, n_test: int = 420, n_genes: int = 400) -> Lesson:
+    """Three subtypes, ten modules of genes, three of them the cause."""
+    found = expression_cohort(
+        ExpressionConfig(
+            n_samples=n_train + n_test,
+            n_genes=n_genes,
+            n_modules=10,
+            n_informative=3,
+            module_share=0.8,
+            effect=1.2,
+            label_noise=0.0,
+            seed=seed,
+        )
+    )
+    return Lesson(
+        X=np.log2(1 + found.values).astype(np.float32),
+        y=found.labels.astype(np.int64),
+        planted=np.isin(found.module, found.informative),
+        n_train=n_train,
+    )
+
+
+def map_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
+    """Job: the same network on maps of three layouts, and logistic regression; accuracy on test patients under noise.
+
+    The network's linear path is off, so that its convolutions alone read the map. ``spec``: ``seed``. Gives ``noise``,
+    ``accuracy`` (model -> one figure a noise level), ``n_test``.
+    """
+    from genomap_core.training.pipelines import logistic_pipeline
+
+    seed = int(spec.get("seed", 0))
+    lesson = lesson_cohort(seed)
+    train, test = np.arange(lesson.n_train), np.arange(lesson.n_train, len(lesson.X))
+    fill = np.median(lesson.X[train], axis=0)
+    noisy = [perturb(lesson.X[test], test, lesson.spread, Perturbation(level, seed=seed), fill) for level in NOISE]
+    models = {name: _network(name, seed) for name in LAYOUTS} | {"logistic": logistic_pipeline()}
+    accuracy = {}
+    for k, (name, model) in enumerate(models.items()):
+        on_progress(Progress("models trained", k, len(models)))
+        model.fit(lesson.X[train], lesson.y[train])
+        accuracy[name] = [float((model.predict(X) == lesson.y[test]).mean()) for X in noisy]
+    return {"noise": list(NOISE), "accuracy": accuracy, "n_test": len(test)}
+
+
+def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
+    """Job: five attributions of a trained network and of the same network with shuffled weights, against the cause.
+
+    ``spec``: ``seed``. Writes ``attributions.npz``: ``trained``, ``shuffled`` ``(methods, p)`` mean sizes over test
+    patients, ``planted (p,)``, ``positions (p, 2)``, ``shape``. Gives for each method ``found`` (ROC-AUC of the planted
+    features), ``found_shuffled`` and ``agreement`` (rank correlation of both), and the network's ``accuracy``.
+    """
+    from scipy.stats import spearmanr
+    from sklearn.metrics import roc_auc_score
+
+    from genomap_core.explain import explain
+    from genomap_core.explain.faithfulness import shuffled_model
+
+    seed = int(spec.get("seed", 0))
+    lesson = lesson_cohort(seed)
+    train, test = np.arange(lesson.n_train), np.arange(lesson.n_train, len(lesson.X))
+    on_progress(Progress("training the network", 0, 1 + 2 * len(METHODS)))
+    model = _network("ot", seed)
+    model.fit(lesson.X[train], lesson.y[train])
+    accuracy = float((model.predict(lesson.X[test]) == lesson.y[test]).mean())
+    networks = {"trained": model, "shuffled": shuffled_model(model, seed)}
+    sizes: dict[str, Any] = {name: np.zeros((len(METHODS), lesson.X.shape[1]), np.float32) for name in networks}
+    for k, method in enumerate(METHODS):
+        for j, (name, network) in enumerate(networks.items()):
+            on_progress(Progress(GRADIENT_METHODS[method], 1 + 2 * k + j, 1 + 2 * len(METHODS)))
+            found = explain(
+                network,
+                lesson.X[test[:N_EXPLAINED]],
+                target=None,
+                method=method,
+                background=lesson.X[train],
+                random_state=seed,
+            )
+            sizes[name][k] = np.abs(found.values).mean(0)
+    layout = model.named_steps["genomap"].layout_
+    np.savez(
+        folder / "attributions.npz",
+        planted=lesson.planted,
+        positions=layout.positions,
+        shape=np.array(layout.shape),
+        **sizes,
+    )
+    return {
+        "accuracy": accuracy,
+        "methods": {
+            method: {
+                "found": float(roc_auc_score(lesson.planted, sizes["trained"][k])),
+                "found_shuffled": float(roc_auc_score(lesson.planted, sizes["shuffled"][k])),
+                "agreement": float(spearmanr(sizes["trained"][k], sizes["shuffled"][k]).statistic),
+            }
+            for k, method in enumerate(METHODS)
+        },
+    }
+
+
+def _network(solver: str, seed: int) -> Any:
+    """Convolutions on maps of one layout, without a linear path."""
+    from genomap_core.training.pipelines import genomap_pipeline
+
+    pipeline = genomap_pipeline(solver=solver, selection="none", n_seeds=1, max_epochs=15, random_state=seed)
+    return pipeline.set_params(network__network_options={"linear": False})

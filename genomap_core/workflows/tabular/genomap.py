@@ -1,0 +1,218 @@
+"""From a cohort to one map per patient, with the layout's quality beside that of a random layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.perturb import subsample_rows
+from genomap_core.data.standardise import Standardisation, fit_standardisation
+from genomap_core.errors import LayoutError
+from genomap_core.layout import SOLVERS, Constraints, Layout, LayoutQuality, align, make_layout, map_regions
+from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.workflows.cohorts.precomputed import ready_layout
+
+SOLVER_NAMES: tuple[str, ...] = tuple(SOLVERS)
+
+
+@dataclass(frozen=True, slots=True)
+class GenomapConfig:
+    """How the features of a cohort get their places."""
+
+    solver: str = "ot"
+    distance: str = "correlation"
+    grid: tuple[int, int] | None = None
+    """Height and width in cells; None: the smallest near-square grid that holds the features."""
+    max_features: int = 16_384
+    """The most variable features are kept when there are more."""
+    joint: bool = False
+    """All omics types on one map instead of one map a type."""
+    seed: int = 0
+    balance: float = 0.5
+    """Trade-off of solver "ot": 0 distances only, 1 neighbourhoods only."""
+    pins: tuple[tuple[int, int, int], ...] = ()
+    """(column of the data set, row, column of the grid) of features held in a cell (solver "ot")."""
+    sets: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Name and columns of the data set of gene sets, each drawn as one region (solver "ot")."""
+    mask: tuple[str, ...] = ()
+    """Rows of the grid, "#" where a feature may lie; empty: a full rectangle."""
+
+    def __post_init__(self) -> None:
+        if self.max_features < 1:
+            raise ValueError(f"`max_features` must be >= 1, got {self.max_features}.")
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> GenomapConfig:
+        """From JSON, where tuples came back as lists."""
+        return cls(**{key: _tuples(value) for key, value in spec.items()})
+
+    @property
+    def open_cells(self) -> int | None:
+        """Most features of one type that find a cell; None: as many as there are."""
+        if self.mask:
+            return sum(row.count("#") for row in self.mask)
+        return None if self.grid is None else self.grid[0] * self.grid[1]
+
+    def constraints(self, kept: np.ndarray) -> Constraints:
+        """The wishes, counted in the ``kept (q,)`` columns; those for other columns are left out."""
+        mask = np.array([[cell == "#" for cell in row] for row in self.mask]) if self.mask else None
+        if self.solver != "ot":
+            return Constraints(mask=mask)
+        pins = {feature: (row, column) for feature, row, column in self.pins}
+        return replace(Constraints(pins=pins, sets=dict(self.sets)).take(kept), mask=mask)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value
+
+
+@dataclass(frozen=True, eq=False)
+class GenomapResult:
+    """The maps of a cohort. Everything here was learned on the rows it was fitted on, labels unseen."""
+
+    standardisation: Standardisation
+    layout: Layout
+    control: LayoutQuality
+    """Quality of a random layout of the same features on the same grid."""
+    z: np.ndarray
+    """``(n, q)`` float32: standardised values of the kept features; the mean (0) where a value is missing."""
+    missing: np.ndarray
+    """``(n, q)`` bool"""
+    feature_names: tuple[str, ...]
+    """The ``q`` kept features."""
+
+    @cached_property
+    def maps(self) -> np.ndarray:
+        """``(n, c, H, W)`` float32"""
+        return self.layout.to_maps(self.z)
+
+    @property
+    def kept(self) -> np.ndarray:
+        """``(q,)`` columns of the data set."""
+        return self.standardisation.kept
+
+
+def fit_genomap(
+    dataset: Dataset, config: GenomapConfig = GenomapConfig(), on_progress: OnProgress = ignore
+) -> GenomapResult:
+    """Select, standardise and place the features of ``dataset``; labels are not used.
+
+    Raises
+    ------
+    LayoutError
+        When the grid is too small, or the solver can't take so many features.
+    """
+    on_progress(Progress("standardising", 0, 3))
+    most = min(config.max_features, config.open_cells or config.max_features)
+    standardisation = fit_standardisation(dataset.X, max_features=most)
+    z = standardisation.apply(dataset.X)
+    kept = standardisation.kept
+    channels = None if dataset.omics is None or config.joint else dataset.omics[kept]
+    on_progress(Progress("placing features", 1, 3))
+    plain = len(kept) == dataset.n_features and replace(config, max_features=most) == GenomapConfig(max_features=most)
+    known = ready_layout(dataset.digest) if plain else None
+    if known is None:
+        wishes = config.constraints(kept)
+        layout = place(z, config, config.solver, channels, wishes, on_progress)
+        on_progress(Progress("measuring the layout", 2, 3))
+        known = layout, place(z, config, "random", channels, Constraints(mask=wishes.mask)).quality
+    layout, control = known
+    on_progress(Progress("measuring the layout", 3, 3))
+    columns = dataset.X[:, kept]
+    missing = np.zeros(z.shape, bool) if sp.issparse(columns) else np.isnan(columns)
+    return GenomapResult(standardisation, layout, control, z, missing, tuple(dataset.feature_names[j] for j in kept))
+
+
+def place(
+    z: np.ndarray,
+    config: GenomapConfig,
+    solver: str,
+    channels: np.ndarray | None,
+    wishes: Constraints | None = None,
+    on_progress: OnProgress = ignore,
+) -> Layout:
+    """The layout of standardised values ``z (n, q)`` with a config's options, by any solver."""
+    return make_layout(
+        z,
+        config.grid or "auto",
+        solver,
+        config.distance,
+        config.seed,
+        on_progress,
+        balance=config.balance,
+        channels=channels,
+        constraints=wishes,
+    )
+
+
+def map_unit(dataset: Dataset) -> str:
+    """Unit of the values on a map."""
+    return "z-score" if dataset.unit in ("value", "z-score") else f"z-score of {dataset.unit}"
+
+
+def region_groups(result: GenomapResult, n_features: int, n_regions: int = 64) -> np.ndarray:
+    """``(n_features,)`` int64: map region of every feature of the cohort, -1 for those not on the map."""
+    groups = np.full(n_features, -1, np.int64)
+    groups[result.kept] = map_regions(result.layout, result.z, n_regions)
+    return groups
+
+
+@dataclass(frozen=True, eq=False)
+class Displacement:
+    """How far features move when the layout is fitted on part of the samples."""
+
+    layout: Layout
+    """Fitted on the subsample, turned and mirrored to lie on the reference as well as it can."""
+    cells_moved: np.ndarray
+    """``(q,)`` distance in cells; NaN where a feature has no cell in either layout."""
+    random_cells_moved: float
+    """Mean distance between two unrelated places of the same grid: what no stability at all looks like."""
+    n_samples: int
+
+
+def refit_on_subsample(
+    dataset: Dataset,
+    result: GenomapResult,
+    config: GenomapConfig,
+    fraction: float,
+    seed: int = 0,
+    on_progress: OnProgress = ignore,
+) -> Displacement:
+    """Fit the layout again on a stratified ``fraction`` of the samples and compare the places of every feature."""
+    groups = np.arange(dataset.n_samples) if dataset.y is None and dataset.groups is None else dataset.groups
+    rows = subsample_rows(dataset.y, groups, fraction, seed)
+    if len(rows) < 3:
+        raise LayoutError(f"{len(rows)} samples are too few for a layout: keep a larger share.")
+    on_progress(Progress("placing features on the subsample", 0, 1))
+    part = dataset.X[rows][:, result.kept]
+    z = fit_standardisation(part, selection="none").apply(part)
+    channels = result.layout.channel if result.layout.n_channels > 1 else None
+    fresh = place(z, config, config.solver, channels, config.constraints(result.kept))
+    layout = align(fresh, result.layout)
+    a, b = layout.positions.astype(float), result.layout.positions.astype(float)
+    placed = (a[:, 0] >= 0) & (b[:, 0] >= 0)
+    moved = np.full(len(a), np.nan)
+    moved[placed] = np.linalg.norm(a[placed] - b[placed], axis=1)
+    unrelated = np.random.default_rng(seed).permutation(b[placed])
+    on_progress(Progress("placing features on the subsample", 1, 1))
+    return Displacement(layout, moved, float(np.linalg.norm(unrelated - b[placed], axis=1).mean()), len(rows))
+
+
+def subsample_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
+    """Job: the layout of ``folder/dataset.npz`` fitted again on a share of the samples; writes ``moved.npz``."""
+    dataset = Dataset.load(folder / "dataset.npz")
+    config = GenomapConfig.from_spec(spec["config"])
+    result = fit_genomap(dataset, config)
+    found = refit_on_subsample(dataset, result, config, spec["fraction"], spec.get("seed", 0), on_progress)
+    np.savez(folder / "moved.npz", cells_moved=found.cells_moved, positions=found.layout.positions)
+    return {
+        "random_cells_moved": found.random_cells_moved,
+        "median_cells_moved": float(np.nanmedian(found.cells_moved)),
+        "n_samples": found.n_samples,
+    }

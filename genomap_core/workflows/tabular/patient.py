@@ -1,0 +1,301 @@
+"""One patient under every model of a comparison: predictions and attributions by the models that never saw the patient.
+
+These functions run in a worker process that stays warm between two movements of a slider; ``cache`` keeps the cohort
+and the fitted models of a fold there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import some
+from genomap_core.data.perturb import Perturbation, perturb
+from genomap_core.errors import Cancelled, InputError, ModelLimitError
+from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.workflows.tabular.compare import NETWORKS, CompareConfig, CompareResult, build, compare, fit_on_rows
+from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
+
+_BATCH_ROWS = 128  # a stop is noticed between two batches
+
+DRAWS = 16
+LEAST_NOISE = 0.05
+"""Of the draws whose range is shown, in standard deviations of each feature, where the slider stands lower."""
+
+Cache = MutableMapping[Any, Any]
+Arrays = dict[str, np.ndarray]
+
+GRADIENT_METHODS = {
+    "integrated_gradients": "Integrated Gradients",
+    "deeplift": "DeepLift",
+    "gradient_shap": "GradientShap",
+    "occlusion": "Occlusion",
+    "gradcam": "Layer Grad-CAM",
+}
+"""Captum methods that need the network's inside."""
+TABULAR_METHODS = {"integrated_gradients": "Integrated Gradients (differentiable view)"}
+"""Methods that need the gradients of a tabular foundation model."""
+REGION_METHODS = {"shapley": "Shapley values of map regions", "ablation": "Ablation of map regions"}
+"""Captum methods for any predictor."""
+
+
+def methods_for(model: str) -> dict[str, str]:
+    """Methods that can explain a model of a comparison, with their titles; the first is the default."""
+    own = GRADIENT_METHODS if model in NETWORKS else {}
+    return own | REGION_METHODS | (TABULAR_METHODS if model == "pfn" else {})
+
+
+def noisy_rows(dataset: Dataset, row: int, shown: Perturbation, scale: np.ndarray) -> np.ndarray:
+    """``(1 + DRAWS, p)`` raw rows: the one that is shown, then other draws of the noise for the interval.
+
+    ``scale (p,)``: of :func:`spread_of`.
+    """
+    x = dataset.X[[row]]
+    again = Perturbation(max(shown.level, LEAST_NOISE), shown.keep, shown.seed)
+    drawn = [perturb(x, np.array([dataset.n_samples * (k + 1) + row]), scale, again) for k in range(DRAWS)]
+    return np.vstack([perturb(x, np.array([row]), scale, shown), *drawn])
+
+
+def spread_of(dataset: Dataset) -> np.ndarray:
+    """``(p,)`` float32 standard deviation of every feature in the cohort, missing values left out."""
+    X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
+    count = (~np.isnan(X)).sum(0)
+    return np.where(count > 0, np.nanstd(np.where(count > 0, X, 0), axis=0), 0).astype(np.float32)
+
+
+def predict(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """Class probabilities of raw rows under the models of one fold.
+
+    Parameters
+    ----------
+    spec
+        ``run``: folder of the comparison; ``fold``: whose models answer; ``models``: their names; ``estimators`` of
+        the tabular model (those of the comparison where it is not given).
+    arrays
+        ``X (m, p)``: rows in the units of the cohort, NaN where a feature is missing.
+
+    Returns
+    -------
+    Nothing, and ``model -> (m, C)`` probabilities.
+    """
+    run, fold = Path(spec["run"]), int(spec["fold"])
+    return {}, {name: _proba(run, fold, name, arrays["X"], cache, spec.get("estimators")) for name in spec["models"]}
+
+
+def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """Why one model of one fold gives one raw row its probability of a class.
+
+    Parameters
+    ----------
+    spec
+        ``run``, ``fold``, ``model``, ``target`` (class code), ``method`` (of `GRADIENT_METHODS` for networks, of
+        `TABULAR_METHODS` for the tabular model, of `REGION_METHODS` for any), ``n_samples`` permutations for Shapley
+        values, ``estimators`` as above, ``desk``: a folder for :class:`Desk`.
+    arrays
+        ``x (p,)``: the row; ``groups (p,)``: map region of each feature, -1 outside the map.
+
+    Returns
+    -------
+    ``output``, ``baseline_output``, ``completeness_gap``, ``method``; and ``values (p,)``.
+    """
+    from genomap_core.explain import explain
+
+    run, fold = Path(spec["run"]), int(spec["fold"])
+    dataset, result = _cohort(run, cache)
+    desk = Desk(Path(spec["desk"])) if spec.get("desk") else None
+    if desk is not None:
+        desk.check()
+    model = _fitted(run, fold, spec["model"], cache, spec.get("estimators"))
+    train = np.flatnonzero(result.fold_of_row != fold)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = explain(
+            model,
+            arrays["x"],
+            target=int(spec["target"]),
+            method=spec["method"],
+            groups=arrays["groups"].astype(np.int64),
+            background=dataset.X[train],
+            feature_names=dataset.feature_names,
+            classes=dataset.classes,
+            n_samples=int(spec.get("n_samples", 12 if spec["method"] in REGION_METHODS else 32)),
+            batch_rows=_BATCH_ROWS,
+            on_progress=ignore if desk is None else desk.report,
+        )
+    about = {
+        "output": float(found.output),
+        "baseline_output": float(found.baseline_output),
+        "completeness_gap": float(found.completeness_gap),
+        "method": found.method,
+    }
+    return about, {"values": np.asarray(found.values, np.float32)}
+
+
+class Desk:
+    """A folder over which a page follows and stops an explanation that runs in another process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def report(self, progress: Progress) -> None:
+        """Write how far it is; raises :class:`~genomap_core.errors.Cancelled` once it was stopped."""
+        self.check()
+        part = self.folder / "progress.part"
+        part.write_text(f"{progress.step} {progress.total}")
+        part.replace(self.folder / "progress")
+
+    def check(self) -> None:
+        """Raise :class:`~genomap_core.errors.Cancelled` if it was stopped."""
+        if not self.folder.is_dir() or (self.folder / "stop").is_file():
+            raise Cancelled("Stopped.")
+
+    def stop(self) -> None:
+        """Ask for the end; it comes with the next batch of rows."""
+        if self.folder.is_dir():  # otherwise it has just ended
+            (self.folder / "stop").touch()
+
+    def share(self) -> float:
+        """How much is done, 0 to 1."""
+        path = self.folder / "progress"
+        step, total = (int(v) for v in path.read_text().split()) if path.is_file() else (0, 0)
+        return min(1.0, step / total) if total else 0.0
+
+
+def top_of(n_features: int) -> int:
+    """How long the lists are whose overlap is told: 50, or a fifth of few features."""
+    return min(50, max(1, n_features // 5))
+
+
+def agreement(a: np.ndarray, b: np.ndarray) -> Any:
+    """How much two attributions ``(p,)`` of the same features agree: ``spearman``, and ``top_k_overlap`` of the
+    first :func:`top_of` ones.
+    """
+    from genomap_core.explain.attribution import agreement_of
+
+    return agreement_of(a, b, top_of(len(a)))
+
+
+def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``."""
+    from genomap_core.training import load_bundle
+
+    key = ("bundle", spec["path"])
+    if key not in cache:
+        cache[key] = load_bundle(Path(spec["path"]))
+    bundle = cache[key]
+    bundle.check_features(spec["feature_names"])
+    return {"classes": list(bundle.classes)}, {"proba": bundle.pipeline.predict_proba(arrays["X"])}
+
+
+def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:
+    key = ("cohort", str(run))
+    if key not in cache:
+        cache[key] = Dataset.load(run / "dataset.npz"), CompareResult.load(run)
+    return cache[key]
+
+
+def _fitted(run: Path, fold: int, name: str, cache: Cache, estimators: int | None = None) -> Any:
+    """The model of this fold: read from its bundle, or fitted again on the fold's training rows."""
+    key = ("model", str(run), fold, name, estimators if name == "pfn" else None)
+    if key not in cache:
+        dataset, result = _cohort(run, cache)
+        if name in NETWORKS:
+            from genomap_core.training import load_bundle
+
+            cache[key] = load_bundle(run / f"{name}-fold{fold}.safetensors").pipeline
+        else:
+            rows = np.flatnonzero(result.fold_of_row != fold)
+            model = build(name, result.config, dataset)
+            if name == "pfn":
+                # The cache of keys and values makes every later prediction cheap; how the table is narrowed is known.
+                chosen = result.run(name).selections
+                model.set_params(keep_cache=True, **({"selection": chosen[fold]} if chosen else {}))
+                model.set_params(n_estimators=estimators or model.n_estimators)
+            cache[key] = fit_on_rows(model, dataset, rows)
+    return cache[key]
+
+
+def _proba(run: Path, fold: int, name: str, X: np.ndarray, cache: Cache, estimators: int | None = None) -> np.ndarray:
+    _, result = _cohort(run, cache)
+    model = _fitted(run, fold, name, cache, estimators)
+    full = np.zeros((len(X), len(result.classes)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        full[:, model.classes_] = model.predict_proba(X)
+    return full
+
+
+def row_of(dataset: Dataset, sample: str) -> int:
+    """The row of a sample; :class:`InputError` names some that there are."""
+    if sample not in dataset.sample_ids:
+        raise InputError(
+            f"{dataset.name}: there is no sample {sample!r} among the {dataset.n_samples:,} of the cohort, which are "
+            f"called {some(dataset.sample_ids, 5)}."
+        )
+    return dataset.sample_ids.index(sample)
+
+
+def comparison(
+    dataset: Dataset, config: CompareConfig, folder: Path, on_progress: OnProgress = ignore
+) -> CompareResult:
+    """The comparison in ``folder``: read where it is finished, else made and kept there with the cohort.
+
+    Raises
+    ------
+    InputError
+        The folder holds a comparison of another cohort, or with other options.
+    """
+    if (folder / "compare.json").is_file():
+        found = CompareResult.load(folder)
+        if (found.digest, found.config) != (dataset.digest, config):
+            what = "other options" if found.digest == dataset.digest else "another cohort"
+            raise InputError(f"{folder} holds a comparison of {what}: choose another folder.")
+        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset.save(folder / "dataset.npz")
+    return compare(dataset, config, folder, on_progress)
+
+
+def explained_answers(
+    folder: Path,
+    dataset: Dataset,
+    genomap: GenomapResult,
+    found: CompareResult,
+    row: int,
+    target: int,
+    models: Sequence[str],
+    on_progress: OnProgress = ignore,
+) -> list[dict[str, Any]]:
+    """What each model of the comparison in ``folder`` says of a patient that it never saw, and why.
+
+    Returns
+    -------
+    For each model ``model``, ``label``, ``proba (1 + draws, C)``, ``values (p,)``, ``method``, ``completeness_gap``.
+
+    Raises
+    ------
+    ModelLimitError
+        A model did not get through the comparison; its own message says why.
+    """
+    for name in models:
+        run = found.run(name)
+        if run.status != "ok":
+            raise ModelLimitError(f"{run.label} has no answer ({run.status}): {run.message}")
+    cache: Cache = {}
+    fold = int(found.fold_of_row[row])
+    X = noisy_rows(dataset, row, Perturbation(), spread_of(dataset))
+    _, probas = predict({"run": folder, "fold": fold, "models": list(models)}, {"X": X}, cache)
+    groups = region_groups(genomap, dataset.n_features)
+    answers = []
+    for k, name in enumerate(models):
+        label = found.run(name).label
+        on_progress(Progress(f"explaining {label}", k, len(models)))
+        spec = {"run": folder, "fold": fold, "model": name, "target": target, "method": next(iter(methods_for(name)))}
+        about, arrays = attribute(spec, {"x": X[0], "groups": groups}, cache)
+        answers.append({"model": name, "label": label, "proba": probas[name], **arrays, **about})
+    return answers

@@ -1,0 +1,494 @@
+"""The Fusion page: which comparison is looked at, what it says, forms for new ones, and one patient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from genomap_core.data.images.networks import BACKBONES, VARIANTS
+from genomap_core.data.images.patients import PatientImages, slices_of
+from genomap_core.data.message import some
+from genomap_core.errors import InputError
+from genomap_core.jobs import Job
+from genomap_core.plotting import interaction_heatmap, probability_bars, score_intervals, type_heatmap
+from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
+from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
+from genomap_core.workflows.fusion.compare import FusionCompareConfig
+from genomap_core.workflows.fusion.data import without_images
+from genomap_core.workflows.fusion.jobs import COHORT, MODEL
+from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
+from genomap_core.workflows.fusion.scores import FusionResult
+from genomap_core.workflows.fusion.table import TITLES, gain_rows, heading, name_of, report, score_rows
+from genomap_core.workflows.fusion.verdict import images_used, verdict
+from pages._ui import jobs as job_panel
+from pages._ui.gene_map import MapData, Overlay, gene_map
+from pages._ui.imaging_store import shared_imaging
+from pages._ui.session import Session, warm
+from pages._ui.shell import errors_shown, page_link, plain
+from pages._ui.widgets import caption, file_stem
+
+_VIEW = "genomap_core.workflows.fusion.view"
+REGIONS, PIXELS = "Regions", "Gradients"
+FURTHER = {"Grad-CAM": "gradcam", "Occlusion": "occlusion"}
+_METRIC = 190
+"""Pixels: four in a row of a wide page, two of a narrow one, no word cut."""
+METHODS = {
+    PIXELS: "Integrated Gradients from the image of the mean patient, in log-odds a pixel",
+    "Grad-CAM": "Layer Grad-CAM: where the last convolutions see the class, in no unit of its own",
+    "Occlusion": "Occlusion: how far the class falls while a patch is covered, in log-odds",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where features lie, as the gene map wants it."""
+
+    shape: tuple[int, int]
+    positions: np.ndarray
+    channel: np.ndarray
+    n_channels: int
+
+
+@st.fragment
+def panel(session: Session, found: Comparison) -> None:
+    """Choose a patient and a class; see the answer of a network that never saw that patient, and what it rests on."""
+    with errors_shown():  # a fragment that runs again is no longer in the page's own
+        _panel(session, found)
+
+
+def _panel(session: Session, found: Comparison) -> None:
+    r, cohort = found.result, found.cohort(session)
+    run = r.runs[0]
+    if run.fold_of_row is None or run.types is None:
+        st.info("This comparison kept no networks: compare again to look at patients.", icon=":material/info:")
+        return
+    a, b = st.columns(2)
+    ids = cohort.table.sample_ids
+    row = a.selectbox(
+        "Patient" if r.groups is None else "Sample",
+        range(len(r.y)),
+        format_func=lambda i: f"{ids[i]} ({r.classes[r.y[i]]})",
+        key=f"fusion-row-{r.digest[:8]}",
+    )
+    spec = {"folder": str(found.folder), "row": int(row), "fold": int(run.fold_of_row[row])}
+    with st.spinner("Asking the network ..."):
+        about, seen = session.remember(
+            ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
+        )
+    best = int(seen["proba"].argmax())
+    target = b.selectbox(
+        "Class explained",
+        range(len(r.classes)),
+        best,
+        format_func=r.classes.__getitem__,
+        key=f"fusion-target-{r.digest[:8]}-{row}",
+    )
+    with st.spinner("Explaining ..."):
+        why, parts = session.remember(
+            ("fusion-why", spec["folder"], row, target),
+            lambda: warm().call(
+                f"{_VIEW}:explain", spec | {"target": int(target)}, {"fold_of_row": run.fold_of_row}, timeout=300
+            ),
+        )
+    _answer(found, int(row), seen, parts)
+    omics, sees_image = st.container(), r.has_images and r.champion != "omics"
+    if sees_image:
+        image, omics = omics.container(key="wide-fusion").columns(2, gap="medium")
+        with image:
+            _image(found, session, spec | {"target": int(target)}, seen, parts, slices_of(cohort.channels))
+    with omics:
+        _maps(cohort, int(row), about, seen, parts)
+    _faithful(why)
+    if sees_image:
+        _interaction(why, parts)
+
+
+def _answer(found: Comparison, row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
+    r = found.result
+    left, right = st.container(key="wide-fusion-answer").columns(2, gap="medium")
+    with left:
+        st.plotly_chart(
+            probability_bars([("network", seen["proba"], None, None)], r.classes),
+            key="fusion_proba",
+            alt="Probabilities of the classes",
+        )
+        caption(
+            f"By the network of the fold that this patient was left out of. Label in the cohort: {r.classes[r.y[row]]}."
+        )
+    with right:
+        st.plotly_chart(
+            type_heatmap(parts["types"], r.types, r.classes), key="fusion_own_types", alt="Types of data, this patient"
+        )
+        caption("What each type of data does for each class's probability in this patient (exact Shapley values).")
+
+
+@st.fragment
+def _image(
+    found: Comparison,
+    session: Session,
+    spec: dict[str, Any],
+    seen: dict[str, Any],
+    parts: dict[str, Any],
+    slices: tuple[int, int],
+) -> None:
+    """The image and what lies over it; another overlay draws nothing else again."""
+    with errors_shown():
+        _overlaid_image(found, session, spec, seen, parts, slices)
+
+
+def _overlaid_image(
+    found: Comparison,
+    session: Session,
+    spec: dict[str, Any],
+    seen: dict[str, Any],
+    parts: dict[str, Any],
+    slices: tuple[int, int],
+) -> None:
+    st.subheader("Image")
+    how = st.segmented_control("Shown over the image", [REGIONS, PIXELS, *FURTHER], default=REGIONS, required=True)
+    n_slices, each = slices
+    at = st.slider("Slice", 1, n_slices, (n_slices + 1) // 2) if n_slices > 1 else 1
+    rgb, labels = to_rgb(seen["image"][(at - 1) * each : at * each]), parts["regions"]
+    if how == REGIONS:
+        values, strongest = parts["region_values"], int(np.abs(parts["region_values"]).argmax())
+        picture = with_regions(overlaid(rgb, values[labels], _strongest(parts)), labels)
+        words = (
+            "Numbered regions of alike pixels, Shapley values: red speaks for the class, blue against it, full colour "
+            f"at {_strongest(parts):.2g} log-odds, the strongest region or module. All regions together "
+            f"{values.sum():+.2f}; the strongest is {strongest + 1} with {values[strongest]:+.2f}."
+        )
+    else:
+        values = parts["pixels"] if how == PIXELS else _further(session, spec, FURTHER[how])
+        picture = with_regions(overlaid(rgb, values), np.zeros_like(labels), numbered=False)
+        words = (
+            f"{METHODS[how]}. Red speaks for the class, blue against it; colours are on this picture's own scale, "
+            "however little it changes the answer."
+        )
+    st.image(picture, width="stretch")
+    caption(words + (" What lies over it counts all slices: it is the same on each." if n_slices > 1 else ""))
+    if not images_used(found.result):
+        caption(
+            "In the comparison the right images are worth no more than those of other patients: the regions say what "
+            "this network looked at, not what is to be seen of the class."
+        )
+
+
+def _further(session: Session, spec: dict[str, Any], method: str) -> np.ndarray:
+    """Values of a method that is computed when it is asked for."""
+    _, found = session.remember(
+        ("fusion-overlay", *spec.values(), method),
+        lambda: warm().call(f"{_VIEW}:overlay", spec | {"method": method}, {}, timeout=120),
+    )
+    values: np.ndarray = found["values"]
+    return values
+
+
+def _maps(cohort: PatientImages, row: int, about: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]) -> None:
+    st.subheader("Omics")
+    modules, values = parts["modules"], parts["module_values"]
+    sums = np.where(modules >= 0, values[np.maximum(modules, 0)], 0.0)
+    table = cohort.table
+    x = np.asarray(table.X[row])
+    data = MapData(
+        places=_Places(tuple(about["shape"]), seen["positions"], seen["channel"], len(table.omics_names)),
+        values=np.where(np.isnan(x), np.nan, seen["z"])[None].astype(np.float32),
+        names=_short(table.feature_names, table.omics_names),
+        labels=(table.sample_ids[row],),
+        channel_names=table.omics_names if len(table.omics_names) > 1 else ("",),
+        overlays=(
+            Overlay("modules (Shapley)", sums[None].astype(np.float32), limit=_strongest(parts)),
+            Overlay("features (gradients)", parts["features"][None].astype(np.float32)),
+        ),
+        value_range=(-3.0, 3.0),
+        diverging=True,
+        regions=modules,
+        title=table.name,
+        noun="feature",
+    )
+    gene_map(data, key="fusion_map", height=380, controls=("overlay", "regions", "zoom", "export"))
+    apart = (
+        " A gene's place has nothing to do with the place in the image that lies under it: only the values are shared "
+        "between the two."
+    )
+    said = "The patient's omics as the network sees them; both attributions in log-odds."
+    caption(said + (apart if seen["image"].size else ""))
+
+
+def _short(names: Sequence[str], kinds: Sequence[str]) -> tuple[str, ...]:
+    """Features without the type in front: it stands over their map."""
+    return tuple(next((n.removeprefix(f"{k}:") for k in kinds if n.startswith(f"{k}:")), n) for n in names)
+
+
+def _strongest(parts: dict[str, Any]) -> float:
+    """Largest value of a single region or module, in log-odds."""
+    return float(np.abs(np.concatenate([parts["region_values"], parts["module_values"]])).max()) or 1.0
+
+
+def _faithful(why: dict[str, Any]) -> None:
+    beaten, deletion, insertion = why["faithful"]
+    with st.container(horizontal=True):
+        st.metric("Log-odds of the class", f"{why['output']:+.2f}", border=True, width=_METRIC)
+        st.metric("Of the mean patient", f"{why['baseline']:+.2f}", border=True, width=_METRIC)
+        st.metric(
+            "Random orders beaten",
+            f"{beaten:.0%}",
+            border=True,
+            width=_METRIC,
+        )
+        st.metric(
+            "Gradients' sum misses",
+            f"{why['gap']:.1%}",
+            border=True,
+            width=_METRIC,
+        )
+    caption(
+        "Random orders: regions and modules are removed, and added, in the order of their values and in random ones. "
+        "The gradients' sum is held against the change from the mean patient."
+    )
+    if beaten < 0.8 or min(deletion, insertion) <= 0:
+        st.warning(
+            "The explanation is hardly better than a random order of the parts: don't build on it.",
+            icon=":material/warning:",
+        )
+
+
+def _interaction(why: dict[str, Any], parts: dict[str, Any]) -> None:
+    st.subheader("Modules and image regions together")
+    names = [f"M{k + 1} {name}" for k, name in enumerate(why["module_names"])]
+    single = _strongest(parts)
+    st.plotly_chart(
+        interaction_heatmap(
+            parts["interaction"], names, [str(k + 1) for k in range(len(parts["region_values"]))], 0.2 * single
+        ),
+        key="fusion_interaction",
+        alt="How modules change the attribution of image regions",
+    )
+    strength = float(np.abs(parts["interaction"]).max())
+    caption(
+        "How much more a region of the image (column, numbered as above) changes the log-odds of the class while a "
+        "module of the omics is there than while it is ablated. Zero: they act on their own. Strongest: "
+        f"{strength:.2g}, against {single:.2g} of the strongest single part. A module is called after the feature that "
+        "goes most with its others."
+    )
+    st.download_button(
+        "Download the matrix",
+        lambda: _csv(names, parts["interaction"]),
+        "modules-regions.csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def _csv(names: list[str], values: np.ndarray) -> bytes:
+    from genomap_core.io.tables.export import csv_table
+
+    header = ["module", *(f"region {k + 1}" for k in range(values.shape[1]))]
+    return csv_table(header, [[name, *map(float, row)] for name, row in zip(names, values, strict=True)])
+
+
+TRAIN, COMPARE = "fusion.jobs:train_task", "fusion.jobs:compare_task"
+METRIC = "balanced_accuracy"
+WORK = {
+    "compare": (
+        "Compare, with controls",
+        "Every network below, controls and linear models are trained on the same folds: about a quarter of an hour for "
+        "a hundred patients on two cores. Fewer epochs and folds are a first look.",
+    ),
+    "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A finished comparison and where its files lie."""
+
+    folder: Path
+    result: FusionResult
+
+    def cohort(self, session: Session) -> PatientImages:
+        """The patients it was made on."""
+        if self.folder == COMPARED:
+            return shared_imaging(SAMPLE)
+        path = self.folder / COHORT
+        found: PatientImages = session.remember(("fusion-cohort", str(path)), lambda: PatientImages.load(path))
+        return found
+
+
+def chosen_comparison(session: Session) -> Comparison:
+    """The newest comparison of this tab, the one that comes with the program, or which of them is chosen."""
+    folder = job_panel.chosen_folder(session, COMPARE, COMPARED, "Comparison")
+    job_panel.only_an_example(session, folder, COMPARED)
+    return Comparison(folder, session.remember(("fusion", str(folder)), lambda: FusionResult.load(folder)))
+
+
+def result(found: Comparison) -> None:
+    """What the comparison says: in words, as dots with intervals, as tables; and what each type of data does."""
+    r = found.result
+    kinds = [*(["images"] if r.has_images else []), *r.omics_names]
+    st.markdown(
+        f"**{plain(r.name)}**: {_size(len(r.y), r.groups)}, {len(r.classes)} classes, {plain(', '.join(kinds))}."
+    )
+    first, *rest = verdict(r)
+    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(s) for s in rest), icon=":material/balance:")
+    scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs]
+    st.plotly_chart(
+        score_intervals([(n, s.value, s.low, s.high) for n, s in scores], TITLES[METRIC], 1 / len(r.classes)),
+        key="fusion_scores",
+        alt="Balanced accuracy of every network, control and linear model",
+    )
+    caption(
+        "Every patient is answered by networks that never saw that patient; all runs share the same folds. Lines: 95 % "
+        "intervals. Dotted: chance. Controls exchange patients or places: what falls with them was truly used."
+    )
+    _types(r)
+    with st.expander("All scores", icon=":material/table_rows:"):
+        st.dataframe(score_rows(r), hide_index=True, height="content")
+    if r.gain:
+        with st.expander("Differences to the first run, paired by patient", icon=":material/difference:"):
+            st.dataframe(gain_rows(r), hide_index=True, height="content")
+    st.download_button(
+        "Download the report",
+        lambda: report(r, heading(r)).encode(),
+        f"fusion-{file_stem(r.name)}.md",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"fusion-report-{found.folder.name}",
+    )
+
+
+def _types(r: FusionResult) -> None:
+    values = r.type_values
+    if values is None:
+        return
+    st.subheader("What each type of data does for each class")
+    st.plotly_chart(type_heatmap(values, r.types, r.classes), key="fusion_types", alt="Types of data by classes")
+    caption(
+        "Mean change of a class's probability in its own patients when a type of data is added (exact Shapley values "
+        "over the types; the rows of a column sum to the change from a patient who is the mean in everything)."
+    )
+
+
+def training(session: Session) -> None:
+    """Options, start, and what was started."""
+    cohort = _cohort(session)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{plain(cohort.name)}**: {_size(cohort.n_samples, cohort.table.groups)}, {plain(_kinds(cohort))}."
+        )
+        page_link("data", "Choose images and omics", ":material/image:")
+    if cohort.table.y is None:
+        st.info("This cohort has no labels: choose a class to predict on the Data page.", icon=":material/label:")
+        return
+    cohort = _told_apart(session, cohort)
+    config = _form(cohort)
+    if config is not None:
+        what, options = config
+        _submit(session, cohort, TRAIN if what == "train" else COMPARE, options)
+    job_panel.history(session, COMPARE, lambda job: _compared(job))
+    job_panel.history(session, TRAIN, lambda job: job_panel.trained(session, job, MODEL))
+
+
+def _cohort(session: Session) -> PatientImages:
+    """The images in use, or the table in use where it holds several types of omics."""
+    images = session.imaging or shared_imaging(SAMPLE)
+    table = session.dataset
+    if table.omics is None or len(table.omics_names) < 2:
+        return images
+    names = {"images": f"Images and omics: {images.name}", "table": f"Omics types alone: {table.name}"}
+    chosen = st.radio("Patients", list(names), format_func=names.__getitem__, key="fusion_patients")
+    return images if chosen == "images" else without_images(table)
+
+
+def _size(n: int, groups: np.ndarray | None) -> str:
+    """How many there are; where several belong to a patient or section, of how many."""
+    return f"{n:,} patients" if groups is None else f"{n:,} samples in {len(np.unique(groups)):,} groups"
+
+
+def _told_apart(session: Session, cohort: PatientImages) -> PatientImages:
+    """The patients of the classes chosen; a class that no fold can both train on and test is left out at first."""
+    table, sizes = cohort.table, class_sizes(cohort.table)
+    counts = np.bincount(table.y, minlength=len(table.classes))  # type: ignore[arg-type]
+    unit = "patient" if table.groups is None else "group"
+    chosen = st.multiselect(
+        "Classes to tell apart",
+        range(len(table.classes)),
+        [k for k in range(len(table.classes)) if sizes[k] > 1],
+        format_func=lambda k: f"{table.classes[k]} ({counts[k]:,})",
+        key=f"fusion-classes-{cohort.digest[:12]}",
+    )
+    if len(chosen) < 2:
+        raise InputError("Fewer than two classes are chosen: choose at least two to tell apart.")
+    lone = [table.classes[k] for k in range(len(table.classes)) if sizes[k] == 1 and k not in chosen]
+    if lone:
+        caption(
+            f"Left out at first: {some(lone)}, seen in one {unit} only, so that no network could be trained on it and "
+            "asked about it as well."
+        )
+    codes = tuple(sorted(chosen))
+    found: PatientImages = session.remember(("fusion-classes", cohort.digest, codes), lambda: cohort.of_classes(codes))
+    return found
+
+
+def _kinds(cohort: PatientImages) -> str:
+    return ", ".join([*(["images"] if cohort.channels else []), *cohort.table.omics_names])
+
+
+def _form(cohort: PatientImages) -> tuple[str, dict[str, Any]] | None:
+    usual = FusionCompareConfig()
+    what = st.selectbox("Work", list(WORK), format_func=lambda kind: WORK[kind][0], key="fusion_work")
+    caption(WORK[what][1])
+    variants = list(VARIANTS) if cohort.channels else ["omics"]
+    with st.form(f"fusion_{what}"):
+        a, b, c = st.columns(3)
+        backbone = a.selectbox(
+            "Network",
+            [name for name in BACKBONES if name != "small3d" or slices_of(cohort.channels)[0] > 1],
+            format_func=BACKBONES.get,
+            help="The small one suits some hundred patients; the others have millions of weights and need a GPU.",
+        )
+        epochs = b.number_input("Epochs", 1, 300, usual.epochs, help="How often each network sees every patient.")
+        if what == "compare":
+            most = max(2, min(10, largest_fold_count(cohort.table)))
+            folds = c.number_input(
+                "Folds",
+                2,
+                most,
+                min(usual.n_folds, most),
+                help=f"Parts of the patients, each answered by networks of the others. The classes allow {most}.",
+                key=f"fusion-folds-{most}",
+            )
+            if cohort.channels:
+                chosen = st.multiselect(
+                    "Networks; the first is held against the others", variants, variants, format_func=VARIANTS.get
+                )
+            else:
+                chosen = variants
+                caption("Without images: all omics types together, each alone, and controls.")
+        else:
+            chosen = [c.selectbox("Data", variants, format_func=VARIANTS.get)]
+            folds = usual.n_folds
+        if not st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
+            return None
+    if not chosen:
+        raise InputError("No network was chosen: choose at least one.")
+    options: dict[str, Any] = {"backbone": backbone, "epochs": int(epochs)}
+    if what == "train":
+        return what, options | {"variant": chosen[0]}
+    options |= {"variants": chosen, "n_folds": int(folds)}
+    FusionCompareConfig(**options | {"variants": tuple(chosen)})
+    return what, options
+
+
+def _submit(session: Session, cohort: PatientImages, task: str, options: dict[str, Any]) -> None:
+    title = f"{'Fusion network' if task == TRAIN else 'Fusion and its controls'} on {cohort.name}"
+    job_panel.submit(session, task, {"config": options}, title, cohort)
+    st.toast("The work is queued. It goes on if this page is closed.")
+
+
+def _compared(job: Job) -> None:
+    st.success(f"{plain(job.title)}: done. It is shown under “What fusion gains”.", icon=":material/check:")
