@@ -17,7 +17,7 @@ from genomap_core.benchmark.driver import Study
 from genomap_core.benchmark.engine import ENGINES, EngineConfig
 from genomap_core.benchmark.estimate import Estimate
 from genomap_core.benchmark.models import gpu_models
-from genomap_core.benchmark.protocol import CONDITIONS, MODELS, TEST_NOISE, Condition, Protocol
+from genomap_core.benchmark.protocol import CONDITIONS, MISSING, MODELS, TEST_NOISE, Condition, Protocol
 from genomap_core.benchmark.sources import DATA_VARIABLE, Places, data_folder
 from genomap_core.errors import InputError
 
@@ -107,8 +107,9 @@ def _what(command: argparse.ArgumentParser) -> None:
     add("--catalogue", type=Path, default=DEFAULT, help="TOML file of data sets; default: the 22 open sets")
     add("--sets", type=_names, help="only these, with commas")
     add("--models", type=_names, default=MODELS, help="default: the study's eight")
-    add("--conditions", type=_names, help="such as full,rows-20,noise-50; default: the study's twelve")
+    add("--conditions", type=_names, help="such as full,rows-20,noise-50,keep-20; default: the study's twelve")
     add("--test-noise", action="store_true", help="add noise on the test rows only")
+    add("--missing", action="store_true", help="add features missing in the test rows, at random and in blocks")
     add("--seeds", type=int, default=4, metavar="N", help="repetitions of condition full (4)")
     add("--other-seeds", type=int, default=1, metavar="N", help="repetitions of every other condition (1)")
     add("--folds", type=int, default=5, metavar="N", help="cross-validation folds (5)")
@@ -144,6 +145,8 @@ def to_protocol(args: argparse.Namespace) -> tuple[Protocol, dict[str, Any]]:
     conditions = CONDITIONS if args.conditions is None else tuple(Condition(name) for name in args.conditions)
     if args.test_noise:
         conditions += TEST_NOISE
+    if args.missing:
+        conditions += MISSING
     if args.seeds < 1 or args.other_seeds < 0:
         raise InputError("`--seeds` must be at least 1 and `--other-seeds` at least 0.")
     protocol = Protocol(

@@ -50,13 +50,15 @@ class LayoutEffect:
         return Meaning.MAY_HELP if low > 0 else Meaning.MAY_HARM
 
 
-def layout_effects(study: StudyRecords, metric: str) -> tuple[LayoutEffect, ...]:
+def layout_effects(
+    study: StudyRecords, metric: str, reference: str = REFERENCE, control: str = CONTROL
+) -> tuple[LayoutEffect, ...]:
     """Of every condition under which both networks ran to their end on some set; none without the control."""
-    if not {REFERENCE, CONTROL} <= set(study.table["model"]):
+    if not {reference, control} <= set(study.table["model"]):
         return ()
     found = []
     for condition in conditions_of(study):
-        pairs = paired(study, condition, metric, REFERENCE, CONTROL)
+        pairs = paired(study, condition, metric, reference, control)
         if len(pairs):
             found.append((condition, pairs["difference"].to_numpy(float), len(pairs), int(pairs["runs"].sum())))
     corrected = st.holm(np.array([st.mean_p(differences) for _, differences, _, _ in found]))

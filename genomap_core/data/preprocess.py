@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from genomap_core.data.fill import LowRankFill
+from genomap_core.data.fill import LowRankFill, rows_to_learn_from
 from genomap_core.data.standardise import Standardisation, column_medians, fit_standardisation, refuse_infinite
 from genomap_core.errors import InputError
 
@@ -68,7 +68,7 @@ class Preprocessor(TransformerMixin, BaseEstimator):
         X = self._validated(X, reset=True)
         found = fit_standardisation(X, y, max_features=self.max_features, selection=self.selection, scale=self.scale)
         self.median_, self.kept_, self.mean_, self.scale_ = found.median, found.kept, found.mean, found.scale
-        self.fill_ = LowRankFill.fit(self._standardised(X, holed=True)) if self.fill == "lowrank" else None
+        self.fill_ = self._learned_fill(X) if self.fill == "lowrank" else None
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -76,11 +76,14 @@ class Preprocessor(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._validated(X, reset=False)
         if self.fill_ is None:
-            return self._standardised(X)
-        return self.fill_.apply(self._standardised(X, holed=True))
+            return self.standardised(X)
+        return self.fill_.apply(self.standardised(X, holed=True))
 
-    def _standardised(self, X: Any, holed: bool = False) -> np.ndarray:
-        """``(n, q)`` float32; ``holed``: NaN stays where a value is missing."""
+    def _learned_fill(self, X: Any) -> LowRankFill:
+        return LowRankFill.fit(self.standardised(X[rows_to_learn_from(X.shape[0])], holed=True))
+
+    def standardised(self, X: Any, holed: bool = False) -> np.ndarray:
+        """Validated rows ``(n, p)`` -> ``(n, q)`` float32 by medians; ``holed``: NaN stays where a value is missing."""
         median = np.full_like(self.median_, np.nan) if holed else self.median_
         return Standardisation(median, self.kept_, self.mean_, self.scale_).apply(X)
 

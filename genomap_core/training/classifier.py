@@ -26,6 +26,7 @@ from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.config import TrainConfig
 from genomap_core.training.device import choose_device, memory_errors_named, private_randomness, threads
 from genomap_core.training.loop import predict_logits
+from genomap_core.training.masking import WAYS
 from genomap_core.training.members import Cohort, Trainer
 from genomap_core.training.networks import LEARNING_RATES, NetworkSpec
 
@@ -50,9 +51,10 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         Networks whose logits are averaged.
     refit
         Train again on all rows for as many epochs as validation found best; otherwise keep the validated networks.
-    expect_missing
-        Train the convolutions also on copies of the rows with features missing and filled, and measure on left-out rows
-        what the model then keeps of its accuracy.
+    missing
+        Train the convolutions also on copies of the rows with features missing, and measure on left-out rows what the
+        model then keeps of its accuracy. Missing values are filled ``"lowrank"``, as the preprocessing does it, or
+        on the ``"map"``. None: not at all.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     n_threads
@@ -79,7 +81,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
     n_epochs_ : int
         Epochs of the final training.
     endurance_ : Endurance or None
-        Balanced accuracy on left-out rows by the share of features that is there; with ``expect_missing`` only.
+        Balanced accuracy on left-out rows by the share of features that is there; only with ``missing``.
     layout_ : Layout
         Only after fitting a table.
     """
@@ -100,7 +102,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: float = 0.2,
         n_seeds: int = 2,
         refit: bool = True,
-        expect_missing: bool = False,
+        missing: str | None = None,
         device: str = "auto",
         n_threads: int | None = None,
         layout: GenomapTransformer | None = None,
@@ -121,7 +123,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_seeds = n_seeds
         self.refit = refit
-        self.expect_missing = expect_missing
+        self.missing = missing
         self.device = device
         self.n_threads = n_threads
         self.layout = layout
@@ -155,6 +157,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"`n_seeds` must be >= 1, got {self.n_seeds}.")
         if not 0 < self.validation_fraction <= 0.5:
             raise InputError(f"`validation_fraction` must be in (0, 0.5], got {self.validation_fraction}.")
+        if self.missing not in (None, *WAYS):
+            raise InputError(f"`missing` must be None or one of {', '.join(WAYS)}, got {self.missing!r}.")
         seed = _seed(self.random_state)
         X, codes = self._validated(X, y)
         maps = self._lay_out(X, seed)
@@ -171,7 +175,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             device=device,
             on_progress=self.on_progress or ignore,
             checkpoints=self._checkpoints(cohort, spec, seed),
-            expect_missing=self.expect_missing,
+            missing=self.missing,
         )
         work = f"Training on {len(maps)} maps of {' x '.join(map(str, maps.shape[1:]))}"
         remedy = 'choose fewer features, a smaller `batch_size` or `device="cpu"`, or close other programs'
@@ -270,7 +274,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         if self.checkpoint_dir is None:
             return None
         told = [asdict(spec), asdict(self._config(len(cohort.y))), seed, self.n_seeds, self.validation_fraction]
-        told += [self.expect_missing]
+        told += [self.missing]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
         for array in (cohort.maps, cohort.y, cohort.class_weights, cohort.groups):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genomap_core.data.fill import LowRankFill
+from genomap_core.data.fill import LowRankFill, fill_on_map
 from genomap_core.data.perturb import block_rank, keep_rank
 from genomap_core.errors import InputError
 
+WAYS = ("lowrank", "map")
 SHARES = (0.5, 0.2, 0.1, 0.05)
 """Of the features, what a copy keeps."""
 _FOLDS = 5
@@ -30,11 +31,12 @@ class MaskedCopies:
         return MaskedCopies(self.maps[:, rows], self.shares[:, rows])
 
 
-def masked_copies(maps: np.ndarray, groups: np.ndarray | None, seed: int) -> MaskedCopies:
+def masked_copies(maps: np.ndarray, groups: np.ndarray | None, seed: int, way: str = "lowrank") -> MaskedCopies:
     """Copies of maps ``(n, c, H, W)`` with features lost at random, half of them in blocks of correlated ones.
 
-    A row is filled by components that only the rows of other folds (and groups ``(n,)``) taught: its own would give its
-    lost values away. One copy for each of :data:`SHARES` where memory allows, else one in all.
+    A row is filled by components that only the rows of other folds (and groups ``(n,)``) taught, as its own would give
+    its lost values away; or, for ``way="map"``, from neighbours on the map. One copy
+    for each of :data:`SHARES` where memory allows, else one in all.
     """
     n, flat = len(maps), maps.reshape(len(maps), -1)
     cells = np.flatnonzero(flat.max(axis=0) > flat.min(axis=0))
@@ -56,9 +58,19 @@ def masked_copies(maps: np.ndarray, groups: np.ndarray | None, seed: int) -> Mas
                 lost = _rank(fill, bool((i // len(SHARES) + r) % 2), rng) >= share
                 values = flat[np.ix_(chunk, cells)]
                 values[:, lost] = np.nan
-                copies[r][np.ix_(chunk, cells)] = fill.apply(values)
+                if way == "map":
+                    copies[r, chunk] = _on_map(values, cells, maps.shape[1:])
+                else:
+                    copies[r][np.ix_(chunk, cells)] = fill.apply(values)
                 shares[r, chunk] = share
     return MaskedCopies(copies.reshape(n_copies, *maps.shape), shares)
+
+
+def _on_map(values: np.ndarray, cells: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Values ``(m, q)`` of these cells, NaN where missing, as filled maps: ``(m, c H W)``."""
+    flat, open_ = np.zeros((len(values), math.prod(shape)), np.float32), np.zeros(math.prod(shape), bool)
+    flat[:, cells], open_[cells] = values, True
+    return fill_on_map(flat.reshape(-1, *shape), open_.reshape(shape)).reshape(len(values), -1)
 
 
 def _rank(fill: LowRankFill, in_blocks: bool, rng: np.random.Generator) -> np.ndarray:

@@ -75,16 +75,16 @@ class Trainer:
     device: torch.device
     on_progress: OnProgress = ignore
     checkpoints: Checkpoints | None = None
-    expect_missing: bool = False
-    """Train the convolutions on copies of the rows with features missing, too."""
+    missing: str | None = None
+    """Train the convolutions on copies of the rows with features missing, too: how those are filled."""
     history: list[Figures] = field(default_factory=list)
     _last_report: float = 0.0
 
     def run(self, cohort: Cohort) -> Trained:
         """Choose the number of epochs on inner folds, then train every member on all rows."""
         self.mask = (cohort.maps.max(axis=0) > cohort.maps.min(axis=0)).astype(np.float32)
-        if self.expect_missing:
-            cohort = replace(cohort, copies=masked_copies(cohort.maps, cohort.groups, self.seed))
+        if self.missing is not None:
+            cohort = replace(cohort, copies=masked_copies(cohort.maps, cohort.groups, self.seed, self.missing))
         folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)[: self._n_validations]
         states = [self._validated(cohort, fold, k) for k, fold in enumerate(folds)]
         n_epochs = max(self._least_epochs, common_best_epoch([_validation_curve(state) for state in states]))

@@ -50,10 +50,11 @@ def genomap_pipeline(
     preprocessing must then keep every feature. ``expect_missing``: missing values are filled from the row's measured
     ones and the network is trained on rows with features missing; otherwise they are medians.
     """
+    fill = "lowrank" if expect_missing else None
     network_step = MapClassifier(
         network,
         network_options=network_options,
-        expect_missing=expect_missing,
+        missing=fill,
         max_epochs=max_epochs,
         patience=patience,
         n_seeds=n_seeds,
@@ -68,8 +69,7 @@ def genomap_pipeline(
     layout_step = GenomapTransformer(
         solver=solver, grid=grid, distance=distance, channels=channels, random_state=random_state
     )
-    fill = "lowrank" if expect_missing else "median"
-    preprocess = Preprocessor(max_features=max_features, selection=selection, fill=fill)
+    preprocess = Preprocessor(max_features=max_features, selection=selection, fill=fill or "median")
     return Pipeline([("preprocess", preprocess), ("genomap", layout_step), ("network", network_step)])
 
 

@@ -203,7 +203,7 @@ def test_a_file_of_the_first_version_answers_with_medians_as_it_did():
     content = packed(model)
     header = json.loads(read_container(content)[0]["header"])
     old = {
-        name: {k: v for k, v in header[name].items() if k not in ("fill", "expect_missing")}
+        name: {k: v for k, v in header[name].items() if k not in ("fill", "missing")}
         for name in ("preprocess", "training")
     }
     loaded = load_bundle(changed(content, fields=old | {"endurance": None}, metadata={"version": "1"}))
