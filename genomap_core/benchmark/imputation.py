@@ -23,7 +23,7 @@ class Fill(Protocol):
 
 
 class NearestGenes:
-    """A missing value is the mean of what the 5 most correlated measured features each predict by regression."""
+    """A missing value is what its 5 most correlated measured features predict, weighted by their correlation."""
 
     def __init__(self, Z: np.ndarray) -> None:
         S = np.nan_to_num(np.arcsinh(Z))
@@ -46,7 +46,8 @@ class NearestGenes:
             else:
                 best = np.broadcast_to(np.arange(len(known)), near.shape)
             slopes = np.take_along_axis(near, best, axis=1)
-            guess = (unit[rows][:, known[best]] * slopes).mean(axis=2) if len(known) else 0.0
+            weight = np.abs(slopes) / np.abs(slopes).sum(axis=1, keepdims=True).clip(1e-9)
+            guess = (unit[rows][:, known[best]] * slopes * weight).sum(axis=2) if len(known) else 0.0
             unit[np.ix_(rows, gone)] = guess
         return np.where(missing, np.sinh(unit * self.scale + self.mean), Z).astype(np.float32)
 

@@ -13,7 +13,7 @@ MAX_RANK = 128
 _NOISE_RANK = 10  # components taken out before what is left of a feature counts as its noise
 _COMMON = 0.1  # of the mean noise in every feature's, so that none counts as measured without error
 _BLURS = (1.0, 2.0, 4.0, 8.0, 16.0)  # standard deviations in cells
-_LEAST_WEIGHT = 0.05  # of the measured cells in a blur's window
+_LEAST_WEIGHT = 0.01  # of the measured cells in the window of a blur
 _MAX_ROWS = 2000  # more tell no more of so few components
 
 
