@@ -13,7 +13,7 @@ MAX_RANK = 128
 _NOISE_RANK = 10  # components taken out before what is left of a feature counts as its noise
 _COMMON = 0.1  # of the mean noise in every feature's, so that none counts as measured without error
 _BLURS = (1.0, 2.0, 4.0, 8.0, 16.0)  # standard deviations in cells
-_LEAST_WEIGHT = 0.01  # of the measured cells in the window of a blur
+_LEAST_WEIGHT = 0.01  # of the cells in the window of a blur that must be measured
 _MAX_ROWS = 2000  # more tell no more of so few components
 
 
@@ -108,10 +108,10 @@ def fill_on_map(maps: np.ndarray, has_feature: np.ndarray) -> np.ndarray:
     for sigma in _BLURS:
         if not left.any():
             break
-        size = (0, 0, sigma, sigma)
-        reach = gaussian_filter(weight, size, mode="constant", truncate=3.0)
-        blurred = gaussian_filter(values, size, mode="constant", truncate=3.0)
-        reached = left & (reach > _LEAST_WEIGHT)
+        window = gaussian_filter(has_feature.astype(np.float32), (0, sigma, sigma), mode="constant", truncate=3.0)
+        reach = gaussian_filter(weight, (0, 0, sigma, sigma), mode="constant", truncate=3.0)
+        blurred = gaussian_filter(values, (0, 0, sigma, sigma), mode="constant", truncate=3.0)
+        reached = left & (reach > _LEAST_WEIGHT * window)
         filled[reached] = blurred[reached] / reach[reached]
         left &= ~reached
     return filled
