@@ -53,6 +53,7 @@ class MapLearner(ClassifierMixin, BaseEstimator):
         self.network_ = MapClassifier(
             network_options={"linear": False},
             missing="map",
+            lose_features=True,
             max_epochs=self.max_epochs,
             device=self.device,
             random_state=self.random_state,

@@ -52,9 +52,10 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
     refit
         Train again on all rows for as many epochs as validation found best; otherwise keep the validated networks.
     missing
-        Train the convolutions also on copies of the rows with features missing, and measure on left-out rows what the
-        model then keeps of its accuracy. Missing values are filled ``"lowrank"``, as the preprocessing does it, or
-        on the ``"map"``. None: not at all.
+        Measure on left-out rows what the model keeps of its accuracy when features are missing and filled:
+        ``"lowrank"``, as the preprocessing does it, or on the ``"map"``. None: not measured.
+    lose_features
+        Train the convolutions on such rows, too. Pays where they stand alone behind a fill on the map.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     n_threads
@@ -103,6 +104,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         n_seeds: int = 2,
         refit: bool = True,
         missing: str | None = None,
+        lose_features: bool = False,
         device: str = "auto",
         n_threads: int | None = None,
         layout: GenomapTransformer | None = None,
@@ -124,6 +126,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         self.n_seeds = n_seeds
         self.refit = refit
         self.missing = missing
+        self.lose_features = lose_features
         self.device = device
         self.n_threads = n_threads
         self.layout = layout
@@ -159,6 +162,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"`validation_fraction` must be in (0, 0.5], got {self.validation_fraction}.")
         if self.missing not in (None, *WAYS):
             raise InputError(f"`missing` must be None or one of {', '.join(WAYS)}, got {self.missing!r}.")
+        if self.lose_features and self.missing is None:
+            raise InputError("`lose_features` needs `missing`: how shall lost values be filled?")
         seed = _seed(self.random_state)
         X, codes = self._validated(X, y)
         maps = self._lay_out(X, seed)
@@ -176,6 +181,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             on_progress=self.on_progress or ignore,
             checkpoints=self._checkpoints(cohort, spec, seed),
             missing=self.missing,
+            lose_features=self.lose_features,
         )
         work = f"Training on {len(maps)} maps of {' x '.join(map(str, maps.shape[1:]))}"
         remedy = 'choose fewer features, a smaller `batch_size` or `device="cpu"`, or close other programs'
@@ -274,7 +280,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         if self.checkpoint_dir is None:
             return None
         told = [asdict(spec), asdict(self._config(len(cohort.y))), seed, self.n_seeds, self.validation_fraction]
-        told += [self.missing]
+        told += [self.missing, self.lose_features]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
         for array in (cohort.maps, cohort.y, cohort.class_weights, cohort.groups):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())

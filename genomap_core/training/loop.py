@@ -24,8 +24,8 @@ Report = Callable[[int, dict[str, float]], None]
 class MapData:
     """Maps ``(n, c, H, W)`` float32 and class codes ``(n,)`` int64, on one device.
 
-    ``copies`` ``(R, n, c, H, W)``: the same rows with features missing and filled; half of the rows that training draws
-    are such copies.
+    ``copies`` ``(R, n, c, H, W)``: the same rows with features missing and filled; where given, half of the rows that
+    training draws are such copies.
     """
 
     x: Tensor

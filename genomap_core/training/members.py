@@ -38,7 +38,7 @@ class Cohort:
     groups: np.ndarray | None
     class_weights: np.ndarray
     copies: MaskedCopies | None = None
-    """The same rows with features missing, to train on too."""
+    """The same rows with features missing."""
 
     def take(self, rows: np.ndarray) -> Cohort:
         groups = None if self.groups is None else self.groups[rows]
@@ -46,8 +46,11 @@ class Cohort:
         return Cohort(self.maps[rows], self.y[rows], groups, self.class_weights, copies)
 
     def data(self, device: torch.device) -> MapData:
-        copies = None if self.copies is None else torch.from_numpy(self.copies.maps)
-        return MapData(torch.from_numpy(self.maps), torch.from_numpy(self.y), copies).to(device)
+        return MapData(torch.from_numpy(self.maps), torch.from_numpy(self.y)).to(device)
+
+    def with_copies(self, device: torch.device) -> MapData:
+        assert self.copies is not None
+        return replace(self.data(device), copies=torch.from_numpy(self.copies.maps).to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,9 @@ class Trainer:
     on_progress: OnProgress = ignore
     checkpoints: Checkpoints | None = None
     missing: str | None = None
-    """Train the convolutions on copies of the rows with features missing, too: how those are filled."""
+    """How rows with features missing are filled, to measure how the model endures them; None: not measured."""
+    lose_features: bool = False
+    """Train the convolutions on such rows, too."""
     history: list[Figures] = field(default_factory=list)
     _last_report: float = 0.0
 
@@ -164,7 +169,7 @@ class Trainer:
             save = self.checkpoints.saver(name)
         train(
             state,
-            cohort.data(self.device),
+            cohort.with_copies(self.device) if self.lose_features else cohort.data(self.device),
             self.config,
             seed=self._member_seed(k),
             class_weights=torch.from_numpy(cohort.class_weights).to(self.device),

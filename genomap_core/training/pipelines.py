@@ -48,7 +48,7 @@ def genomap_pipeline(
     Steps are called ``preprocess``, ``genomap`` and ``network``; ``fit(X, y, network__groups=groups)`` keeps groups
     together in the inner split. ``channels`` ``(p,)`` are codes of omics types, which need ``selection="none"``: the
     preprocessing must then keep every feature. ``expect_missing``: missing values are filled from the row's measured
-    ones and the network is trained on rows with features missing; otherwise they are medians.
+    ones, and what the model then keeps of its accuracy is measured on inner folds; otherwise they are medians.
     """
     fill = "lowrank" if expect_missing else None
     network_step = MapClassifier(
