@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from genomap_core.data.fill import LowRankFill, fill_on_map
+from genomap_core.data.fill import LowRankFill, fill_on_map, rows_to_learn_from
 from genomap_core.data.perturb import block_rank, keep_rank
 from genomap_core.errors import InputError
 
@@ -32,38 +33,58 @@ class MaskedCopies:
 
 
 def masked_copies(maps: np.ndarray, groups: np.ndarray | None, seed: int, way: str = "lowrank") -> MaskedCopies:
-    """Copies of maps ``(n, c, H, W)`` with features lost at random, half of them in blocks of correlated ones.
+    """Copies of maps ``(n, c, H, W)`` to train on: each row is masked as by :func:`masked_by` the rows of other folds.
 
-    A row is filled by components that only the rows of other folds (and groups ``(n,)``) taught, as its own would give
-    its lost values away; or, for ``way="map"``, from neighbours on the map. One copy
-    for each of :data:`SHARES` where memory allows, else one in all.
+    Its own values, and those of its group ``(n,)``, would give what it lost away.
     """
-    n, flat = len(maps), maps.reshape(len(maps), -1)
-    cells = np.flatnonzero(flat.max(axis=0) > flat.min(axis=0))
-    n_copies = len(SHARES) if len(SHARES) * flat.size <= _MAX_VALUES else 1
-    copies, shares = np.repeat(flat[None], n_copies, axis=0), np.ones((n_copies, n))
+    n = len(maps)
+    n_copies = _n_copies(maps.size)
+    copies, shares = np.repeat(maps[None], n_copies, axis=0), np.ones((n_copies, n))
     rng, turn = np.random.default_rng(seed), itertools.count()
     units = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     fold = (rng.permutation(units.max() + 1) % _FOLDS)[units]
     for k in np.unique(fold):
-        others = flat[fold != k][:, cells]
-        if not len(others):  # one group
-            continue
-        fill = LowRankFill.fit(others)
-        rows = rng.permutation(np.flatnonzero(fold == k))
-        for chunk in np.array_split(rows, math.ceil(len(rows) / _TOGETHER)):
-            i = next(turn)
-            for r in range(n_copies):
-                share = SHARES[(r + i) % len(SHARES)]
-                lost = _rank(fill, bool((i // len(SHARES) + r) % 2), rng) >= share
-                values = flat[np.ix_(chunk, cells)]
-                values[:, lost] = np.nan
-                if way == "map":
-                    copies[r, chunk] = _on_map(values, cells, maps.shape[1:])
-                else:
-                    copies[r][np.ix_(chunk, cells)] = fill.apply(values)
-                shares[r, chunk] = share
+        rows = np.flatnonzero(fold == k)
+        if len(rows) < n:  # else there is one group only
+            masked = masked_by(maps[fold != k], maps[rows], rng, way, n_copies, turn)
+            copies[:, rows], shares[:, rows] = masked.maps, masked.shares
+    return MaskedCopies(copies, shares)
+
+
+def masked_by(
+    others: np.ndarray,
+    maps: np.ndarray,
+    rng: np.random.Generator,
+    way: str = "lowrank",
+    n_copies: int | None = None,
+    turn: Iterator[int] | None = None,
+) -> MaskedCopies:
+    """Copies of maps ``(m, c, H, W)`` with features lost at random, half of them in blocks of correlated ones.
+
+    What is correlated, and what fills the gaps, is learned on ``others`` ``(n, c, H, W)``; for ``way="map"`` gaps are
+    filled from neighbours on the map. One copy for each of :data:`SHARES` where memory allows, else one in all.
+    """
+    taught = others[rows_to_learn_from(len(others))].reshape(-1, math.prod(maps.shape[1:]))
+    cells = np.flatnonzero(taught.max(axis=0) > taught.min(axis=0))
+    fill, flat = LowRankFill.fit(taught[:, cells]), maps.reshape(len(maps), -1)
+    n_copies, turn = n_copies or _n_copies(maps.size), turn or itertools.count()
+    copies, shares = np.repeat(flat[None], n_copies, axis=0), np.ones((n_copies, len(maps)))
+    for chunk in np.array_split(rng.permutation(len(maps)), math.ceil(len(maps) / _TOGETHER)):
+        i = next(turn)
+        for r in range(n_copies):
+            share = SHARES[(r + i) % len(SHARES)]
+            values = flat[np.ix_(chunk, cells)]
+            values[:, _rank(fill, bool((i // len(SHARES) + r) % 2), rng) >= share] = np.nan
+            if way == "map":
+                copies[r, chunk] = _on_map(values, cells, maps.shape[1:])
+            else:
+                copies[r][np.ix_(chunk, cells)] = fill.apply(values)
+            shares[r, chunk] = share
     return MaskedCopies(copies.reshape(n_copies, *maps.shape), shares)
+
+
+def _n_copies(n_values: int) -> int:
+    return len(SHARES) if len(SHARES) * n_values <= _MAX_VALUES else 1
 
 
 def _on_map(values: np.ndarray, cells: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

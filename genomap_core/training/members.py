@@ -16,7 +16,7 @@ from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.config import TrainConfig
 from genomap_core.training.linear_start import RELEVANCE_POWERS, LinearStart, linear_start, start_rows
 from genomap_core.training.loop import MapData, Report, TrainState, new_state, predict_logits, train
-from genomap_core.training.masking import Endurance, MaskedCopies, endurance_of, masked_copies
+from genomap_core.training.masking import Endurance, MaskedCopies, endurance_of, masked_by, masked_copies
 from genomap_core.training.networks import NetworkSpec, convolutions_alone, has_linear_path, joined, seeded_network
 from genomap_core.training.split import Fold, inner_folds, usable
 from genomap_core.training.stacking import stacking_weights
@@ -38,7 +38,7 @@ class Cohort:
     groups: np.ndarray | None
     class_weights: np.ndarray
     copies: MaskedCopies | None = None
-    """The same rows with features missing."""
+    """The same rows with features missing, to train on too."""
 
     def take(self, rows: np.ndarray) -> Cohort:
         groups = None if self.groups is None else self.groups[rows]
@@ -46,11 +46,8 @@ class Cohort:
         return Cohort(self.maps[rows], self.y[rows], groups, self.class_weights, copies)
 
     def data(self, device: torch.device) -> MapData:
-        return MapData(torch.from_numpy(self.maps), torch.from_numpy(self.y)).to(device)
-
-    def with_copies(self, device: torch.device) -> MapData:
-        assert self.copies is not None
-        return replace(self.data(device), copies=torch.from_numpy(self.copies.maps).to(device))
+        copies = None if self.copies is None else torch.from_numpy(self.copies.maps)
+        return MapData(torch.from_numpy(self.maps), torch.from_numpy(self.y), copies).to(device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +85,7 @@ class Trainer:
     def run(self, cohort: Cohort) -> Trained:
         """Choose the number of epochs on inner folds, then train every member on all rows."""
         self.mask = (cohort.maps.max(axis=0) > cohort.maps.min(axis=0)).astype(np.float32)
-        if self.missing is not None:
+        if self.missing is not None and self.lose_features:
             cohort = replace(cohort, copies=masked_copies(cohort.maps, cohort.groups, self.seed, self.missing))
         folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)[: self._n_validations]
         states = [self._validated(cohort, fold, k) for k, fold in enumerate(folds)]
@@ -106,7 +103,7 @@ class Trainer:
             left_out = [state.left_out[epoch].numpy() for state, epoch in zip(states, epochs)]
             start, factors = self._stacked(cohort, [test for _, test in folds], left_out)
             modules = [joined(self.spec, module.cpu(), start, factors) for module in modules]
-        endurance = self._endurance(cohort, folds, states, factors) if states and cohort.copies is not None else None
+        endurance = self._endurance(cohort, folds, states, factors) if states and self.missing is not None else None
         return Trained(MeanLogits(modules).cpu().eval(), tuple(self.history), n_epochs, endurance)
 
     def _validated(self, cohort: Cohort, fold: Fold, k: int) -> TrainState:
@@ -140,26 +137,27 @@ class Trainer:
     def _endurance(
         self, cohort: Cohort, folds: list[Fold], states: list[TrainState], factors: tuple[float, float]
     ) -> Endurance:
-        """Score the rows that inner folds left out, whole and with features missing, by that fold's models."""
-        guesses, truth, shares = [], [], []
+        """Score rows that inner folds left out, whole and with features missing, by that fold's models."""
+        assert self.missing is not None
+        rng, guesses, truth, shares = np.random.default_rng(self.seed), [], [], []
         for (inner, test), state in zip(folds, states):
-            state.module.load_state_dict(state.best)
-            rows = cohort.take(test)
-            assert rows.copies is not None
-            stack = np.concatenate([rows.maps[None], rows.copies.maps])
-            logits = np.zeros((*stack.shape[:2], len(cohort.class_weights)))
+            rows = test[start_rows(len(test), self.seed)]
+            copies = masked_by(cohort.maps[inner], cohort.maps[rows], rng, self.missing)
+            maps = np.concatenate([cohort.maps[None, rows], copies.maps])
+            logits = np.zeros((len(maps) * len(rows), len(cohort.class_weights)))
+            flat = maps.reshape(-1, *maps.shape[2:])
             if factors[1]:
-                flat = torch.from_numpy(stack.reshape(-1, *stack.shape[2:])).to(self.device)
-                logits += factors[1] * predict_logits(state.module, flat).cpu().numpy().reshape(logits.shape)
+                state.module.load_state_dict(state.best)
+                logits += (
+                    factors[1] * predict_logits(state.module, torch.from_numpy(flat).to(self.device)).cpu().numpy()
+                )
             if factors[0]:
                 start = self._start(cohort.take(inner[start_rows(len(inner), self.seed)]))
                 weight = start.weight.reshape(len(start.weight), -1)
-                logits += factors[0] * (
-                    np.arcsinh(stack * self.mask).reshape(*stack.shape[:2], -1) @ weight.T + start.bias
-                )
-            guesses.append(logits.argmax(axis=2))
-            truth.append(rows.y)
-            shares.append(np.concatenate([np.ones((1, len(test))), rows.copies.shares]))
+                logits += factors[0] * (np.arcsinh(flat * self.mask).reshape(len(flat), -1) @ weight.T + start.bias)
+            guesses.append(logits.argmax(axis=1).reshape(maps.shape[:2]))
+            truth.append(cohort.y[rows])
+            shares.append(np.concatenate([np.ones((1, len(rows))), copies.shares]))
         return endurance_of(np.concatenate(guesses, axis=1), np.concatenate(truth), np.concatenate(shares, axis=1))
 
     def _train(self, state: TrainState, cohort: Cohort, name: str, k: int, *, phase: int, **options) -> None:  # type: ignore[no-untyped-def]
@@ -169,7 +167,7 @@ class Trainer:
             save = self.checkpoints.saver(name)
         train(
             state,
-            cohort.with_copies(self.device) if self.lose_features else cohort.data(self.device),
+            cohort.data(self.device),
             self.config,
             seed=self._member_seed(k),
             class_weights=torch.from_numpy(cohort.class_weights).to(self.device),
