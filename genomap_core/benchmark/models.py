@@ -62,8 +62,8 @@ def build(name: str, *, random_state: int, device: str = "cpu", plugin: str | No
         from genomap_core.benchmark.map_learner import MapLearner
 
         drawn = MAP_LEARNERS.index(name)
-        layout = {"solver": "random", "layout_seed": (random_state + drawn - 1) % 2**31} if drawn else {}
-        return MapLearner(**layout, random_state=random_state, device=device, **options)
+        solver, seed = ("random", (random_state + drawn - 1) % 2**31) if drawn else ("ot", None)
+        return MapLearner(solver, seed, random_state=random_state, device=device, **options)
     if name == "genonet_random":
         return make_classifier("genonet", random_state=random_state, device=device, **{**options, "solver": "random"})
     if name in _ON_DEVICE:
