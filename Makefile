@@ -1,7 +1,8 @@
 # make app          the environment, the requirements, then the app in a browser
 # make test         everything that is checked: unit, property, app and browser tests, contracts, lint, types
 # make lint         ruff, mypy and the import contracts alone
-# make trust        every test that proves a promise or answers a threat (README), and its figures
+# make trust        every test that proves a promise or answers a threat (docs/trust.md), and its figures
+# make docs         the site of docs/ as docs/_build/html (Sphinx; a warning is an error)
 # make bench-ui     how fast the app feels, measured in a real browser (an otherwise idle machine)
 # make audit        known vulnerabilities of every pinned package (asks the package index), and the list of licences
 # make sample-data  write sample_data/ again, byte for byte
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --disable-socket --allow-unix-socket --allow-hosts=127.0.0.1,::1,localhost
 
-.PHONY: app test trust bench-ui audit lint sample-data clean environment chromium
+.PHONY: app test docs trust bench-ui audit lint sample-data clean environment chromium
 
 app: $(VENV)/.requirements
 	@case "$$(uname)$$DISPLAY$$WAYLAND_DISPLAY" in Linux) headless=true ;; *) headless=false ;; esac; \
@@ -35,6 +36,10 @@ test: $(VENV)/.test-requirements chromium
 
 trust: $(VENV)/.test-requirements chromium
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/trust/report.py
+
+docs: $(VENV)/.docs-requirements
+	$(BIN)/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 bench-ui: $(VENV)/.test-requirements chromium
 	@PYTHONPATH=. $(BIN)/python tests/browser/bench_ui.py
@@ -57,7 +62,7 @@ sample-data: $(VENV)/.requirements
 	$(BIN)/python -m tools.precompute_sample
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-artifacts
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache test-artifacts docs/_build
 
 environment: $(VENV)/.requirements
 
@@ -80,8 +85,12 @@ $(VENV)/.requirements: requirements.txt $(VENV)/.created
 	$(PIP) install --quiet -r requirements.txt
 	@touch $@
 
-$(VENV)/.test-requirements: tests/requirements.txt $(VENV)/.requirements
-	$(PIP) install --quiet -r requirements.txt -r tests/requirements.txt
+$(VENV)/.test-requirements: tests/requirements.txt docs/requirements.txt $(VENV)/.requirements
+	$(PIP) install --quiet -r requirements.txt -r tests/requirements.txt -r docs/requirements.txt
+	@touch $@
+
+$(VENV)/.docs-requirements: docs/requirements.txt $(VENV)/.created
+	$(PIP) install --quiet -r docs/requirements.txt
 	@touch $@
 
 # As root on Debian the browser is installed; elsewhere one line says how to get it and its tests are skipped.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from pages._ui import genomap_views as views
-from pages._ui import layout_views, shell
-from pages._ui.layout_options import layout_wishes
+from pages._ui import layout as layout_views
+from pages._ui import shell
+from pages._ui.layout import layout_wishes
 from pages._ui.links import follow_link
 from pages._ui.session import current
 from pages._ui.widgets import layout_form

@@ -212,6 +212,13 @@ def test_what_the_product_imports_is_what_it_requires() -> None:
 
 
 def test_no_package_index_is_named() -> None:
-    for name in ("requirements.txt", "tests/requirements.txt", "Makefile", ".ci/run", "pyproject.toml"):
+    for name in (
+        "requirements.txt",
+        "tests/requirements.txt",
+        "docs/requirements.txt",
+        "Makefile",
+        ".ci/run",
+        "pyproject.toml",
+    ):
         text = (ROOT / name).read_text()
         assert not re.search(r"://|index-url|find-links|trusted-host", text), name

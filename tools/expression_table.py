@@ -16,7 +16,7 @@ from genomap_core.data.images.expression import ExpressionOptions, expression_co
 from genomap_core.data.images.networks import FRONTS, FULL, HEADS, LOSSES, ExpressionConfig
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.workflows.expression.compare import ExpressionCompareConfig, compare_expression
-from genomap_core.workflows.expression.table import report
+from genomap_core.workflows.expression.words import report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from genomap_core.data.images.networks import BACKBONES, SPREADS, VARIANTS
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_fusion
 from genomap_core.workflows.fusion.data import load_cohort
-from genomap_core.workflows.fusion.table import report
+from genomap_core.workflows.fusion.words import report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Pictures of the README: ``python -m tools.layout_figures --before-after FILE.png --front FILE.svg``.
+"""Pictures of docs/layout.md: ``python -m tools.layout_figures --before-after FILE.png --front FILE.svg``.
 
 ``--before-after``: one table in its own order, as published, and laid out by ours. ``--front``: distortion against
 neighbour correlation from rows that ``python -m tools.layout_benchmark --json ROWS.json`` wrote.

@@ -23,7 +23,7 @@ import numpy as np
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.simulated.tables import ExpressionConfig, expression_cohort
-from genomap_core.workflows.comparison.resources import measure
+from genomap_core.workflows.comparison.runner import measure
 
 PATIENT = "genomap_core.workflows.tabular.patient"
 ROWS = 17
@@ -115,7 +115,7 @@ def wide(data: Dataset) -> Line:
 
     with measure() as used:
         found = compare(data, CompareConfig(models=("pfn",)))
-    ways = ", ".join(dict.fromkeys(found.run("pfn").selections))
+    ways = ", ".join(dict.fromkeys(found.run("pfn").facts["selections"]))
     size = f"{data.n_samples} x {data.n_features:,}"
     return Line(f"pfn, five folds, {size} (narrowed by {ways})", used.seconds, 1, used.peak_mb, 60)
 

@@ -18,7 +18,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation, block_rank, keep_rank, perturb, subsample_rows
 from genomap_core.errors import GenomapError, InputError
 from genomap_core.workflows.comparison.folds import make_folds
-from genomap_core.workflows.comparison.resources import measure
+from genomap_core.workflows.comparison.runner import measure
 from genomap_core.workflows.comparison.scores import score
 
 

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
         f"{options.out}: {options.model} on {dataset.n_samples - n_test:,} samples x {dataset.n_features:,} features, "
         f"{len(dataset.classes)} classes ({os.path.getsize(options.out) / 1e6:.1f} MB, {result.seconds:.0f} s).",
         f"On {n_test:,} held-out samples, with 95 % intervals:",
-        *(f"  {METRICS[m]:20}{s.value:.3f} ({s.low:.3f} to {s.high:.3f})" for m, s in result.scores.items()),
+        *(f"  {METRICS[m]:20}{s}" for m, s in result.scores.items()),
     ]
     facts = {
         "out": str(options.out),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genomap_core.errors import InputError
-from genomap_core.explain.coalitions import Scorer
+from genomap_core.explain.regions import Scorer
 from genomap_core.explain.stages import map_stages
 from genomap_core.progress import OnProgress, Progress, ignore
 

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from genomap_core.data.images.fusion_inputs import FusionInputs
+from genomap_core.data.images.patients import FusionInputs
 from genomap_core.errors import InputError
-from genomap_core.explain.coalitions import Game, all_coalitions, shapley_of, shapley_values
 from genomap_core.explain.faithfulness import DeletionInsertion, deletion_insertion
+from genomap_core.explain.regions import Game, all_coalitions, shapley_of, shapley_values
 from genomap_core.progress import OnProgress, ignore
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from genomap_core.explain.attribution import Attribution, Output
+from genomap_core.explain.attribution import Attribution, Output, class_name, target_index
 from genomap_core.explain.stages import model_name
-from genomap_core.explain.target import class_name, target_index
 from genomap_core.progress import OnProgress, Progress, ignore
 
 _BATCH = 32

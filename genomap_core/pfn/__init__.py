@@ -1,9 +1,8 @@
 """Tabular foundation models behind scikit-learn's face: weights by path, never downloaded. Imports no torch."""
 
 from genomap_core.pfn.classifier import PFNClassifier
-from genomap_core.pfn.description import WeightLimits, Weights
+from genomap_core.pfn.description import HOW_TO_GET, Official, WeightLimits, Weights
 from genomap_core.pfn.limits import expected_seconds
-from genomap_core.pfn.official import HOW_TO_GET, Official
 from genomap_core.pfn.selection import STRATEGIES
 from genomap_core.pfn.weights import (
     Survey,

@@ -17,8 +17,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from genomap_core.errors import InputError
 from genomap_core.pfn import limits, package, tabicl
 from genomap_core.pfn.description import Weights
-from genomap_core.pfn.selection import STRATEGIES, FeatureReducer, Selection
-from genomap_core.pfn.strategies import Choice, candidates, choose
+from genomap_core.pfn.selection import STRATEGIES, Choice, FeatureReducer, Selection, candidates, choose
 from genomap_core.pfn.weights import choose_weights
 
 
@@ -66,7 +65,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     reducer_
         The fitted :class:`~genomap_core.pfn.selection.FeatureReducer`; ``reducer_.kept_`` are the columns that matter.
     choice_
-        The :class:`~genomap_core.pfn.strategies.Choice` of how a wide table was reduced; None where it fits.
+        The :class:`~genomap_core.pfn.selection.Choice` of how a wide table was reduced; None where it fits.
 
     References
     ----------

@@ -13,9 +13,8 @@ from typing import Any
 
 from genomap_core.errors import InputError, WeightsMissingError
 from genomap_core.pfn import tabicl
-from genomap_core.pfn.description import WeightLimits, Weights
+from genomap_core.pfn.description import HOW_TO_GET, Family, WeightLimits, Weights, official
 from genomap_core.pfn.header import SUFFIXES, CheckpointHeader, read_header
-from genomap_core.pfn.official import HOW_TO_GET, Family, official
 
 ENVIRONMENT_VARIABLE = "GENOMAP_PFN_WEIGHTS"
 SHIPPED = Path(__file__).parent / "weights"

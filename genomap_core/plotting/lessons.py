@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genomap_core.plotting.curves import wilson
+from genomap_core.plotting.performance import wilson
 from genomap_core.plotting.template import GREY, colorscale, colour_of, dash_of, figure, plain, symbol_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.plotting import roc
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Document, Heading, Picture, Table, Text, warnings
-from genomap_core.reports.parts import facts_table, layout_rows, origin, score_words, share_words
+from genomap_core.reports.parts import facts_table, layout_rows, origin, share_words
 from genomap_core.workflows.comparison.conformal import CONFIDENCES, coverage, held_out_sets
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.compare import REFERENCES, CompareResult, verdict
@@ -84,7 +84,7 @@ def _classes(dataset: Dataset, genomap: GenomapResult) -> tuple[Block, ...]:
 def _scores(found: CompareResult) -> tuple[Block, ...]:
     models = [r for r in found.runs if r.status == "ok"]
     metrics = list(next(iter(found.scores.values()), {}))
-    rows = tuple((r.label, *(score_words(found.scores[r.name][m]) for m in metrics)) for r in models)
+    rows = tuple((r.label, *(str(found.scores[r.name][m]) for m in metrics)) for r in models)
     references = [o for o in REFERENCES if o in found.scores]
     compared = tuple((r.label, *(_difference(found, r.name, o) for o in references)) for r in models)
     cost = tuple(
@@ -112,7 +112,7 @@ def _scores(found: CompareResult) -> tuple[Block, ...]:
 
 def _difference(found: CompareResult, model: str, other: str) -> str:
     s = found.differences.get((model, other))
-    return "-" if s is None else f"{s.value:+.3f} ({s.low:+.3f} to {s.high:+.3f})"
+    return "-" if s is None else f"{s:+.3f}"
 
 
 def _sets(found: CompareResult) -> tuple[Block, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from genomap_core.errors import BundleError
 from genomap_core.reports.document import Document, Heading, Table, Text, warnings
-from genomap_core.reports.parts import facts_table, origin, score_words
+from genomap_core.reports.parts import facts_table, origin
 from genomap_core.training.bundle_header import BundleHeader
 from genomap_core.workflows.comparison.scores import METRICS, Score
 
@@ -113,7 +113,7 @@ def _training(known: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str,
 
 
 def _score_rows(scores: Mapping[str, Score]) -> tuple[tuple[str, str], ...]:
-    return tuple((METRICS[k], score_words(s)) for k, s in scores.items())
+    return tuple((METRICS[k], str(s)) for k, s in scores.items())
 
 
 def _quality_rows(quality: Mapping[str, float]) -> tuple[tuple[str, str], ...]:

@@ -11,11 +11,6 @@ from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapResult
 
 
-def score_words(score: Score, digits: int = 3) -> str:
-    """A figure with its interval."""
-    return f"{score.value:.{digits}f} ({score.low:.{digits}f} to {score.high:.{digits}f})"
-
-
 def share_words(score: Score) -> str:
     """A share with its interval, in percent; "-" where nothing was counted."""
     return "-" if score.value != score.value else f"{score.value:.0%} ({score.low:.0%} to {score.high:.0%})"
@@ -39,8 +34,8 @@ def origin(found: CompareResult | None = None, **more: str) -> dict[str, str]:
         facts["Cohort (SHA-256)"] = found.digest
         facts["Comparison"] = f"{found.config.n_folds} folds, seed {found.config.seed}"
         for run in found.runs:
-            if run.weights_sha256:
-                facts[f"Weights of {run.label} (SHA-256)"] = f"{run.weights_sha256}; licence {run.licence}"
+            if digest := run.facts.get("weights_sha256"):
+                facts[f"Weights of {run.label} (SHA-256)"] = f"{digest}; licence {run.facts.get('licence', '')}"
     return facts | more
 
 

@@ -13,7 +13,7 @@ from genomap_core.data.perturb import Perturbation
 from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Columns, Document, Heading, Picture, Table, Text, warnings
-from genomap_core.reports.parts import layout_rows, origin, score_words
+from genomap_core.reports.parts import layout_rows, origin
 from genomap_core.workflows.comparison import conformal as sets
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.compare import CompareResult
@@ -253,7 +253,7 @@ def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
         high=tuple(float(v) for v in a["proba"][1:].max(axis=0)),
         in_words=in_words(case.found, a["model"], guess, float(a["proba"][0, guess])),
         stays_possible=sets.in_words(case.found, a["model"], case.fold, a["proba"][0], case.confidence),
-        scores=tuple((METRICS[m], score_words(s)) for m, s in case.found.scores[a["model"]].items()),
+        scores=tuple((METRICS[m], str(s)) for m, s in case.found.scores[a["model"]].items()),
         method=str(a["method"]),
         top=tuple((case.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
         completeness_gap=float(a["completeness_gap"]),

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genomap_core.data.images.fusion_inputs import FusionInputs
 from genomap_core.data.images.networks import SPREADS
-from genomap_core.data.images.patients import PatientImages, slices_of
+from genomap_core.data.images.patients import FusionInputs, PatientImages, slices_of
 from genomap_core.errors import InputError
 from genomap_core.models.fusion import FusionNet, FusionSpec, build_fusion
 from genomap_core.models.fusion_parts import block_means

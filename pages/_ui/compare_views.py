@@ -131,13 +131,11 @@ def _table(found: CompareResult) -> None:
     for run in found.runs:
         scores = found.scores.get(run.name, {})
         difference = found.differences.get((run.name, "logistic"))
-        cells = {METRICS[m]: f"{s.value:.3f} ({s.low:.3f}-{s.high:.3f})" for m, s in scores.items()}
+        cells = {METRICS[m]: str(s) for m, s in scores.items()}
         rows.append(
             {"model": run.label, **cells}
             | {
-                "balanced accuracy minus logistic regression": ""
-                if difference is None
-                else f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})",
+                "balanced accuracy minus logistic regression": "" if difference is None else f"{difference:+.3f}",
                 "fit s": round(run.fit_seconds, 1),
                 "predict s": round(run.predict_seconds, 2),
                 "memory MB": round(run.peak_mb),
@@ -197,7 +195,7 @@ def _downloads(session: Session, found: CompareResult) -> None:
     def table() -> bytes:
         rows: list[dict[str, object]] = [
             {"model": r.label, "status": r.status, "message": r.message, "fit_seconds": r.fit_seconds, "inputs": r.note}
-            | {"weights_sha256": r.weights_sha256, "licence": r.licence}
+            | {key: r.facts.get(key, "") for key in ("weights_sha256", "licence")}
             | {f"{m}{suffix}": getattr(s, part) for m, s in found.scores.get(r.name, {}).items()
                for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"))}
             for r in found.runs

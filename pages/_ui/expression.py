@@ -23,9 +23,8 @@ from genomap_core.workflows.expression.enrichment import enrichment_of_file
 from genomap_core.workflows.expression.jobs import MODEL, read_cohort
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED, SAMPLE
-from genomap_core.workflows.expression.table import count_rows, gene_rows, report, run_rows
-from genomap_core.workflows.expression.verdict import verdict
 from genomap_core.workflows.expression.view import gene_modules
+from genomap_core.workflows.expression.words import count_rows, gene_rows, report, run_rows, verdict
 from genomap_core.workflows.fusion.data import without_images
 from pages._ui import jobs as job_panel
 from pages._ui.data_views import report_messages

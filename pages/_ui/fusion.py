@@ -18,13 +18,13 @@ from genomap_core.jobs import Job
 from genomap_core.plotting import interaction_heatmap, probability_bars, score_intervals, type_heatmap
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
+from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.fusion.compare import FusionCompareConfig
 from genomap_core.workflows.fusion.data import without_images
 from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.table import TITLES, gain_rows, heading, name_of, report, score_rows
-from genomap_core.workflows.fusion.verdict import images_used, verdict
+from genomap_core.workflows.fusion.words import gain_rows, heading, images_used, name_of, report, score_rows, verdict
 from pages._ui import jobs as job_panel
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging
@@ -64,7 +64,8 @@ def panel(session: Session, found: Comparison) -> None:
 def _panel(session: Session, found: Comparison) -> None:
     r, cohort = found.result, found.cohort(session)
     run = r.runs[0]
-    if run.fold_of_row is None or run.types is None:
+    fold_of_row = r.arrays.get("fold_of_row")
+    if fold_of_row is None or "types" not in run.values:
         st.info("This comparison kept no networks: compare again to look at patients.", icon=":material/info:")
         return
     a, b = st.columns(2)
@@ -75,7 +76,7 @@ def _panel(session: Session, found: Comparison) -> None:
         format_func=lambda i: f"{ids[i]} ({r.classes[r.y[i]]})",
         key=f"fusion-row-{r.digest[:8]}",
     )
-    spec = {"folder": str(found.folder), "row": int(row), "fold": int(run.fold_of_row[row])}
+    spec = {"folder": str(found.folder), "row": int(row), "fold": int(fold_of_row[row])}
     with st.spinner("Asking the network ..."):
         about, seen = session.remember(
             ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
@@ -92,7 +93,7 @@ def _panel(session: Session, found: Comparison) -> None:
         why, parts = session.remember(
             ("fusion-why", spec["folder"], row, target),
             lambda: warm().call(
-                f"{_VIEW}:explain", spec | {"target": int(target)}, {"fold_of_row": run.fold_of_row}, timeout=300
+                f"{_VIEW}:explain", spec | {"target": int(target)}, {"fold_of_row": fold_of_row}, timeout=300
             ),
         )
     _answer(found, int(row), seen, parts)
@@ -337,7 +338,7 @@ def result(found: Comparison) -> None:
     st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(s) for s in rest), icon=":material/balance:")
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs]
     st.plotly_chart(
-        score_intervals([(n, s.value, s.low, s.high) for n, s in scores], TITLES[METRIC], 1 / len(r.classes)),
+        score_intervals([(n, s.value, s.low, s.high) for n, s in scores], METRICS[METRIC], 1 / len(r.classes)),
         key="fusion_scores",
         alt="Balanced accuracy of every network, control and linear model",
     )

@@ -14,16 +14,35 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.plotting import displacement_map, layout_quality
 from genomap_core.plotting.colour import robust_range
+from genomap_core.plotting.static_map import map_png, map_svg
+from genomap_core.reports.map_files import map_csv, maps_npz
 from genomap_core.workflows.tabular.genomap import GenomapResult, map_unit
 from genomap_core.workflows.tabular.layout_study import named_regions
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import chosen_feature, feature_card
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
 from pages._ui.links import link_card
-from pages._ui.map_exports import exports
 from pages._ui.session import Session, jobs
 from pages._ui.shell import page_link, plain
-from pages._ui.widgets import bound, caption
+from pages._ui.widgets import bound, caption, file_stem
+
+
+def exports(session: Session, result: GenomapResult, data: MapData) -> None:
+    stem = f"genomap-{file_stem(session.dataset.name)}-{session.patient + 1}"
+    shown = session.perturbation
+    files = {
+        "PNG": (lambda: map_png(data.static(shown)), f"{stem}.png"),
+        "SVG": (lambda: map_svg(data.static(shown)), f"{stem}.svg"),
+        "CSV": (lambda: map_csv(result, data.shown(shown)[0]), f"{stem}.csv"),
+        "All maps (npz)": (
+            lambda: maps_npz(session.dataset, result),
+            f"genomaps-{file_stem(session.dataset.name)}.npz",
+        ),
+    }
+    with st.container(horizontal=True, gap="small"):
+        for title, (make, name) in files.items():
+            st.download_button(title, make, name, on_click="ignore", icon=":material/download:")
+
 
 SUBSAMPLE = "tabular.genomap:subsample_task"
 STEPPING = "_stepping"

@@ -1,5 +1,8 @@
 """What one browser tab remembers, typed; and where it lies on disk so that a refresh loses nothing.
 
+Two ways, both optional: OpenID Connect by Streamlit (an ``[auth]`` section in ``.streamlit/secrets.toml``), or a proxy
+that signs people in and names them in a header (``server.trustedUserHeaders``, stripped from what browsers send).
+
 The tab's key is a random token in the URL (never a patient's identifier). Its folder is private to the operating
 system's user (0700) and holds the cohort in use and the token's jobs.
 """
@@ -10,7 +13,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -35,7 +38,42 @@ from genomap_core.workflows.cohorts.samples import DEFAULT_SAMPLE, load_sample
 from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap
 from pages._ui.imaging_store import IMAGING, restore_imaging
 from pages._ui.shell import show_error
-from pages._ui.sign_in import identity
+
+NAMES = ("sub", "email", "preferred_username", "name")
+"""Claims that tell one person from another, best first."""
+
+
+def identity() -> str:
+    """The signed-in person, for telling sessions apart, never shown or stored; empty where sign-in is off.
+
+    While nobody is signed in the page ends here with a button.
+    """
+    if _configured():
+        if not st.user.is_logged_in:
+            st.info("Sign in to see your cohorts, jobs and models.", icon=":material/lock:")
+            st.button("Sign in", type="primary", on_click=st.login)
+            st.stop()
+        return person(st.user)
+    if st.get_option("server.trustedUserHeaders"):
+        found = person(st.user)
+        if not found:
+            st.error("The proxy in front of this server did not say who you are.", icon=":material/lock:")
+            st.stop()
+        return found
+    return ""
+
+
+def person(claims: Mapping[str, object]) -> str:
+    """The issuer and the best claim there is; empty when there is none."""
+    for name in NAMES:
+        if claims.get(name):
+            return f"{claims.get('iss', '')}|{name}|{claims[name]}"
+    return ""
+
+
+def _configured() -> bool:
+    return bool(st.secrets.load_if_toml_exists() and "auth" in st.secrets)
+
 
 TOKEN = "session"
 STATE = "state.json"

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from genomap_core.errors import JobError
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.table import heading, report
+from genomap_core.workflows.fusion.words import heading, report
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import jobs
 

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomap_core.data.images.degrade import CONDITIONS, degrade
-from genomap_core.data.images.duplicates import find_duplicates, perceptual_hash
 from genomap_core.data.images.hygiene import check_image, head_region, normalise, otsu_threshold, to_grey
 from genomap_core.data.images.labelled import LabelledImages
-from genomap_core.data.images.leakage import inspect_collection, join_groups
+from genomap_core.data.images.leakage import find_duplicates, inspect_collection, join_groups, perceptual_hash
 from genomap_core.data.simulated.mri import brain_tissue, picture
 from genomap_core.errors import InputError
 

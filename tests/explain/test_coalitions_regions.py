@@ -9,9 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomap_core.errors import Cancelled, InputError
-from genomap_core.explain.coalitions import Game, ablation_values, antithetic_orders, exact_shapley, shapley_values
-from genomap_core.explain.regions import players_of, region_attribution, spread
-from genomap_core.explain.target import log_odds
+from genomap_core.explain.attribution import log_odds
+from genomap_core.explain.regions import (
+    Game,
+    ablation_values,
+    antithetic_orders,
+    exact_shapley,
+    players_of,
+    region_attribution,
+    shapley_values,
+    spread,
+)
 
 
 class Logistic:

@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 from genomap_core.data.simulated.tables import ExpressionConfig, expression_cohort
 from genomap_core.errors import Cancelled, InputError
 from genomap_core.explain import agreement, explain, model_regions
+from genomap_core.explain.attribution import class_score
 from genomap_core.explain.faithfulness import deletion_insertion, infidelity, max_sensitivity, shuffled_model
-from genomap_core.explain.target import class_score
 from genomap_core.layout import make_layout
 from genomap_core.pfn import PFNClassifier
 from genomap_core.training import forest_pipeline, genomap_pipeline

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
-from genomap_core.data.images.fusion_inputs import FusionInputs
+from genomap_core.data.images.patients import FusionInputs
 from genomap_core.errors import InputError
 from genomap_core.explain.fusion import (
     Parts,

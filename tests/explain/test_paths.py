@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomap_core.errors import InputError
-from genomap_core.explain import coalitions, explain
+from genomap_core.explain import explain
+from genomap_core.explain import regions as coalitions
 
 
 class Quadratic:

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def factor_table(n=200, p=256, factors=12, seed=0):
-    """Features that load on one to three of a few latent factors, plus noise (the benchmark of the README)."""
+    """Features that load on one to three of a few latent factors, plus noise (the benchmark of docs/layout.md)."""
     rng = np.random.default_rng(seed)
     F, W = rng.normal(size=(n, factors)), np.zeros((factors, p))
     for j in range(p):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from genomap_core.errors import Cancelled
-from genomap_core.explain import coalitions, explain
+from genomap_core.explain import explain
+from genomap_core.explain import regions as coalitions
 from genomap_core.pfn import PFNClassifier
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from genomap_core.errors import ModelLimitError
 from genomap_core.pfn import STRATEGIES, PFNClassifier
-from genomap_core.pfn.strategies import candidates, choose
+from genomap_core.pfn.selection import candidates, choose
 
 
 class Pretending:

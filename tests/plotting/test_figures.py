@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from genomap_core import plotting
-from genomap_core.plotting.curves import one_against_rest, reliability_bins, wilson
+from genomap_core.plotting.performance import one_against_rest, reliability_bins, wilson
 from genomap_core.plotting.template import plain
 
 

@@ -19,7 +19,7 @@ from genomap_core.models.expression import DenseHead, ExpressionNet, ExpressionS
 from genomap_core.progress import Progress
 from genomap_core.training.expression import ExpressionRegressor, expression_loss
 from genomap_core.training.expression_bundle import load_expression, save_expression
-from genomap_core.workflows.expression.correlations import pearson_each
+from genomap_core.workflows.expression.statistics import pearson_each
 
 
 def r_of(model: ExpressionRegressor, cohort) -> np.ndarray:

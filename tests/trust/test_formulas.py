@@ -57,7 +57,7 @@ def test_a_table_round_trips_without_a_formula(figure) -> None:
 def test_the_map_of_a_cohort_with_formulas_for_names(home) -> None:
     from genomap_core.data.dataset import Dataset
     from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
-    from pages._ui.map_exports import map_csv
+    from pages._ui.genomap_views import map_csv
 
     X = np.random.default_rng(0).normal(size=(20, len(FORMULAS))).astype(np.float32)
     dataset = Dataset("=x", X, FORMULAS, tuple(f"=s{i}" for i in range(20)))

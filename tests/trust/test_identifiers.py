@@ -48,7 +48,7 @@ def test_nothing_of_a_person_is_stored_logged_or_exported(app: AppTest, home: Pa
     for name in ("genomap", "train", "compare"):
         app.switch_page(f"pages/{name}.py").run()
     session = app.session_state["session"]
-    from pages._ui.map_exports import maps_npz
+    from pages._ui.genomap_views import maps_npz
     from pages._ui.session import jobs
 
     job = jobs().submit(

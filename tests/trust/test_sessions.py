@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import JobError
-from pages._ui import sign_in
+from pages._ui import session as sign_in
 
 ROOT = Path(__file__).parents[2]
 

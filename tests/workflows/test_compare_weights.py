@@ -38,20 +38,19 @@ def run(tmp_path_factory):
 
 def test_every_record_says_which_weights_answered(run):
     folder, result, weights, _ = run
-    written = json.loads((folder / "compare.json").read_text())["runs"][0]
     for found in (result.run("pfn"), CompareResult.load(folder).run("pfn")):
-        assert (found.label, found.weights_sha256, found.licence) == (weights.label, weights.sha256, "MIT")
-    assert (written["label"], written["weights_sha256"]) == (weights.label, weights.sha256)
-    assert result.run("logistic").weights_sha256 == ""
+        answered = (found.label, found.facts["weights_sha256"], found.facts["licence"])
+        assert answered == (weights.label, weights.sha256, "MIT")
+    assert "weights_sha256" not in result.run("logistic").facts
 
 
 def test_the_user_reads_how_the_table_was_narrowed(run):
     _, result, _, _ = run
     found = result.run("pfn")
-    assert len(found.selections) == 2, "one a fold"
+    assert len(found.facts["selections"]) == 2, "one a fold"
     assert "130 features" in found.note
     assert "chosen of 6 ways on inner folds" in found.note
-    assert CompareResult.load(run[0]).run("pfn").selections == found.selections
+    assert CompareResult.load(run[0]).run("pfn").facts == found.facts
 
 
 def test_a_patient_is_answered_by_the_model_of_the_fold(run):
@@ -101,15 +100,28 @@ def test_the_desk_tells_the_share_and_its_removal_is_a_stop(tmp_path):
         desk.report(Progress("explaining", 4, 12))
 
 
-def test_records_of_before_are_read(run):
-    folder, result, _, _ = run
-    header = json.loads((folder / "compare.json").read_text())
-    for row in header["runs"]:
-        for name in ("weights_sha256", "licence", "selections"):
-            del row[name]
-    old = folder / "old"
-    old.mkdir()
-    (old / "compare.json").write_text(json.dumps(header))
-    (old / "compare.npz").write_bytes((folder / "compare.npz").read_bytes())
-    assert CompareResult.load(old).run("pfn").selections == ()
-    assert asdict(CompareResult.load(old).config) == asdict(result.config)
+def test_records_of_version_0_1_are_read(run, tmp_path):
+    """One JSON file beside one with arrays; weights, licence and selections came later."""
+    _, result, _, _ = run
+    measured = {"fit_seconds": 1.0, "predict_seconds": 0.5, "peak_mb": 9.0}
+    rows = [
+        {"name": r.name, "label": r.label, "status": "ok", "message": "", "note": r.note, **measured}
+        for r in result.runs
+    ]
+    failed = {"name": "forest", "label": "Random forest", "status": "refused", "message": "why", "note": "", **measured}
+    header = {
+        "config": asdict(result.config),
+        "classes": result.classes,
+        "digest": result.digest,
+        "runs": [*rows, failed],
+        "scores": {m: {k: asdict(s) for k, s in row.items()} for m, row in result.scores.items()},
+        "differences": [[*pair, asdict(s)] for pair, s in result.differences.items()],
+    }
+    (tmp_path / "compare.json").write_text(json.dumps(header))
+    probas = {f"proba_{r.name}": r.proba for r in result.runs}
+    np.savez(tmp_path / "compare.npz", y=result.y, fold_of_row=result.fold_of_row, **probas)
+    again = CompareResult.load(tmp_path)
+    assert again.run("pfn").note == result.run("pfn").note
+    assert (again.run("forest").status, again.run("forest").proba) == ("refused", None)
+    assert (again.config, again.scores, again.differences) == (result.config, result.scores, result.differences)
+    np.testing.assert_array_equal(again.run("pfn").proba, result.run("pfn").proba)

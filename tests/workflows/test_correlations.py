@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import ndtri
 
-from genomap_core.workflows.expression.correlations import (
+from genomap_core.workflows.expression.statistics import (
     centred,
     false_discovery_rate,
     fisher_interval,

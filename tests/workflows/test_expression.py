@@ -12,6 +12,7 @@ from planted_expression import DRIVEN, TINY, images_and_genes, planted_expressio
 from genomap_core.data.images.expression import ExpressionOptions, expression_cohort
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import InputError
+from genomap_core.workflows.comparison.runner import fold_file
 from genomap_core.workflows.expression import compare as comparing
 from genomap_core.workflows.expression.compare import (
     ExpressionCompareConfig,
@@ -20,11 +21,10 @@ from genomap_core.workflows.expression.compare import (
     shuffled,
 )
 from genomap_core.workflows.expression.jobs import compare_config, compare_task, train_task
-from genomap_core.workflows.expression.result import ExpressionResult, fold_file
+from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.statistics import GeneStatistics
-from genomap_core.workflows.expression.table import count_rows, gene_rows, report, run_rows
-from genomap_core.workflows.expression.verdict import verdict
 from genomap_core.workflows.expression.view import attribute, gene_modules
+from genomap_core.workflows.expression.words import count_rows, gene_rows, report, run_rows, verdict
 from tools.expression_table import main
 
 QUICK = ExpressionCompareConfig(n_folds=3, n_permutations=99, training=TINY)
@@ -75,7 +75,7 @@ def test_what_is_stored_is_what_was_found(kept: tuple[Path, ExpressionResult]) -
     np.testing.assert_array_equal(again.cells, r.cells)
 
 
-def test_kept_runs_are_not_made_again_and_others_are_refused(
+def test_kept_runs_are_not_made_again_and_other_options_refit_what_they_touch(
     kept: tuple[Path, ExpressionResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, r = kept
@@ -83,8 +83,14 @@ def test_kept_runs_are_not_made_again_and_others_are_refused(
     monkeypatch.setattr(comparing, "_answer", None)
     config = compare_config({k: v for k, v in r.config.items() if k != "options"})
     compare_expression(cohort, config, keep=folder)
-    with pytest.raises(InputError, match="another cohort or options"):
-        compare_expression(cohort, dataclasses.replace(config, seed=1), keep=folder)
+    other = dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=9))
+    taken: list[str] = []
+    monkeypatch.setattr(comparing, "_answer", lambda name, *rest: taken.append(name) or 1 / 0)
+    with pytest.raises(InputError, match="need a trained network"):
+        compare_expression(cohort, other, keep=folder)
+    assert not {"ridge", "mean"} & set(taken), "they have no epochs"
+    with pytest.raises(InputError, match="another cohort"):
+        compare_expression(dataclasses.replace(cohort, expression=cohort.expression + 1), config, keep=folder)
 
 
 def test_groups_never_part_and_cohorts_are_spread() -> None:
@@ -152,15 +158,15 @@ def test_words_claim_what_the_intervals_allow(kept: tuple[Path, ExpressionResult
         dataclasses.replace(r.lead["all"][r.best_ridge], low=x, high=y) for x, y in ((-0.2, -0.1), (-0.1, 0.1))
     )
     for lead, words in ((low, "It is behind ridge"), (high, "No difference to ridge")):
-        other = dataclasses.replace(r, lead={"all": r.lead["all"] | {r.best_ridge: lead}})
+        other = dataclasses.replace(r, tables=r.tables | {"lead": {"all": r.lead["all"] | {r.best_ridge: lead}}})
         assert words in " ".join(verdict(other))
-    risen = dataclasses.replace(r, lead={"all": r.lead["all"] | {"exchanged": low}})
+    risen = dataclasses.replace(r, tables=r.tables | {"lead": {"all": r.lead["all"] | {"exchanged": low}}})
     assert "does NOT fall" in " ".join(verdict(risen))
     scores = r.mean_r["all"] | {"dense": dataclasses.replace(r.mean_r["all"]["dense"], low=-0.01)}
-    nothing = " ".join(verdict(dataclasses.replace(r, mean_r={"all": scores})))
+    nothing = " ".join(verdict(dataclasses.replace(r, tables=r.tables | {"mean_r": {"all": scores}})))
     assert "On average nothing is predicted" in nothing
     assert "ahead of ridge" not in nothing
-    few = " ".join(verdict(dataclasses.replace(r, n_units=5)))
+    few = " ".join(verdict(dataclasses.replace(r, facts=r.facts | {"n_units": 5})))
     assert "From 5 groups no difference" in few
     assert "ahead of ridge" not in few
 

@@ -6,8 +6,7 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter
 
 from genomap_core.errors import InputError
-from genomap_core.workflows.expression.correlations import centred, pearson_each, rows_of_each
-from genomap_core.workflows.expression.permutation import _r, _unit, permutation_p
+from genomap_core.workflows.expression.statistics import _r, _unit, centred, pearson_each, permutation_p, rows_of_each
 
 SIDE = 18
 SPOTS = np.argwhere(np.hypot(*(np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2)) < SIDE / 2)

@@ -10,8 +10,8 @@ from genomap_core.data.simulated.radiogenomics import simulate_radiogenomics
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED, load_expression_sample
 from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics
-from genomap_core.workflows.expression.verdict import verdict
 from genomap_core.workflows.expression.view import attribute
+from genomap_core.workflows.expression.words import verdict
 
 
 @pytest.fixture(scope="module")

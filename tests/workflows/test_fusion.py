@@ -15,13 +15,13 @@ from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import Cancelled, InputError
 from genomap_core.progress import Progress, ignore
 from genomap_core.training.fusion_bundle import load_fusion
+from genomap_core.workflows.comparison.runner import Run, run_file
 from genomap_core.workflows.comparison.scores import Score
 from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_fusion, fusion_of
 from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, only_type, parts_of, permute_within, planned
 from genomap_core.workflows.fusion.jobs import compare_task, train_task
-from genomap_core.workflows.fusion.scores import FusionResult, FusionRun, run_file
-from genomap_core.workflows.fusion.table import report
-from genomap_core.workflows.fusion.verdict import gain_is_real, images_used, verdict
+from genomap_core.workflows.fusion.scores import FusionResult
+from genomap_core.workflows.fusion.words import gain_is_real, images_used, report, verdict
 from tools.fusion_table import main
 
 SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=15, n_seeds=1, device="cpu")
@@ -85,7 +85,7 @@ def test_without_images_every_type_stands_alone() -> None:
     assert "| All omics types |" in report(result)
 
 
-def test_a_stopped_comparison_goes_on_and_other_options_are_refused(tmp_path: Path) -> None:
+def test_a_stopped_comparison_goes_on_and_other_options_refit_what_they_touch(tmp_path: Path) -> None:
     cohort, stages = planted(24), []
 
     def stop(p: Progress) -> None:
@@ -101,8 +101,12 @@ def test_a_stopped_comparison_goes_on_and_other_options_are_refused(tmp_path: Pa
     whole = compare_fusion(cohort, TINY)
     for a, b in zip(found.runs, whole.runs):
         np.testing.assert_array_equal(a.proba, b.proba)
-    with pytest.raises(InputError, match="another cohort or options"):
-        compare_fusion(cohort, dataclasses.replace(TINY, epochs=2), keep=tmp_path)
+    stages.clear()
+    compare_fusion(cohort, dataclasses.replace(TINY, epochs=2), lambda p: stages.append(p.stage), keep=tmp_path)
+    assert not any(stage.startswith("Logistic") for stage in stages), "a linear model has no epochs"
+    assert any(stage.startswith("Images + omics, stacked") for stage in stages)
+    with pytest.raises(InputError, match="another cohort"):
+        compare_fusion(planted(28), TINY, keep=tmp_path)
 
 
 def test_groups_never_part() -> None:
@@ -159,7 +163,7 @@ def test_the_random_layout_is_the_control_of_the_champion() -> None:
 
 
 def test_names_of_runs_become_names_of_files() -> None:
-    assert run_file("type:mi RNA/x") == "fusion-type.3ami.20RNA.2fx.npz"
+    assert run_file("type:mi RNA/x") == "run-type.3ami.20RNA.2fx.npz"
 
 
 def made_up(image: float, omics: float, shuffled: float, images_shuffled: float, width: float = 0.05) -> FusionResult:
@@ -167,19 +171,18 @@ def made_up(image: float, omics: float, shuffled: float, images_shuffled: float,
     gains = {"image": image, "omics": omics, "shuffled_omics": shuffled, "shuffled_images": images_shuffled}
     gains |= {"shuffled_layout": 0.0, "logistic_both": -0.1}
     y = np.arange(20) % 2
-    runs = tuple(FusionRun(name, np.full((20, 2), 0.5), 10, 1.0, 1.0) for name in ("stacked", *gains))
+    runs = tuple(Run(name, {"proba": np.full((20, 2), 0.5)}, {"parameters": 10}) for name in ("stacked", *gains))
     around = {name: Score(v, v - width, v + width) for name, v in gains.items()}
     return FusionResult(
         config={},
         name="made up",
-        classes=("a", "b"),
-        channels=("grey",),
-        omics_names=("rna",),
-        y=y,
-        groups=None,
+        facts={"classes": ["a", "b"], "channels": ["grey"], "omics_names": ["rna"]},
+        arrays={"y": y},
         runs=runs,
-        scores={run.name: {"balanced_accuracy": Score(0.8, 0.7, 0.9)} for run in runs},
-        gain={name: {"balanced_accuracy": s, "roc_auc": s} for name, s in around.items()},
+        tables={
+            "scores": {run.name: {"balanced_accuracy": Score(0.8, 0.7, 0.9)} for run in runs},
+            "gain": {name: {"balanced_accuracy": s, "roc_auc": s} for name, s in around.items()},
+        },
         digest="",
     )
 
@@ -207,14 +210,15 @@ def test_the_verdict_says_what_the_intervals_allow(result: FusionResult, real: b
 
 def test_nothing_is_claimed_of_rows_from_a_handful_of_patients() -> None:
     """Two patients resampled give intervals of no width: they are not believed."""
-    result = dataclasses.replace(made_up(0.2, 0.1, 0.2, 0.1), groups=np.arange(20) // 10)
+    result = made_up(0.2, 0.1, 0.2, 0.1)
+    result = dataclasses.replace(result, arrays=result.arrays | {"groups": np.arange(20) // 10})
     said = verdict(result)
     assert not gain_is_real(result)
     assert not images_used(result)
     assert "not to be told from chance" in said[0]
     assert said[1].startswith("All rows come from 2 groups")
     assert not any(word in " ".join(said) for word in ("is real", "it falls", "is ahead of", "is behind", "is worse"))
-    assert gain_is_real(dataclasses.replace(result, groups=np.arange(20) % 6))
+    assert gain_is_real(dataclasses.replace(result, arrays=result.arrays | {"groups": np.arange(20) % 6}))
 
 
 def test_the_jobs_write_a_model_and_a_comparison(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from genomap_core.io.images.cohort import ImagingOptions, read_imaging_cohort
 from genomap_core.workflows.fusion import view as fusion_view
 from genomap_core.workflows.fusion.samples import ARCHIVE, COMPARED, as_archive, load_fusion_sample
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.verdict import gain_is_real, verdict
+from genomap_core.workflows.fusion.words import gain_is_real, verdict
 
 QUIET, TEXTURAL, MOLECULAR, CONCORDANT = range(4)
 
@@ -74,10 +74,10 @@ def test_each_class_is_carried_by_the_type_of_data_that_shows_it(result):
 
 
 def explained(result: FusionResult, rows: np.ndarray, target: int):
-    run, cache = result.runs[0], {}
+    cache: dict = {}
     for row in rows:
-        spec = {"folder": str(COMPARED), "row": int(row), "fold": int(run.fold_of_row[row]), "target": target}
-        yield int(row), *fusion_view.explain(spec, {"fold_of_row": run.fold_of_row}, cache)
+        spec = {"folder": str(COMPARED), "row": int(row), "fold": int(result.fold_of_row[row]), "target": target}
+        yield int(row), *fusion_view.explain(spec, {"fold_of_row": result.fold_of_row}, cache)
 
 
 def right(result: FusionResult, c: int, n: int) -> np.ndarray:
@@ -110,9 +110,9 @@ def test_the_planted_modules_are_what_speaks_for_their_class(result, truth, c, m
 
 
 def overlays(result, rows, method):
-    run, cache = result.runs[0], {}
+    cache: dict = {}
     for row in rows:
-        spec = {"folder": str(COMPARED), "row": int(row), "fold": int(run.fold_of_row[row]), "target": TEXTURAL}
+        spec = {"folder": str(COMPARED), "row": int(row), "fold": int(result.fold_of_row[row]), "target": TEXTURAL}
         yield int(row), fusion_view.overlay(spec | {"method": method}, {}, cache)[1]["values"]
 
 
@@ -157,9 +157,9 @@ def test_parts_and_their_labels_fit_together(result):
     assert about["output"] - about["baseline"] == pytest.approx(total, abs=1e-6)
 
 
-def test_the_patient_is_looked_at_by_a_network_that_never_saw_him(result):
+def test_a_patient_is_looked_at_by_a_network_that_never_saw_that_patient(result):
     run = result.runs[0]
     for row in (0, 7, 100):
-        spec = {"folder": str(COMPARED), "row": row, "fold": int(run.fold_of_row[row])}
+        spec = {"folder": str(COMPARED), "row": row, "fold": int(result.fold_of_row[row])}
         _, seen = fusion_view.look(spec, {}, {})
         np.testing.assert_allclose(seen["proba"], run.proba[row], atol=1e-5)

@@ -1,4 +1,4 @@
-"""The README's pictures of layouts, and the study of layouts under noise."""
+"""The pictures of docs/layout.md, and the study of layouts under noise."""
 
 import io
 import subprocess

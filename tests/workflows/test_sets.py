@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from genomap_core.workflows.comparison import conformal as sets
-from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, ModelRun
+from genomap_core.workflows.comparison.runner import Run
+from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult
 
 
 def skewed(rng: np.random.Generator, n: int, shift: float = 1.2) -> tuple[np.ndarray, np.ndarray]:
@@ -18,10 +19,12 @@ def skewed(rng: np.random.Generator, n: int, shift: float = 1.2) -> tuple[np.nda
 
 
 def comparison(y: np.ndarray, proba: np.ndarray, n_folds: int = 5) -> CompareResult:
-    run = ModelRun("logistic", "Logistic regression", "ok", "", proba, 0.0, 0.0, 0.0)
+    run = Run("logistic", {"proba": proba}, {"label": "Logistic regression"})
     names = tuple(f"class {c}" for c in range(proba.shape[1]))
     folds = np.arange(len(y)) % n_folds
-    return CompareResult(CompareConfig(models=("logistic",)), names, y, folds, (run,), {}, {}, "0" * 64)
+    arrays = {"y": y, "fold_of_row": folds}
+    config = CompareConfig(models=("logistic",))
+    return CompareResult(digest="0" * 64, config=config, facts={"classes": names}, arrays=arrays, runs=(run,))
 
 
 @pytest.mark.parametrize("confidence", sets.CONFIDENCES)

@@ -1,4 +1,4 @@
-"""Pre-train the in-house network: ``python -m tools.pretrain.__main__ train|finish|evaluate FOLDER``.
+"""Pre-train the in-house network: ``python -m tools.pretrain train|finish|evaluate FOLDER``.
 
 ``train FOLDER --minutes 60`` starts, or goes on where FOLDER stands; it may be stopped at any time (Ctrl-C, SIGTERM:
 the state is saved; killed: two minutes are lost). ``finish FOLDER --export FILE.safetensors`` decays the learning rate
@@ -267,7 +267,7 @@ def _share(text: str) -> tuple[str, float]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.pretrain.__main__", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.pretrain", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--threads", type=int, default=1, help="of torch on a CPU")

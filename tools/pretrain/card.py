@@ -13,7 +13,7 @@ def card_text(weights: Weights, comparison: Sequence[str] = ()) -> str:
     made = weights.provenance
     limits = weights.limits
     size, prior = made["config"]["size"], made["config"]["prior"]
-    command = "python -m tools.pretrain.__main__"
+    command = "python -m tools.pretrain"
     figures = "\n".join(comparison) if comparison else f"Not evaluated yet: `{command} evaluate FILE`."
     curve = "\n".join(
         f"| {line['minutes']} | {line['tables']:,} | {line['val_loss']} | {line['val_accuracy']} |"

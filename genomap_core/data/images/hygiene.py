@@ -2,7 +2,7 @@
 
 The usual collections of brain MRI carry their classes in the file: colour mode, size, brightness and margin differ from
 class to class because the classes come from different hospitals. What is left after cleaning is measured by
-:mod:`genomap_core.data.images.leakage`, copies are found by :mod:`genomap_core.data.images.duplicates`.
+:mod:`genomap_core.data.images.leakage`, copies are found by :mod:`genomap_core.data.images.leakage`.
 """
 
 from __future__ import annotations

@@ -21,6 +21,24 @@ from genomap_core.data.images.framing import SLICE_CHOICES, SliceChoice
 from genomap_core.data.images.intensity import CT_WINDOWS, MODALITIES, Modality
 from genomap_core.errors import InputError
 
+
+@dataclass(frozen=True, eq=False)
+class FusionInputs:
+    """``n`` patients as the networks get them, float32; 0 is the training patients' mean everywhere.
+
+    ``images`` ``(n, c, H, W)`` in standard deviations; ``maps`` ``(n, t, H, W)``, the arcsinh of standard deviations:
+    near 0 as they are, logarithmic in the tails; ``present`` ``(n, t)`` of 0 and 1.
+    """
+
+    images: np.ndarray
+    maps: np.ndarray
+    present: np.ndarray
+
+    def take(self, rows: np.ndarray) -> FusionInputs:
+        """These patients only."""
+        return FusionInputs(self.images[rows], self.maps[rows], self.present[rows])
+
+
 Treatment = Literal["auto"] | Modality
 TREATMENTS: tuple[Treatment, ...] = ("auto", *get_args(Modality))
 MOST_SLICES = 32

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genomap_core.plotting.curves import wilson
+from genomap_core.plotting.performance import wilson
 from genomap_core.workflows.comparison.scores import Score
 from genomap_core.workflows.tabular.compare import CompareResult
 

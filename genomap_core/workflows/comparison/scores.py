@@ -17,6 +17,8 @@ METRICS: dict[str, str] = {
     "log_loss": "Log-loss",
 }
 """Name -> title. Brier and log-loss: lower is better."""
+TITLES: dict[str, str] = {**METRICS, "calibration": "Calibration error"}
+"""Also of what is not a metric of single rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,11 @@ class Score:
     high: float
 
     def __str__(self) -> str:
-        return format(self, "")
+        return format(self, ".3f")
 
     def __format__(self, spec: str) -> str:
-        """``.873 (.841 to .901)``; ``+`` writes the sign of every number, and a digit how many decimals (3)."""
-        decimals, sign = spec.lstrip("+") or "3", "+" if spec.startswith("+") else ""
-        value, low, high = (
-            f"{number:{sign}.{decimals}f}".replace("0.", ".", 1) for number in (self.value, self.low, self.high)
-        )
+        """``0.873 (0.841 to 0.901)``: every number in this format; ``+.3f`` writes the signs of differences."""
+        value, low, high = (format(number, spec or ".3f") for number in (self.value, self.low, self.high))
         return f"{value} ({low} to {high})"
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from genomap_core.data.images.expression import ExpressionCohort
 from genomap_core.data.images.networks import HEADS, ExpressionConfig
 from genomap_core.errors import InputError
-from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.comparison.resources import measure
-from genomap_core.workflows.expression.correlations import rows_of_each
+from genomap_core.progress import OnProgress, ignore
+from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, fold_file, run_entries
 from genomap_core.workflows.expression.linear import image_features, ridge_predict
-from genomap_core.workflows.expression.result import ExpressionResult, ExpressionRun, fold_file, run_file, summarise
+from genomap_core.workflows.expression.result import ExpressionResult, summarise
+from genomap_core.workflows.expression.statistics import rows_of_each
 from genomap_core.workflows.fusion.controls import permute_within
 
 
@@ -28,8 +28,6 @@ def shuffled(cohort: ExpressionCohort, seed: int) -> ExpressionCohort:
     source = permute_within(cohort.n_samples, rows_of_each(cohort.within), seed)
     return replace(cohort, expression=cohort.expression[source])
 
-
-_Tell = Callable[[int, Progress], None]
 
 TITLES: dict[str, str] = {
     "dense": "CNN + transformer",
@@ -71,37 +69,22 @@ def compare_expression(
     on_progress: OnProgress = ignore,
     keep: Path | None = None,
 ) -> ExpressionResult:
-    """Every run on the same folds; a test patient and his group are never trained on; predictions are pooled.
+    """Every run on the same folds; a test patient and all of the same group are never trained on.
 
-    With the folder ``keep`` each run is written when it is done, and one that is there is not made again. So is the
-    first run's network of every fold.
+    With the folder ``keep`` each run is written when it is done, and taken again; see
+    :func:`~genomap_core.workflows.comparison.runner.run_entries`. So is the first run's network of every fold.
 
     Raises
     ------
     InputError
-        Fewer than two groups of patients, or ``keep`` holds runs of another cohort or options.
+        Fewer than two groups of patients, ``keep`` holds runs of another cohort, or a run that the statistics need
+        has no answer.
     """
     fold_of_row = expression_folds(cohort, config.n_folds, config.seed)
-    names = planned(cohort, config)
-    about = json.loads(json.dumps({"digest": cohort.digest, **asdict(_lasting(config))}))
-    n_folds, runs = int(fold_of_row.max()) + 1, []
-    for k, name in enumerate(names):
-        path = None if keep is None else keep / run_file(name)
-        if path is not None and path.is_file():
-            run, made_of = ExpressionRun.load(path)
-            if made_of != about:
-                raise InputError(f"{path} holds a run on another cohort or options: choose another folder.")
-        else:
-
-            def tell(fold: int, p: Progress, k: int = k, name: str = name) -> None:
-                stage = f"{TITLES[name]}: fold {fold + 1} of {n_folds}"
-                on_progress(Progress(stage, k * n_folds + fold, len(names) * n_folds, p.values))
-
-            run = _run(name, cohort, config, fold_of_row, tell, keep if k == 0 else None)
-            if path is not None:
-                run.save(path, about)
-        runs.append(run)
-    on_progress(Progress("statistics of every gene", len(names) * n_folds, len(names) * n_folds))
+    folds = [(np.flatnonzero(fold_of_row != k), np.flatnonzero(fold_of_row == k)) for k in range(fold_of_row.max() + 1)]
+    entries = [_entry(name, cohort, config, keep if k == 0 else None) for k, name in enumerate(planned(cohort, config))]
+    about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed, "per_cohort": config.per_cohort}
+    runs = run_entries(entries, folds, about, keep, on_progress, "expression")
     made_with = asdict(config) | {"options": asdict(cohort.options)}
     return summarise(cohort, fold_of_row, runs, json.loads(json.dumps(made_with)), config.n_permutations)
 
@@ -110,11 +93,6 @@ def planned(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[
     """The runs of a comparison, in their order."""
     frozen = ("ridge_cnn",) if cohort.has_images else ()
     return (*config.heads, "random", *(("exchanged",) if config.controls else ()), "ridge", *frozen, "mean")
-
-
-def _lasting(config: ExpressionCompareConfig) -> ExpressionCompareConfig:
-    """The options without what does not change a result."""
-    return replace(config, n_permutations=1000, training=replace(config.training, device=""))
 
 
 def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.ndarray:
@@ -140,30 +118,31 @@ def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.nd
     return fold_of_unit[units]
 
 
-def _run(
-    name: str,
-    cohort: ExpressionCohort,
-    config: ExpressionCompareConfig,
-    fold_of_row: np.ndarray,
-    tell: _Tell,
-    keep: Path | None,
-) -> ExpressionRun:
+def _entry(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig, keep: Path | None) -> Entry:
+    """One run; ``keep``: where its networks are written, those of the first cohort where each has one of its own."""
     shown = shuffled(cohort, config.seed) if name == "exchanged" else cohort
-    predicted = np.full(cohort.expression.shape, np.nan, np.float32)
-    seconds = peak = 0.0
-    parameters = 0
-    parts = [cohort.cohort == c for c in range(len(cohort.cohort_names))] if config.per_cohort else [fold_of_row >= 0]
-    for fold in range(int(fold_of_row.max()) + 1):
-        tell(fold, Progress("fold", fold, 1))
-        with measure() as meter:
-            for k, own in enumerate(parts):
-                train, test = (np.flatnonzero(own & side) for side in (fold_of_row != fold, fold_of_row == fold))
-                if len(test):
-                    where = None if keep is None or k else keep / fold_file(fold)
-                    answer = _answer(name, shown.take(train), shown.take(test), config, fold, tell, where)
-                    predicted[test], parameters = answer
-        seconds, peak = seconds + meter.seconds, max(peak, meter.peak_mb)
-    return ExpressionRun(name, predicted, parameters, seconds, peak)
+    parts = [cohort.cohort == c for c in range(len(cohort.cohort_names))] if config.per_cohort else [cohort.cohort >= 0]
+
+    def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
+        predicted = np.full((len(fold.test), len(cohort.genes)), np.nan, np.float32)
+        parameters = 0
+        for k, own in enumerate(parts):
+            train, here = fold.train[own[fold.train]], own[fold.test]
+            if here.any():
+                where = None if keep is None or k else keep / fold_file(fold.index)
+                rows = shown.take(train), shown.take(fold.test[here])
+                predicted[here], parameters = _answer(name, *rows, config, fold.index, clock, on_progress, where)
+        return Answer({"predicted": predicted}, {"parameters": parameters})
+
+    return Entry(name, TITLES[name], fit_predict, _options(name, config))
+
+
+def _options(name: str, config: ExpressionCompareConfig) -> dict[str, Any]:
+    """What the run depends on beside the folds: a linear model on plain numbers, and a mean, on nothing."""
+    if name in ("ridge", "mean"):
+        return {}
+    head = name if name in HEADS else config.heads[0]
+    return {"training": asdict(replace(config.training, device="")), "head": head}
 
 
 def _answer(
@@ -172,25 +151,29 @@ def _answer(
     test: ExpressionCohort,
     config: ExpressionCompareConfig,
     fold: int,
-    tell: _Tell,
+    clock: Clock,
+    on_progress: OnProgress,
     path: Path | None,
 ) -> tuple[np.ndarray, int]:
     """Expression of the test patients ``(m, g)``, and how many numbers were learned; a network is kept in ``path``."""
     if name == "mean":
         return train.expression.mean(axis=0), len(train.genes)
     if name.startswith("ridge"):
-        seen, new = _features(name, train, test, config)
-        found = ridge_predict(seen, train.expression, new, train.source.table.groups)
+        with clock.training():
+            seen, new = _features(name, train, test, config)
+            found = ridge_predict(seen, train.expression, new, train.source.table.groups)
         return found, (seen.shape[1] + 1) * len(train.genes)
     from genomap_core.training.expression import ExpressionRegressor
     from genomap_core.training.expression_bundle import save_expression
 
     head = name if name in HEADS else config.heads[0]
     training = replace(config.training, head=head, seed=config.seed + fold)
-    model = ExpressionRegressor(training, lambda p: tell(fold, p)).fit(train, learn=name != "random")
+    with clock.training():
+        model = ExpressionRegressor(training, on_progress).fit(train, learn=name != "random")
     if path is not None:
         save_expression(path, model, provenance={"cohort": train.name}, half=True)
-    return model.predict(test), model.n_parameters
+    with clock.predicting():
+        return model.predict(test), model.n_parameters
 
 
 def _features(

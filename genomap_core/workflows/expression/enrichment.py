@@ -10,7 +10,7 @@ from scipy.stats import hypergeom
 
 from genomap_core.errors import InputError
 from genomap_core.layout.genesets import GeneSets, read_gmt
-from genomap_core.workflows.expression.correlations import false_discovery_rate
+from genomap_core.workflows.expression.statistics import false_discovery_rate
 
 
 @dataclass(frozen=True, slots=True)

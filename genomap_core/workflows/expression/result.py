@@ -3,140 +3,125 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from genomap_core.data.images.expression import ExpressionCohort
-from genomap_core.files import write_atomically
+from genomap_core.errors import InputError
 from genomap_core.layout.build import make_layout
+from genomap_core.workflows.comparison.result import Comparison, Table, scores_of
+from genomap_core.workflows.comparison.runner import Run, find_run, first_answer
 from genomap_core.workflows.comparison.scores import Score, resample_patients
-from genomap_core.workflows.comparison.store import read_run, write_run
-from genomap_core.workflows.expression.correlations import centred, pearson_each
-from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics
+from genomap_core.workflows.comparison.store import read_run
+from genomap_core.workflows.expression.statistics import GeneStatistics, centred, gene_statistics, pearson_each
 
-_PLAIN = ("name", "parameters", "fit_seconds", "peak_mb")
 _ARRAYS = ("truth", "cohort", "within", "fold_of_row", "cells")
+_FACTS = ("unit", "genes", "sample_ids", "cohort_names", "grid", "n_units")
 _RESAMPLES = 200
-RESULT = "expression.json"
 
 
-@dataclass(frozen=True, eq=False)
-class ExpressionRun:
-    """One network, control or baseline over all folds."""
+class ExpressionResult(Comparison):
+    """All runs on the same folds. A run's ``predicted (n, g)`` float32; ``n_units``: patients or groups, which
+    intervals are over."""
 
-    name: str
-    predicted: np.ndarray
-    """``(n, g)`` float32, every row by a model that saw neither it nor its group"""
-    parameters: int
-    fit_seconds: float
-    peak_mb: float
-
-    def save(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Write as one ``.npz``; ``about``: what the run was made of."""
-        header = {k: getattr(self, k) for k in _PLAIN} | {"about": dict(about)}
-        write_run(path, header, {"predicted": self.predicted})
-
-    @classmethod
-    def load(cls, path: Path) -> tuple[ExpressionRun, dict[str, Any]]:
-        """Read what :meth:`save` wrote: the run, and what it was made of."""
-        header, arrays = read_run(path)
-        return cls(**{k: header[k] for k in _PLAIN}, predicted=arrays["predicted"]), header["about"]
-
-
-def run_file(name: str) -> str:
-    """File name of a run."""
-    return f"expression-{name}.npz"
-
-
-def fold_file(fold: int) -> str:
-    """File name of the first run's network of one fold."""
-    return f"fold-{fold}.safetensors"
-
-
-@dataclass(frozen=True, eq=False)
-class ExpressionResult:
-    """All runs on the same folds.
-
-    ``truth (n, g)``; ``cohort (n,)`` codes into ``cohort_names``; ``within (n,)`` codes of the patients that were
-    exchanged for each other, of one test fold and cohort (and section); ``fold_of_row (n,)``; ``cells (g, 2)``, where
-    each gene lies on the map of all patients' expression, and the map's ``grid``; ``n_units``: patients or groups,
-    which intervals are over.
-    """
-
-    name: str
-    unit: str
-    genes: tuple[str, ...]
-    sample_ids: tuple[str, ...]
-    cohort_names: tuple[str, ...]
-    config: dict[str, Any]
-    digest: str
-    truth: np.ndarray
-    cohort: np.ndarray
-    within: np.ndarray
-    fold_of_row: np.ndarray
-    cells: np.ndarray
-    grid: tuple[int, int]
-    n_units: int
-    runs: tuple[ExpressionRun, ...]
-    statistics: dict[str, dict[str, GeneStatistics]]
-    """Cohort -> network -> every gene"""
-    mean_r: dict[str, dict[str, Score]]
-    """Cohort -> run -> mean over the genes of Pearson's r, with the interval of other patients (groups)"""
-    lead: dict[str, dict[str, Score]]
-    """Cohort -> run -> mean r of the first network minus its own, paired"""
+    kind: ClassVar[str] = "expression"
 
     @property
-    def champion(self) -> ExpressionRun:
+    def unit(self) -> str:
+        return str(self.facts["unit"])
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        return tuple(self.facts["genes"])
+
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        return tuple(self.facts["sample_ids"])
+
+    @property
+    def cohort_names(self) -> tuple[str, ...]:
+        return tuple(self.facts["cohort_names"])
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the map of all patients' expression; see :attr:`cells`."""
+        height, width = self.facts["grid"]
+        return int(height), int(width)
+
+    @property
+    def n_units(self) -> int:
+        return int(self.facts["n_units"])
+
+    @property
+    def truth(self) -> np.ndarray:
+        """``(n, g)``"""
+        return self.arrays["truth"]
+
+    @property
+    def cohort(self) -> np.ndarray:
+        """``(n,)`` codes into :attr:`cohort_names`."""
+        return self.arrays["cohort"]
+
+    @property
+    def within(self) -> np.ndarray:
+        """``(n,)`` codes of the patients exchanged for each other: of one test fold and cohort (and section)."""
+        return self.arrays["within"]
+
+    @property
+    def cells(self) -> np.ndarray:
+        """``(g, 2)`` where each gene lies on the map."""
+        return self.arrays["cells"]
+
+    @property
+    def mean_r(self) -> Table:
+        """Cohort -> run -> mean over the genes of Pearson's r, with the interval of other patients (groups)."""
+        return self.tables["mean_r"]
+
+    @property
+    def lead(self) -> Table:
+        """Cohort -> run -> mean r of the first network minus its own, paired."""
+        return self.tables["lead"]
+
+    @cached_property
+    def statistics(self) -> dict[str, dict[str, GeneStatistics]]:
+        """Cohort -> network -> every gene."""
+        return {
+            cohort: {
+                name: GeneStatistics(**{f: _plain(self.arrays[f"{c}/{name}/{f}"]) for f in _STATISTICS})
+                for name in names
+            }
+            for c, (cohort, names) in enumerate(self.facts["statistics"].items())
+        }
+
+    @property
+    def champion(self) -> Run:
         """The network whose predictions are looked at gene by gene."""
-        return self.runs[0]
+        return first_answer(self.runs)
 
-    def run(self, name: str) -> ExpressionRun:
-        """One by its name."""
-        return next(run for run in self.runs if run.name == name)
-
-    @property
+    @cached_property
     def best_ridge(self) -> str:
         """The linear model that the networks are held against: the better one, which favours the linear models."""
         return _best_ridge(self.runs, self.truth, self.within)
 
-    def save(self, folder: Path) -> None:
-        """Write ``expression.json`` and ``expression-result.npz``, and each run that is not there yet."""
-        for run in self.runs:
-            if not (folder / run_file(run.name)).exists():
-                run.save(folder / run_file(run.name), {"digest": self.digest})
-        names = ("name", "unit", "genes", "sample_ids", "cohort_names", "config", "digest", "grid", "n_units")
-        header: dict[str, Any] = {k: getattr(self, k) for k in names} | {"runs": [run.name for run in self.runs]}
-        for table in ("mean_r", "lead"):
-            header[table] = {c: {k: asdict(s) for k, s in row.items()} for c, row in getattr(self, table).items()}
-        header["statistics"] = {c: list(row) for c, row in self.statistics.items()}
-        arrays = {k: getattr(self, k) for k in _ARRAYS}
-        for c, cohort in enumerate(self.statistics):
-            for name, found in self.statistics[cohort].items():
-                arrays |= {f"{c}/{name}/{f.name}": np.asarray(getattr(found, f.name)) for f in fields(found)}
-        write_run(folder / "expression-result.npz", {}, arrays)
-        write_atomically(folder / RESULT, json.dumps(header).encode())
-
     @classmethod
-    def load(cls, folder: Path) -> ExpressionResult:
-        """Read what :meth:`save` wrote."""
-        header = json.loads((folder / RESULT).read_text())
+    def _load_earlier(cls, folder: Path) -> Self:
+        header = json.loads((folder / "expression.json").read_text())
         _, arrays = read_run(folder / "expression-result.npz")
-        header["runs"] = tuple(ExpressionRun.load(folder / run_file(name))[0] for name in header["runs"])
-        for table in ("mean_r", "lead"):
-            header[table] = {c: {k: Score(**s) for k, s in row.items()} for c, row in header[table].items()}
-        header["statistics"] = {
-            cohort: {
-                name: GeneStatistics(**{f.name: _plain(arrays[f"{c}/{name}/{f.name}"]) for f in fields(GeneStatistics)})
-                for name in names
-            }
-            for c, (cohort, names) in enumerate(header["statistics"].items())
-        }
-        header |= {k: tuple(header[k]) for k in ("genes", "sample_ids", "cohort_names", "grid")}
-        return cls(**header | {k: arrays[k] for k in _ARRAYS})
+        return cls(
+            **{key: header[key] for key in ("name", "digest", "config")},
+            facts={key: header[key] for key in (*_FACTS, "statistics")},
+            tables={table: scores_of(header[table]) for table in ("mean_r", "lead")},
+            arrays=arrays,
+            runs=tuple(Run.load(find_run(folder, name, cls.kind))[0] for name in header["runs"]),
+        )
+
+
+_STATISTICS = tuple(f.name for f in fields(GeneStatistics))
 
 
 def _plain(array: np.ndarray) -> Any:
@@ -146,7 +131,7 @@ def _plain(array: np.ndarray) -> Any:
 def summarise(
     cohort: ExpressionCohort,
     fold_of_row: np.ndarray,
-    runs: list[ExpressionRun],
+    runs: Sequence[Run],
     config: dict[str, Any],
     n_permutations: int,
 ) -> ExpressionResult:
@@ -158,8 +143,13 @@ def summarise(
     """
     truth, source = cohort.expression, cohort.source
     within = np.unique(np.stack([cohort.within, fold_of_row]), axis=1, return_inverse=True)[1].astype(np.int64)
-    by_name = {run.name: run.predicted for run in runs}
-    ridge = by_name[_best_ridge(tuple(runs), truth, within)]
+    by_name = {run.name: run.predicted for run in runs if run.status == "ok"}
+    heads = [head for head in config["heads"] if head in by_name]
+    needed = {"trained network": heads, "untrained network": by_name.keys() & {"random"}, "linear model": _linear(runs)}
+    for kind, there in needed.items():
+        if not there:
+            raise InputError(f"The statistics of every gene need a {kind}, and none has an answer: {_failures(runs)}")
+    ridge = by_name[_best_ridge(runs, truth, within)]
     statistics: dict[str, dict[str, GeneStatistics]] = {}
     mean_r: dict[str, dict[str, Score]] = {}
     lead: dict[str, dict[str, Score]] = {}
@@ -176,35 +166,50 @@ def summarise(
                 places=places,
                 n_permutations=n_permutations,
             )
-            for head in config["heads"]
+            for head in heads
         }
         groups = None if source.table.groups is None else source.table.groups[own]
         mean_r[name], lead[name] = _means(truth[own], {k: p[own] for k, p in by_name.items()}, within[own], groups)
     layout = make_layout(truth, feature_names=cohort.genes)
+    arrays = {
+        "truth": truth,
+        "cohort": cohort.cohort,
+        "within": within,
+        "fold_of_row": fold_of_row,
+        "cells": layout.positions,
+    }
+    for c, by_head in enumerate(statistics.values()):
+        for head, found in by_head.items():
+            arrays |= {f"{c}/{head}/{f}": np.asarray(getattr(found, f)) for f in _STATISTICS}
     return ExpressionResult(
         name=cohort.name,
-        unit=cohort.unit,
-        genes=cohort.genes,
-        sample_ids=source.table.sample_ids,
-        cohort_names=cohort.cohort_names,
-        config=config,
         digest=cohort.digest,
-        truth=truth,
-        cohort=cohort.cohort,
-        within=within,
-        fold_of_row=fold_of_row,
-        cells=layout.positions,
-        grid=layout.shape,
-        n_units=len(truth) if source.table.groups is None else len(np.unique(source.table.groups)),
+        config=config,
+        facts={
+            "unit": cohort.unit,
+            "genes": list(cohort.genes),
+            "sample_ids": list(source.table.sample_ids),
+            "cohort_names": list(cohort.cohort_names),
+            "grid": list(layout.shape),
+            "n_units": len(truth) if source.table.groups is None else len(np.unique(source.table.groups)),
+            "statistics": {name: list(by_head) for name, by_head in statistics.items()},
+        },
+        arrays=arrays,
+        tables={"mean_r": mean_r, "lead": lead},
         runs=tuple(runs),
-        statistics=statistics,
-        mean_r=mean_r,
-        lead=lead,
     )
 
 
-def _best_ridge(runs: tuple[ExpressionRun, ...], truth: np.ndarray, within: np.ndarray) -> str:
-    found = {run.name: _mean_r(truth, run.predicted, within) for run in runs if run.name.startswith("ridge")}
+def _linear(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.name.startswith("ridge") and run.status == "ok"]
+
+
+def _failures(runs: Sequence[Run]) -> str:
+    return "; ".join(f"{run.label}: {run.message}" for run in runs if run.status != "ok")
+
+
+def _best_ridge(runs: Sequence[Run], truth: np.ndarray, within: np.ndarray) -> str:
+    found = {run.name: _mean_r(truth, run.predicted, within) for run in _linear(runs)}
     return max(found, key=found.__getitem__)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from genomap_core.workflows.comparison.runner import fold_file
 from genomap_core.workflows.expression.jobs import COHORT, read_cohort
-from genomap_core.workflows.expression.result import fold_file
 from genomap_core.workflows.fusion.view import modules_of
 
 Arrays = dict[str, np.ndarray]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +11,12 @@ import numpy as np
 
 from genomap_core.data.images.networks import VARIANTS
 from genomap_core.data.images.patients import PatientImages
-from genomap_core.errors import InputError
-from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.comparison.folds import make_folds
-from genomap_core.workflows.comparison.resources import measure
+from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, fold_file, run_entries
 from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, logistic_proba, parts_of, planned, title
-from genomap_core.workflows.fusion.scores import FusionResult, FusionRun, fold_file, run_file, summarise
-from genomap_core.workflows.fusion.verdict import verdict
+from genomap_core.workflows.fusion.scores import FusionResult, summarise
+from genomap_core.workflows.fusion.words import verdict
 
 if TYPE_CHECKING:
     from genomap_core.training.fusion import FusionClassifier, FusionConfig
@@ -29,8 +27,6 @@ _TRAINING = (
     *("backbone", "width", "hidden", "linear", "epochs", "batch_size", "learning_rate"),
     *("channel_dropout", "spread", "max_features", "n_seeds"),
 )
-_Tell = Callable[[int, Progress], None]
-_OPTIONS = ("n_folds", "seed", *_TRAINING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,80 +73,50 @@ def compare_fusion(
     on_progress: OnProgress = ignore,
     keep: Path | None = None,
 ) -> FusionResult:
-    """Every variant, control and baseline on the same folds; a test patient and his group are never trained on.
+    """Every variant, control and baseline on the same folds; a test patient and all of the same group are never
+    trained on.
 
-    With the folder ``keep`` each run is written when it is done, and one that is there is not made again. So is the
-    first run's network of every fold, and what each type of data did for the patients that it never saw.
+    With the folder ``keep`` each run is written when it is done, and taken again; see
+    :func:`~genomap_core.workflows.comparison.runner.run_entries`. So is the first run's network of every fold, and what
+    each type of data did for the patients that it never saw.
 
     Raises
     ------
     InputError
-        No labels, a class smaller than the number of folds, or ``keep`` holds runs of another cohort or options.
+        No labels, a class smaller than the number of folds, ``keep`` holds runs of another cohort, or no run has an
+        answer.
     """
     folds = make_folds(cohort.table, config.n_folds, config.seed)
     names = planned(cohort, config.variants, config.controls, config.baselines)
-    about = json.loads(json.dumps({"digest": cohort.digest} | {k: getattr(config, k) for k in _OPTIONS}))
-    runs = []
-    for k, name in enumerate(names):
-
-        def tell(fold: int, p: Progress, k: int = k, name: str = name) -> None:
-            stage = f"{title(name)}, fold {fold + 1} of {len(folds)}. Trainings done"
-            on_progress(Progress(stage, k * len(folds) + fold, len(names) * len(folds), p.values))
-
-        path = None if keep is None else keep / run_file(name)
-        if path is not None and path.is_file():
-            run, made_of = FusionRun.load(path)
-            if made_of != about:
-                raise InputError(f"{path} holds a run on another cohort or options: choose another folder.")
-        else:
-            run = _Runner(cohort, config, folds, keep if k == 0 else None).run(name, tell)
-            if path is not None:
-                run.save(path, about)
-        runs.append(run)
-    on_progress(Progress("intervals", len(names) * len(folds), len(names) * len(folds)))
-    return summarise(cohort, runs, json.loads(json.dumps(asdict(config))), config.seed)
+    entries = [_entry(name, cohort, config, keep if k == 0 else None) for k, name in enumerate(names)]
+    about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed}
+    runs = run_entries(entries, folds, about, keep, on_progress, "fusion")
+    return summarise(cohort, runs, folds, json.loads(json.dumps(asdict(config))), config.seed)
 
 
-@dataclass(frozen=True, eq=False)
-class _Runner:
-    """Runs on the folds of one cohort."""
+def _entry(name: str, cohort: PatientImages, config: FusionCompareConfig, keep: Path | None) -> Entry:
+    """One run; ``keep``: where every fold's network is written, to explain the patients that it never saw."""
+    linear = name in BASELINES
 
-    cohort: PatientImages
-    config: FusionCompareConfig
-    folds: list[tuple[np.ndarray, np.ndarray]]
-    keep: Path | None
-    """Where every fold's network is written, to explain the patients that it never saw; None: nowhere"""
-
-    def run(self, name: str, tell: _Tell) -> FusionRun:
-        n, n_classes = self.cohort.n_samples, len(self.cohort.table.classes)
-        proba = np.full((n, n_classes), np.nan)
-        types: dict[int, np.ndarray] = {}
-        fold_of_row = np.zeros(n, np.int64)
-        seconds = peak = 0.0
-        parameters = 0
-        for k, (train, test) in enumerate(self.folds):
-            parts = parts_of(name, self.cohort, train, test, self.config.seed + k)
-            fold_of_row[test] = k
-            tell(k, Progress("fold", k, len(self.folds)))
-            with measure() as meter:
-                proba[test], parameters, model = self._answer(name, *parts, k, tell)
-            seconds, peak = seconds + meter.seconds, max(peak, meter.peak_mb)
-            if self.keep is not None and model is not None:
-                types |= zip(test.tolist(), _explained(model, parts[1], self.keep / fold_file(k)), strict=True)
-        explained = np.stack([types[i] for i in range(n)]) if types else None
-        return FusionRun(name, proba, parameters, seconds, peak, fold_of_row, explained)
-
-    def _answer(
-        self, name: str, train: PatientImages, test: PatientImages, k: int, tell: _Tell
-    ) -> tuple[np.ndarray, int, FusionClassifier | None]:
-        """Probabilities of the test patients, how many numbers were learned, and the network if it is one."""
-        if name in BASELINES:
-            return *logistic_proba(name, train, test, self.config.max_features, self.config.seed + k), None
+    def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
+        seed = config.seed + fold.index
+        train, test = parts_of(name, cohort, fold.train, fold.test, seed)
+        if linear:
+            with clock.training():
+                proba, parameters = logistic_proba(name, train, test, config.max_features, seed)
+            return Answer({"proba": proba}, {"parameters": parameters})
         from genomap_core.training.fusion import FusionClassifier
 
-        training = fusion_of(self.config, name, k, bool(self.cohort.channels))
-        model = FusionClassifier(training, lambda p: tell(k, p)).fit(train)
-        return model.predict_proba(test), model.n_parameters, model
+        with clock.training():
+            model = FusionClassifier(fusion_of(config, name, fold.index, bool(cohort.channels)), on_progress).fit(train)
+        with clock.predicting():
+            values = {"proba": model.predict_proba(test)}
+        if keep is not None:
+            values["types"] = _explained(model, test, keep / fold_file(fold.index))
+        return Answer(values, {"parameters": model.n_parameters})
+
+    options = {"max_features": config.max_features} if linear else asdict(fusion_of(config, name)) | {"device": ""}
+    return Entry(name, title(name), fit_predict, options)
 
 
 def _explained(model: FusionClassifier, test: PatientImages, path: Path) -> np.ndarray:

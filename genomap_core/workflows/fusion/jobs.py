@@ -12,7 +12,7 @@ from genomap_core.data.images.patients import PatientImages
 from genomap_core.files import write_atomically
 from genomap_core.progress import OnProgress
 from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_fusion
-from genomap_core.workflows.fusion.verdict import verdict
+from genomap_core.workflows.fusion.words import verdict
 
 COHORT = "imaging.npz"
 MODEL, ABOUT = "fusion.safetensors", "train.json"

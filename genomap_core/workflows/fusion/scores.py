@@ -2,85 +2,44 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from genomap_core.data.images.patients import PatientImages
-from genomap_core.workflows.comparison.scores import Score, lead_over_each, score_table
-from genomap_core.workflows.comparison.store import read_run, write_run
+from genomap_core.workflows.comparison.result import Comparison, Table, fold_codes, scores_of
+from genomap_core.workflows.comparison.runner import Run, find_run, first_answer
+from genomap_core.workflows.comparison.scores import lead_over_each, score_table
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
 GAINS = ("balanced_accuracy", "roc_auc")
-_PLAIN = ("name", "parameters", "fit_seconds", "peak_mb")
-_ARRAYS = ("proba", "fold_of_row", "types")
 
 
-@dataclass(frozen=True, eq=False)
-class FusionRun:
-    """One variant, control or baseline over all folds."""
+class FusionResult(Comparison):
+    """All runs on the same folds. A run's ``types (n, k, C)``: the Shapley value of each type of data for the
+    probability of each class, where it was explained."""
 
-    name: str
-    proba: np.ndarray
-    """``(n, C)``, every row by a model that saw neither it nor its group"""
-    parameters: int
-    fit_seconds: float
-    peak_mb: float
-    fold_of_row: np.ndarray | None = None
-    """``(n,)`` int, whose network answered"""
-    types: np.ndarray | None = None
-    """``(n, k, C)`` Shapley value of each type of data for the probability of each class, where it was explained"""
+    kind: ClassVar[str] = "fusion"
 
-    def save(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Write as one ``.npz``; ``about``: what the run was made of."""
-        arrays = {k: a for k in _ARRAYS if (a := getattr(self, k)) is not None}
-        write_run(path, {k: getattr(self, k) for k in _PLAIN} | {"about": dict(about)}, arrays)
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(self.facts["channels"])
 
-    @classmethod
-    def load(cls, path: Path) -> tuple[FusionRun, dict[str, Any]]:
-        """Read what :meth:`save` wrote: the run, and what it was made of."""
-        header, arrays = read_run(path)
-        fields: dict[str, Any] = {k: header[k] for k in _PLAIN} | {k: arrays.get(k) for k in _ARRAYS}
-        return cls(**fields), header["about"]
+    @property
+    def omics_names(self) -> tuple[str, ...]:
+        return tuple(self.facts["omics_names"])
 
-
-def run_file(name: str) -> str:
-    """File name of a run; anything but letters and digits in it is written as a number."""
-    return f"fusion-{''.join(c if c.isascii() and (c.isalnum() or c in '_-') else f'.{ord(c):x}' for c in name)}.npz"
-
-
-def fold_file(fold: int) -> str:
-    """File name of the first run's network of one fold."""
-    return f"fold-{fold}.safetensors"
-
-
-@dataclass(frozen=True, eq=False)
-class FusionResult:
-    """All runs on the same folds."""
-
-    config: dict[str, Any]
-    name: str
-    """Of the cohort"""
-    classes: tuple[str, ...]
-    channels: tuple[str, ...]
-    omics_names: tuple[str, ...]
-    y: np.ndarray
-    groups: np.ndarray | None
-    runs: tuple[FusionRun, ...]
-    scores: dict[str, dict[str, Score]]
-    """Run -> metric -> score with interval"""
-    gain: dict[str, dict[str, Score]]
-    """Run -> metric -> score of the first run minus its own, paired by patient (by group where groups exist)"""
-    digest: str
+    @property
+    def gain(self) -> Table:
+        """Run -> metric -> score of the first run minus its own, paired by patient (by group where groups exist)."""
+        return self.tables["gain"]
 
     @property
     def champion(self) -> str:
         """The run that the others are held against: images and omics stacked, or all omics types."""
-        return self.runs[0].name
+        return first_answer(self.runs).name
 
     @property
     def has_images(self) -> bool:
@@ -97,57 +56,54 @@ class FusionResult:
 
         Mean Shapley value for the class's probability; None where the first run was not explained.
         """
-        values = self.runs[0].types
+        values = self.runs[0].values.get("types")
         if values is None:
             return None
         of_class = [values[self.y == c, :, c] for c in range(len(self.classes))]
         return np.stack([v.mean(0) if len(v) else np.full(len(self.types), np.nan) for v in of_class], axis=1)
 
-    def save(self, folder: Path) -> None:
-        """Write ``fusion.json`` and ``fusion.npz``, and each run that is not there yet."""
-        for run in self.runs:
-            if not (folder / run_file(run.name)).exists():
-                run.save(folder / run_file(run.name), {"digest": self.digest})
-        header: dict[str, Any] = {k: getattr(self, k) for k in ("config", "name", "classes", "channels", "omics_names")}
-        header |= {"digest": self.digest, "runs": [run.name for run in self.runs]}
-        for table in ("scores", "gain"):
-            header[table] = {m: {k: asdict(s) for k, s in row.items()} for m, row in getattr(self, table).items()}
-        groups = {} if self.groups is None else {"groups": self.groups}
-        np.savez(folder / "fusion.npz", y=self.y, **groups)  # type: ignore[arg-type]
-        (folder / "fusion.json").write_text(json.dumps(header))
-
     @classmethod
-    def load(cls, folder: Path) -> FusionResult:
-        """Read what :meth:`save` wrote."""
-        header = json.loads((folder / "fusion.json").read_text())
-        with np.load(folder / "fusion.npz", allow_pickle=False) as f:
-            arrays = dict(f)
-        runs = tuple(FusionRun.load(folder / run_file(name))[0] for name in header.pop("runs"))
-        tables: dict[str, Any] = {
-            t: {m: {k: Score(**s) for k, s in row.items()} for m, row in header.pop(t).items()}
-            for t in ("scores", "gain")
-        }
-        names: dict[str, Any] = {k: tuple(header.pop(k)) for k in ("classes", "channels", "omics_names")}
-        return cls(**header, **names, **tables, runs=runs, y=arrays["y"], groups=arrays.get("groups"))
+    def _from_earlier(cls, folder: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        runs = tuple(Run.load(find_run(folder, name, cls.kind))[0] for name in header["runs"])
+        fold_of_row = runs[0].values.get("fold_of_row")
+        if fold_of_row is not None:
+            arrays["fold_of_row"] = fold_of_row
+        return cls(
+            **{key: header[key] for key in ("name", "digest", "config")},
+            facts={key: header[key] for key in ("classes", "channels", "omics_names")},
+            tables={table: scores_of(header[table]) for table in ("scores", "gain")},
+            arrays=arrays,
+            runs=runs,
+        )
 
 
-def summarise(cohort: PatientImages, runs: list[FusionRun], config: dict[str, Any], seed: int) -> FusionResult:
-    """Scores of the runs, and what the first leads the others by."""
+def summarise(
+    cohort: PatientImages,
+    runs: Sequence[Run],
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    config: dict[str, Any],
+    seed: int,
+) -> FusionResult:
+    """Scores of the runs that have an answer, and what the first leads the others by."""
     table = cohort.table
     assert table.y is not None
-    y, groups = table.y, table.groups
-    probas = {run.name: run.proba for run in runs}
-    leads = {m: lead_over_each(m, y, probas, runs[0].name, groups, seed=seed) for m in GAINS}
+    probas = {run.name: run.proba for run in runs if run.proba is not None}
+    first = first_answer(runs).name
+    leads = {m: lead_over_each(m, table.y, probas, first, table.groups, seed=seed) for m in GAINS}
+    arrays = {"y": table.y, "fold_of_row": fold_codes(folds, cohort.n_samples)}
     return FusionResult(
-        config=config,
         name=cohort.name,
-        classes=table.classes,
-        channels=cohort.channels,
-        omics_names=table.omics_names,
-        y=y,
-        groups=groups,
-        runs=tuple(runs),
-        scores=score_table(y, probas, groups, METRICS, seed=seed),
-        gain={run.name: {m: leads[m][run.name] for m in GAINS} for run in runs[1:]},
         digest=cohort.digest,
+        config=config,
+        facts={
+            "classes": list(table.classes),
+            "channels": list(cohort.channels),
+            "omics_names": list(table.omics_names),
+        },
+        arrays=arrays if table.groups is None else arrays | {"groups": table.groups},
+        tables={
+            "scores": score_table(table.y, probas, table.groups, METRICS, seed=seed),
+            "gain": {name: {m: leads[m][name] for m in GAINS} for name in probas if name != first},
+        },
+        runs=tuple(runs),
     )

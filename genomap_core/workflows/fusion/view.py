@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.images.patients import PatientImages
+from genomap_core.workflows.comparison.runner import fold_file
 from genomap_core.workflows.fusion.jobs import COHORT
-from genomap_core.workflows.fusion.scores import fold_file
 
 Arrays = dict[str, np.ndarray]
 Cache = MutableMapping[Any, Any]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +12,14 @@ import numpy as np
 from genomap_core.data.images.degrade import CONDITIONS, degrade
 from genomap_core.data.images.labelled import LabelledImages
 from genomap_core.errors import InputError
-from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.comparison.resources import measure
-from genomap_core.workflows.growth.scores import GrowthResult, NetworkRun, mask_dice, run_file, summarise
+from genomap_core.progress import OnProgress, ignore
+from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, run_entries
+from genomap_core.workflows.growth.scores import GrowthResult, mask_dice, run_name, summarise
 
 if TYPE_CHECKING:
     from genomap_core.training.growth import GrowthClassifier, GrowthTraining, Knowledge
 
 BASELINES = ("resnet18", "resnet18_matched", "mobilenet_v2", "vgg16", "vgg19")
-_OPTIONS = (
-    *("n_folds", "seed", "width", "stem_stride", "stage", "upscale", "n_steps", "fields"),
-    *("max_epochs", "batch_size", "learning_rate", "robustness"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,103 +113,59 @@ def compare_growth(
 ) -> GrowthResult:
     """Every network on the same folds; test images, their copies and their patients are never trained on.
 
-    With the folder ``keep`` each network's run is written when it is done, and one that is there is not made again.
+    With the folder ``keep`` each network's run is written when it is done, and taken again; see
+    :func:`~genomap_core.workflows.comparison.runner.run_entries`.
 
     Raises
     ------
     InputError
-        ``keep`` holds runs of other images or options.
+        ``keep`` holds runs of other images, or no network has an answer.
     """
     folds = image_folds(cohort, config.n_folds, config.seed)
-    work = [(name, share) for share in config.shares for name in config.networks]
-    about = json.loads(json.dumps({"digest": cohort.digest} | {k: getattr(config, k) for k in _OPTIONS}))
-    runs: list[NetworkRun] = []
-    for k, (name, share) in enumerate(work):
-
-        def tell(p: Progress, k: int = k, name: str = name) -> None:
-            on_progress(Progress(f"{name}: {p.stage}", k * len(folds) + p.step, len(work) * len(folds), p.values))
-
-        path = None if keep is None else keep / run_file(name, share)
-        if path is not None and path.is_file():
-            run, made_of = NetworkRun.load(path)
-            if made_of != about:
-                raise InputError(f"{path} holds a run on other images or options: choose another folder.")
-        else:
-            run = _run(name, share, cohort, config, folds, tell)
-            if path is not None:
-                run.save(path, about)
-        runs.append(run)
-    return summarise(cohort, runs, config)
+    entries = [_entry(name, share, cohort, config) for share in config.shares for name in config.networks]
+    about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed}
+    return summarise(cohort, run_entries(entries, folds, about, keep, on_progress), folds, config)
 
 
-@dataclass
-class _Collected:
-    """Out-of-fold values of one network while its folds are worked through."""
+def _entry(network: str, share: float, cohort: LabelledImages, config: GrowthCompareConfig) -> Entry:
+    """One network trained on a share of the images; the first share's is examined for more than its scores."""
+    training = training_of(config, network)
+    knowledge = knowledge_of(cohort, training)
+    examined = share == config.shares[0]
 
-    proba: np.ndarray
-    degraded: dict[str, np.ndarray] = field(default_factory=dict)
-    dice: np.ndarray | None = None
-    fit_seconds: float = 0.0
-    predict_seconds: float = 0.0
-    peak_mb: float = 0.0
-    parameters: int = 0
+    def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
+        from genomap_core.training.growth import GrowthClassifier
 
+        seed = config.seed + fold.index
+        rows = share_of(fold.train, cohort.y, cohort.groups, share, seed)
+        model = GrowthClassifier(replace(training, seed=seed), on_progress)
+        with clock.training():
+            model.fit(cohort.images[rows], cohort.y[rows], len(cohort.classes), knowledge.take(rows))
+        with clock.predicting():
+            values = {"proba": model.predict_proba(cohort.images[fold.test])}
+        if examined:
+            values |= _examined(model, cohort, fold.test, config)
+        parameters = sum(p.numel() for p in model.modules_[0].parameters())
+        return Answer(values, {"network": network, "share": share, "parameters": parameters})
 
-def _run(
-    name: str,
-    share: float,
-    cohort: LabelledImages,
-    config: GrowthCompareConfig,
-    folds: list[tuple[np.ndarray, np.ndarray]],
-    tell: OnProgress,
-) -> NetworkRun:
-    from genomap_core.training.growth import GrowthClassifier
-
-    n, n_classes = len(cohort.y), len(cohort.classes)
-    got = _Collected(np.full((n, n_classes), np.nan))
-    knowledge = knowledge_of(cohort, training_of(config, name))
-    for k, (train, test) in enumerate(folds):
-        rows = share_of(train, cohort.y, cohort.groups, share, config.seed + k)
-
-        def epoch(p: Progress, k: int = k) -> None:
-            tell(Progress(f"fold {k + 1} of {len(folds)}", k, len(folds), p.values))
-
-        model = GrowthClassifier(replace(training_of(config, name), seed=config.seed + k), epoch)
-        with measure() as fitting:
-            model.fit(cohort.images[rows], cohort.y[rows], n_classes, knowledge.take(rows))
-        with measure() as predicting:
-            got.proba[test] = model.predict_proba(cohort.images[test])
-        got.fit_seconds += fitting.seconds
-        got.predict_seconds += predicting.seconds
-        got.peak_mb = max(got.peak_mb, fitting.peak_mb)
-        got.parameters = sum(p.numel() for p in model.modules_[0].parameters())
-        if share == config.shares[0]:
-            _examine(model, cohort, test, config, got)
-    return NetworkRun(
-        name=name,
-        share=share,
-        proba=got.proba,
-        degraded=got.degraded,
-        dice=got.dice,
-        parameters=got.parameters,
-        fit_seconds=got.fit_seconds,
-        images_per_second=n / max(got.predict_seconds, 1e-9),
-        peak_mb=got.peak_mb,
-    )
+    options = {"training": asdict(training) | {"device": ""}, "share": share}
+    if examined:
+        options["robustness"] = config.robustness
+    return Entry(run_name(network, share), network, fit_predict, options)
 
 
-def _examine(
-    model: GrowthClassifier, cohort: LabelledImages, test: np.ndarray, config: GrowthCompareConfig, got: _Collected
-) -> None:
-    """Robustness and density of the fold's test images."""
+def _examined(
+    model: GrowthClassifier, cohort: LabelledImages, test: np.ndarray, config: GrowthCompareConfig
+) -> dict[str, np.ndarray]:
+    """Answers on degraded test images, and Dice of the density's contour where masks exist."""
     images = cohort.images[test]
-    for key, condition, level in conditions() if config.robustness else ():
-        into = got.degraded.setdefault(key, np.full_like(got.proba, np.nan))
-        into[test] = model.predict_proba(degrade(images, condition, level, config.seed))
+    values = {
+        f"degraded/{key}": model.predict_proba(degrade(images, condition, level, config.seed))
+        for key, condition, level in (conditions() if config.robustness else ())
+    }
     if cohort.masks is not None and model.config.network.startswith("physnet"):
-        if got.dice is None:
-            got.dice = np.full(len(cohort.y), np.nan)
-        got.dice[test] = mask_dice(model.observe(images).frames[:, -1], cohort.masks[test])
+        values["dice"] = mask_dice(model.observe(images).frames[:, -1], cohort.masks[test])
+    return values
 
 
 def conditions() -> Iterator[tuple[str, str, float]]:

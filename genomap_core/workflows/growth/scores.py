@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from genomap_core.data.images.labelled import LabelledImages
+from genomap_core.workflows.comparison.result import Comparison, Table, fold_codes, scores_of
+from genomap_core.workflows.comparison.runner import Run, first_answer
 from genomap_core.workflows.comparison.scores import (
     Score,
     interval,
@@ -19,128 +21,78 @@ from genomap_core.workflows.comparison.scores import (
     score,
     score_table,
 )
-from genomap_core.workflows.comparison.store import read_run, write_run
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
 ENSEMBLE = "ensemble"
 """Soft vote: the mean probability of the baselines, growth models left out."""
 VISIBLE = 0.16
-_TABLES = ("scores", "robustness", "few")
 
 
-@dataclass(frozen=True, eq=False)
-class NetworkRun:
-    """One network over all folds."""
+class GrowthResult(Comparison):
+    """All networks on the same folds.
 
-    name: str
-    share: float
-    """Of the training images"""
-    proba: np.ndarray
-    """``(n, C)``, every row by a network that saw neither it nor its copies"""
-    degraded: dict[str, np.ndarray]
-    """Condition -> ``(n, C)`` on degraded test images; training as before"""
-    dice: np.ndarray | None
-    """``(n,)`` Dice of the 16 % contour against the mask; NaN without a mask"""
-    parameters: int
-    fit_seconds: float
-    images_per_second: float
-    peak_mb: float
+    A run's ``proba (n, C)``: every row by a network that saw neither it nor its copies; ``degraded/CONDITION (n, C)``:
+    on degraded test images, training as before; ``dice (n,)``: of the 16 % contour against the mask, NaN without one.
+    """
 
-    def save(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Write as one ``.npz`` (no pickle); ``about``: what the run was made of."""
-        header = {k: getattr(self, k) for k in _PLAIN} | {"degraded": list(self.degraded), "about": dict(about)}
-        arrays: dict[str, Any] = {"proba": self.proba}
-        arrays |= {f"degraded{k}": p for k, p in enumerate(self.degraded.values())}
-        if self.dice is not None:
-            arrays["dice"] = self.dice
-        write_run(path, header, arrays)
+    kind: ClassVar[str] = "growth"
 
-    @classmethod
-    def load(cls, path: Path) -> tuple[NetworkRun, dict[str, Any]]:
-        """Read what :meth:`save` wrote: the run, and what it was made of."""
-        header, arrays = read_run(path)
-        degraded = {key: arrays[f"degraded{k}"] for k, key in enumerate(header["degraded"])}
-        plain = {k: header[k] for k in _PLAIN}
-        return cls(**plain, proba=arrays["proba"], degraded=degraded, dice=arrays.get("dice")), header["about"]
+    @property
+    def lead(self) -> dict[str, Score]:
+        """Baseline -> macro F1 of PhysNet minus macro F1 of the baseline, paired by image group."""
+        return self.tables["single"].get("lead", {})
 
+    @property
+    def dice(self) -> dict[str, Score]:
+        """Network -> mean Dice of the 16 % contour."""
+        return self.tables["single"].get("dice", {})
 
-def run_file(name: str, share: float) -> str:
-    """File name of a run."""
-    return f"run-{name}-{share:g}.npz"
+    @property
+    def robustness(self) -> Table:
+        """Network -> condition -> macro F1."""
+        return self.tables["robustness"]
 
-
-_PLAIN = ("name", "share", "parameters", "fit_seconds", "images_per_second", "peak_mb")
-
-
-@dataclass(frozen=True, eq=False)
-class GrowthResult:
-    """All networks on the same folds."""
-
-    config: dict[str, Any]
-    classes: tuple[str, ...]
-    y: np.ndarray
-    groups: np.ndarray | None
-    runs: tuple[NetworkRun, ...]
-    scores: dict[str, dict[str, Score]]
-    """Network -> metric -> score with interval; ``calibration`` is the expected calibration error"""
-    lead: dict[str, Score]
-    """Baseline -> macro F1 of PhysNet minus macro F1 of the baseline, paired by image group"""
-    robustness: dict[str, dict[str, Score]]
-    """Network -> condition -> macro F1"""
-    few: dict[str, dict[str, Score]]
-    """Network -> share of the training images -> macro F1"""
-    dice: dict[str, Score]
-    """Network -> mean Dice of the 16 % contour"""
-    digest: str
-
-    def save(self, folder: Path) -> None:
-        """Write ``growth.json`` and ``growth.npz``, and each run that is not there yet."""
-        header: dict[str, Any] = {
-            "config": self.config,
-            "classes": self.classes,
-            "digest": self.digest,
-            "runs": [run_file(r.name, r.share) for r in self.runs],
-            "lead": {k: asdict(v) for k, v in self.lead.items()},
-            "dice": {k: asdict(v) for k, v in self.dice.items()},
-        }
-        for name in _TABLES:
-            header[name] = {m: {k: asdict(s) for k, s in row.items()} for m, row in getattr(self, name).items()}
-        for run in self.runs:
-            if not (folder / run_file(run.name, run.share)).exists():
-                run.save(folder / run_file(run.name, run.share), {"digest": self.digest})
-        groups: dict[str, Any] = {} if self.groups is None else {"groups": self.groups}
-        np.savez(folder / "growth.npz", y=self.y, **groups)
-        (folder / "growth.json").write_text(json.dumps(header))
+    @property
+    def few(self) -> Table:
+        """Network -> share of the training images -> macro F1."""
+        return self.tables["few"]
 
     @classmethod
-    def load(cls, folder: Path) -> GrowthResult:
-        """Read what :meth:`save` wrote."""
-        header = json.loads((folder / "growth.json").read_text())
-        with np.load(folder / "growth.npz", allow_pickle=False) as f:
-            arrays = dict(f)
-        tables: dict[str, Any] = {
-            name: {m: {k: Score(**s) for k, s in row.items()} for m, row in header[name].items()} for name in _TABLES
-        }
-        single: dict[str, Any] = {name: {k: Score(**s) for k, s in header[name].items()} for name in ("lead", "dice")}
+    def _from_earlier(cls, folder: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        tables = {name: scores_of(header[name]) for name in ("scores", "robustness", "few")}
+        tables["single"] = scores_of({name: header[name] for name in ("lead", "dice")})
+        runs = []
+        for file in header["runs"]:
+            run = Run.load(folder / file)[0]
+            facts = run.facts | {"network": run.name}
+            seconds = len(run.values["proba"]) / run.facts["images_per_second"]
+            name = run_name(run.name, run.facts["share"])
+            runs.append(replace(run, name=name, facts=facts, predict_seconds=seconds))
         return cls(
-            config=header["config"],
-            classes=tuple(header["classes"]),
-            y=arrays["y"],
-            groups=arrays.get("groups"),
-            runs=tuple(NetworkRun.load(folder / name)[0] for name in header["runs"]),
             digest=header["digest"],
-            **tables,
-            **single,
+            config=header["config"],
+            facts={"classes": header["classes"]},
+            arrays=arrays,
+            tables=tables,
+            runs=tuple(runs),
         )
 
 
-def summarise(cohort: LabelledImages, runs: list[NetworkRun], config: Any) -> GrowthResult:
-    """Scores, leads and robustness of the runs, the soft vote of the baselines added."""
+def run_name(network: str, share: float) -> str:
+    """Name of the run of a network trained on a share of the images."""
+    return f"{network}-{share:g}"
+
+
+def summarise(
+    cohort: LabelledImages, runs: Sequence[Run], folds: list[tuple[np.ndarray, np.ndarray]], config: Any
+) -> GrowthResult:
+    """Scores, leads and robustness of the runs that have an answer, the soft vote of the baselines added."""
     y, groups = cohort.y, cohort.groups
-    first = config.shares[0]
-    full = {r.name: r for r in runs if r.share == first}
-    probas = {name: r.proba for name, r in full.items()}
-    degraded = {name: dict(r.degraded) for name, r in full.items()}
+    first = first_answer(runs).facts["share"]
+    answered = [run for run in runs if run.status == "ok"]
+    full = {run.facts["network"]: run for run in answered if run.facts["share"] == first}
+    probas = {name: run.values["proba"] for name, run in full.items()}
+    degraded = {name: _degraded(run) for name, run in full.items()}
     voters = [name for name in probas if not name.startswith("physnet") and not name.endswith("_matched")]
     if len(voters) > 1:
         probas[ENSEMBLE] = np.mean([probas[v] for v in voters], axis=0)
@@ -160,26 +112,34 @@ def summarise(cohort: LabelledImages, runs: list[NetworkRun], config: Any) -> Gr
             if name != champion:
                 lead[name] = paired_difference("macro_f1", y, probas[champion], probas[name], groups, seed=config.seed)
     few: dict[str, dict[str, Score]] = {}
-    for run in runs:
-        few.setdefault(run.name, {})[f"{run.share:.0%}"] = f1(run.proba)
+    for run in answered:
+        few.setdefault(run.facts["network"], {})[f"{run.facts['share']:.0%}"] = f1(run.values["proba"])
     dice = {}
     for name, run in full.items():
-        if run.dice is not None and np.isfinite(run.dice).any():
-            values = run.dice
+        values = run.values.get("dice")
+        if values is not None and np.isfinite(values).any():
             dice[name] = interval(lambda i, v=values: float(np.nanmean(v[i])), rows, len(y))  # type: ignore[misc]
+    arrays = {"y": y, "fold_of_row": fold_codes(folds, len(y))}
     return GrowthResult(
-        config=asdict(config),
-        classes=cohort.classes,
-        y=y,
-        groups=groups,
-        runs=tuple(runs),
-        scores=scores,
-        lead=lead,
-        robustness={name: {k: f1(p) for k, p in by.items()} for name, by in degraded.items() if by},
-        few=few,
-        dice=dice,
+        name=cohort.name,
         digest=cohort.digest,
+        config=json.loads(json.dumps(asdict(config))),
+        facts={"classes": list(cohort.classes)},
+        arrays=arrays if groups is None else arrays | {"groups": groups},
+        tables={
+            "scores": scores,
+            "robustness": {name: {k: f1(p) for k, p in by.items()} for name, by in degraded.items() if by},
+            "few": few,
+            "single": {"lead": lead, "dice": dice},
+        },
+        runs=tuple(runs),
     )
+
+
+def _degraded(run: Run) -> dict[str, np.ndarray]:
+    """Condition -> probabilities on degraded images."""
+    prefix = "degraded/"
+    return {name.removeprefix(prefix): value for name, value in run.values.items() if name.startswith(prefix)}
 
 
 def calibration_error(y: np.ndarray, proba: np.ndarray, n_bins: int = 10) -> float:

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genomap_core.data.images.networks import NETWORKS
-from genomap_core.workflows.comparison.scores import Score
-from genomap_core.workflows.comparison.words import markdown
+from genomap_core.workflows.comparison.scores import METRICS, Score
+from genomap_core.workflows.comparison.words import failure, markdown, score_cells
 from genomap_core.workflows.growth.scores import ENSEMBLE, GrowthResult
 
-TITLES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-    "roc_auc": "ROC-AUC",
-    "brier": "Brier score",
-    "calibration": "Calibration error",
-}
+COLUMNS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier", "calibration")
 
 
 def title(name: str) -> str:
@@ -26,16 +19,18 @@ def title(name: str) -> str:
 
 def score_rows(result: GrowthResult) -> list[dict[str, str]]:
     """One row a network: scores with 95 % intervals, and what it costs."""
-    first = {run.name: run for run in reversed(result.runs) if run.share == result.runs[0].share}
+    share = result.runs[0].facts.get("share")
+    first = {run.facts.get("network"): run for run in reversed(result.runs) if run.facts.get("share") == share}
     rows = []
     for name, scores in result.scores.items():
-        row = {"Network": title(name)} | {words: str(scores[key]) for key, words in TITLES.items()}
+        row = {"Network": title(name)} | score_cells(scores, COLUMNS)
         run = first.get(name)
         row["Parameters"] = f"{run.parameters:,}" if run else ""
-        row["Images/s"] = f"{run.images_per_second:.0f}" if run else ""
+        row["Images/s"] = f"{len(result.y) / max(run.predict_seconds, 1e-9):.0f}" if run else ""
         row["Training s"] = f"{run.fit_seconds:.0f}" if run else ""
         rows.append(row)
-    return rows
+    failed = [run for run in result.runs if run.status != "ok"]
+    return [*rows, *({"Network": run.label, METRICS[COLUMNS[0]]: failure(run)} for run in failed)]
 
 
 def wide_rows(table: dict[str, dict[str, Score]]) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from genomap_core.data.message import some
 from genomap_core.data.perturb import Perturbation, perturb
 from genomap_core.errors import Cancelled, InputError, ModelLimitError
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.workflows.comparison.result import exists
 from genomap_core.workflows.tabular.compare import NETWORKS, CompareConfig, CompareResult, build, compare, fit_on_rows
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
 
@@ -213,7 +214,7 @@ def _fitted(run: Path, fold: int, name: str, cache: Cache, estimators: int | Non
             model = build(name, result.config, dataset)
             if name == "pfn":
                 # The cache of keys and values makes every later prediction cheap; how the table is narrowed is known.
-                chosen = result.run(name).selections
+                chosen = result.run(name).facts.get("selections", ())
                 model.set_params(keep_cache=True, **({"selection": chosen[fold]} if chosen else {}))
                 model.set_params(n_estimators=estimators or model.n_estimators)
             cache[key] = fit_on_rows(model, dataset, rows)
@@ -245,17 +246,19 @@ def comparison(
 ) -> CompareResult:
     """The comparison in ``folder``: read where it is finished, else made and kept there with the cohort.
 
+    With other options than before only the models that they touch are fitted again.
+
     Raises
     ------
     InputError
-        The folder holds a comparison of another cohort, or with other options.
+        The folder holds a comparison of another cohort.
     """
-    if (folder / "compare.json").is_file():
+    if exists(folder, CompareResult.kind):
         found = CompareResult.load(folder)
-        if (found.digest, found.config) != (dataset.digest, config):
-            what = "other options" if found.digest == dataset.digest else "another cohort"
-            raise InputError(f"{folder} holds a comparison of {what}: choose another folder.")
-        return found
+        if found.digest != dataset.digest:
+            raise InputError(f"{folder} holds a comparison of another cohort: choose another folder.")
+        if found.config == config:
+            return found
     folder.mkdir(parents=True, exist_ok=True)
     dataset.save(folder / "dataset.npz")
     return compare(dataset, config, folder, on_progress)

@@ -14,7 +14,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.workflows.comparison.folds import hold_out
-from genomap_core.workflows.comparison.resources import measure
+from genomap_core.workflows.comparison.runner import measure
 from genomap_core.workflows.comparison.scores import Score, score_table
 from genomap_core.workflows.tabular.compare import fit_on_rows, omics_channels
 from genomap_core.workflows.tabular.models import make_classifier

@@ -1,8 +1,15 @@
-"""A comparison of fusion networks in plain sentences: what its figures allow to be said, and no more."""
+"""A comparison of fusion networks in words: what its figures allow to be said, and no more; and its tables."""
 
 from __future__ import annotations
 
-from genomap_core.workflows.comparison.scores import Score
+from collections.abc import Sequence
+
+import numpy as np
+
+from genomap_core.data.images.networks import BACKBONES
+from genomap_core.plotting.research_use import RESEARCH_USE
+from genomap_core.workflows.comparison.scores import METRICS, Score
+from genomap_core.workflows.comparison.words import failure, markdown, score_cells
 from genomap_core.workflows.fusion.controls import TYPE, title
 from genomap_core.workflows.fusion.scores import FusionResult
 
@@ -64,10 +71,6 @@ def _behind(result: FusionResult, name: str) -> bool:
     return _difference(result, name).high < 0 and not _few_groups(result)
 
 
-def _signed(score: Score) -> str:
-    return f"{score.value:+.3f} ({score.low:+.3f} to {score.high:+.3f})"
-
-
 def _level(result: FusionResult) -> str:
     score = result.scores[result.champion][_METRIC]
     chance = 1 / len(result.classes)
@@ -85,7 +88,7 @@ def _gain_of_fusion(result: FusionResult) -> list[str]:
     found = [name for name in _SINGLES if name in result.gain]
     if len(found) < len(_SINGLES):
         return ["Images alone and omics alone were not both run: a gain of fusion can't be judged."]
-    parts = ", ".join(f"{_signed(_difference(result, n))} over {title(n).lower()}" for n in found)
+    parts = ", ".join(f"{_difference(result, n):+.3f} over {title(n).lower()}" for n in found)
     if gain_is_real(result):
         return [f"The gain of fusion is real: {parts}; the controls fall."]
     ahead = [n for n in found if _ahead(result, n)]
@@ -110,7 +113,7 @@ def _gain_of_types(result: FusionResult) -> list[str]:
     if not rivals:
         return []
     best = max(rivals, key=lambda n: result.scores[n][_METRIC].value)
-    listed = ", ".join(f"{_signed(_difference(result, n))} over {title(n)}" for n in rivals)
+    listed = ", ".join(f"{_difference(result, n):+.3f} over {title(n)}" for n in rivals)
     if gain_is_real(result):
         return [f"The gain of joining the omics types is real: {listed}; the control falls."]
     if _behind(result, best):
@@ -128,7 +131,7 @@ def _controls(result: FusionResult) -> list[str]:
             end = "" if fallen else f": no use of the {what} is shown"
             said.append(
                 f"With the {what} of other patients it {word}{end} "
-                f"(what the right ones are worth: {_signed(_difference(result, name))})."
+                f"(what the right ones are worth: {_difference(result, name):+.3f})."
             )
     return said
 
@@ -138,10 +141,10 @@ def _layout(result: FusionResult) -> list[str]:
         return []
     score = _difference(result, "shuffled_layout")
     if _ahead(result, "shuffled_layout"):
-        return [f"Placing related features side by side helps: {_signed(score)} over features placed at random."]
+        return [f"Placing related features side by side helps: {score:+.3f} over features placed at random."]
     if _behind(result, "shuffled_layout"):
-        return [f"Features placed at random do better: {_signed(score)}."]
-    return [f"No difference between the layout and features placed at random can be claimed: {_signed(score)}."]
+        return [f"Features placed at random do better: {score:+.3f}."]
+    return [f"No difference between the layout and features placed at random can be claimed: {score:+.3f}."]
 
 
 def _others(result: FusionResult) -> list[str]:
@@ -150,11 +153,11 @@ def _others(result: FusionResult) -> list[str]:
     for name in (n for n in names if n in result.gain):
         words = f"“{title(name)}”"
         if _ahead(result, name):
-            said.append(f"It is ahead of {words}: {_signed(_difference(result, name))}.")
+            said.append(f"It is ahead of {words}: {_difference(result, name):+.3f}.")
         elif _behind(result, name):
-            said.append(f"It is behind {words}: {_signed(_difference(result, name))}.")
+            said.append(f"It is behind {words}: {_difference(result, name):+.3f}.")
         else:
-            said.append(f"No difference from {words} can be claimed: {_signed(_difference(result, name))}.")
+            said.append(f"No difference from {words} can be claimed: {_difference(result, name):+.3f}.")
     return said
 
 
@@ -171,4 +174,51 @@ def _caution(result: FusionResult) -> str:
     return (
         f"Intervals come from resampling {units}; they hold neither the chance of training nor that of other folds. "
         f"{len(result.gain)} comparisons were made without correction."
+    )
+
+
+COLUMNS = ("balanced_accuracy", "roc_auc", "accuracy", "macro_f1", "brier")
+
+
+def score_rows(result: FusionResult) -> list[dict[str, str]]:
+    """One row a run: scores with 95 % intervals, and what it costs."""
+    return [
+        {"Run": name_of(result, run.name)}
+        | (score_cells(result.scores[run.name], COLUMNS) if run.status == "ok" else {METRICS[COLUMNS[0]]: failure(run)})
+        | {"Parameters": f"{run.parameters:,}", "Training s": f"{run.fit_seconds:.0f}"}
+        for run in result.runs
+    ]
+
+
+def gain_rows(result: FusionResult) -> list[dict[str, str]]:
+    """What the first run leads each other by: an interval off zero is a difference."""
+    first = name_of(result, result.champion)
+    return [
+        {f"{first}, minus": name_of(result, name)} | {METRICS[key]: str(s) for key, s in row.items()}
+        for name, row in result.gain.items()
+    ]
+
+
+def name_of(result: FusionResult, name: str) -> str:
+    """The name of a run in this result: without images "omics only" is all types together."""
+    return "All omics types" if name == "omics" and not result.has_images else title(name)
+
+
+def report(result: FusionResult, notes: Sequence[str] = ()) -> str:
+    """Tables and verdict as Markdown."""
+    return "\n\n".join([*notes, markdown(score_rows(result)), markdown(gain_rows(result)), *verdict(result)]) + "\n"
+
+
+def heading(result: FusionResult) -> tuple[str, ...]:
+    """What a report begins with: whose it is, what was predicted, and how it was trained."""
+    counts = np.bincount(result.y, minlength=len(result.classes))
+    classes = ", ".join(f"{name} {count}" for name, count in zip(result.classes, counts, strict=True))
+    kinds = ", ".join([*(["images"] if result.has_images else []), *result.omics_names])
+    options = result.config
+    return (
+        f"# Images and omics: {result.name}",
+        RESEARCH_USE,
+        f"{len(result.y):,} patients or spots. Classes: {classes}. Data: {kinds}.",
+        f"{options['n_folds']} folds, {options['epochs']} epochs, network {BACKBONES[options['backbone']]}, seed "
+        f"{options['seed']}. In brackets: 95 % intervals.",
     )
