@@ -10,9 +10,12 @@ from pathlib import Path
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 """What a fresh interpreter needs on its path to import this library."""
-_SAMPLE_FOLDERS = (PACKAGE_ROOT / "sample_data", PACKAGE_ROOT / "genomap_core" / "_app" / "sample_data")
-SAMPLE_DATA = next((folder for folder in _SAMPLE_FOLDERS if folder.is_dir()), _SAMPLE_FOLDERS[0])
-"""The samples that come with the program: beside the library in a checkout, inside it where it was installed."""
+_PACKED = PACKAGE_ROOT / "genomap_core" / "_app"
+INSTALLED = _PACKED.is_dir()
+APP_FOLDER = _PACKED if INSTALLED else PACKAGE_ROOT
+"""``app.py``, its pages and settings: beside the library in a checkout, inside it where it was installed."""
+SAMPLE_DATA = APP_FOLDER / "sample_data"
+"""The samples that come with the program."""
 
 WRITING = ".writing-"
 """How names of files begin that a killed process may leave: never read, removed by the next server."""

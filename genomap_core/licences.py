@@ -1,19 +1,19 @@
-"""The licence of every package that the program uses: ``python -m genomap_core licences``."""
+"""The licence of every package that the program uses: ``genomap licences``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, distribution, requires
 
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
+from genomap_core.files import INSTALLED, PACKAGE_ROOT
+
 _LONG = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """What an installed package says of itself. ``direct``: named in ``requirements.txt``, not brought by another."""
+    """What an installed package says of itself. ``direct``: required by this program, not brought by another."""
 
     package: str
     version: str
@@ -21,9 +21,9 @@ class Licence:
     direct: bool
 
 
-def list_licences(requirements: Path = REQUIREMENTS) -> list[Licence]:
+def list_licences() -> list[Licence]:
     """Of the required packages and, in turn, of what they require here; sorted, the direct ones first."""
-    direct = {_plain(name) for name in re.findall(r"(?m)^([A-Za-z0-9_.-]+)==", requirements.read_text())}
+    direct = {_plain(need) for need in _required() if "extra ==" not in need}
     found: dict[str, Licence] = {}
     waiting = sorted(direct)
     while waiting:
@@ -37,6 +37,13 @@ def list_licences(requirements: Path = REQUIREMENTS) -> list[Licence]:
         found[name] = Licence(name, package.version, licence_of(package.metadata), name in direct)
         waiting += [_plain(need) for need in package.requires or [] if "extra ==" not in need]
     return sorted(found.values(), key=lambda licence: (not licence.direct, licence.package))
+
+
+def _required() -> list[str]:
+    """By the installed package's own metadata; in a checkout by ``requirements.txt``."""
+    if INSTALLED:
+        return requires("genomap-studio") or []
+    return re.findall(r"(?m)^[\w.-]+==.*$", (PACKAGE_ROOT / "requirements.txt").read_text())
 
 
 def licence_of(metadata: object) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._ui import benchmark as benchmark_run
-from pages._ui import benchmark as benchmark_study
-from pages._ui import benchmark as benchmark_views
+from pages._ui import benchmark as views
 from pages._ui import shell
 from pages._ui.session import current
 
@@ -14,22 +12,22 @@ with shell.page(
     "Benchmark", "Every model on many data sets, disturbed and undisturbed: who is best, and does the layout matter?"
 ):
     session = current()
-    benchmark_run.follow(session)
-    chosen = benchmark_study.chosen(session)
+    views.follow(session)
+    chosen = views.chosen(session)
     if chosen is None:
         st.info(
             "No stored study yet: start one below, or open records that were downloaded before.",
             icon=":material/leaderboard:",
         )
-        benchmark_run.panel(session)
+        views.panel(session)
     else:
-        look = benchmark_study.looked_at(session, chosen)
-        names = [*benchmark_views.VIEWS, "Run a study"]
-        *views, run = st.tabs(names, on_change="rerun", key="benchmark_view")
-        for tab, draw in zip(views, benchmark_views.VIEWS.values(), strict=True):
+        look = views.looked_at(session, chosen)
+        names = [*views.VIEWS, "Run a study"]
+        *tabs, run = st.tabs(names, on_change="rerun", key="benchmark_view")
+        for tab, draw in zip(tabs, views.VIEWS.values(), strict=True):
             if tab.open:
                 with tab, shell.errors_shown():
                     draw(look)
         if run.open:
             with run, shell.errors_shown():
-                benchmark_run.panel(session)
+                views.panel(session)

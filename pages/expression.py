@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._ui import expression as expression_patient
-from pages._ui import expression as expression_training
-from pages._ui import expression as expression_views
+from pages._ui import expression as views
 from pages._ui import shell
 from pages._ui.session import current
 
@@ -14,14 +12,14 @@ with shell.page(
     "Expression", "Gene expression predicted from images: for which genes it works, and where it comes from."
 ):
     session = current()
-    found = expression_views.chosen_comparison(session)
+    found = views.chosen_comparison(session)
     names = ["Which genes", "One gene", "One patient", "Train and compare"]
     genes, gene, patient, train = st.tabs(names)
     with genes, shell.errors_shown():
-        expression_views.genes(session, found)
+        views.genes(session, found)
     with gene, shell.errors_shown():
-        expression_views.one_gene(session, found)
+        views.one_gene(session, found)
     with patient, shell.errors_shown():
-        expression_patient.panel(session, found)
+        views.panel(session, found)
     with train, shell.errors_shown():
-        expression_training.training(session)
+        views.training(session)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._ui import fusion as fusion_patient
-from pages._ui import fusion as fusion_views
+from pages._ui import fusion as views
 from pages._ui import shell
 from pages._ui.session import current
 
 with shell.page("Fusion", "Images and omics of the same patients in one network, and what each of them contributes."):
     session = current()
-    found = fusion_views.chosen_comparison(session)
+    found = views.chosen_comparison(session)
     compare, patient, train = st.tabs(["What fusion gains", "One patient", "Train and compare"])
     with compare, shell.errors_shown():
-        fusion_views.result(found)
+        views.result(found)
     with patient, shell.errors_shown():
-        fusion_patient.panel(session, found)
+        views.panel(session, found)
     with train, shell.errors_shown():
-        fusion_views.training(session)
+        views.training(session)

@@ -24,7 +24,6 @@ BROWSER = [path for kind in ("*.js", "*.css", "*.html") for path in sorted((ROOT
 NO_TORCH = ("data", "io", "layout", "jobs", "plotting")
 LOADED_BY_NAME = {
     "openpyxl": "pandas reads .xlsx through it",
-    "xlrd": "pandas reads .xls through it",
     "defusedxml": "openpyxl refuses XML bombs with it",
     "h5py": "reads h5ad",
     "anndata": "reads h5ad",

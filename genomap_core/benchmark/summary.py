@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from genomap_core.benchmark import statistics as st
-from genomap_core.benchmark.cli import table as text_table
 from genomap_core.benchmark.layout_effect import LayoutEffect, layout_effects
 from genomap_core.benchmark.models import REFERENCE, title_of
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.score_grid import cells, signed
+from genomap_core.benchmark.text import table as text_table
 from genomap_core.benchmark.views import paired
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 
 import numpy as np
 
+from genomap_core.cli.answer import Answer
 from genomap_core.cli.files import check_out, write_files
+from genomap_core.cli.options import Explain
 from genomap_core.cli.saved_model import open_bundle, table_for
-from genomap_core.cli.tables import Answer
 from genomap_core.data.dataset import Dataset
 from genomap_core.io.tables.export import csv_table
 from genomap_core.progress import OnProgress
@@ -20,7 +20,7 @@ COLUMNS = ("sample_id", "explained_class", "log_odds", "baseline_log_odds", "com
 """Before a column for each feature."""
 
 
-def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
+def run(options: Explain, on_progress: OnProgress) -> Answer:
     """One row a sample; how far the values are from the sum that the method promises is said."""
     check_out(options.out, options.table, options.model, options.background)
     bundle = open_bundle(options.model)
@@ -59,7 +59,7 @@ def _rows(dataset: Dataset, found: Explained) -> Iterator[tuple[object, ...]]:
         yield (dataset.sample_ids[row], name, *told, *found.values[i].tolist())
 
 
-def _text(options: argparse.Namespace, dataset: Dataset, found: Explained) -> str:
+def _text(options: Explain, dataset: Dataset, found: Explained) -> str:
     lines = [f"{options.out}: {len(found.rows):,} samples x {dataset.n_features:,} features, {found.method}."]
     gap, moved = np.abs(found.gap).max(), np.abs(found.output - found.baseline_output).max()
     if found.complete:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from genomap_core.cli.answer import Answer
 from genomap_core.cli.files import check_out, write_files
-from genomap_core.cli.tables import Answer, cohort
+from genomap_core.cli.options import Layout
+from genomap_core.cli.tables import cohort
 from genomap_core.data.dataset import Dataset
 from genomap_core.files import USUAL, replacing
 from genomap_core.layout import LayoutQuality
@@ -23,14 +24,14 @@ TITLES = {
 }
 
 
-def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
+def run(options: Layout, on_progress: OnProgress) -> Answer:
     """Read, fit, write; the quality beside that of a random layout of the same features."""
     check_out(options.out, options.table)
     check_out(options.maps, options.table)
-    dataset, report = cohort(options.table, options)
+    dataset, report = cohort(options)
     config = GenomapConfig(
         solver=options.solver,
-        grid=options.grid,
+        grid=options.sides,
         max_features=options.max_features,
         joint=options.joint,
         seed=options.seed,
@@ -54,7 +55,7 @@ def _write_h5ad(path: Path, dataset: Dataset, result: GenomapResult) -> None:
         to_anndata(dataset, result).write_h5ad(beside)
 
 
-def _facts(options: argparse.Namespace, dataset: Dataset, result: GenomapResult) -> dict[str, object]:
+def _facts(options: Layout, dataset: Dataset, result: GenomapResult) -> dict[str, object]:
     return {
         "out": str(options.out),
         "maps": None if options.maps is None else str(options.maps),
@@ -70,7 +71,7 @@ def _facts(options: argparse.Namespace, dataset: Dataset, result: GenomapResult)
     }
 
 
-def _text(options: argparse.Namespace, dataset: Dataset, result: GenomapResult) -> str:
+def _text(options: Layout, dataset: Dataset, result: GenomapResult) -> str:
     height, width = result.layout.shape
     maps = f" on {result.layout.n_channels} maps" if result.layout.n_channels > 1 else ""
     lines = [

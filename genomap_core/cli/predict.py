@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 
+from genomap_core.cli.answer import Answer
 from genomap_core.cli.files import check_out, write_files
+from genomap_core.cli.options import Predict
 from genomap_core.cli.saved_model import open_bundle, table_for
-from genomap_core.cli.tables import Answer
 from genomap_core.io.tables.export import csv_table
 from genomap_core.progress import OnProgress, Progress
 from genomap_core.workflows.tabular.saved_model import predict_rows
 
 
-def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
+def run(options: Predict, on_progress: OnProgress) -> Answer:
     """One row a sample, in the table's order; labels in the table play no part."""
     check_out(options.out, options.table, options.model)
     bundle = open_bundle(options.model)

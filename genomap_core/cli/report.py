@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from genomap_core.cli.answer import Answer
 from genomap_core.cli.files import check_out, write_files
-from genomap_core.cli.tables import Answer, cohort, need_labels
+from genomap_core.cli.options import Report
+from genomap_core.cli.tables import cohort, need_labels
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import some
 from genomap_core.errors import InputError
@@ -30,10 +31,10 @@ from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
 from genomap_core.workflows.tabular.patient import comparison, explained_answers, row_of
 
 
-def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
+def run(options: Report, on_progress: OnProgress) -> Answer:
     """Compare both models on the same folds, ask those that never saw the patient, write what they say and why."""
     check_out(options.out, options.table)
-    dataset, report = cohort(options.table, options)
+    dataset, report = cohort(options)
     need_labels(dataset, report)
     row = row_of(dataset, options.sample)
     target = _target(dataset, row, options.explained)
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
         lines.append(f"  {a['label']}: {found.classes[k]} {proba[k]:.0%} ({a['method']})")
         facts.append({"model": a["label"], "proba": dict(zip(found.classes, proba.tolist(), strict=True))})
     lines += [f"  Warning: {words}" for words in warnings]
-    answer = {"out": str(options.out), "name": name, "answers": facts, "warnings": warnings}
+    answer: dict[str, object] = {"out": str(options.out), "name": name, "answers": facts, "warnings": warnings}
     return Answer("\n".join(lines), answer, dataset.notes)
 
 

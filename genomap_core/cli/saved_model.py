@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genomap_core.cli.options import Columns
 from genomap_core.cli.tables import checked, read, wishes
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import BundleError, RefusedError
@@ -26,9 +26,7 @@ def open_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path.name}: {error}") from error
 
 
-def table_for(
-    bundle: Bundle, path: Path, options: argparse.Namespace, lacking: bool = False
-) -> tuple[Dataset, tuple[str, ...]]:
+def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = False) -> tuple[Dataset, tuple[str, ...]]:
     """The rows of a table as the model takes them, and what to look at in it.
 
     ``lacking``: features may be missing, where the model was trained for that.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
+from genomap_core.cli.options import Columns, OfTable
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import plural
 from genomap_core.data.schema.roles import Log
@@ -19,36 +18,27 @@ from genomap_core.workflows.cohorts.cohort import Wishes, cohort_of, describe
 SCALES: dict[str, Log] = {"as-is": "as is", "log2": "log2(1+x)"}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command says in the end: to people, as JSON, and what to look at in its table."""
-
-    text: str
-    facts: dict[str, object]
-    notes: tuple[str, ...] = ()
-
-
-def read(path: Path, options: argparse.Namespace) -> Table:
+def read(path: Path, options: Columns) -> Table:
     """The table in a file; :class:`InputError` where there is none."""
     if not path.is_file():
         raise InputError(f"There is no file {path}: check the path.")
     return read_table(path, sheet=options.sheet, layer=options.layer)
 
 
-def wishes(options: argparse.Namespace) -> Wishes:
+def wishes(options: Columns) -> Wishes:
     """Roles given on the command line."""
     return Wishes(
         target=options.target,
         id=options.id,
         group=options.group,
-        set_aside=tuple(options.set_aside),
+        set_aside=options.set_aside,
         log=None if options.scale is None else SCALES[options.scale],
     )
 
 
-def cohort(path: Path, options: argparse.Namespace) -> tuple[Dataset, SchemaReport]:
-    """The data set in a file, and the report on it."""
-    table = read(path, options)
+def cohort(options: OfTable) -> tuple[Dataset, SchemaReport]:
+    """The data set in the command's file, and the report on it."""
+    table = read(options.table, options)
     report = describe(table, wishes(options))
     dataset = checked(table, report)
     return dataset, report

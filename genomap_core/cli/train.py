@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from genomap_core.cli.answer import Answer
 from genomap_core.cli.files import check_out
-from genomap_core.cli.tables import Answer, cohort, need_labels
+from genomap_core.cli.options import Train
+from genomap_core.cli.tables import cohort, need_labels
 from genomap_core.files import USUAL, replacing
 from genomap_core.progress import OnProgress
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, train
 
 
-def run(options: argparse.Namespace, on_progress: OnProgress) -> Answer:
+def run(options: Train, on_progress: OnProgress) -> Answer:
     """Fit on four fifths of the rows, test on the rest; the roles of the table's columns stay with the model."""
     check_out(options.out, options.table)
-    dataset, report = cohort(options.table, options)
+    dataset, report = cohort(options)
     need_labels(dataset, report)
     config = TrainConfig(
         network=options.model,

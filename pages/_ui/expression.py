@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from genomap_core.data.images.networks import FRONTS, HEADS, LOSSES, ExpressionC
 from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.data.message import plural
 from genomap_core.errors import InputError
-from genomap_core.jobs import Job
 from genomap_core.plotting import predicted_measured, r_histogram, score_intervals, tissue
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.expression.compare import TITLES
@@ -25,19 +23,37 @@ from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED, SAMPLE
 from genomap_core.workflows.expression.view import gene_modules
 from genomap_core.workflows.expression.words import count_rows, gene_rows, report, run_rows, verdict
-from genomap_core.workflows.fusion.data import without_images
-from pages._ui import jobs as job_panel
+from pages._ui import comparison_page
+from pages._ui.comparison_page import Finished, Kind
 from pages._ui.data_views import report_messages
 from pages._ui.gene_map import MapData, gene_map
-from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import Session, warm
 from pages._ui.shell import page_link, plain
-from pages._ui.widgets import caption, file_stem
+from pages._ui.widgets import caption
+
+EXPRESSION = Kind(
+    name="expression",
+    result=ExpressionResult,
+    train_task="expression.jobs:train_task",
+    compare_task="expression.jobs:compare_task",
+    shipped=COMPARED,
+    sample=SAMPLE,
+    work={
+        "compare": (
+            "Compare, with controls",
+            "Networks, the same with random weights, a control and linear models on the same folds, and statistics "
+            "of every gene: about a quarter of an hour for two hundred patients on two cores.",
+        ),
+        "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
+    },
+    titles={"train": "Expression network", "compare": "Expression and its controls"},
+    shown_where="in the first three tabs",
+)
 
 
 def training(session: Session) -> None:
     """Options, start, and what was started."""
-    cohort = _cohort(session)
+    cohort = comparison_page.patients(session, EXPRESSION, "Images", "One type of a table from another")
     slices, channels = slices_of(cohort.channels)
     seen = (
         f"images of {plural(slices, 'slice')}, {plural(channels, 'channel')}"
@@ -52,39 +68,14 @@ def training(session: Session) -> None:
         what, options, config = asked
         ready = expression_cohort(cohort, ExpressionOptions(**options))
         report_messages(ready.messages)
-        task = TRAIN if what == "train" else COMPARE
-        title = f"{'Expression network' if what == 'train' else 'Expression and its controls'} on {cohort.name}"
-        job_panel.submit(session, task, {"config": config, "options": options}, title, cohort)
+        comparison_page.submit(session, EXPRESSION, what, {"config": config, "options": options}, cohort)
         st.toast(f"{len(ready.genes):,} genes of {ready.n_samples:,} patients: the work is queued.")
-    job_panel.history(session, COMPARE, _compared)
-    job_panel.history(session, TRAIN, lambda job: job_panel.trained(session, job, MODEL))
-
-
-def _cohort(session: Session) -> PatientImages:
-    """The images in use, or the table in use where it holds several types of features."""
-    images = session.imaging or shared_imaging(SAMPLE)
-    table = session.dataset
-    if table.omics is None or len(table.omics_names) < 2:
-        return images
-    names = {"images": f"Images: {images.name}", "table": f"One type of a table from another: {table.name}"}
-    chosen = st.radio("Patients", list(names), format_func=names.__getitem__, key="expression_patients")
-    return images if chosen == "images" else without_images(table)
-
-
-WORK = {
-    "compare": (
-        "Compare, with controls",
-        "Networks, the same with random weights, a control and linear models on the same folds, with the statistics of "
-        "every gene: about a quarter of an hour for two hundred patients on two cores.",
-    ),
-    "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
-}
+    comparison_page.history(session, EXPRESSION, MODEL)
 
 
 def _form(cohort: PatientImages) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
     usual = ExpressionConfig()
-    what = st.selectbox("Work", list(WORK), format_func=lambda kind: WORK[kind][0], key="expression_work")
-    caption(WORK[what][1])
+    what = comparison_page.chosen_work(EXPRESSION)
     with st.form(f"expression_{what}"):
         a, b, c = st.columns(3)
         target = a.selectbox("Predicted type", cohort.table.omics_names)
@@ -124,10 +115,6 @@ def _comparison(cohort: PatientImages) -> tuple[dict[str, Any], bool]:
     return {"heads": heads, "n_folds": int(folds), "per_cohort": bool(alone and by_label)}, bool(by_label)
 
 
-def _compared(job: Job) -> None:
-    st.success(f"{plain(job.title)}: done. It is shown in the first three tabs.", icon=":material/check:")
-
-
 _VIEW = "genomap_core.workflows.expression.view"
 METHODS = {"Occlusion": "occlusion", "Integrated Gradients": "integrated_gradients"}
 
@@ -143,7 +130,7 @@ class _Places:
 
 
 @st.fragment
-def panel(session: Session, found: Comparison) -> None:
+def panel(session: Session, found: Finished[ExpressionResult]) -> None:
     """Choose a patient; see his expression beside the predicted one, and what a gene's prediction rests on."""
     r = found.result
     row = int(
@@ -153,7 +140,7 @@ def panel(session: Session, found: Comparison) -> None:
     _origin(session, found, row)
 
 
-def _maps(found: Comparison, row: int) -> None:
+def _maps(found: Finished[ExpressionResult], row: int) -> None:
     r = found.result
     st.subheader("Measured, predicted, and the difference")
     mean, sd = r.truth.mean(axis=0), np.maximum(r.truth.std(axis=0), 1e-6)
@@ -176,7 +163,7 @@ def _maps(found: Comparison, row: int) -> None:
     )
 
 
-def _origin(session: Session, found: Comparison, row: int) -> None:
+def _origin(session: Session, found: Finished[ExpressionResult], row: int) -> None:
     r = found.result
     st.subheader("Where the prediction comes from")
     s = r.statistics[r.cohort_names[0]][r.champion.name]
@@ -210,7 +197,7 @@ def _origin(session: Session, found: Comparison, row: int) -> None:
     _figures(about, gradients=spec["method"] == "integrated_gradients")
 
 
-def _image(found: Comparison, row: int, seen: dict[str, Any]) -> None:
+def _image(found: Finished[ExpressionResult], row: int, seen: dict[str, Any]) -> None:
     pictures, values = seen["picture"], seen["values"]
     limit = float(np.quantile(np.abs(values), 0.995)) or 1.0
     blank = np.zeros(values.shape[1:], np.int64)
@@ -248,37 +235,20 @@ def _figures(about: dict[str, Any], gradients: bool) -> None:
         )
 
 
-TRAIN, COMPARE = "expression.jobs:train_task", "expression.jobs:compare_task"
+def chosen_comparison(session: Session) -> Finished[ExpressionResult]:
+    """Which comparison is looked at."""
+    return comparison_page.chosen_comparison(session, EXPRESSION)
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """A finished comparison and where its files lie."""
-
-    folder: Path
-    result: ExpressionResult
-
-    def cohort(self, session: Session) -> ExpressionCohort:
-        """The patients it was made on."""
-        found: ExpressionCohort = session.remember(
-            ("expression-cohort", str(self.folder)),
-            lambda: read_cohort(self.folder, self.result.config["options"]),
-        )
-        return found
-
-    def key(self, name: str) -> str:
-        """Of a widget that belongs to this comparison."""
-        return f"expression-{name}-{self.folder.name}"
+def cohort_of(session: Session, found: Finished[ExpressionResult]) -> ExpressionCohort:
+    """The patients that a comparison was made on."""
+    cohort: ExpressionCohort = session.remember(
+        ("expression-cohort", str(found.folder)), lambda: read_cohort(found.folder, found.result.config["options"])
+    )
+    return cohort
 
 
-def chosen_comparison(session: Session) -> Comparison:
-    """The newest comparison of this tab, the one that comes with the program, or which of them is chosen."""
-    folder = job_panel.chosen_folder(session, COMPARE, COMPARED, "Comparison")
-    job_panel.only_an_example(session, folder, COMPARED)
-    return Comparison(folder, session.remember(("expression", str(folder)), lambda: ExpressionResult.load(folder)))
-
-
-def genes(session: Session, found: Comparison) -> None:
+def genes(session: Session, found: Finished[ExpressionResult]) -> None:
     """How many genes are predicted, their correlations beside chance, every run, and the table of genes."""
     r = found.result
     st.markdown(f"**{plain(r.name)}**: {len(r.truth):,} patients or spots, {len(r.genes):,} genes in {plain(r.unit)}.")
@@ -314,14 +284,7 @@ def genes(session: Session, found: Comparison) -> None:
     with st.expander("All runs", icon=":material/table_rows:"):
         st.dataframe(run_rows(r, cohort), hide_index=True)
         st.dataframe(count_rows(r), hide_index=True)
-    st.download_button(
-        "Download the report",
-        lambda: report(r).encode(),
-        f"expression-{file_stem(r.name)}.md",
-        on_click="ignore",
-        icon=":material/download:",
-        key=found.key("report"),
-    )
+    found.download_report(lambda: report(r))
 
 
 def metric(label: str, value: str, **options: Any) -> None:
@@ -336,7 +299,7 @@ _RULE = (
 _RIDGE = "Genes whose correlation is above the better linear model's (Steiger's test, false discovery rate below .05)."
 
 
-def _table(found: Comparison, cohort: str) -> None:
+def _table(found: Finished[ExpressionResult], cohort: str) -> None:
     r = found.result
     st.subheader("Every gene")
     a, b = st.columns([2, 1], vertical_alignment="bottom")
@@ -363,7 +326,7 @@ def _csv(frame: pd.DataFrame) -> bytes:
     return csv_table(list(frame.columns), frame.values.tolist())
 
 
-def _enriched(found: Comparison, chosen: np.ndarray) -> None:
+def _enriched(found: Finished[ExpressionResult], chosen: np.ndarray) -> None:
     with st.expander("Which gene sets hold them", icon=":material/hub:"):
         file = st.file_uploader("Gene sets (GMT)", max_upload_size=20, key=found.key("gmt"))
         if file is None:
@@ -391,7 +354,7 @@ def _enriched(found: Comparison, chosen: np.ndarray) -> None:
 
 
 @st.fragment
-def one_gene(session: Session, found: Comparison) -> None:
+def one_gene(session: Session, found: Finished[ExpressionResult]) -> None:
     """Predicted against measured in all patients, and over the tissue where there is one."""
     r = found.result
     order = np.argsort(-r.statistics[r.cohort_names[0]][r.champion.name].r, kind="stable")
@@ -404,7 +367,7 @@ def one_gene(session: Session, found: Comparison) -> None:
     names = [run.name for run in r.runs if run.name != "mean"]
     model = b.selectbox("Model", names, format_func=TITLES.__getitem__, key=found.key("model"))
     truth, predicted = r.truth[:, gene], r.run(model).predicted[:, gene]
-    source = found.cohort(session).source
+    source = cohort_of(session, found).source
     if source.places is None:
         left, right = st.container(key="wide-gene").columns([5, 4], gap="medium")
     else:
@@ -455,7 +418,7 @@ def _gene_figures(r: ExpressionResult, cohort: str, gene: int) -> None:
     )
 
 
-def _tissue(found: Comparison, source: Any, truth: np.ndarray, predicted: np.ndarray) -> None:
+def _tissue(found: Finished[ExpressionResult], source: Any, truth: np.ndarray, predicted: np.ndarray) -> None:
     """Measured and predicted side by side over one section, on one scale each: predictions vary less."""
     r = found.result
     sections = sorted(set(source.sections.tolist()))

@@ -14,23 +14,22 @@ from genomap_core.data.images.networks import BACKBONES, VARIANTS
 from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.data.message import some
 from genomap_core.errors import InputError
-from genomap_core.jobs import Job
 from genomap_core.plotting import interaction_heatmap, probability_bars, score_intervals, type_heatmap
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.fusion.compare import FusionCompareConfig
-from genomap_core.workflows.fusion.data import without_images
 from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.words import gain_rows, heading, images_used, name_of, report, score_rows, verdict
-from pages._ui import jobs as job_panel
+from pages._ui import comparison_page
+from pages._ui.comparison_page import Finished, Kind
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, page_link, plain
-from pages._ui.widgets import caption, file_stem
+from pages._ui.widgets import caption
 
 _VIEW = "genomap_core.workflows.fusion.view"
 REGIONS, PIXELS = "Regions", "Gradients"
@@ -55,14 +54,14 @@ class _Places:
 
 
 @st.fragment
-def panel(session: Session, found: Comparison) -> None:
+def panel(session: Session, found: Finished[FusionResult]) -> None:
     """Choose a patient and a class; see the answer of a network that never saw that patient, and what it rests on."""
     with errors_shown():  # a fragment that runs again is no longer in the page's own
         _panel(session, found)
 
 
-def _panel(session: Session, found: Comparison) -> None:
-    r, cohort = found.result, found.cohort(session)
+def _panel(session: Session, found: Finished[FusionResult]) -> None:
+    r, cohort = found.result, cohort_of(session, found.folder)
     run = r.runs[0]
     fold_of_row = r.arrays.get("fold_of_row")
     if fold_of_row is None or "types" not in run.values:
@@ -109,7 +108,7 @@ def _panel(session: Session, found: Comparison) -> None:
         _interaction(why, parts)
 
 
-def _answer(found: Comparison, row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
+def _answer(found: Finished[FusionResult], row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
     r = found.result
     left, right = st.container(key="wide-fusion-answer").columns(2, gap="medium")
     with left:
@@ -130,7 +129,7 @@ def _answer(found: Comparison, row: int, seen: dict[str, Any], parts: dict[str, 
 
 @st.fragment
 def _image(
-    found: Comparison,
+    found: Finished[FusionResult],
     session: Session,
     spec: dict[str, Any],
     seen: dict[str, Any],
@@ -143,7 +142,7 @@ def _image(
 
 
 def _overlaid_image(
-    found: Comparison,
+    found: Finished[FusionResult],
     session: Session,
     spec: dict[str, Any],
     seen: dict[str, Any],
@@ -292,42 +291,42 @@ def _csv(names: list[str], values: np.ndarray) -> bytes:
     return csv_table(header, [[name, *map(float, row)] for name, row in zip(names, values, strict=True)])
 
 
-TRAIN, COMPARE = "fusion.jobs:train_task", "fusion.jobs:compare_task"
 METRIC = "balanced_accuracy"
-WORK = {
-    "compare": (
-        "Compare, with controls",
-        "Every network below, controls and linear models are trained on the same folds: about a quarter of an hour for "
-        "a hundred patients on two cores. Fewer epochs and folds are a first look.",
-    ),
-    "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
-}
+FUSION = Kind(
+    name="fusion",
+    result=FusionResult,
+    train_task="fusion.jobs:train_task",
+    compare_task="fusion.jobs:compare_task",
+    shipped=COMPARED,
+    sample=SAMPLE,
+    work={
+        "compare": (
+            "Compare, with controls",
+            "Every network below, controls and linear models are trained on the same folds: about a quarter of an hour "
+            "for a hundred patients on two cores. Fewer epochs and folds are a first look.",
+        ),
+        "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
+    },
+    titles={"train": "Fusion network", "compare": "Fusion and its controls"},
+    shown_where="under “What fusion gains”",
+)
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """A finished comparison and where its files lie."""
-
-    folder: Path
-    result: FusionResult
-
-    def cohort(self, session: Session) -> PatientImages:
-        """The patients it was made on."""
-        if self.folder == COMPARED:
-            return shared_imaging(SAMPLE)
-        path = self.folder / COHORT
-        found: PatientImages = session.remember(("fusion-cohort", str(path)), lambda: PatientImages.load(path))
-        return found
+def chosen_comparison(session: Session) -> Finished[FusionResult]:
+    """Which comparison is looked at."""
+    return comparison_page.chosen_comparison(session, FUSION)
 
 
-def chosen_comparison(session: Session) -> Comparison:
-    """The newest comparison of this tab, the one that comes with the program, or which of them is chosen."""
-    folder = job_panel.chosen_folder(session, COMPARE, COMPARED, "Comparison")
-    job_panel.only_an_example(session, folder, COMPARED)
-    return Comparison(folder, session.remember(("fusion", str(folder)), lambda: FusionResult.load(folder)))
+def cohort_of(session: Session, folder: Path) -> PatientImages:
+    """The patients that a comparison was made on."""
+    if folder == COMPARED:
+        return shared_imaging(SAMPLE)
+    path = folder / COHORT
+    found: PatientImages = session.remember(("fusion-cohort", str(path)), lambda: PatientImages.load(path))
+    return found
 
 
-def result(found: Comparison) -> None:
+def result(found: Finished[FusionResult]) -> None:
     """What the comparison says: in words, as dots with intervals, as tables; and what each type of data does."""
     r = found.result
     kinds = [*(["images"] if r.has_images else []), *r.omics_names]
@@ -336,7 +335,8 @@ def result(found: Comparison) -> None:
     )
     first, *rest = verdict(r)
     st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(s) for s in rest), icon=":material/balance:")
-    scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs]
+    scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs if run.name in r.scores]
+    found.say_failures()
     st.plotly_chart(
         score_intervals([(n, s.value, s.low, s.high) for n, s in scores], METRICS[METRIC], 1 / len(r.classes)),
         key="fusion_scores",
@@ -352,14 +352,7 @@ def result(found: Comparison) -> None:
     if r.gain:
         with st.expander("Differences to the first run, paired by patient", icon=":material/difference:"):
             st.dataframe(gain_rows(r), hide_index=True, height="content")
-    st.download_button(
-        "Download the report",
-        lambda: report(r, heading(r)).encode(),
-        f"fusion-{file_stem(r.name)}.md",
-        on_click="ignore",
-        icon=":material/download:",
-        key=f"fusion-report-{found.folder.name}",
-    )
+    found.download_report(lambda: report(r, heading(r)))
 
 
 def _types(r: FusionResult) -> None:
@@ -376,7 +369,7 @@ def _types(r: FusionResult) -> None:
 
 def training(session: Session) -> None:
     """Options, start, and what was started."""
-    cohort = _cohort(session)
+    cohort = comparison_page.patients(session, FUSION, "Images and omics", "Omics types alone")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**{plain(cohort.name)}**: {_size(cohort.n_samples, cohort.table.groups)}, {plain(_kinds(cohort))}."
@@ -389,20 +382,9 @@ def training(session: Session) -> None:
     config = _form(cohort)
     if config is not None:
         what, options = config
-        _submit(session, cohort, TRAIN if what == "train" else COMPARE, options)
-    job_panel.history(session, COMPARE, lambda job: _compared(job))
-    job_panel.history(session, TRAIN, lambda job: job_panel.trained(session, job, MODEL))
-
-
-def _cohort(session: Session) -> PatientImages:
-    """The images in use, or the table in use where it holds several types of omics."""
-    images = session.imaging or shared_imaging(SAMPLE)
-    table = session.dataset
-    if table.omics is None or len(table.omics_names) < 2:
-        return images
-    names = {"images": f"Images and omics: {images.name}", "table": f"Omics types alone: {table.name}"}
-    chosen = st.radio("Patients", list(names), format_func=names.__getitem__, key="fusion_patients")
-    return images if chosen == "images" else without_images(table)
+        comparison_page.submit(session, FUSION, what, {"config": options}, cohort)
+        st.toast("The work is queued. It goes on if this page is closed.")
+    comparison_page.history(session, FUSION, MODEL)
 
 
 def _size(n: int, groups: np.ndarray | None) -> str:
@@ -441,8 +423,7 @@ def _kinds(cohort: PatientImages) -> str:
 
 def _form(cohort: PatientImages) -> tuple[str, dict[str, Any]] | None:
     usual = FusionCompareConfig()
-    what = st.selectbox("Work", list(WORK), format_func=lambda kind: WORK[kind][0], key="fusion_work")
-    caption(WORK[what][1])
+    what = comparison_page.chosen_work(FUSION)
     variants = list(VARIANTS) if cohort.channels else ["omics"]
     with st.form(f"fusion_{what}"):
         a, b, c = st.columns(3)
@@ -483,13 +464,3 @@ def _form(cohort: PatientImages) -> tuple[str, dict[str, Any]] | None:
     options |= {"variants": chosen, "n_folds": int(folds)}
     FusionCompareConfig(**options | {"variants": tuple(chosen)})
     return what, options
-
-
-def _submit(session: Session, cohort: PatientImages, task: str, options: dict[str, Any]) -> None:
-    title = f"{'Fusion network' if task == TRAIN else 'Fusion and its controls'} on {cohort.name}"
-    job_panel.submit(session, task, {"config": options}, title, cohort)
-    st.toast("The work is queued. It goes on if this page is closed.")
-
-
-def _compared(job: Job) -> None:
-    st.success(f"{plain(job.title)}: done. It is shown under “What fusion gains”.", icon=":material/check:")

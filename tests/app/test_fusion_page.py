@@ -164,9 +164,10 @@ def _slices_page() -> None:
 
     from genomap_core.workflows.fusion.samples import COMPARED
     from genomap_core.workflows.fusion.scores import FusionResult
-    from pages._ui.fusion import Comparison, _overlaid_image
+    from pages._ui.comparison_page import Finished
+    from pages._ui.fusion import _overlaid_image
 
-    found = Comparison(COMPARED, FusionResult.load(COMPARED))
+    found = Finished(COMPARED, FusionResult.load(COMPARED))
     image = np.random.default_rng(0).normal(size=(8, 16, 16)).astype(np.float32)
     regions = np.repeat([0, 1], [128, 128]).reshape(16, 16)
     parts = {"regions": regions, "region_values": np.array([0.5, -0.2]), "module_values": np.array([0.1])}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+from typing import get_args
 
 import pytest
 
 from genomap_core.__main__ import main
-from genomap_core.cli import arguments, tables
+from genomap_core.benchmark.engine import ENGINES
+from genomap_core.cli import options, tables
+from genomap_core.cli.parse import parse
 from genomap_core.explain import METHODS
 from genomap_core.layout import SOLVERS
 from genomap_core.training.device import DEVICES
@@ -183,17 +187,54 @@ def test_a_grid_is_two_sides(grid, given, out, capsys):
 
 
 def test_what_can_be_chosen_is_what_the_library_has():
-    assert tuple(SOLVERS) == arguments.SOLVERS
-    assert tuple(MODELS) == arguments.MODELS
-    assert arguments.NETWORKS == NETWORKS
-    assert arguments.METHODS == METHODS
-    assert arguments.DEVICES == DEVICES
-    assert tuple(tables.SCALES) == arguments.SCALES
+    assert tuple(SOLVERS) == get_args(options.Solver)
+    assert tuple(MODELS) == get_args(options.Model)
+    assert get_args(options.Network) == NETWORKS
+    assert get_args(options.Method) == ("auto", *METHODS)
+    assert get_args(options.Device) == DEVICES
+    assert tuple(tables.SCALES) == get_args(options.Scale)
+    assert get_args(options.Run.model_fields["engine"].annotation) == ENGINES
 
 
-def test_the_module_describes_every_command():
+def test_the_module_describes_every_command_and_there_is_a_module_for_each():
     import genomap_core.__main__ as module
 
-    described = set(re.findall(r"^    (\w+) ", module.__doc__, re.MULTILINE)) | {"licences"}
-    (choices,) = [a.choices for a in arguments.parser()._actions if a.dest == "command"]
-    assert described == set(choices)
+    commands = set(options.Genomap.model_fields)
+    assert set(re.findall(r"^    (\w+) ", module.__doc__, re.MULTILINE)) == commands
+    assert all(importlib.util.find_spec(f"genomap_core.cli.{command}") for command in commands)
+
+
+@pytest.mark.parametrize("words", [(), ("benchmark",), ("grow",), ("benchmark", "grow")])
+def test_no_command_is_status_2(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_a_word_is_taken_as_it_stands():
+    words = ["--set-aside", "a,b", "--set-aside", '["c"]', "--set-aside", " d", "--target", "None", "--id", "null"]
+    _, read = parse(["layout", "a,b.csv", "--out", "x.csv", *words])
+    assert (read.set_aside, read.target, read.id, str(read.table)) == (
+        ("a,b", '["c"]', " d"),
+        "None",
+        "null",
+        "a,b.csv",
+    )
+
+
+def test_two_models_leave_the_table_behind_them():
+    _, read = parse(["report", "--models", "pfn", "genonet", "t.csv", "--sample", "1", "--out", "x.pdf"])
+    assert (read.models, str(read.table)) == (("pfn", "genonet"), "t.csv")
+
+
+def test_names_of_the_study_stand_between_commas():
+    name, read = parse(["benchmark", "plan", "--sets", "a, b", "--option", "x.y=[1,2]", "--list"])
+    assert (name, read.sets, read.option, read.as_list) == ("benchmark", ("a", "b"), ("x.y=[1,2]",), True)
+
+
+def test_the_environment_gives_no_options(monkeypatch):
+    for command in options.Genomap.model_fields:
+        monkeypatch.setenv(command.upper(), '{"seed": 7}')
+    _, read = parse(["layout", "t.csv", "--out", "x.csv"])
+    assert read.seed == 0
