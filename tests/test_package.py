@@ -40,6 +40,7 @@ def required(lines: list[str]) -> dict[str, Requirement]:
     [
         ("requirements.txt", PROJECT["dependencies"]),
         ("tests/requirements.txt", PROJECT["optional-dependencies"]["dev"]),
+        ("docs/requirements.txt", PROJECT["optional-dependencies"]["docs"]),
     ],
 )
 def test_the_tested_version_of_every_package_lies_in_the_range_that_is_required(pins: str, ranges: list[str]) -> None:
@@ -128,7 +129,7 @@ def test_the_examples_of_the_readme_run(installed: SimpleNamespace) -> None:
     (folder / "sample_data").symlink_to(installed.packages / "genomap_core/_app/sample_data")
     code = "import doctest; print(*doctest.testfile('README.md', module_relative=False))"
     failed, tried = run(installed.python, "-c", code, cwd=folder, env=installed.env).split()[-2:]
-    assert (int(failed), int(tried) >= 10) == (0, True)
+    assert (int(failed), int(tried) > 5) == (0, True)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""``report``: one patient under two models that never saw him, as HTML or PDF."""
+"""``report``: one patient under two models that never saw that patient, as HTML or PDF."""
 
 from __future__ import annotations
 

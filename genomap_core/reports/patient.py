@@ -163,7 +163,7 @@ def patient_report(case: PatientCase, name: str, picture: StaticMap, warnings: S
 
 
 def patient_likeness(genomap: GenomapResult, found: CompareResult, row: int) -> Likeness:
-    """How far a patient lies from those that the models which answer for him were trained on."""
+    """How far a patient lies from those that the models which answer were trained on."""
     return likeness(genomap.z[found.fold_of_row != found.fold_of_row[row]], genomap.z[row])
 
 

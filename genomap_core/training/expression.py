@@ -62,7 +62,7 @@ class ExpressionScaling:
 
 
 class ExpressionRegressor:
-    """One network from what is seen of a patient to his expression.
+    """One network from what is seen of a patient to the expression measured there.
 
     Attributes
     ----------

@@ -93,7 +93,7 @@ class Spreading:
         self.filled = torch.from_numpy(filled.astype(np.float32)).to(device)
 
     def maps(self, cells: Tensor, noise: float, generator: torch.Generator) -> Tensor:
-        """``(B, t, gh, gw)`` -> ``(B, t, H, W)``, each patient's features noisy to his own degree."""
+        """``(B, t, gh, gw)`` -> ``(B, t, H, W)``, each patient's features noisy to a degree of their own."""
         level = noise * torch.rand((len(cells), 1, 1, 1), generator=generator)
         drawn = (level * torch.randn(cells.shape, generator=generator)).to(cells.device)
         return self.rows @ torch.asinh(cells + drawn * self.filled) @ self.columns.mT

@@ -131,7 +131,7 @@ class _Places:
 
 @st.fragment
 def panel(session: Session, found: Finished[ExpressionResult]) -> None:
-    """Choose a patient; see his expression beside the predicted one, and what a gene's prediction rests on."""
+    """Choose a patient; see measured beside predicted expression, and what a prediction rests on."""
     r = found.result
     row = int(
         st.selectbox("Patient or spot", range(len(r.truth)), format_func=r.sample_ids.__getitem__, key=found.key("row"))
@@ -378,7 +378,7 @@ def one_gene(session: Session, found: Finished[ExpressionResult]) -> None:
             key="expression_scatter",
             alt="Predicted against measured expression of the gene",
         )
-        caption("A point a patient or spot, predicted by a model that never saw him. Dotted: equal.")
+        caption("A point a patient or spot, predicted by a model that never saw that patient. Dotted: equal.")
     with right:
         for cohort in r.cohort_names:
             _gene_figures(r, cohort, gene)

@@ -77,7 +77,7 @@ def _take_the_only_one(session: Session, kept: np.ndarray) -> None:
 
 
 def feature_card(session: Session, result: GenomapResult, row: int) -> None:
-    """Find a feature; its value in this patient, where he stands in the cohort, its neighbours on the map."""
+    """Find a feature; its value in this patient, its rank in the cohort, its neighbours on the map."""
     dataset = session.dataset
     names = result.feature_names
     find_feature(session, result.kept)

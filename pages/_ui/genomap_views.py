@@ -92,7 +92,7 @@ def channel_names(dataset: Dataset, result: GenomapResult) -> tuple[str, ...]:
 
 
 def label(dataset: Dataset, row: int) -> str:
-    """A patient as captions name him: his id and class."""
+    """A patient as captions say it: id and class."""
     if dataset.y is None:
         return dataset.sample_ids[row]
     return f"{dataset.sample_ids[row]} - {dataset.classes[dataset.y[row]]}"

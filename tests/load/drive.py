@@ -70,20 +70,21 @@ class Visitor:
         self.url, self.tally, self.rng, self.screen = url, tally, random.Random(seed), Screen()
         self.page, self.level = "genomap", 0.0
 
-    async def visit(self, begin: float, end: float, think: float) -> None:
-        """Come, look around until ``end``, and go."""
+    async def visit(self, begin: float, end: float, think: float, least: int = 0) -> None:
+        """Come, look around until ``end`` and at least ``least`` times, and go."""
         await asyncio.sleep(max(0.0, begin - time.monotonic()))
         try:
             async with websockets.connect(
                 self.url, subprotocols=["streamlit"], max_size=None, ping_interval=None, open_timeout=60
             ) as socket:
                 self.tally.first.append(await self._rerun(socket, BackMsg()))
-                while time.monotonic() < end:
-                    left = end - time.monotonic()
+                steps = 0
+                while (left := end - time.monotonic()) > 0 or steps < least:
                     pause = think if think in (0, math.inf) else self.rng.expovariate(1 / think)
-                    await asyncio.sleep(min(pause, left))
-                    if pause >= left:
+                    await asyncio.sleep(max(0.0, min(pause, left)))
+                    if pause >= left and steps >= least:
                         return
+                    steps += 1
                     self.tally.reruns.append(await self._rerun(socket, self._step()))
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
             self.tally.errors.append(f"{type(error).__name__}: {str(error)[:100]}")
@@ -136,22 +137,22 @@ class Visitor:
             self.tally.exceptions += 1
 
 
-async def drive(url: str, sessions: int, think: float, seconds: float, tally: Tally) -> None:
+async def drive(url: str, sessions: int, think: float, seconds: float, tally: Tally, least: int = 0) -> None:
     """All sessions at once; they arrive within the first half of ten seconds."""
     now = time.monotonic()
     arrive = min(5.0, seconds / 4)
-    visitors = [Visitor(url, tally, seed).visit(now + arrive * seed / sessions, now + seconds, think)
+    visitors = [Visitor(url, tally, seed).visit(now + arrive * seed / sessions, now + seconds, think, least)
                 for seed in range(sessions)]  # fmt: skip
     await asyncio.gather(*visitors)
 
 
-def measure(server: AppServer, sessions: int, think: float, seconds: float) -> dict[str, float]:
-    """One line of the table."""
+def measure(server: AppServer, sessions: int, think: float, seconds: float, least: int = 0) -> dict[str, float]:
+    """One line of the table; every session makes at least ``least`` reruns, however long that takes."""
     process = max(server.processes(), key=lambda p: p.memory_info().rss if "streamlit" in " ".join(p.cmdline()) else 0)
     memory, cpu, other = process.memory_info().rss, process.cpu_times(), psutil.cpu_times()
     tally = Tally()
     began = time.monotonic()
-    asyncio.run(drive(server.url.replace("http", "ws") + "/_stcore/stream", sessions, think, seconds, tally))
+    asyncio.run(drive(server.url.replace("http", "ws") + "/_stcore/stream", sessions, think, seconds, tally, least))
     took = time.monotonic() - began
     used = sum(process.cpu_times()[:2]) - sum(cpu[:2])
     now = psutil.cpu_times()

@@ -50,7 +50,7 @@ def p_values(y: np.ndarray, proba: np.ndarray, asked: np.ndarray) -> np.ndarray:
     Returns
     -------
     ``(m, C)``: among the ``n_c`` calibration patients of class ``c``, and the patient asked about counted with them,
-    the share whose probability of ``c`` is no higher than his (Vovk, Gammerman and Shafer, 2005, section 4.5, label
+    the share whose probability of ``c`` is no higher (Vovk, Gammerman and Shafer, 2005, section 4.5, label
     conditional). A class without calibration patients gets 1: nothing can rule it out.
     """
     found = np.empty(asked.shape)

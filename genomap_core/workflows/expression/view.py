@@ -1,4 +1,4 @@
-"""Where the predicted expression of a patient comes from, by a network that never saw him. Runs in the warm worker."""
+"""Where the predicted expression of an unseen patient comes from. Runs in the warm worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     Parameters
     ----------
     spec
-        ``folder`` of a comparison, ``row`` of the patient, ``fold`` that he was tested in, ``method``, and ``options``
+        ``folder`` of a comparison, ``row`` of the patient, ``fold`` of the test, ``method``, and ``options``
         of the cohort.
     arrays
         ``genes``: numbers of one or more.

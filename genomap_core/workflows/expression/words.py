@@ -64,8 +64,9 @@ def _against(other: str, lead: Score) -> str:
 def _caution(result: ExpressionResult) -> str:
     folds = len(set(result.fold_of_row.tolist()))
     text = (
-        f"Every prediction is by a model that saw neither the patient nor his group ({folds} folds). Intervals come "
-        "from resampling patients or groups; they hold neither the chance of training nor that of other folds."
+        f"Every prediction is by a model that saw neither the patient nor any of the same group ({folds} folds). "
+        "Intervals come from resampling patients or groups; they hold neither the chance of training nor that of "
+        "other folds."
     )
     if result.n_units < len(result.truth):
         text += " Rows of one group are alike: what is chance among them, the permutations tell better than the rule."

@@ -1,4 +1,4 @@
-"""One patient under a fusion network that never saw him: what the Fusion page shows. Runs in the warm worker."""
+"""One patient under a fusion network that never saw that patient: the Fusion page. Runs in the warm worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, 
     Parameters
     ----------
     spec
-        ``folder`` of a comparison, ``row`` of the patient, ``fold`` that he was tested in.
+        ``folder`` of a comparison, ``row`` of the patient, ``fold`` of the test.
 
     Returns
     -------
