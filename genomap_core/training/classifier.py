@@ -55,7 +55,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         Measure on left-out rows what the model keeps of its accuracy when features are missing and filled:
         ``"lowrank"``, as the preprocessing does it, or on the ``"map"``. None: not measured.
     lose_features
-        Train the convolutions on such rows, too. Whole rows suffer a little (docs/classifier_log.md).
+        Train the convolutions on such rows, too: pays where they stand alone behind a fill on the map, not beside a
+        linear path (docs/classifier_log.md).
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     n_threads
