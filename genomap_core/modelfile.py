@@ -17,8 +17,9 @@ from typing import Any
 from genomap_core.errors import BundleError, RefusedError
 
 FORMATS = ("genomap", "genomap-fusion", "genomap-growth", "genomap-expression")
-VERSION = 1
-"""Of all formats: the newest that this program reads."""
+VERSION = 2
+"""The newest that is read. Models of tables: 1, missing values become medians; 2, the fill of missing values, and how
+the model endures them. Other models: 1."""
 MAX_TENSORS = 5000
 MAX_HEADER_BYTES = 32 * 2**20
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -31,6 +32,18 @@ def lightgbm_pipeline(random_state: int = 0, max_features: int = 4096, **options
         [
             ("preprocess", Preprocessor(max_features=max_features, scale=False)),
             ("classifier", TunedLightGBM(random_state=random_state, **options)),
+        ]
+    )
+
+
+def mlp_pipeline(random_state: int = 0, max_features: int = 4096, **options: Any) -> Pipeline:
+    """A plain multilayer perceptron: one hidden layer, medians for missing values, nothing tuned."""
+    network = MLPClassifier((64,), **{"alpha": 1.0, "max_iter": 500, **options}, random_state=random_state)
+    return Pipeline(
+        [
+            ("preprocess", Preprocessor(max_features=max_features)),
+            ("squash", FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")),
+            ("classifier", network),
         ]
     )
 

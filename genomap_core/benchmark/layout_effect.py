@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import pandas as pd
 
 from genomap_core.benchmark import statistics as st
 from genomap_core.benchmark.models import CONTROL, REFERENCE
@@ -50,13 +51,21 @@ class LayoutEffect:
         return Meaning.MAY_HELP if low > 0 else Meaning.MAY_HARM
 
 
-def layout_effects(study: StudyRecords, metric: str) -> tuple[LayoutEffect, ...]:
-    """Of every condition under which both networks ran to their end on some set; none without the control."""
-    if not {REFERENCE, CONTROL} <= set(study.table["model"]):
+def layout_effects(
+    study: StudyRecords, metric: str, reference: str = REFERENCE, controls: tuple[str, ...] = (CONTROL,)
+) -> tuple[LayoutEffect, ...]:
+    """Of every condition under which both networks ran to their end on some set; none without a control.
+
+    Of several controls, each on a random layout of its own, a set's difference is the mean.
+    """
+    present = set(study.table["model"])
+    controls = tuple(c for c in controls if c in present)
+    if reference not in present or not controls:
         return ()
     found = []
     for condition in conditions_of(study):
-        pairs = paired(study, condition, metric, REFERENCE, CONTROL)
+        each = pd.concat([paired(study, condition, metric, reference, c) for c in controls])
+        pairs = each.groupby("dataset")[["difference", "runs"]].agg({"difference": "mean", "runs": "max"})
         if len(pairs):
             found.append((condition, pairs["difference"].to_numpy(float), len(pairs), int(pairs["runs"].sum())))
     corrected = st.holm(np.array([st.mean_p(differences) for _, differences, _, _ in found]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from genomap_core.errors import InputError
@@ -15,13 +16,23 @@ TITLES: dict[str, str] = {
     "lightgbm": "LightGBM",
     "svm": "Linear SVM",
     "prior": "Class frequencies",
+    "convolutions": "Convolutions alone, filled on the map",
+    "convolutions_random": "Convolutions alone, random layout (control)",
+    "convolutions_random2": "Convolutions alone, 2nd random layout",
+    "convolutions_random3": "Convolutions alone, 3rd random layout",
+    "genonet_random": "genoNet, random layout (control)",
+    "mlp": "Multilayer perceptron",
+    "logistic_pca": "Logistic regression, filled from 20 components",
+    "logistic_genes": "Logistic regression, filled from 5 correlated genes",
+    "logistic_lowrank": "Logistic regression, filled as for the map network",
 }
 """Name -> what tables and pictures say."""
 BASELINES = ("logistic", "forest", "lightgbm", "svm")
 REFERENCE = "genomap"
 CONTROL = "genomap_random"
 """The same network on a random layout."""
-_ON_DEVICE = frozenset({"genomap", "genomap_random", "genonet", "pfn"})
+MAP_LEARNERS = ("convolutions", "convolutions_random", "convolutions_random2", "convolutions_random3")
+_ON_DEVICE = frozenset({"genomap", "genomap_random", "genonet", "genonet_random", "pfn", *MAP_LEARNERS})
 
 Factory = Callable[..., Any]
 """``factory(random_state=..., **options)`` -> an unfitted classifier on raw tables ``(n, p)`` with NaN."""
@@ -47,13 +58,23 @@ def build(name: str, *, random_state: int, device: str = "cpu", plugin: str | No
     own = plugin_models(plugin)
     if name in own:
         return own[name](random_state=random_state, **options)
+    if name in MAP_LEARNERS:
+        from genomap_core.benchmark.map_learner import MapLearner
+
+        drawn = MAP_LEARNERS.index(name)
+        solver, seed = ("random", (random_state + drawn - 1) % 2**31) if drawn else ("ot", None)
+        return MapLearner(solver, seed, random_state=random_state, device=device, **options)
+    if name == "genonet_random":
+        return make_classifier("genonet", random_state=random_state, device=device, **{**options, "solver": "random"})
     if name in _ON_DEVICE:
         return make_classifier(name, random_state=random_state, device=device, **options)
     if name in LIBRARY:
         return make_classifier(name, random_state=random_state, **options)
-    from genomap_core.benchmark import baselines
+    from genomap_core.benchmark import baselines, imputation
 
     factories: dict[str, Factory] = {
+        "mlp": baselines.mlp_pipeline,
+        **{f"logistic_{way}": partial(imputation.imputing_pipeline, way=way) for way in imputation.FILLS},
         "lightgbm": baselines.lightgbm_pipeline,
         "svm": baselines.svm_pipeline,
         "prior": baselines.prior_pipeline,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -13,11 +13,12 @@ from genomap_core.errors import InputError
 
 SUBSAMPLE_PERCENT = (80, 60, 40, 20)
 NOISE_PERCENT = (5, 10, 15, 20, 50, 100, 150)
+KEEP_PERCENT = (80, 50, 20, 10, 5)
 MODELS = ("genomap", "genomap_random", "genonet", "pfn", "logistic", "forest", "lightgbm", "svm")
 """The study's eight models, by their names in :mod:`genomap_core.benchmark.models`."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*", re.ASCII)
-_CONDITION = re.compile(r"full|rows-([1-9][0-9]?)|(noise|testnoise)-([1-9][0-9]{0,2})", re.ASCII)
+_CONDITION = re.compile(r"full|(rows|keep|blocks)-([1-9][0-9]?)|(noise|testnoise)-([1-9][0-9]{0,2})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,24 @@ class Condition:
         if not _CONDITION.fullmatch(self.name):
             raise InputError(
                 f"Unknown condition {self.name!r}: write `full`, `rows-40` (40 % of the training rows), `noise-15` "
-                "(15 % of each feature's standard deviation, on training and test rows) or `testnoise-15` (test only)."
+                "(15 % of each feature's standard deviation, on training and test rows), `testnoise-15` (test only), "
+                "`keep-20` (test rows keep 20 % of the features) or `blocks-20` (correlated features lost together)."
             )
 
     @property
     def fraction(self) -> float:
         """Share of the training rows that is kept, in (0, 1]."""
         return int(self.name[5:]) / 100 if self.name.startswith("rows-") else 1.0
+
+    @property
+    def keep(self) -> float:
+        """Share of the features that test rows keep, in (0, 1]."""
+        return int(self.name.partition("-")[2]) / 100 if self.name.startswith(("keep-", "blocks-")) else 1.0
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether correlated features are lost together."""
+        return self.name.startswith("blocks-")
 
     @property
     def noise(self) -> float:
@@ -58,6 +70,15 @@ CONDITIONS: tuple[Condition, ...] = (
 """The study's twelve conditions."""
 TEST_NOISE: tuple[Condition, ...] = tuple(Condition(f"testnoise-{p}") for p in NOISE_PERCENT)
 """The option: noise on the test rows only."""
+MISSING: tuple[Condition, ...] = tuple(Condition(f"{way}-{p}") for way in ("keep", "blocks") for p in KEEP_PERCENT)
+"""The option: features missing in the test rows, at random and in blocks of correlated ones."""
+PAIRS = {
+    "convolutions_random": "convolutions",
+    "convolutions_random2": "convolutions",
+    "convolutions_random3": "convolutions",
+    "genonet_random": "genonet",
+}
+"""Control -> the model on the map whose seeds and inner folds it shares, so that they differ in the layout only."""
 
 
 def seed_of(name: str) -> int:
@@ -82,8 +103,8 @@ class Run:
 
     @property
     def random_state(self) -> int:
-        """Of the model."""
-        return seed_of(self.name)
+        """Of the model; a control of :data:`PAIRS` has that of its partner."""
+        return seed_of(replace(self, model=PAIRS.get(self.model, self.model)).name)
 
     @property
     def split_seed(self) -> int:
@@ -94,6 +115,11 @@ class Run:
     def noise_seed(self) -> int:
         """Of the noise field: the same for all models, and for all levels, which differ in amplitude only."""
         return seed_of(f"{self.dataset}/s{self.seed}/noise")
+
+    @property
+    def keep_seed(self) -> int:
+        """Of the features lost: the same for all models; what a smaller share keeps a larger one keeps too."""
+        return seed_of(f"{self.dataset}/s{self.seed}/f{self.fold}/keep")
 
     @property
     def rows_seed(self) -> int:

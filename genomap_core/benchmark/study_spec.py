@@ -18,7 +18,7 @@ from genomap_core.benchmark.driver import Study
 from genomap_core.benchmark.engine import EngineConfig
 from genomap_core.benchmark.estimate import seconds_left
 from genomap_core.benchmark.models import TITLES, check_models
-from genomap_core.benchmark.protocol import CONDITIONS, MODELS, TEST_NOISE, Condition, Protocol, runs
+from genomap_core.benchmark.protocol import CONDITIONS, MISSING, MODELS, TEST_NOISE, Condition, Protocol, runs
 from genomap_core.benchmark.records import Record
 from genomap_core.benchmark.sources import Places, data_folder, find_file
 from genomap_core.data.dataset import Dataset
@@ -28,8 +28,8 @@ from genomap_core.store import decode
 BUNDLED = Path(__file__).with_name("bundled.toml")
 COHORT = "dataset"
 """Stem of the stored cohort in a job's folder."""
-OFFERED_MODELS = (*MODELS, "prior")
-OFFERED_CONDITIONS = tuple(c.name for c in (*CONDITIONS, *TEST_NOISE))
+OFFERED_MODELS = (*MODELS, *(name for name in TITLES if name not in MODELS))
+OFFERED_CONDITIONS = tuple(c.name for c in (*CONDITIONS, *TEST_NOISE, *MISSING))
 CORES = os.cpu_count() or 1
 MACHINE_GB = psutil.virtual_memory().total / 1e9
 

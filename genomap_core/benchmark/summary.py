@@ -12,7 +12,7 @@ import pandas as pd
 
 from genomap_core.benchmark import statistics as st
 from genomap_core.benchmark.layout_effect import LayoutEffect, layout_effects
-from genomap_core.benchmark.models import REFERENCE, title_of
+from genomap_core.benchmark.models import MAP_LEARNERS, REFERENCE, title_of
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.score_grid import cells, signed
 from genomap_core.benchmark.text import table as text_table
@@ -74,6 +74,8 @@ class Summary:
     comparisons: tuple[Comparison, ...]
     layout: tuple[LayoutEffect, ...]
     """Under every condition of the study."""
+    map_learner: tuple[LayoutEffect, ...] = ()
+    """The same for the learner that lives on the map, against its random layouts."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, NaN as None."""
@@ -118,6 +120,7 @@ def summarise(study: StudyRecords, condition: str = "full", metric: str = "balan
         reference=reference,
         comparisons=tuple(replace(c, p=float(p)) for c, p in zip(compared, corrected, strict=True)),
         layout=layout_effects(study, metric),
+        map_learner=layout_effects(study, metric, MAP_LEARNERS[0], MAP_LEARNERS[1:]),
     )
 
 
@@ -168,9 +171,10 @@ def summary_text(summary: Summary) -> str:
         for c in summary.comparisons
     ]
     layout = [
-        f"layout - random layout, {e.condition}: {e.difference.mean:+.4f} "
+        f"{whose}layout - random layout, {e.condition}: {e.difference.mean:+.4f} "
         f"[{e.difference.low:+.4f}, {e.difference.high:+.4f}], p = {e.p:.3g}, {e.n_sets} sets, {e.n_runs} runs"
-        for e in summary.layout
+        for whose, effects in (("", summary.layout), ("convolutions alone, ", summary.map_learner))
+        for e in effects
     ]
     return "\n".join([head, body, tests, *lines, *layout])
 

@@ -38,6 +38,8 @@ def condition_title(name: str) -> str:
         "rows": f"{percent} % of the training rows",
         "noise": f"{percent} % noise",
         "testnoise": f"{percent} % noise on test rows only",
+        "keep": f"{percent} % of the features in test rows",
+        "blocks": f"{percent} % of the features in test rows, correlated ones lost together",
     }
     return titles[kind]
 

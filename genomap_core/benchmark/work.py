@@ -15,7 +15,7 @@ from genomap_core.benchmark.models import build, preload
 from genomap_core.benchmark.protocol import Run
 from genomap_core.benchmark.records import METRICS, Record, failed
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.perturb import Perturbation, perturb, subsample_rows
+from genomap_core.data.perturb import Perturbation, block_rank, keep_rank, perturb, subsample_rows
 from genomap_core.errors import GenomapError, InputError
 from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.runner import measure
@@ -66,12 +66,14 @@ def training_scale(X: np.ndarray) -> np.ndarray:
 
 
 def prepare(run: Run, dataset: Dataset, n_folds: int) -> tuple[Dataset, np.ndarray, np.ndarray]:
-    """The disturbed cohort with its training and test rows; the noise is scaled by the training rows' spread."""
+    """The disturbed cohort with its training and test rows; noise and blocks are measured on the training rows."""
     train, test = make_folds(dataset, n_folds, run.split_seed)[run.fold]
     assert dataset.y is not None
     if run.condition.fraction < 1:
         groups = None if dataset.groups is None else dataset.groups[train]
         train = train[subsample_rows(dataset.y[train], groups, run.condition.fraction, run.rows_seed)]
+    if run.condition.keep < 1:
+        return replace(dataset, X=_lost(run, dense(dataset.X), train, test)), train, test
     if not run.condition.noise:
         return dataset, train, test
     X = dense(dataset.X)
@@ -81,6 +83,15 @@ def prepare(run: Run, dataset: Dataset, n_folds: int) -> tuple[Dataset, np.ndarr
     disturbed = X.copy()
     disturbed[rows] = perturb(X[rows], rows, scale, noise)
     return replace(dataset, X=disturbed), train, test
+
+
+def _lost(run: Run, X: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """A copy of ``X`` ``(n, p)`` whose test rows lack features, NaN; one at least is kept."""
+    seed = run.keep_seed
+    rank = block_rank(X[train], seed) if run.condition.in_blocks else keep_rank(seed, X.shape[1])
+    X = X.copy()
+    X[np.ix_(test, np.flatnonzero((rank >= np.float32(run.condition.keep)) & (rank > rank.min())))] = np.nan
+    return X
 
 
 def dense(X: Any) -> np.ndarray:

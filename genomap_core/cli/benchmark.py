@@ -22,6 +22,7 @@ from genomap_core.benchmark.estimate import Estimate, seconds_left
 from genomap_core.benchmark.models import gpu_models
 from genomap_core.benchmark.protocol import (
     CONDITIONS,
+    MISSING,
     MODELS,
     TEST_NOISE,
     Condition,
@@ -194,6 +195,8 @@ def to_protocol(options: Plan | Run) -> tuple[Protocol, dict[str, Any]]:
     conditions = CONDITIONS if options.conditions is None else tuple(Condition(name) for name in options.conditions)
     if options.test_noise:
         conditions += TEST_NOISE
+    if options.missing:
+        conditions += MISSING
     if options.seeds < 1 or options.other_seeds < 0:
         raise InputError("`--seeds` must be at least 1 and `--other-seeds` at least 0.")
     protocol = Protocol(

@@ -249,9 +249,10 @@ class _Chosen(_Study):
     sets: Names | None = Field(None, description="only these, with commas")
     models: Names | None = Field(None, description="with commas; if not given, the study's eight")
     conditions: Names | None = Field(
-        None, description="such as full,rows-20,noise-50; if not given, the study's twelve"
+        None, description="such as full,rows-20,noise-50,keep-20; if not given, the study's twelve"
     )
     test_noise: bool = Field(False, description="add noise on the test rows only")
+    missing: bool = Field(False, description="add features missing in the test rows, by chance and in blocks")
     seeds: int = Field(4, description="repetitions of condition full")
     other_seeds: int = Field(1, description="repetitions of every other condition")
     folds: int = Field(5, description="of the cross-validation")

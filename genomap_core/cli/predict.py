@@ -17,7 +17,7 @@ def run(options: Predict, on_progress: OnProgress) -> Answer:
     """One row a sample, in the table's order; labels in the table play no part."""
     check_out(options.out, options.table, options.model)
     bundle = open_bundle(options.model)
-    dataset, notes = table_for(bundle, options.table, options)
+    dataset, notes = table_for(bundle, options.table, options, lacking=True)
     on_progress(Progress("predicting", 0, 1))
     proba = predict_rows(bundle, dataset)
     predicted = [bundle.classes[k] for k in proba.argmax(axis=1)]

@@ -10,7 +10,7 @@ from genomap_core.cli.tables import checked, read, wishes
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import BundleError, RefusedError
 from genomap_core.workflows.cohorts.cohort import for_model
-from genomap_core.workflows.tabular.saved_model import open_model
+from genomap_core.workflows.tabular.saved_model import open_model, with_features_of
 
 if TYPE_CHECKING:
     from genomap_core.training import Bundle
@@ -26,8 +26,10 @@ def open_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path.name}: {error}") from error
 
 
-def table_for(bundle: Bundle, path: Path, options: Columns) -> tuple[Dataset, tuple[str, ...]]:
+def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = False) -> tuple[Dataset, tuple[str, ...]]:
     """The rows of a table as the model takes them, and what to look at in it.
+
+    ``lacking``: features may be missing, where the model was trained for that.
 
     Raises
     ------
@@ -37,14 +39,19 @@ def table_for(bundle: Bundle, path: Path, options: Columns) -> tuple[Dataset, tu
     table = read(path, options)
     report = for_model(table, bundle.feature_names, bundle.header.provenance, wishes(options))
     dataset = checked(table, report)
+    notes = dataset.notes
     try:
-        bundle.check_features(dataset.feature_names)
+        if lacking:
+            dataset, more = with_features_of(bundle, dataset)
+            notes = (*notes, *more)
+        else:
+            bundle.check_features(dataset.feature_names)
     except BundleError as error:
         aside = report.roles.set_aside
         hint = f"\nSet aside in the table: {', '.join(aside)}." if aside else ""
         raise BundleError(f"{path.name} does not fit the model. {error}{hint}") from error
     trained = str(bundle.header.provenance.get("unit", dataset.unit))
     if trained.startswith("log") == dataset.unit.startswith("log"):
-        return dataset, dataset.notes
+        return dataset, notes
     note = f"The model was trained on values in {trained!r}, these look like {dataset.unit!r}: see --scale."
-    return dataset, (*dataset.notes, note)
+    return dataset, (*notes, note)

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from genomap_core.errors import InputError
 
-_NOISE, _KEEP, _ROWS = 1, 2, 3  # independent random streams under one seed
+_NOISE, _KEEP, _ROWS, _BLOCKS = 1, 2, 3, 4  # independent random streams under one seed
 MAX_LEVEL = 2.0
 """The end of the sliders; larger levels are accepted from code."""
 
@@ -74,6 +74,37 @@ def keep_rank(seed: int, p: int) -> np.ndarray:
     """
     order = np.random.default_rng([_KEEP, seed]).permutation(p)
     ranks = ((order + 0.5) / max(p, 1)).astype(np.float32)
+    return np.minimum(ranks, np.nextafter(np.float32(1), np.float32(0)))
+
+
+def block_rank(X: np.ndarray, seed: int, n_blocks: int = 20) -> np.ndarray:
+    """:func:`keep_rank` with correlated features dropped together: ``(p,)`` float32 in [0, 1), evenly spaced.
+
+    A feature drawn by chance goes with those that correlate with it most, ``p / n_blocks`` in all; then the next of
+    those that are left. Correlations are absolute, over the rows ``X`` ``(n, p)``, NaN where a value is missing.
+    """
+    n, p = X.shape
+    present = ~np.isnan(X)
+    mean = np.where(present, X, 0).sum(axis=0, dtype=np.float64) / np.maximum(present.sum(axis=0), 1)
+    centred = np.where(present, X - mean, 0).astype(np.float32)
+    norm = np.linalg.norm(centred, axis=0)
+    unit = np.divide(centred, norm, out=np.zeros((n, p), np.float32), where=norm > 0)
+    rng, left, order = np.random.default_rng([_BLOCKS, seed]), np.ones(p, bool), []
+    size = max(1, math.ceil(p / n_blocks))
+    while left.any():
+        pivot = rng.choice(np.flatnonzero(left))
+        likeness = np.abs(unit[:, pivot] @ unit)
+        likeness[pivot], likeness[~left] = np.inf, -np.inf
+        block = np.argsort(-likeness, kind="stable")[: min(size, int(left.sum()))]
+        left[block] = False
+        order.append(block)
+    return _evenly(np.concatenate(order)[::-1]) if p else np.empty(0, np.float32)
+
+
+def _evenly(order: np.ndarray) -> np.ndarray:
+    """Ranks in [0, 1) of features, from the first of ``order``, which is kept longest, to the last."""
+    ranks = np.empty(len(order), np.float32)
+    ranks[order] = (np.arange(len(order)) + 0.5) / len(order)
     return np.minimum(ranks, np.nextafter(np.float32(1), np.float32(0)))
 
 

@@ -29,6 +29,8 @@ AXES = {
     "noise": "noise on training and test rows, % of each feature's standard deviation",
     "testnoise": "noise on test rows only, % of each feature's standard deviation",
     "rows": "share of the training rows, %",
+    "keep": "share of the features in test rows, %",
+    "blocks": "share of the features in test rows, correlated ones lost together, %",
 }
 """Kind of condition -> title of its axis."""
 Picture = tuple[str, str, "Figure"]
@@ -43,8 +45,8 @@ def titles_of(study: StudyRecords) -> dict[str, str]:
 
 
 def axis_of(study: StudyRecords, kind: str) -> dict[str, float]:
-    """Condition -> per cent, for the conditions of one kind that there are; ``full`` is 0 % noise or 100 % rows."""
-    found = {"full": 100.0 if kind == "rows" else 0.0}
+    """Condition -> per cent, for the conditions of one kind that there are; ``full`` is 0 % noise, all else 100 %."""
+    found = {"full": 0.0 if "noise" in kind else 100.0}
     for name in sorted(set(study.table["condition"])):
         if name.partition("-")[0] == kind:
             found[name] = float(name.partition("-")[2])

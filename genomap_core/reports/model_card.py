@@ -9,6 +9,7 @@ from genomap_core.errors import BundleError
 from genomap_core.reports.document import Document, Heading, Table, Text, warnings
 from genomap_core.reports.parts import facts_table, origin
 from genomap_core.training.bundle_header import BundleHeader
+from genomap_core.training.masking import Endurance
 from genomap_core.workflows.comparison.scores import METRICS, Score
 
 NETWORKS = {"mapcnn": "map CNN with a linear path beside its convolutions", "genonet": "genoNet, as published"}
@@ -67,6 +68,7 @@ def _card(header: BundleHeader, title: str) -> Document:
                 "was tested. Brier score: lower is better.",
                 kind="about",
             ),
+            *_with_features_missing(fields.get("endurance")),
             Heading("How good its map is"),
             Table(("measure", "on the training patients"), _quality_rows(layout["quality"])),
             Heading("How to use it"),
@@ -87,6 +89,18 @@ def _cautions(known: Mapping[str, Any], scores: Mapping[str, Score]) -> tuple[st
     if (n := int(known.get("test_rows", SMALL_TEST))) < SMALL_TEST:
         words.append(f"Tested on {n} patients only: read the intervals, not the figures.")
     return tuple(words)
+
+
+def _with_features_missing(measured: Mapping[str, Any] | None) -> tuple[Table | Text, ...]:
+    """What the model keeps of its accuracy, and its limit; nothing where it was not measured."""
+    if measured is None:
+        return ()
+    found = Endurance(tuple(measured["shares"]), tuple(measured["accuracy"]), measured["chance"])
+    rows = tuple((f"{share:.0%}", f"{accuracy:.3f}") for share, accuracy in zip(found.shares, found.accuracy))
+    return (
+        Table(("features of the model that are there", "balanced accuracy on rows left out in training"), rows),
+        Text(f"Tables that lack features are answered down to {found.limit:.0%} of those it uses.", kind="about"),
+    )
 
 
 def _chosen(preprocess: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from sklearn.pipeline import Pipeline
 
+from genomap_core.data.fill import LowRankFill
 from genomap_core.data.preprocess import Preprocessor
 from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
@@ -27,11 +28,13 @@ from genomap_core.models.ensemble import MeanLogits
 from genomap_core.training.bundle_header import FORMAT, BundleHeader, check_features, read_header
 from genomap_core.training.classifier import MapClassifier
 from genomap_core.training.container import check_finite, checksum
+from genomap_core.training.masking import Endurance
 from genomap_core.training.networks import NetworkSpec
 
 MAX_BYTES = 2 * 2**30
 _MAX_MEMBERS = 100
 _LEARNED = ("median_", "kept_", "mean_", "scale_")
+_FILL = ("mean", "components", "noise")
 _LABELS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -87,6 +90,8 @@ def save_bundle(
         raise BundleError(f"{len(classes)} class names for a model of {len(classifier.classes_)} classes.")
     layout_arrays, layout_header = transformer.layout_.to_arrays()
     arrays = {f"preprocess/{name}": np.asarray(getattr(preprocessor, name)) for name in _LEARNED}
+    if preprocessor.fill_ is not None:
+        arrays |= {f"fill/{name}": getattr(preprocessor.fill_, name) for name in _FILL}
     arrays |= {f"layout/{name}": array for name, array in layout_arrays.items()}
     arrays |= {f"network/{k}": v.cpu().float().numpy() for k, v in classifier.module_.state_dict().items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -102,6 +107,7 @@ def save_bundle(
         "network": {**asdict(classifier.network_), "n_members": len(classifier.module_.members)},
         "training": {**_plain(classifier), "n_epochs": classifier.n_epochs_},
         "history": classifier.history_,
+        "endurance": None if classifier.endurance_ is None else asdict(classifier.endurance_),
         "metrics": dict(metrics or {}),
         "provenance": dict(provenance or {}),
         "libraries": _libraries(),
@@ -240,9 +246,18 @@ def _preprocessor(header: BundleHeader, arrays: Mapping[str, np.ndarray]) -> Pre
         raise BundleError(f"The preprocessing is not that of the {p} features in the header.")
     if q and not 0 <= model.kept_.min() <= model.kept_.max() < p:
         raise BundleError("The preprocessing keeps features that the header doesn't name.")
+    model.fill_ = _fill(arrays, q) if model.fill == "lowrank" else None
     if header.fields.get("named_columns"):
         model.feature_names_in_ = np.asarray(header.feature_names, dtype=object)
     return model
+
+
+def _fill(arrays: Mapping[str, np.ndarray], q: int) -> LowRankFill:
+    fill = LowRankFill(**{name: arrays[f"fill/{name}"] for name in _FILL})
+    sides = {fill.mean.shape, fill.noise.shape, fill.components.shape[1:]}
+    if sides != {(q,)} or fill.components.ndim != 2 or not (fill.noise > 0).all():
+        raise BundleError(f"The fill of missing values is not that of the {q} features kept.")
+    return fill
 
 
 def _transformer(header: BundleHeader, arrays: Mapping[str, np.ndarray]) -> GenomapTransformer:
@@ -264,9 +279,15 @@ def _classifier(header: BundleHeader, module: MeanLogits, spec: NetworkSpec) -> 
     model.classes_ = np.asarray([_LABELS[labels["kind"]](value) for value in labels["values"]])
     model.module_, model.network_, model.n_epochs_ = module, spec, n_epochs
     model.history_ = tuple(header.fields.get("history", ()))
+    endurance = header.fields.get("endurance")
+    model.endurance_ = None if endurance is None else Endurance(**{k: _tuples(v) for k, v in endurance.items()})
     model.map_shape_ = (spec.n_channels, spec.height, spec.width)
     model.n_features_in_ = spec.n_channels
     return model
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_fit(pipeline: Pipeline, header: BundleHeader) -> None:

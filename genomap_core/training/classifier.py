@@ -26,6 +26,7 @@ from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.config import TrainConfig
 from genomap_core.training.device import choose_device, memory_errors_named, private_randomness, threads
 from genomap_core.training.loop import predict_logits
+from genomap_core.training.masking import WAYS
 from genomap_core.training.members import Cohort, Trainer
 from genomap_core.training.networks import LEARNING_RATES, NetworkSpec
 
@@ -50,6 +51,12 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         Networks whose logits are averaged.
     refit
         Train again on all rows for as many epochs as validation found best; otherwise keep the validated networks.
+    missing
+        Measure on left-out rows what the model keeps of its accuracy when features are missing and filled:
+        ``"lowrank"``, as the preprocessing does it, or on the ``"map"``. None: not measured.
+    lose_features
+        Train the convolutions on such rows, too: pays where they stand alone behind a fill on the map, not beside a
+        linear path (docs/classifier_log.md).
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     n_threads
@@ -75,6 +82,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         "final" (all rows; loss).
     n_epochs_ : int
         Epochs of the final training.
+    endurance_ : Endurance or None
+        Balanced accuracy on left-out rows by the share of features that is there; only with ``missing``.
     layout_ : Layout
         Only after fitting a table.
     """
@@ -95,6 +104,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: float = 0.2,
         n_seeds: int = 2,
         refit: bool = True,
+        missing: str | None = None,
+        lose_features: bool = False,
         device: str = "auto",
         n_threads: int | None = None,
         layout: GenomapTransformer | None = None,
@@ -115,6 +126,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_seeds = n_seeds
         self.refit = refit
+        self.missing = missing
+        self.lose_features = lose_features
         self.device = device
         self.n_threads = n_threads
         self.layout = layout
@@ -148,6 +161,10 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"`n_seeds` must be >= 1, got {self.n_seeds}.")
         if not 0 < self.validation_fraction <= 0.5:
             raise InputError(f"`validation_fraction` must be in (0, 0.5], got {self.validation_fraction}.")
+        if self.missing not in (None, *WAYS):
+            raise InputError(f"`missing` must be None or one of {', '.join(WAYS)}, got {self.missing!r}.")
+        if self.lose_features and self.missing is None:
+            raise InputError("`lose_features` needs `missing`: how shall lost values be filled?")
         seed = _seed(self.random_state)
         X, codes = self._validated(X, y)
         maps = self._lay_out(X, seed)
@@ -164,6 +181,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             device=device,
             on_progress=self.on_progress or ignore,
             checkpoints=self._checkpoints(cohort, spec, seed),
+            missing=self.missing,
+            lose_features=self.lose_features,
         )
         work = f"Training on {len(maps)} maps of {' x '.join(map(str, maps.shape[1:]))}"
         remedy = 'choose fewer features, a smaller `batch_size` or `device="cpu"`, or close other programs'
@@ -177,6 +196,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             trainer.checkpoints.clear()
         self.network_ = spec
         self.module_, self.history_, self.n_epochs_ = trained.module, trained.history, trained.n_epochs
+        self.endurance_ = trained.endurance
         return self
 
     def decision_logits(self, X: Any) -> np.ndarray:
@@ -261,6 +281,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         if self.checkpoint_dir is None:
             return None
         told = [asdict(spec), asdict(self._config(len(cohort.y))), seed, self.n_seeds, self.validation_fraction]
+        told += [self.missing, self.lose_features]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
         for array in (cohort.maps, cohort.y, cohort.class_weights, cohort.groups):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())

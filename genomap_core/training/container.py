@@ -18,7 +18,9 @@ from torch import nn
 
 from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
-from genomap_core.modelfile import VERSION, own_fields, read_container, shorten
+from genomap_core.modelfile import own_fields, read_container, shorten
+
+_VERSION = 1
 
 
 def read_fields(data: bytes, kind: str, wrong: str) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def write_fields(path: Path, kind: str, fields: Mapping[str, Any], arrays: Mappi
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     check_finite(arrays)
-    header = {"format": kind, "version": VERSION, **fields, "sha256": checksum(arrays)}
+    header = {"format": kind, "version": _VERSION, **fields, "sha256": checksum(arrays)}
     write_atomically(path, save_tensors(arrays, metadata={"genomap": json.dumps(header)}), USUAL)
 
 

@@ -22,13 +22,27 @@ Report = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True, eq=False)
 class MapData:
-    """Maps ``(n, c, H, W)`` float32 and class codes ``(n,)`` int64, on one device."""
+    """Maps ``(n, c, H, W)`` float32 and class codes ``(n,)`` int64, on one device.
+
+    ``copies`` ``(R, n, c, H, W)``: the same rows with features missing and filled; where given, half of the rows that
+    training draws are such copies.
+    """
 
     x: Tensor
     y: Tensor
+    copies: Tensor | None = None
 
     def to(self, device: torch.device) -> MapData:
-        return MapData(self.x.to(device), self.y.to(device))
+        return MapData(self.x.to(device), self.y.to(device), None if self.copies is None else self.copies.to(device))
+
+    def drawn(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Maps of these rows, whole or as one of the copies."""
+        if self.copies is None:
+            return self.x[rows]
+        n_copies = len(self.copies)
+        pick = torch.randint(2 * n_copies, rows.shape, generator=generator, device=rows.device)
+        lost = pick < n_copies
+        return torch.where(lost[:, None, None, None], self.copies[pick.clamp_max(n_copies - 1), rows], self.x[rows])
 
 
 @dataclass(eq=False)
@@ -106,7 +120,7 @@ def _run_epoch(
     total = 0.0
     module.train()
     for rows in _even_batches(order, config.batch_size):
-        x = add_noise(data.x[rows], config.noise, module.get_buffer("mask"), generator)
+        x = add_noise(data.drawn(rows, generator), config.noise, module.get_buffer("mask"), generator)
         x, target = mixup(x, one_hot[rows], config.mixup, generator)
         with autocast(device):
             logits = module(x)

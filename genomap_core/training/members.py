@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.config import TrainConfig
 from genomap_core.training.linear_start import RELEVANCE_POWERS, LinearStart, linear_start, start_rows
-from genomap_core.training.loop import MapData, Report, TrainState, new_state, train
+from genomap_core.training.loop import MapData, Report, TrainState, new_state, predict_logits, train
+from genomap_core.training.masking import Endurance, MaskedCopies, endurance_of, masked_by, masked_copies
 from genomap_core.training.networks import NetworkSpec, convolutions_alone, has_linear_path, joined, seeded_network
 from genomap_core.training.split import Fold, inner_folds, usable
 from genomap_core.training.stacking import stacking_weights
@@ -36,13 +37,17 @@ class Cohort:
     y: np.ndarray
     groups: np.ndarray | None
     class_weights: np.ndarray
+    copies: MaskedCopies | None = None
+    """The same rows with features missing, to train on too."""
 
     def take(self, rows: np.ndarray) -> Cohort:
         groups = None if self.groups is None else self.groups[rows]
-        return Cohort(self.maps[rows], self.y[rows], groups, self.class_weights)
+        copies = None if self.copies is None else self.copies.take(rows)
+        return Cohort(self.maps[rows], self.y[rows], groups, self.class_weights, copies)
 
     def data(self, device: torch.device) -> MapData:
-        return MapData(torch.from_numpy(self.maps).to(device), torch.from_numpy(self.y).to(device))
+        copies = None if self.copies is None else torch.from_numpy(self.copies.maps)
+        return MapData(torch.from_numpy(self.maps), torch.from_numpy(self.y), copies).to(device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +58,8 @@ class Trained:
     history: tuple[Figures, ...]
     n_epochs: int
     """Of the final training: what the inner folds found best, a few at least."""
+    endurance: Endurance | None = None
+    """How well left-out rows were told apart with features missing; None where it was not asked or can't be known."""
 
 
 @dataclass(eq=False)
@@ -68,12 +75,18 @@ class Trainer:
     device: torch.device
     on_progress: OnProgress = ignore
     checkpoints: Checkpoints | None = None
+    missing: str | None = None
+    """How rows with features missing are filled, to measure how the model endures them; None: not measured."""
+    lose_features: bool = False
+    """Train the convolutions on such rows, too."""
     history: list[Figures] = field(default_factory=list)
     _last_report: float = 0.0
 
     def run(self, cohort: Cohort) -> Trained:
         """Choose the number of epochs on inner folds, then train every member on all rows."""
         self.mask = (cohort.maps.max(axis=0) > cohort.maps.min(axis=0)).astype(np.float32)
+        if self.missing is not None and self.lose_features:
+            cohort = replace(cohort, copies=masked_copies(cohort.maps, cohort.groups, self.seed, self.missing))
         folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)[: self._n_validations]
         states = [self._validated(cohort, fold, k) for k, fold in enumerate(folds)]
         n_epochs = max(self._least_epochs, common_best_epoch([_validation_curve(state) for state in states]))
@@ -85,10 +98,13 @@ class Trainer:
         else:
             modules = [self._final(cohort, n_epochs, k) for k in range(self.n_members)]
             epochs = [min(n_epochs, len(state.left_out) - 1) for state in states]
+        factors = (0.0, 1.0)
         if has_linear_path(self.spec):
             left_out = [state.left_out[epoch].numpy() for state, epoch in zip(states, epochs)]
-            modules = self._joined(cohort, modules, [test for _, test in folds], left_out)
-        return Trained(MeanLogits(modules).cpu().eval(), tuple(self.history), n_epochs)
+            start, factors = self._stacked(cohort, [test for _, test in folds], left_out)
+            modules = [joined(self.spec, module.cpu(), start, factors) for module in modules]
+        endurance = self._endurance(cohort, folds, states, factors) if states and self.missing is not None else None
+        return Trained(MeanLogits(modules).cpu().eval(), tuple(self.history), n_epochs, endurance)
 
     def _validated(self, cohort: Cohort, fold: Fold, k: int) -> TrainState:
         """Convolutions like those of member ``k``, trained on one part of the rows and stopped by the other."""
@@ -104,10 +120,10 @@ class Trainer:
         self._train(state, cohort, f"{k}-final", k, phase=1, n_epochs=n_epochs)
         return state.module
 
-    def _joined(
-        self, cohort: Cohort, modules: list[nn.Module], tests: list[np.ndarray], left_out: list[np.ndarray]
-    ) -> list[nn.Module]:
-        """The linear model beside each of the trained convolutions; rows left out by both say how loud they speak."""
+    def _stacked(
+        self, cohort: Cohort, tests: list[np.ndarray], left_out: list[np.ndarray]
+    ) -> tuple[LinearStart, tuple[float, float]]:
+        """The linear model, and how loud it and the convolutions speak: rows left out by both say."""
         n, k = len(cohort.y), len(cohort.class_weights)
         linear, convolved = np.full((2, n, k), np.nan)
         rows = start_rows(n, self.seed)
@@ -116,8 +132,33 @@ class Trainer:
         for test, logits in zip(tests, left_out):
             convolved[test] = logits
         seen = np.flatnonzero(np.isfinite(linear + convolved).all(axis=1))
-        factors = stacking_weights(linear, convolved, cohort.y, cohort.class_weights, seen)
-        return [joined(self.spec, module.cpu(), start, factors) for module in modules]
+        return start, stacking_weights(linear, convolved, cohort.y, cohort.class_weights, seen)
+
+    def _endurance(
+        self, cohort: Cohort, folds: list[Fold], states: list[TrainState], factors: tuple[float, float]
+    ) -> Endurance:
+        """Score rows that inner folds left out, whole and with features missing, by that fold's models."""
+        assert self.missing is not None
+        rng, guesses, truth, shares = np.random.default_rng(self.seed), [], [], []
+        for (inner, test), state in zip(folds, states):
+            rows = test[start_rows(len(test), self.seed)]
+            copies = masked_by(cohort.maps[inner], cohort.maps[rows], rng, self.missing)
+            maps = np.concatenate([cohort.maps[None, rows], copies.maps])
+            logits = np.zeros((len(maps) * len(rows), len(cohort.class_weights)))
+            flat = maps.reshape(-1, *maps.shape[2:])
+            if factors[1]:
+                state.module.load_state_dict(state.best)
+                logits += (
+                    factors[1] * predict_logits(state.module, torch.from_numpy(flat).to(self.device)).cpu().numpy()
+                )
+            if factors[0]:
+                start = self._start(cohort.take(inner[start_rows(len(inner), self.seed)]))
+                weight = start.weight.reshape(len(start.weight), -1)
+                logits += factors[0] * (np.arcsinh(flat * self.mask).reshape(len(flat), -1) @ weight.T + start.bias)
+            guesses.append(logits.argmax(axis=1).reshape(maps.shape[:2]))
+            truth.append(cohort.y[rows])
+            shares.append(np.concatenate([np.ones((1, len(rows))), copies.shares]))
+        return endurance_of(np.concatenate(guesses, axis=1), np.concatenate(truth), np.concatenate(shares, axis=1))
 
     def _train(self, state: TrainState, cohort: Cohort, name: str, k: int, *, phase: int, **options) -> None:  # type: ignore[no-untyped-def]
         save: Callable[[TrainState], None] = lambda state: None  # noqa: E731

@@ -36,6 +36,8 @@ def genomap_pipeline(
     mixup: float = 0.4,
     class_weight: str | Mapping[Any, float] | None = None,
     network: str = "mapcnn",
+    network_options: Mapping[str, float | int | bool] | None = None,
+    expect_missing: bool = True,
     device: str = "auto",
     checkpoint_dir: str | Path | None = None,
     random_state: int = 0,
@@ -45,10 +47,14 @@ def genomap_pipeline(
 
     Steps are called ``preprocess``, ``genomap`` and ``network``; ``fit(X, y, network__groups=groups)`` keeps groups
     together in the inner split. ``channels`` ``(p,)`` are codes of omics types, which need ``selection="none"``: the
-    preprocessing must then keep every feature.
+    preprocessing must then keep every feature. ``expect_missing``: missing values are filled from the row's measured
+    ones, and what the model then keeps of its accuracy is measured on inner folds; otherwise they are medians.
     """
+    fill = "lowrank" if expect_missing else None
     network_step = MapClassifier(
         network,
+        network_options=network_options,
+        missing=fill,
         max_epochs=max_epochs,
         patience=patience,
         n_seeds=n_seeds,
@@ -63,7 +69,7 @@ def genomap_pipeline(
     layout_step = GenomapTransformer(
         solver=solver, grid=grid, distance=distance, channels=channels, random_state=random_state
     )
-    preprocess = Preprocessor(max_features=max_features, selection=selection)
+    preprocess = Preprocessor(max_features=max_features, selection=selection, fill=fill or "median")
     return Pipeline([("preprocess", preprocess), ("genomap", layout_step), ("network", network_step)])
 
 
@@ -90,6 +96,7 @@ def genonet_pipeline(
         mixup=0.0,
         class_weight="balanced",
         network="genonet",
+        expect_missing=False,
         device=device,
         checkpoint_dir=checkpoint_dir,
         random_state=random_state,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 from sklearn.svm import LinearSVC
 
-from genomap_core.benchmark.baselines import lightgbm_pipeline, prior_pipeline, svm_pipeline
+from genomap_core.benchmark.baselines import lightgbm_pipeline, mlp_pipeline, prior_pipeline, svm_pipeline
 from genomap_core.benchmark.boosting import TunedLightGBM
+from genomap_core.benchmark.imputation import FILLS, FilledPreprocessor, NearestGenes, imputing_pipeline
 from genomap_core.benchmark.linear_svm import TunedSVM, fit_sharpness
 
 
@@ -23,16 +26,18 @@ def cohort(n: int = 90, p: int = 20, k: int = 3, signal: float = 2.0, seed: int 
 
 
 PIPELINES = {"svm": svm_pipeline, "lightgbm": lightgbm_pipeline}
+PLAIN = {"mlp": mlp_pipeline, **{f"logistic_{way}": partial(imputing_pipeline, way=way) for way in FILLS}}
 
 
-@pytest.mark.parametrize("make", PIPELINES.values(), ids=PIPELINES)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("make", [*PIPELINES.values(), *PLAIN.values()], ids=[*PIPELINES, *PLAIN])
 def test_planted_classes_are_found_and_probabilities_are_probabilities(make: object) -> None:
     X, y = cohort(n=150)
     X[5, 3] = np.nan
     Xt, yt = cohort(n=150, seed=1)
     model = make(random_state=0).fit(X, y)  # type: ignore[operator]
     proba = model.predict_proba(Xt)
-    np.testing.assert_allclose(proba.sum(1), 1)
+    np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-6)
     assert (model.classes_[proba.argmax(1)] == yt).mean() > 0.75
     assert log_loss(yt, proba) < 0.75 < np.log(3)
 
@@ -118,3 +123,36 @@ def test_chance_is_the_training_rows_frequencies() -> None:
     X, _ = cohort(n=10)
     proba = prior_pipeline().fit(X, np.array([0] * 7 + [1] * 3)).predict_proba(X)
     np.testing.assert_allclose(proba, np.tile([0.7, 0.3], (10, 1)))
+
+
+def blocks(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ten blocks of six features that say the same; the first two tell the classes."""
+    rng, y = np.random.default_rng(seed), np.arange(n) % 2
+    factors = rng.normal(size=(n, 10))
+    factors[:, :2] += 2.0 * y[:, None]
+    return (np.repeat(factors, 6, axis=1) + 0.3 * rng.normal(size=(n, 60))).astype(np.float32), y
+
+
+@pytest.mark.parametrize("way", FILLS)
+def test_a_fill_restores_what_correlated_features_tell(way: str) -> None:
+    X, y = blocks(120, 0)
+    Xt, yt = blocks(120, 1)
+    gaps = Xt.copy()
+    gaps[:, np.arange(60) % 6 > 0] = np.nan  # one of each block is left
+    model = FilledPreprocessor(way=way).fit(X)
+    lost = np.isnan(gaps)
+    whole = model.transform(Xt)
+    assert np.abs(model.transform(gaps) - whole)[lost].mean() < 0.6 * np.abs(whole)[lost].mean()
+    assert (imputing_pipeline(way=way).fit(X, y).predict(gaps) == yt).mean() > 0.85
+
+
+def test_the_most_correlated_features_predict_by_regression() -> None:
+    X, _ = blocks(200, 0)
+    row = np.full((1, 60), np.nan, np.float32)
+    row[0, 1:6] = 1.0
+    fill = NearestGenes(X)
+    unit = (np.arcsinh(1.0) - fill.mean[1:6]) / fill.scale[1:6]
+    r = np.corrcoef(np.arcsinh(X[:, :6]).T)[0, 1:]
+    want = np.average(r * unit, weights=r) * fill.scale[0] + fill.mean[0]
+    np.testing.assert_allclose(fill.apply(row)[0, 0], np.sinh(want), rtol=1e-3)
+    np.testing.assert_allclose(fill.apply(np.full((1, 60), np.nan, np.float32))[0], np.sinh(fill.mean), rtol=1e-3)

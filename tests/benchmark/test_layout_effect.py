@@ -110,3 +110,19 @@ def test_the_picture_and_the_text_hold_every_condition(heavy: StudyRecords) -> N
     differ = next(t for t in figure.data if t.name == "differ")
     assert [c[0] for c in differ.customdata] == ["150 % noise"]
     assert "layout - random layout, noise-150: +0.0199" in summary_text(look.summary)
+
+
+def test_three_random_layouts_count_as_their_mean() -> None:
+    levels = {
+        "convolutions": 0.0,
+        "convolutions_random": -0.1,
+        "convolutions_random2": -0.2,
+        "convolutions_random3": -0.3,
+    }
+    records = planted(replace(THREE, models=tuple(levels)), levels, noise=0.001)
+    summary = summarise(study(records), "full", "accuracy")
+    assert summary.layout == ()
+    assert [e.condition for e in summary.map_learner] == ["full", "rows-20", HEAVY]
+    for effect in summary.map_learner:
+        assert effect.difference.mean == pytest.approx(0.2, abs=0.003)
+    assert "convolutions alone, layout - random layout, full: +0.2" in summary_text(summary)

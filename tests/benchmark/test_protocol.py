@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from genomap_core.benchmark.protocol import (
     CONDITIONS,
     FULL,
+    MISSING,
     MODELS,
+    PAIRS,
     TEST_NOISE,
     Condition,
     Protocol,
@@ -23,7 +25,7 @@ from genomap_core.errors import InputError
 
 STUDY = Protocol({"a": 5, "b": 4})
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
-conditions = st.sampled_from([*CONDITIONS, *TEST_NOISE])
+conditions = st.sampled_from([*CONDITIONS, *TEST_NOISE, *MISSING])
 any_run = st.builds(Run, names, conditions, names, st.integers(0, 99), st.integers(0, 9))
 
 
@@ -38,6 +40,21 @@ def test_the_conditions_are_those_of_the_study() -> None:
         (1.0, 1.5, True),
     ]
     assert (TEST_NOISE[0].noise, TEST_NOISE[0].noisy_training) == (0.05, False)
+    assert [c.name for c in MISSING[:5]] == ["keep-80", "keep-50", "keep-20", "keep-10", "keep-5"]
+    assert [(c.keep, c.in_blocks, c.noise, c.fraction) for c in (MISSING[4], MISSING[9])] == [
+        (0.05, False, 0.0, 1.0),
+        (0.05, True, 0.0, 1.0),
+    ]
+    assert all(c.keep == 1 for c in (*CONDITIONS, *TEST_NOISE))
+
+
+def test_a_control_has_the_chance_of_its_partner_and_no_older_run_has_another() -> None:
+    for control, partner in PAIRS.items():
+        a, b = (Run("set", Condition("keep-20"), m, 0, 1) for m in (control, partner))
+        assert a.random_state == b.random_state
+    old, new = (Run("set", FULL, m, 0, 1) for m in ("genomap_random", "genomap"))
+    assert old.random_state == seed_of(old.name) != new.random_state
+    assert not set(PAIRS) & set(MODELS)
 
 
 def test_full_has_four_seeds_and_the_other_conditions_one() -> None:
@@ -107,7 +124,9 @@ def test_a_wrong_shard_is_refused(text: str) -> None:
         shard([], text)
 
 
-@pytest.mark.parametrize("name", ["rows-0", "rows-100", "noise-", "noise-5.5", "dropout-5", "../x", ""])
+@pytest.mark.parametrize(
+    "name", ["rows-0", "rows-100", "keep-0", "keep-100", "blocks-", "noise-", "noise-5.5", "dropout-5", "../x", ""]
+)
 def test_an_unknown_condition_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="condition"):
         Condition(name)

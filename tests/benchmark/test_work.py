@@ -13,7 +13,7 @@ from study_helpers import planted_table, write_data, write_plugin
 
 from genomap_core.benchmark import work as module
 from genomap_core.benchmark.catalogue import Entry
-from genomap_core.benchmark.protocol import CONDITIONS, FULL, TEST_NOISE, Condition, Run
+from genomap_core.benchmark.protocol import CONDITIONS, FULL, MISSING, TEST_NOISE, Condition, Run
 from genomap_core.benchmark.sources import Places, read_set
 from genomap_core.benchmark.work import Settings, prepare, training_scale, work
 from genomap_core.data.dataset import Dataset
@@ -43,7 +43,9 @@ def test_an_undisturbed_run_gets_the_cohort_itself() -> None:
 
 def test_all_conditions_and_models_test_on_the_same_rows() -> None:
     dataset = planted()
-    tests = [prepare(run(c.name, m), dataset, 5)[2] for c in (*CONDITIONS, *TEST_NOISE) for m in ("svm", "forest")]
+    tests = [
+        prepare(run(c.name, m), dataset, 5)[2] for c in (*CONDITIONS, *TEST_NOISE, *MISSING) for m in ("svm", "forest")
+    ]
     assert all((t == tests[0]).all() for t in tests)
 
 
@@ -72,6 +74,30 @@ def test_levels_of_noise_differ_in_amplitude_only() -> None:
     dataset = planted()
     weak, strong = (prepare(run(c), dataset, 5)[0].X - dataset.X for c in ("noise-10", "noise-100"))
     np.testing.assert_allclose(10 * weak, strong, atol=2e-4)
+
+
+def test_test_rows_alone_lose_features_and_keep_the_same_ones_for_all_models() -> None:
+    dataset = planted()
+    for way in ("keep", "blocks"):
+        kept = {}
+        for percent in (5, 50, 80):
+            disturbed, train, test = prepare(run(f"{way}-{percent}"), dataset, 5)
+            lost = np.isnan(disturbed.X)
+            assert not lost[train].any()
+            assert (lost[test] == lost[test][0]).all()
+            np.testing.assert_array_equal(disturbed.X[~lost], dataset.X[~lost])
+            kept[percent] = set(np.flatnonzero(~lost[test][0]))
+        assert [len(k) for k in kept.values()] == [1, 4, 6]  # of eight; never none
+        assert kept[5] < kept[50] < kept[80]
+
+
+def test_blocks_come_from_the_training_rows() -> None:
+    dataset = planted()
+    _, _, test = prepare(run("blocks-50"), dataset, 5)
+    X = dataset.X.copy()
+    X[test] = np.random.default_rng(0).normal(size=X[test].shape)
+    a, b = (np.isnan(prepare(run("blocks-50"), replace(dataset, X=x), 5)[0].X) for x in (X, dataset.X))
+    np.testing.assert_array_equal(a, b)
 
 
 def test_the_spread_leaves_missing_values_out_and_is_zero_without_values() -> None:

@@ -193,3 +193,16 @@ def test_a_layout_needs_no_torch(given, tmp_path):
     asked = ["layout", str(given.table), "--out", str(tmp_path / "l.csv")]
     done = subprocess.run([sys.executable, "-c", code, *asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2:] == ["0", "[]"]
+
+
+def test_predict_answers_a_table_that_lacks_a_feature_and_says_so(given, tmp_path, capsys):
+    out = tmp_path / "answers.csv"
+    assert main(["predict", str(given.model), str(given.table), "--out", str(out), "--quiet"]) == 0
+    capsys.readouterr()
+    lacking = tmp_path / "lacking.csv"
+    assert main(["predict", str(given.model), str(given.other), "--out", str(lacking), "--json"]) == 0
+    said = capsys.readouterr()
+    told = said.out + said.err
+    assert "lacks 1 of the model's 12 features: G11" in told
+    assert "Not used, as the model does not know them: H1" in told
+    assert len(rows_of(lacking)) == len(rows_of(out)) == 48

@@ -84,9 +84,8 @@ def test_a_target_that_is_no_label(command, given, out, capsys):
     refused(capsys, "G3")
 
 
-@pytest.mark.parametrize("command", WITH_MODEL)
-def test_other_features_are_answered_with_the_difference_of_names(command, given, out, capsys):
-    assert call(command, given, out, table=given.other) == 1
+def test_explaining_other_features_is_answered_with_the_difference_of_names(given, out, capsys):
+    assert call("explain", given, out, table=given.other) == 1
     refused(capsys, "missing in the table (1): G11", "unknown to the model (1): H1", "response")
 
 

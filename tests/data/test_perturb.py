@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from genomap_core.data.perturb import (
     Perturbation,
     add_noise,
+    block_rank,
     keep_rank,
     kept_features,
     noise_field,
@@ -152,3 +153,20 @@ def test_the_whole_share_is_every_row_and_no_share_is_refused():
         subsample_rows(np.array([1, 0]), None, 0.0, 0)
     with pytest.raises(InputError, match="`y` or `groups`"):
         subsample_rows(None, None, 0.5, 0)
+
+
+def test_blocks_of_correlated_features_are_dropped_together():
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(60, 20)), 5, axis=1) + 0.1 * rng.normal(size=(60, 100))
+    ranks = block_rank(X, seed=1)
+    np.testing.assert_allclose(np.sort(ranks), (np.arange(100) + 0.5) / 100, rtol=1e-6)
+    blocks = np.sort((ranks * 20).astype(int).reshape(20, 5), axis=1)
+    assert (blocks == blocks[:, :1]).all()
+    assert len(set(blocks[:, 0])) == 20
+    assert not np.array_equal(ranks, block_rank(X, seed=2))
+
+
+def test_blocks_are_found_with_values_missing_and_in_constant_columns():
+    X = np.random.default_rng(0).normal(size=(9, 30)).astype(np.float32)
+    X[:, 3], X[2:, 4], X[:, 5] = 1.0, np.nan, np.nan
+    assert len(set(block_rank(X, seed=0))) == 30

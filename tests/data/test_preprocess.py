@@ -25,7 +25,9 @@ def holed(seed: int, n: int = 23, p: int = 17, share: float = 0.2) -> np.ndarray
     return X
 
 
-@parametrize_with_checks([Preprocessor(), Preprocessor(max_features=2, selection="anova")])
+@parametrize_with_checks(
+    [Preprocessor(), Preprocessor(fill="lowrank"), Preprocessor(max_features=2, selection="anova")]
+)
 def test_keeps_the_scikit_learn_contract(estimator, check):
     check(estimator)
 

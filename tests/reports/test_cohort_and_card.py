@@ -109,6 +109,17 @@ def test_a_card_of_a_model_without_scores_says_so_and_a_header_without_fields_is
         model_card(replace(header, fields={**header.fields, "layout": {}}))
 
 
+def test_a_card_states_how_many_features_may_be_missing_if_that_was_measured(trained: Path) -> None:
+    header = read_header(trained.read_bytes())
+    measured = {"shares": [1.0, 0.5, 0.2], "accuracy": [0.9, 0.8, 0.6], "chance": 0.5}
+    words = texts(model_card(replace(header, fields={**header.fields, "endurance": measured})))
+    assert "Tables that lack features are answered down to 50% of those it uses." in words
+    assert "Tables that lack" in texts(model_card(header))
+    assert "Tables that lack" not in texts(model_card(replace(header, fields={**header.fields, "endurance": None})))
+    with pytest.raises(BundleError, match="lacks what a model card needs"):
+        model_card(replace(header, fields={**header.fields, "endurance": {"shares": [0.5]}}))
+
+
 def test_blocks_are_drawn_the_same_in_both_formats() -> None:
     from genomap_core.plotting import roc
 

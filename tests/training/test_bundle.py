@@ -196,3 +196,46 @@ def test_what_can_not_be_bundled_is_said(pipeline):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BundleError, match=r"no file gone\.safetensors"):
         load_bundle(tmp_path / "gone.safetensors")
+
+
+def test_a_file_of_the_first_version_answers_with_medians_as_it_did():
+    model = genomap_pipeline(max_features=40, max_epochs=1, device="cpu", expect_missing=False).fit(*table())
+    content = packed(model)
+    header = json.loads(read_container(content)[0]["header"])
+    old = {
+        name: {k: v for k, v in header[name].items() if k not in ("fill", "missing")}
+        for name in ("preprocess", "training")
+    }
+    loaded = load_bundle(changed(content, fields=old | {"endurance": None}, metadata={"version": "1"}))
+    new = table(1)[0]
+    np.testing.assert_array_equal(loaded.pipeline.predict_proba(new), model.predict_proba(new))
+    assert loaded.pipeline[-1].endurance_ is None
+    imputed = np.where(np.isnan(new), model["preprocess"].median_, new)
+    np.testing.assert_allclose(loaded.pipeline.predict_proba(imputed), model.predict_proba(new), atol=1e-6)
+
+
+def test_fill_and_endurance_come_back(pipeline, content):
+    loaded = load_bundle(content).pipeline
+    for name in ("mean", "components", "noise"):
+        np.testing.assert_array_equal(
+            getattr(loaded["preprocess"].fill_, name), getattr(pipeline["preprocess"].fill_, name)
+        )
+    assert loaded["network"].endurance_ == pipeline["network"].endurance_
+    assert pipeline["network"].endurance_.shares == (1.0, 0.5, 0.2, 0.1, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "fields"),
+    [
+        ({"fill/mean": np.zeros(39, np.float32)}, {}),
+        ({"fill/components": np.zeros((2, 41), np.float32)}, {}),
+        ({"fill/noise": np.zeros(40, np.float32)}, {}),
+        ({"fill/noise": None}, {}),
+        ({}, {"endurance": {"shares": [1.0, 2.0], "accuracy": [0.9, 0.9], "chance": 0.5}}),
+        ({}, {"endurance": {"shares": [1.0]}}),
+        ({}, {"endurance": [1.0]}),
+    ],
+)
+def test_a_fill_or_endurance_that_does_not_fit_is_refused(content, arrays, fields):
+    with pytest.raises(BundleError):
+        load_bundle(changed(content, arrays, fields))

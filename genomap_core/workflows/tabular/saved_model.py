@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import some
 from genomap_core.errors import BundleError, InputError
+from genomap_core.explain.stages import used_features
 from genomap_core.progress import OnProgress, Progress, ignore
 
 if TYPE_CHECKING:
@@ -56,14 +58,78 @@ def open_model(path: Path) -> Bundle:
 def predict_rows(bundle: Bundle, dataset: Dataset) -> np.ndarray:
     """``(n, C)`` probabilities, columns in the order of ``bundle.classes``.
 
+    Features that the table lacks count as missing, down to the model's limit: see :func:`with_features_of`, which also
+    says what that costs.
+
     Raises
     ------
     BundleError
         The features are not the model's; the message lists the difference.
     """
-    bundle.check_features(dataset.feature_names)
-    proba: np.ndarray = bundle.pipeline.predict_proba(dataset.X)
+    proba: np.ndarray = bundle.pipeline.predict_proba(with_features_of(bundle, dataset)[0].X)
     return proba
+
+
+def with_features_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+    """The table with the model's columns in its order, empty where it lacks one, and what to know of such an answer.
+
+    Only a model that was trained to expect missing features, and measured how it endures them, takes another table than
+    one of exactly its features. Features that are unknown to it are left out, and named.
+
+    Raises
+    ------
+    BundleError
+        The features are not the model's, or fewer of them are there than its limit.
+    """
+    endurance = bundle.pipeline[-1].endurance_
+    if endurance is None:
+        bundle.check_features(dataset.feature_names)
+        return dataset, ()
+    names, own = bundle.feature_names, set(dataset.feature_names)
+    used = used_features(bundle.pipeline, len(names))
+    share = float(np.mean([name in own for name, is_used in zip(names, used, strict=True) if is_used]))
+    if share < endurance.limit:
+        limit = f"The model answers down to {endurance.limit:.0%} of the features it uses: here are {share:.0%}."
+        try:
+            bundle.check_features(dataset.feature_names)
+        except BundleError as error:
+            raise BundleError(f"{error}\n{limit}") from error
+    if dataset.feature_names != names:
+        dataset = _columns(dataset, names)
+    notes = []
+    if lacking := [name for name in names if name not in own]:
+        notes.append(
+            f"The table lacks {len(lacking):,} of the model's {len(names):,} features: {some(lacking)}. They are "
+            f"filled from the {share:.0%} of its features that are there. On rows left out in training, balanced "
+            f"accuracy was {endurance.expected(share):.2f} with so many missing, {endurance.accuracy[0]:.2f} with none."
+        )
+    if unknown := sorted(own - set(names)):
+        notes.append(f"Not used, as the model does not know them: {some(unknown)}.")
+    if few := _below(dataset, used, endurance.limit):
+        needed = f"Fewer than the {endurance.limit:.0%} of features that the model needs have a value in"
+        notes.append(f"{needed} {some(few)}: the answers for them say little.")
+    return dataset, tuple(notes)
+
+
+def _below(dataset: Dataset, used: np.ndarray, limit: float) -> list[str]:
+    """Samples with a smaller share of values among these features ``(p,)``."""
+    if sp.issparse(dataset.X):
+        return []  # what is not stored there is a zero
+    present = (~np.isnan(dataset.X[:, used])).mean(axis=1)
+    return [dataset.sample_ids[i] for i in np.flatnonzero(present < limit)]
+
+
+def _columns(dataset: Dataset, names: tuple[str, ...]) -> Dataset:
+    """These columns in this order; NaN where the table has none."""
+    there = {name: j for j, name in enumerate(dataset.feature_names)}
+    X = np.full((dataset.n_samples, len(names)), np.nan, np.float32)
+    at = [j for j, name in enumerate(names) if name in there]
+    own: Any = dataset.X[:, [there[names[j]] for j in at]]
+    X[:, at] = own.toarray() if sp.issparse(own) else own
+    omics = np.zeros(len(names), np.int64)
+    if dataset.omics is not None:
+        omics[at] = dataset.omics[[there[names[j]] for j in at]]
+    return replace(dataset, X=X, feature_names=names, omics=None if dataset.omics is None else omics)
 
 
 def explain_rows(
