@@ -37,7 +37,10 @@ def read_fields(data: bytes, kind: str, version: int, wrong: str) -> dict[str, A
     if not isinstance(header, dict) or header.get("format") != kind:
         raise BundleError(wrong)
     if header.get("version") != version:
-        raise BundleError(f"The model file is of version {header.get('version')}, this program reads {version}.")
+        raise BundleError(
+            f"The model file is of version {header.get('version')}, this program reads {version}: train the model "
+            "again with this program, or use the program that saved it."
+        )
     return header
 
 
@@ -88,12 +91,17 @@ def arrays_under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.
 
 
 def weights_of(modules: Iterable[nn.Module], half: bool = False) -> dict[str, np.ndarray]:
-    """Weights of every network by name, ``k.`` before those of network ``k``; ``half``: in 16 bits."""
+    """Weights of every network by name, ``k.`` before those of network ``k``.
+
+    ``half``: matrices and kernels in 16 bits; vectors (means and variances of normalisations) stay as they are.
+    """
     tensors: dict[str, np.ndarray] = {}
     for k, module in enumerate(modules):
         for name, tensor in module.state_dict().items():
             array = tensor.detach().cpu().contiguous().numpy()
-            tensors[f"{k}.{name}"] = array.astype(np.float16) if half and array.dtype == np.float32 else array
+            tensors[f"{k}.{name}"] = (
+                array.astype(np.float16) if half and array.dtype == np.float32 and array.ndim > 1 else array
+            )
     return tensors
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ from genomap_core.files import USUAL, write_atomically
 from genomap_core.models.physnet import PhysicsConfig
 from genomap_core.training.bundle_fields import read_fields, weights_of, with_weights
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining
+from genomap_core.training.growth_augment import Shift
+from genomap_core.training.growth_calibration import Calibration
+from genomap_core.training.growth_likeness import LikenessModel
 from genomap_core.training.growth_losses import LossWeights
 
-FORMAT, VERSION = "genomap-growth", 1
+FORMAT, VERSION = "genomap-growth", 2
 _WRONG = "The file is no growth model of this program: choose a .safetensors file that the Growth page saved."
 
 
@@ -34,6 +37,14 @@ class GrowthBundle:
     """Side of the images it was trained on"""
     metrics: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    calibration: Calibration = field(default_factory=Calibration)
+    likeness: LikenessModel | None = None
+    """Says which images are like those it was trained on; None: it can't tell, and answers no image from outside."""
+
+    @property
+    def simulated(self) -> bool:
+        """It was trained on simulated slices alone."""
+        return bool(self.provenance.get("simulated", self.provenance.get("lengths_taught", False)))
 
 
 def save_growth(
@@ -45,10 +56,12 @@ def save_growth(
     infiltrating: Sequence[str] = (),
     metrics: Mapping[str, Any] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    calibration: Calibration = Calibration(),
+    likeness: LikenessModel | None = None,
     half: bool = False,
 ) -> None:
     """Write a fitted classifier. ``half``: 16-bit weights, half as large."""
-    tensors = weights_of(model.modules_, half)
+    tensors = weights_of(model.modules_, half) | ({} if likeness is None else likeness.arrays())
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -59,6 +72,7 @@ def save_growth(
         "size": size,
         "metrics": dict(metrics or {}),
         "provenance": dict(provenance or {}),
+        "calibration": asdict(calibration),
     }
     write_atomically(path, save_tensors(tensors, metadata={"genomap": json.dumps(header)}), USUAL)
 
@@ -87,6 +101,8 @@ def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle
             int(header["size"]),
             header["metrics"],
             header["provenance"],
+            Calibration(**header.get("calibration", {})),
+            LikenessModel.of_arrays(tensors),
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, BundleError):
@@ -96,8 +112,13 @@ def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle
 
 
 def _config(values: dict[str, Any], device: str) -> GrowthTraining:
-    physics: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values["physics"].items()}
-    rest = {k: v for k, v in values.items() if k not in ("physics", "losses", "device")}
+    physics, losses = (_tuples(values[name]) for name in ("physics", "losses"))
+    shift = None if values["shift"] is None else Shift(**values["shift"])
+    rest = {k: v for k, v in values.items() if k not in ("physics", "losses", "shift", "device")}
     return GrowthTraining(
-        **rest, physics=PhysicsConfig(**physics), losses=LossWeights(**values["losses"]), device=device
+        **rest, physics=PhysicsConfig(**physics), losses=LossWeights(**losses), shift=shift, device=device
     )
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

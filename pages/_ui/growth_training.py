@@ -16,27 +16,35 @@ from genomap_core.jobs import Job
 from genomap_core.workflows.growth import BASELINES, GrowthCompareConfig
 from genomap_core.workflows.growth_scores import GrowthResult
 from genomap_core.workflows.growth_table import interval_text, lead_rows, report, score_rows, title, wide_rows
-from genomap_core.workflows.growth_view import PHYSNET, PLAIN, sample_models
+from genomap_core.workflows.growth_view import PHYSNET, PLAIN, real_model, sample_models
 from pages._ui import jobs as job_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
+SIMULATED = "Trained on the simulated slices (comes with the program)"
+REAL = "Trained on slices of brain MRI (comes with the program)"
 TRAIN, COMPARE = "growth_jobs:train_task", "growth_jobs:compare_task"
 
 
-def chosen_model(session: Session) -> dict[str, Any]:
-    """The model of the page: the one that came with the program, or one trained here. ``spec``, ``size``, ``key``."""
-    found: dict[str, dict[str, str]] = {"Trained on the simulated slices (comes with the program)": sample_models()}
+def chosen_model(session: Session, outside: bool) -> dict[str, Any]:
+    """The model of the page: the one that came with the program, or one trained here. ``spec``, ``size``, ``key``.
+
+    ``outside``: for images from outside, which models of simulated slices do not answer.
+    """
+    found: dict[str, dict[str, str]] = {SIMULATED: sample_models()}
+    if outside:
+        found = {REAL: real_model()}
     for job in reversed(_done(session, TRAIN)):
         folder = jobs().folder(job.id, session.owner)
         found[f"{job.title} ({job.id[:6]})"] = {"physnet": str(folder / PHYSNET), "plain": str(folder / PLAIN)}
     names = list(found)
-    name = names[0] if len(names) == 1 else st.selectbox("Model", names, key="growth_model")
+    name = names[0] if len(names) == 1 else st.selectbox("Model", names, key=f"growth_model_{outside}")
     spec = found[name]
     path = Path(spec["physnet"])
     if not path.is_file():
-        raise InputError(f"{path.name} is missing: `python -m genomap_core.workflows.growth_jobs` writes it again.")
+        remedy = "tools/train_growth.py" if outside else "-m genomap_core.workflows.growth_jobs"
+        raise InputError(f"The model {path.name} is missing: `python {remedy}` writes it again.")
     return {"spec": spec, "size": _size(path), "key": (spec["physnet"], path.stat().st_mtime_ns)}
 
 
