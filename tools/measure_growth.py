@@ -29,7 +29,7 @@ def bundled() -> list[Path]:
         spec = importlib.util.find_spec(package)
         if spec is not None and spec.origin:
             where = Path(spec.origin).parent / folder
-            found += [p for p in sorted(where.glob("*")) if p.suffix in (".png", ".jpg", ".tif", ".gif")]
+            found += [p for p in sorted(where.glob("*")) if p.suffix in (".png", ".jpg")]
     return found
 
 

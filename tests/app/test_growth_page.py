@@ -105,7 +105,7 @@ def test_an_image_that_is_no_head_gets_no_class_no_contour_and_no_figure(app) ->
 def test_a_file_that_does_not_say_what_it_is_is_asked_about(app) -> None:
     open_page(app, "growth")
     upload(app, (SAMPLES / "glioma_01.png").read_bytes(), "own.png")
-    select(app, "What is this image? The file does not say.").select("CT").run()
+    select(app, "What is this image? The file does not say.").select("Computed tomography (CT)").run()
     assert "computed tomography (CT)" in texts(app)
     assert not classes_of(app)
 
