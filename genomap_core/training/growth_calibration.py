@@ -31,18 +31,19 @@ class Calibration:
         return np.asarray(softmax(logits, axis=1))
 
 
-def fit_calibration(proba: np.ndarray, y: np.ndarray, of: int) -> Calibration:
+def fit_calibration(proba: np.ndarray, y: np.ndarray, of: int, most: float = np.inf) -> Calibration:
     """Temperature (Guo et al., ICML 2017) and offset of class ``of`` with the least cross-entropy; classes weigh alike.
 
-    ``proba (n, C)`` and ``y (n,)`` belong to images that no weight was fitted on.
+    ``proba (n, C)`` and ``y (n,)`` belong to images that no weight was fitted on. ``most``: the largest offset; 0 where
+    saying class ``of`` too often is the worse error.
     """
     logits = np.log(np.maximum(proba, 1e-12))
     weight = 1 / np.bincount(y, minlength=proba.shape[1])[y]
 
     def loss(x: np.ndarray) -> float:
         scaled = logits * np.exp(-x[0])
-        scaled[:, of] += x[1]
+        scaled[:, of] += min(x[1], most)
         return float(-(weight * log_softmax(scaled, axis=1)[np.arange(len(y)), y]).sum() / weight.sum())
 
     best = minimize(loss, np.zeros(2), method="Nelder-Mead").x
-    return Calibration(float(np.exp(best[0])), float(best[1]), of)
+    return Calibration(float(np.exp(best[0])), float(min(best[1], most)), of)

@@ -153,7 +153,7 @@ def assemble(
     model.n_classes_, model.in_channels_, model.history_ = len(CLASSES), 1, ()
     model.modules_ = tuple(m.modules_[0] for m in models)
     copies = _shifted(slices.images[held], 4)
-    calibration = fit_calibration(model.predict_proba(copies), np.tile(slices.y[held], 5), NO_TUMOUR)
+    calibration = fit_calibration(model.predict_proba(copies), np.tile(slices.y[held], 5), NO_TUMOUR, most=0.0)
     likeness = fit_likeness(model.modules_, slices.images[train], slices.y[train], slices.images[held])
     provenance = {"simulated": False, "images": len(train), "held_out": len(held), "lengths_taught": False} | sources
     size = slices.images.shape[-1]
