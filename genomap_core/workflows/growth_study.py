@@ -111,9 +111,9 @@ def recover(config: StudyConfig = StudyConfig(), on_progress: OnProgress = ignor
     on_progress(Progress("simulating", 0, config.max_epochs))
     train = simulate_pairs(config.n_train, config.size, config.seed)
     test = simulate_pairs(config.n_test, config.size, config.seed + 1_000_003)
-    step, cell = 0.1, 0.5  # of the growth model: units of time, pixels
+    step, cell = 0.1, 1.0  # of the growth model: units of time, pixels
     physics = PhysicsConfig(
-        n_steps=20, stage=2, upscale=8, length_range=(1.5, 8.0), rate_range=(0.05, 2.0), checkpointing=True
+        n_steps=20, stage=2, upscale=4, length_range=(1.5, 4.0), rate_range=(0.05, 1.0), checkpointing=True
     )
     training = GrowthTraining(
         network="physnet18",
