@@ -7,6 +7,7 @@
     predict   MODEL TABLE --out predictions.csv         class probabilities of every sample
     explain   MODEL TABLE --out attributions.csv        what each feature did to the answers
     report    TABLE --sample ID --out report.html|.pdf  one patient under two models that never saw the row
+    growth    IMAGE...                                  the class of brain MRI slices, or why there is none
     benchmark plan|run|status|collect|report|summary    the robustness study
     licences                                            of every package that the program uses
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages._ui import growth_dates as dates
 from pages._ui import growth_training as training
 from pages._ui import growth_views as views
 from pages._ui import shell
@@ -13,8 +14,10 @@ with shell.page(
     "Growth", "A network that classifies an MRI slice through a model of tumour growth, and shows what the model did."
 ):
     session = current()
-    look, train = st.tabs(["One image", "Train and compare"])
+    look, two, train = st.tabs(["One image", "Two dates", "Train and compare"])
     with look, shell.errors_shown():
         views.one_image(session)
+    with two, shell.errors_shown():
+        dates.dates(session)
     with train, shell.errors_shown():
         training.panel(session)

@@ -234,6 +234,16 @@ class Report(OfTable):
     device: Device = "auto"
 
 
+class Growth(Command):
+    """The class of brain MRI slices, where the image is like those that the model was trained on."""
+
+    images: CliPositionalArg[tuple[Path, ...]] = Field(min_length=1, description="PNG, JPEG, TIFF, DICOM or NIfTI")
+    model: Path | None = Field(None, description="if not given, the one that comes with the program")
+    modality: str = Field("", description="MR, CT, ... of images whose files don't say")
+    as_json: bool = Field(False, alias="json", description="one line of JSON for each image")
+    quiet: bool = Field(False, description="no progress on standard error")
+
+
 class Licences(Command):
     """The licence of every package that the program uses, as a table."""
 
@@ -361,6 +371,7 @@ class Genomap(BaseSettings):
     predict: CliSubCommand[Predict] = Field(description="class probabilities of a table's samples under a saved model")
     explain: CliSubCommand[Explain] = Field(description="what each feature did to a saved model's answers")
     report: CliSubCommand[Report] = Field(description="one patient under two models, as HTML or PDF")
+    growth: CliSubCommand[Growth] = Field(description="the class of brain MRI slices, or why there is none")
     benchmark: CliSubCommand[Benchmark] = Field(description="the robustness study: every model on every set")
     licences: CliSubCommand[Licences] = Field(description="the licence of every package that the program uses")
 

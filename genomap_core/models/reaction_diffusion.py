@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from genomap_core.errors import InputError
-from genomap_core.models.diffusion_implicit import implicit_diffusion
+from genomap_core.models.diffusion_implicit import LARGEST_STEP, implicit_diffusion
 
 METHODS = ("explicit", "implicit")
 Step = Callable[[Tensor], Tensor]
@@ -33,9 +33,9 @@ class GrowthScheme:
     """Time from frame to frame, in the unit of 1 / rho."""
     spacing: tuple[float, float] = (1.0, 1.0)
     """Height and width of a cell, in the unit of length of D."""
-    method: str = "explicit"
-    """``explicit``: Euler with as many sub-steps as stability needs. ``implicit``: any step is stable; exact
-    diffusion through the cosine transform where D is one number, alternating directions where D varies."""
+    method: str = "implicit"
+    """``implicit``: exact growth and implicit diffusion in turn, order 2, with as many sub-steps as an error below 0.01
+    needs. ``explicit``: Euler with as many as stability needs; off by up to 0.2."""
     max_diffusion: float = 0.25
     """Upper end of D: with ``max_rate`` it decides the number of sub-steps."""
     max_rate: float = 0.5
@@ -56,16 +56,25 @@ class GrowthScheme:
 
     @property
     def n_substeps(self) -> int:
-        """Sub-steps of one step. Explicit: the fewest with ``D h (1/dx^2 + 1/dy^2) <= 1/2`` and ``rho h <= 1``.
+        """Sub-steps of one step where D varies from cell to cell."""
+        return self.substeps(varies=True)
 
-        On square cells the first is ``D h / dx^2 <= 1/4``. Then a diffusion sub-step is a mean of neighbours and the
-        logistic sub-step a monotone map of [0, 1] on itself: the density never leaves [0, 1].
+    def substeps(self, *, varies: bool) -> int:
+        """Sub-steps of one step, D being a map (``varies``) or one number a sample.
+
+        Explicit: the fewest with ``D h (1/dx^2 + 1/dy^2) <= 1/2`` and ``rho h <= 1``. On square cells the first is
+        ``D h / dx^2 <= 1/4``. Then a diffusion sub-step is a mean of neighbours and the logistic sub-step a monotone
+        map of [0, 1] on itself: the density never leaves [0, 1].
+
+        Implicit: the fewest with ``rho h <= 1/6`` and, where D varies, ``D h / dx^2 <= 1``, up to which its diffusion
+        is a mean with positive weights too. Together they keep the density within 0.01 of the equation in time.
         """
         if self.method == "implicit":
-            return self.refine
-        inverse = sum(1 / s**2 for s in self.spacing)
-        stiffest = max(2 * self.max_diffusion * inverse, self.max_rate) * self.dt
-        return self.refine * max(1, math.ceil(stiffest - 1e-9))
+            finest = max(1 / s**2 for s in self.spacing)
+            needed = max(self.max_diffusion * finest / LARGEST_STEP if varies else 0.0, 6 * self.max_rate)
+        else:
+            needed = max(2 * self.max_diffusion * sum(1 / s**2 for s in self.spacing), self.max_rate)
+        return self.refine * max(1, math.ceil(needed * self.dt - 1e-9))
 
 
 def grow(u0: Tensor, diffusion: Tensor, rate: Tensor, scheme: GrowthScheme = GrowthScheme()) -> Tensor:
@@ -136,12 +145,11 @@ class _Segment(torch.autograd.Function):
 
 def _run(u: Tensor, diffusion: Tensor, rate: Tensor, scheme: GrowthScheme, n_steps: int) -> Tensor:
     """The next ``n_steps`` frames: ``(B, n_steps, H, W)``."""
-    h = scheme.dt / scheme.n_substeps
-    step = (_implicit_step if scheme.method == "implicit" else _explicit_step)(u, diffusion, rate, h, scheme)
+    n = scheme.substeps(varies=diffusion.shape[1:] != (1, 1))
+    step = (_implicit_step if scheme.method == "implicit" else _explicit_step)(u, diffusion, rate, n, scheme)
     frames = []
     for _ in range(n_steps):
-        for _ in range(scheme.n_substeps):
-            u = step(u)
+        u = step(u)
         frames.append(u)
     return torch.stack(frames, dim=1)
 
@@ -166,28 +174,37 @@ def divergence(u: Tensor, down: Tensor, right: Tensor) -> Tensor:
     return (vertical[:, 1:] - vertical[:, :-1]) + (horizontal[:, :, 1:] - horizontal[:, :, :-1])
 
 
-def _explicit_step(u0: Tensor, diffusion: Tensor, rate: Tensor, h: float, scheme: GrowthScheme) -> Step:
-    """Euler: diffuse, then react on what diffused. Order 1 in time, 2 in space."""
+def _explicit_step(u0: Tensor, diffusion: Tensor, rate: Tensor, n: int, scheme: GrowthScheme) -> Step:
+    """Euler in ``n`` sub-steps: diffuse, then react on what diffused. Order 1 in time, 2 in space."""
+    h = scheme.dt / n
     down, right = face_diffusion(diffusion, u0.shape)
     down, right = down * (h / scheme.spacing[0] ** 2), right * (h / scheme.spacing[1] ** 2)
     growth = rate * h
 
     def step(u: Tensor) -> Tensor:
-        u = u + divergence(u, down, right)
-        return u + growth * u * (1 - u)
+        for _ in range(n):
+            u = u + divergence(u, down, right)
+            u = u + growth * u * (1 - u)
+        return u
 
     return step
 
 
-def _implicit_step(u0: Tensor, diffusion: Tensor, rate: Tensor, h: float, scheme: GrowthScheme) -> Step:
-    """Strang splitting: half a step of exact logistic growth, diffusion, half a step of growth."""
+def _implicit_step(u0: Tensor, diffusion: Tensor, rate: Tensor, n: int, scheme: GrowthScheme) -> Step:
+    """Strang splitting in ``n`` sub-steps: half of one's exact logistic growth, its diffusion, the other half.
+
+    Two halves that meet are one whole.
+    """
+    h = scheme.dt / n
     down, right = face_diffusion(diffusion, u0.shape)
     diffuse = implicit_diffusion(down, right, u0.shape, h, scheme.spacing)
-    decay = torch.exp(-rate * (h / 2))
+    half, whole = torch.exp(-rate * (h / 2)), torch.exp(-rate * h)
 
     def step(u: Tensor) -> Tensor:
-        u = logistic(u, decay)
-        return logistic(diffuse(u), decay)
+        u = logistic(u, half)
+        for _ in range(n - 1):
+            u = logistic(diffuse(u), whole)
+        return logistic(diffuse(u), half)
 
     return step
 

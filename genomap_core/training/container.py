@@ -20,16 +20,14 @@ from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
 from genomap_core.modelfile import own_fields, read_container, shorten
 
-_VERSION = 1
 
-
-def read_fields(data: bytes, kind: str, wrong: str) -> dict[str, Any]:
-    """The header of a model of this kind.
+def read_fields(data: bytes, kind: str, wrong: str, version: int = 1) -> dict[str, Any]:
+    """The header of a model of this kind and version.
 
     Raises
     ------
     BundleError
-        ``wrong`` where the file is another one; its version where that is a newer one.
+        ``wrong`` where the file is another one; its version where that is another.
     """
     try:
         metadata, tensors = read_container(data)
@@ -38,10 +36,17 @@ def read_fields(data: bytes, kind: str, wrong: str) -> dict[str, Any]:
     fields = own_fields(metadata, tensors)
     if fields["format"] != kind:
         raise BundleError(wrong)
+    if int(fields["version"]) != version:
+        raise BundleError(
+            f"The model file is of version {fields['version']}, this program reads {version}: train the model again "
+            "with this program, or use the program that saved it."
+        )
     return fields
 
 
-def write_fields(path: Path, kind: str, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+def write_fields(
+    path: Path, kind: str, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray], version: int = 1
+) -> None:
     """One file: ``fields`` as JSON, the tensors, and their checksum.
 
     Raises
@@ -51,12 +56,14 @@ def write_fields(path: Path, kind: str, fields: Mapping[str, Any], arrays: Mappi
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     check_finite(arrays)
-    header = {"format": kind, "version": _VERSION, **fields, "sha256": checksum(arrays)}
+    header = {"format": kind, "version": version, **fields, "sha256": checksum(arrays)}
     write_atomically(path, save_tensors(arrays, metadata={"genomap": json.dumps(header)}), USUAL)
 
 
 @contextmanager
-def opened(source: str | Path | bytes, kind: str, wrong: str) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+def opened(
+    source: str | Path | bytes, kind: str, wrong: str, version: int = 1
+) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     """Header and tensors of such a file; what goes wrong while a model is made of them is told as damage.
 
     Raises
@@ -65,7 +72,7 @@ def opened(source: str | Path | bytes, kind: str, wrong: str) -> Iterator[tuple[
         The file is another one (``wrong``), damaged, of another version, or its parts don't fit together.
     """
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    header = read_fields(data, kind, wrong)
+    header = read_fields(data, kind, wrong, version)
     try:
         arrays = load_tensors(data)
         if "sha256" in header and checksum(arrays) != header["sha256"]:  # growth models of version 0.1 had none

@@ -20,6 +20,7 @@ from genomap_core.progress import OnProgress, ignore
 from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.cycle import Cycle, balanced_weights, seeded_generator, train_cycle
 from genomap_core.training.device import autocast, choose_device, memory_errors_named, private_randomness
+from genomap_core.training.growth_augment import Shift
 from genomap_core.training.growth_losses import LossWeights, Targets, growth_losses
 
 
@@ -41,6 +42,10 @@ class GrowthTraining:
     noise: float = 0.2
     """Highest standard deviation of the noise added in training, in standard deviations of the image."""
     mirror: bool = True
+    shift: Shift | None = None
+    """Train on images as other scanners might have made them, instead of ``noise`` and ``mirror``."""
+    half: bool = False
+    """bfloat16 on a CPU as well: twice as fast on chips that have it, slower on others."""
     n_seeds: int = 1
     """Networks from different seeds: their mean predicts, their spread is the uncertainty of D and rho."""
     seed: int = 0
@@ -151,13 +156,14 @@ class GrowthClassifier:
     def _train(self, x: Tensor, targets: Targets, counts: np.ndarray, k: int, saved: Checkpoints | None) -> nn.Module:
         config = self.config
         generator = seeded_generator(config.seed, k)
-        module = self.build().to(device=x.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = self.build().to(device=x.device, memory_format=_memory_format(config.width))  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
         class_weights = torch.from_numpy(balanced_weights(counts)).to(x)
+        half = config.half and x.device.type == "cpu"
 
         def loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
             batch, known = _augment(x[rows], targets.rows(rows), config, generator)
-            with autocast(x.device):
+            with torch.autocast("cpu", torch.bfloat16) if half else autocast(x.device):
                 observed = module.observe(batch) if isinstance(module, PhysNet) else (module(batch), None)
             return growth_losses(observed[0].float(), observed[1], known, class_weights, config.losses, config.physics)
 
@@ -208,6 +214,11 @@ class GrowthClassifier:
         yield from torch.from_numpy(np.ascontiguousarray(images, np.float32)).split(32)
 
 
+def _memory_format(width: int) -> torch.memory_format:
+    """Channels last is faster, but torch 2.13 ends the process in the way back through narrow networks."""
+    return torch.channels_last if width >= 16 else torch.contiguous_format
+
+
 def _check_images(images: np.ndarray) -> None:
     if images.ndim != 4 or min(images.shape[2:]) < 32:
         raise InputError(f"Images must be (n, channels, height, width) of at least 32 x 32 pixels, got {images.shape}.")
@@ -229,8 +240,11 @@ def _targets(y: np.ndarray, n_classes: int, knowledge: Knowledge) -> Targets:
 
 
 def _augment(x: Tensor, targets: Targets, config: GrowthTraining, generator: torch.Generator) -> tuple[Tensor, Targets]:
-    """Half of the batches mirrored, each image's contrast scaled and noise added."""
+    """Shifted, or half of the batches mirrored, each image's contrast scaled and noise added."""
     masks = targets.masks
+    if config.shift is not None:
+        x, masks = config.shift(x, masks, generator)
+        return x, Targets(targets.one_hot, masks, targets.tumour, targets.known)
     if config.mirror and torch.rand((), generator=generator) < 0.5:
         x, masks = x.flip(-1), None if masks is None else masks.flip(-1)
     n = len(x)

@@ -25,24 +25,28 @@ class LossWeights:
     cross_entropy: float = 1.0
     density: float = 1.0
     """The 16 % contour of the last frame against the mask: cross-entropy of its pixels + 1 - Dice."""
-    weak: float = 0.2
-    """Without a mask: cross-entropy of tumour or none, told from the mean density alone (more or less than
-    ``min_burden``)."""
+    burden: float = 1.0
+    """Without a mask: how far the mean density of the last frame lies outside of ``tumour_burden`` where there is a
+    tumour, and above 0 where there is none, in units of its lower end."""
     known: float = 1.0
     """Squared error of log D and log rho, where they are known (simulations)."""
     smooth: float = 0.05
     """Mean absolute slope of log D and log rho between neighbouring cells."""
     prior: float = 0.01
-    """Squared distance of log D and log rho from the middle of their ranges, in half ranges."""
+    """Squared distance of log sqrt(D / rho) and log rho from the middle of their ranges, in half ranges."""
     seed: float = 0.5
     """Mean density of the first frame: growth, not the start, shall explain the tumour."""
-    min_burden: float = 0.01
-    """Mean density at which an image with a tumour and one without are equally likely."""
+    tumour_burden: tuple[float, float] = (0.02, 0.10)
+    """Least and most mean density of an image with a tumour; an image of which that is not known keeps the most."""
 
     def __post_init__(self) -> None:
-        negative = [name for name, value in asdict(self).items() if value < 0]
-        if negative or not self.min_burden > 0:
-            raise InputError(f"Loss weights must be >= 0, `min_burden` > 0: {', '.join(negative) or 'min_burden'}.")
+        values = {name: value for name, value in asdict(self).items() if name != "tumour_burden"}
+        negative = [name for name, value in values.items() if value < 0]
+        if negative:
+            raise InputError(f"Loss weights must be >= 0: {', '.join(negative)}.")
+        least, most = self.tumour_burden
+        if not 0 < least < most < 1:
+            raise InputError(f"`tumour_burden` must be two growing shares between 0 and 1, got {self.tumour_burden}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,16 +98,28 @@ def _density_terms(growth: Growth, targets: Targets, weights: LossWeights) -> di
         masked = ~targets.masks.flatten(1).isnan().any(1)
         if masked.any():
             terms["density"] = contour_loss(last[masked], targets.masks[masked])
-    if targets.tumour is not None and bool((rest := ~masked & ~targets.tumour.isnan()).any()):
-        # In the logarithm: a density a thousand times too small or too large still feels a pull.
-        burden = (last[rest].mean((1, 2)) + 1e-9) / weights.min_burden
-        terms["weak"] = F.binary_cross_entropy_with_logits(2 * burden.log(), targets.tumour[rest])
+    if not masked.all():
+        tumour = None if targets.tumour is None else targets.tumour[~masked]
+        terms["burden"] = burden_loss(last[~masked].mean((1, 2)), tumour, weights.tumour_burden)
     return terms
+
+
+def burden_loss(burden: Tensor, tumour: Tensor | None, bounds: tuple[float, float]) -> Tensor:
+    """How far mean densities ``(B,)`` lie outside of ``bounds``, or above 0 where there is no tumour.
+
+    Without it the density fills the head, and may be exchanged for any other without harm: then it selects nothing.
+    ``tumour``: ``(B,)`` 1 with, 0 without, NaN where that is not known.
+    """
+    least, most = bounds
+    loss = (burden - most).relu()
+    if tumour is not None:
+        loss = loss + torch.where(tumour == 1, (least - burden).relu(), 0) + torch.where(tumour == 0, burden, 0)
+    return loss.mean() / least
 
 
 def _field_terms(growth: Growth, targets: Targets, physics: PhysicsConfig) -> dict[str, Tensor]:
     d, r = growth.diffusion.log(), growth.rate.log()
-    terms = {"prior": _off_middle(d, physics.diffusion_range) + _off_middle(r, physics.rate_range)}
+    terms = {"prior": _off_middle((d - r) / 2, physics.length_range) + _off_middle(r, physics.rate_range)}
     if d.shape[1:] != (1, 1):
         terms["smooth"] = _slope(d) + _slope(r)
     if targets.known is not None:

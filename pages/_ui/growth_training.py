@@ -14,29 +14,40 @@ from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job
 from genomap_core.workflows.growth.compare import BASELINES, GrowthCompareConfig
+from genomap_core.workflows.growth.real import NONE_SHIPPED
 from genomap_core.workflows.growth.scores import GrowthResult
 from genomap_core.workflows.growth.table import lead_rows, report, score_rows, title, wide_rows
-from genomap_core.workflows.growth.view import PHYSNET, PLAIN, sample_models
+from genomap_core.workflows.growth.view import PHYSNET, PLAIN, real_model, sample_models
 from pages._ui import jobs as job_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.widgets import caption
 
+SIMULATED = "Trained on the simulated slices (comes with the program)"
+REAL = "Trained on slices of brain MRI (comes with the program)"
 TRAIN, COMPARE = "growth.jobs:train_task", "growth.jobs:compare_task"
 
 
-def chosen_model(session: Session) -> dict[str, Any]:
-    """The model of the page: the one that came with the program, or one trained here. ``spec``, ``size``, ``key``."""
-    found: dict[str, dict[str, str]] = {"Trained on the simulated slices (comes with the program)": sample_models()}
+def chosen_model(session: Session, outside: bool) -> dict[str, Any]:
+    """The model of the page: the one that came with the program, or one trained here. ``spec``, ``size``, ``key``.
+
+    ``outside``: for images from outside, which models of simulated slices do not answer.
+    """
+    found: dict[str, dict[str, str]] = {SIMULATED: sample_models()}
+    if outside:
+        found = {REAL: real_model()} if Path(real_model()["physnet"]).is_file() else {}
     for job in reversed(_done(session, TRAIN)):
         folder = jobs().folder(job.id, session.owner)
         found[f"{job.title} ({job.id[:6]})"] = {"physnet": str(folder / PHYSNET), "plain": str(folder / PLAIN)}
     names = list(found)
-    name = names[0] if len(names) == 1 else st.selectbox("Model", names, key="growth_model")
+    if not names:
+        raise InputError(NONE_SHIPPED)
+    name = names[0] if len(names) == 1 else st.selectbox("Model", names, key=f"growth_model_{outside}")
     spec = found[name]
     path = Path(spec["physnet"])
     if not path.is_file():
-        raise InputError(f"{path.name} is missing: `python -m genomap_core.workflows.growth.jobs` writes it again.")
+        remedy = "Write it again: `python -m genomap_core.workflows.growth.jobs`."
+        raise InputError(f"The model {path.name} is missing. {remedy}")
     return {"spec": spec, "size": _size(path), "key": (spec["physnet"], path.stat().st_mtime_ns)}
 
 

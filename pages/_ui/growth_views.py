@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from genomap_core.data.images.hygiene import check_image, head_box, head_region, normalise, to_grey
+from genomap_core.data.images.hygiene import head_box, head_region, normalise, to_grey
 from genomap_core.io.images.preview import PixelStack, read_pixels
 from genomap_core.plotting.colour import vik
+from genomap_core.workflows.growth.gate import refuse_content, refuse_modality
 from genomap_core.workflows.growth.samples import read_samples, sample_lengths
 from genomap_core.workflows.growth.units import IDENTIFIABILITY, PhysicalScale, cell_size, growth_figures
 from pages._ui.growth_canvas import GrowthView, growth_canvas
@@ -21,6 +22,17 @@ from pages._ui.shell import errors_shown, plain
 from pages._ui.widgets import caption
 
 METHODS = {"integrated_gradients": "Integrated Gradients", "gradcam": "Layer Grad-CAM", "occlusion": "Occlusion"}
+_KINDS = {
+    "": "I don't know",
+    "MR": "Magnetic resonance (MRI)",
+    "CT": "Computed tomography (CT)",
+    "US": "Ultrasound",
+    "PT": "Positron emission tomography (PET)",
+    "DX": "A radiograph (X-ray)",
+    "SM": "Microscopy",
+    "OT": "Something else, as a photograph",
+}
+"""DICOM's name -> the user's"""
 _VIEW = "genomap_core.workflows.growth.view"
 
 
@@ -37,6 +49,8 @@ class ChosenImage:
     """Class of a simulated slice"""
     length: float = float("nan")
     """sqrt(D / rho) of a simulated slice, in its own pixels"""
+    outside: bool = False
+    """It came from outside: the gate has to answer before anything is shown of it."""
 
 
 def one_image(session: Session) -> None:
@@ -44,19 +58,29 @@ def one_image(session: Session) -> None:
     image = _choose(session)
     if image is None:
         return
-    model = chosen_model(session)
+    model = chosen_model(session, image.outside)
     clean, box = _clean(image.pixels, model["size"])
     with st.spinner("Asking the networks ..."):
         about, seen = session.remember(
             ("growth", image.digest, model["key"]),
-            lambda: warm().call(f"{_VIEW}:analyse", model["spec"], {"image": clean}, timeout=300),
+            lambda: warm().call(
+                f"{_VIEW}:analyse", {**model["spec"], "outside": image.outside}, {"image": clean}, timeout=300
+            ),
         )
-    best = int(seen["proba"].mean(0).argmax())
+    if about["verdict"] != "answer":
+        _no_answer(image, about["verdict"], about["why"])
+        return
+    best = int(seen["mean"].argmax())
     with st.container(key="wide-growth"):
         left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Growth behind the image")
-        growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
+        if about["classes"][best] in about["clear"]:
+            st.image(blend(on_black(clean[0]), np.zeros_like(clean[0])), width="stretch")
+            caption("The model sees no tumour, so no density is drawn.")
+        else:
+            growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
+            caption("Colour: share of the space that is filled by tumour cells. Lines: where it is 16 % and 80 %.")
     with right:
         st.subheader("Classes")
         _classes(about["classes"], seen, image.truth)
@@ -92,8 +116,30 @@ def _choose(session: Session) -> ChosenImage | None:
     if len(stack.slices) > 1:
         index = st.slider("Slice", 1, len(stack.slices), stack.middle + 1, key=f"slice-{digest[:12]}") - 1
     pixels = stack.slices[index]
-    check_image(pixels, upload.name)
-    return ChosenImage(pixels, f"{upload.name}, slice {index + 1}", f"{digest}-{index}", stack.spacing)
+    image = ChosenImage(pixels, f"{upload.name}, slice {index + 1}", f"{digest}-{index}", stack.spacing, outside=True)
+    stated = ""
+    if not stack.modality:
+        asked = st.selectbox(
+            "What is this image? The file does not say.",
+            list(_KINDS),
+            format_func=_KINDS.__getitem__,
+            key=f"kind-{digest[:12]}",
+        )
+        stated = str(asked)
+    refusal = refuse_modality(stack.modality, stated) or refuse_content(pixels, upload.name)
+    if refusal is not None:
+        _no_answer(image, refusal.verdict, refusal.why)
+        return None
+    return image
+
+
+def _no_answer(image: ChosenImage, verdict: str, why: str) -> None:
+    """The image as it is, and why nothing is said of it: no class, no contour, no figure."""
+    words = {"unlike": "No answer: the image is unlike what the model knows.", "refused": "No answer."}
+    st.warning(f"**{words[verdict]}** {plain(why)}", icon=":material/block:")
+    if np.isfinite(image.pixels).all():
+        grey = to_grey(image.pixels)
+        st.image(blend(grey, np.zeros_like(grey), 1), width=320, caption=plain(image.label))
 
 
 def _sample() -> ChosenImage:
@@ -103,7 +149,7 @@ def _sample() -> ChosenImage:
     titles = list(dict.fromkeys(n.rsplit("_", 1)[0] for n in names))
     kind = left.selectbox("Class", titles, format_func=lambda k: k.replace("_", " "), key="growth_class")
     own = [i for i, n in enumerate(names) if n.rsplit("_", 1)[0] == kind]
-    i = own[right.slider("Slice", 1, len(own), min(15, len(own)), key="growth_slice") - 1]
+    i = own[right.slider("Slice", 1, len(own), min(17, len(own)), key="growth_slice") - 1]
     label = names[i].replace("_", " ")
     return ChosenImage(images[i], label, f"sample-{i}", None, kind.replace("_", " "), float(lengths[i]))
 
@@ -120,8 +166,8 @@ def _view(image: ChosenImage, clean: np.ndarray, about: dict[str, Any], seen: di
         image=on_black(clean[0]),
         frames=seen["frames"],
         label=image.label,
-        diffusion=float(np.exp(np.log(seen["diffusion"]).mean())),
-        rate=float(np.exp(np.log(seen["rate"]).mean())),
+        diffusion=float(np.exp(np.log(seen["diffusion"]).mean())) if about["simulated"] else None,
+        rate=float(np.exp(np.log(seen["rate"]).mean())) if about["simulated"] else None,
         diffusion_range=tuple(about["diffusion_range"]),
         rate_range=tuple(about["rate_range"]),
         n_substeps=about["n_substeps"],
@@ -130,22 +176,34 @@ def _view(image: ChosenImage, clean: np.ndarray, about: dict[str, Any], seen: di
 
 def _classes(classes: list[str], seen: dict[str, np.ndarray], truth: str | None) -> None:
     proba = seen["proba"]
-    table: dict[str, list[Any]] = {"class": list(classes), "PhysNet": (100 * proba.mean(0)).tolist()}
+    table: dict[str, list[Any]] = {"class": list(classes), "PhysNet": (100 * seen["mean"]).tolist()}
     if len(proba) > 1:
-        table["seeds"] = [f"{100 * a:.0f} to {100 * b:.0f} %" for a, b in zip(proba.min(0), proba.max(0))]
+        table["trainings"] = [_range(a, b) for a, b in zip(proba.min(0), proba.max(0))]
     if "plain" in seen:
         table["no physics"] = (100 * seen["plain"]).tolist()
     bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0.0, max_value=100.0)
     number = st.column_config.NumberColumn(format="%.0f %%", help="The same ResNet without the growth model.")
     st.dataframe(table, hide_index=True, column_config={"PhysNet": bar, "no physics": number})
-    text = f"Seeds: lowest and highest of {len(proba)} networks. " if len(proba) > 1 else ""
+    text = f"Trainings: spread between {len(proba)} trainings of the network. " if len(proba) > 1 else ""
     if truth or text:
         caption(text + (f"The slice was simulated as: {truth}." if truth else ""))
+
+
+def _range(low: float, high: float) -> str:
+    """``3 to 8 %``; one number where both round to the same."""
+    a, b = (f"{100 * v:.0f}" for v in (low, high))
+    return f"{a} %" if a == b else f"{a} to {b} %"
 
 
 def _figures(
     about: dict[str, Any], seen: dict[str, np.ndarray], name: str, box: tuple[int, int], image: ChosenImage
 ) -> None:
+    if not about["simulated"]:
+        st.info(
+            "No D, rho, length or speed: one image without a second date does not fix them (give two dates below).",
+            icon=":material/block:",
+        )
+        return
     if name not in about["infiltrating"]:
         st.info(
             f"No figures: “{plain(name)}” is no class that infiltrates the brain, so D and rho have no meaning for it.",
@@ -157,14 +215,15 @@ def _figures(
     table = {
         "figure": [f.title for f in figures],
         "value": [f"{f.value:.2g}" for f in figures],
-        "networks": [f"{f.low:.2g} to {f.high:.2g}" for f in figures],
+        "trainings": [f"{f.low:.2g} to {f.high:.2g}" for f in figures],
         "unit": [f.unit for f in figures],
     }
     if any(f.plausible for f in figures):
         table["gliomas"] = [f"{f.plausible[0]:g} to {f.plausible[1]:g}" if f.plausible else "" for f in figures]
     st.dataframe(table, hide_index=True)
     n = len(seen["rate"])
-    spread = f"Lowest and highest of {n} networks from different seeds. " if n > 1 else "One network: no uncertainty. "
+    spread = "Taught by simulation: the true values were training targets. "
+    spread += f"Spread between {n} trainings. " if n > 1 else "One training: no spread. "
     if np.isfinite(image.length):
         spread += f"The simulation itself was grown with a length of {image.length * cells / max(box):.2g} cells. "
     caption(spread + IDENTIFIABILITY)
@@ -224,8 +283,8 @@ def on_black(clean: np.ndarray) -> np.ndarray:
     return np.where(clean == 0, clean.min(), clean)
 
 
-def blend(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Signed values over a grey image: ``(H, W)`` twice -> ``(H, W, 3)`` uint8, four times as large."""
+def blend(image: np.ndarray, values: np.ndarray, zoom: int = 4) -> np.ndarray:
+    """Signed values over a grey image: ``(H, W)`` twice -> ``(H, W, 3)`` uint8, ``zoom`` times as large."""
     low, high = np.percentile(image, [0.5, 99.5])
     grey = np.clip((image - low) / max(float(high - low), 1e-9), 0, 1)
     limit = max(float(np.quantile(np.abs(values), 0.995)), 1e-12)
@@ -233,4 +292,4 @@ def blend(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     colours = vik()[np.clip(((share + 1) * 127.5).round().astype(int), 0, 255)] / 255
     weight = np.abs(share)[..., None] * 0.85
     mixed = ((1 - weight) * grey[..., None] + weight * colours) * 255
-    return np.kron(mixed.round().astype(np.uint8), np.ones((4, 4, 1), np.uint8))
+    return np.kron(mixed.round().astype(np.uint8), np.ones((zoom, zoom, 1), np.uint8))

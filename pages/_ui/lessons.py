@@ -220,6 +220,7 @@ def growth(session: Session) -> None:
             rate=rate,
             diffusion_range=DIFFUSION,
             rate_range=RATE,
+            n_substeps=8,
         ),
         key="lesson_growth",
     )

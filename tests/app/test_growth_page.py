@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 
 import numpy as np
 import pytest
 from app_harness import button, open_page, select, texts
 from PIL import Image
+
+from genomap_core.workflows.growth.samples import FOLDER as SAMPLES
 
 
 def png(image: np.ndarray) -> bytes:
@@ -73,12 +76,19 @@ def test_an_image_that_can_not_be_used_says_why_and_the_page_lives(app, content,
     open_page(app, "growth")
     upload(app, content, name)
     assert not app.exception
-    assert len(app.error) == 1
-    assert words in app.error[0].value
+    said = [*app.error, *app.warning]
+    assert len(said) == 1
+    assert words in said[0].value
+    assert not classes_of(app)
     assert button(app, "Start")
 
 
-def test_a_colour_picture_of_16_bit_depth_or_another_shape_is_taken(app) -> None:
+def classes_of(app):
+    """The tables of classes on the page."""
+    return [d.value for d in app.dataframe if "PhysNet" in d.value]
+
+
+def test_an_image_that_is_no_head_gets_no_class_no_contour_and_no_figure(app) -> None:
     rng = np.random.default_rng(0)
     rows, columns = np.ogrid[:90, :140]
     disc = ((rows - 45) ** 2 + (columns - 70) ** 2 < 1600) * (0.5 + 0.4 * rng.random((90, 140)))
@@ -87,7 +97,26 @@ def test_a_colour_picture_of_16_bit_depth_or_another_shape_is_taken(app) -> None
         upload(app, png(image), "own.png")
         assert not app.exception
         assert not app.error
-        assert app.dataframe[0].value["PhysNet"].sum() == pytest.approx(100, abs=1e-3)
+        assert "unlike what the model" in texts(app)
+        assert not classes_of(app)
+        assert figures(app) is None
+        assert not [t for t in app.toggle if t.key == "growth_attribution"]
+
+
+def test_a_file_that_does_not_say_what_it_is_is_asked_about(app) -> None:
+    content = (SAMPLES / "glioma_01.png").read_bytes()
+    open_page(app, "growth")
+    upload(app, content, "own.png")
+    assert select(app, "What is this image? The file does not say.").value == ""
+    app.session_state[f"kind-{hashlib.sha256(content).hexdigest()[:12]}"] = "CT"
+    upload(app, content, "own.png")
+    assert "computed tomography" in texts(app)
+    assert not classes_of(app)
+
+
+def test_one_image_from_outside_and_no_second_date_give_no_figure_in_millimetres(app) -> None:
+    open_page(app, "growth")
+    assert "Give both outlines of the first date" in texts(app)
 
 
 def test_a_comparison_without_networks_is_refused_at_the_door(app) -> None:

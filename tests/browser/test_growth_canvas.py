@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from browser_harness import AppServer
 from playwright.sync_api import Locator, Page, expect
 
-from genomap_core.models.reaction_diffusion import GrowthScheme, evolve
+from genomap_core.models.physnet import PhysicsConfig
+from genomap_core.models.reaction_diffusion import evolve
 
 LONG = 180_000
 READ = """root => {
@@ -42,15 +44,15 @@ def slide(root: Locator, name: str, to: float) -> None:
 
 def test_time_moves_by_slider_keys_and_play(canvas: Locator) -> None:
     last = len(seen(canvas)["frames"]) - 1
-    assert seen(canvas)["at"] == last == 20
+    assert seen(canvas)["at"] == last == 10
     slide(canvas, "time", 3)
     assert seen(canvas)["at"] == 3
-    expect(canvas.locator(".gr-time-out")).to_have_text("step 3 of 20")
+    expect(canvas.locator(".gr-time-out")).to_have_text("step 3 of 10")
     canvas.locator("canvas").focus()
     canvas.locator("canvas").press("ArrowRight")
     assert seen(canvas)["at"] == 4
     canvas.get_by_role("button", name="Play").click()
-    expect(canvas.locator(".gr-time-out")).to_have_text("step 20 of 20: the image")
+    expect(canvas.locator(".gr-time-out")).to_have_text("step 10 of 10: the image")
     expect(canvas.get_by_role("button", name="Play")).to_have_attribute("aria-pressed", "false")
 
 
@@ -70,7 +72,7 @@ def test_other_rates_grow_as_the_network_would_grow_them_and_can_be_taken_back(c
     assert after["whatIf"]
     numbers = [canvas.locator(f".gr-{n}-out").inner_text().split()[0] for n in ("d", "r")]
     d, r = (torch.full((1, 1, 1), float(n), dtype=torch.float64) for n in numbers)
-    scheme = GrowthScheme(n_steps=20, max_diffusion=float(d), max_rate=float(r), checkpointing=False)
+    scheme = replace(PhysicsConfig().scheme, method="explicit", refine=2)
     want = evolve(u0.reshape(1, side, side), d, r, scheme)[0].flatten(1).numpy()
     np.testing.assert_allclose(np.array(after["frames"]), want, atol=1e-4)
     canvas.get_by_role("button", name="As seen in the image").click()

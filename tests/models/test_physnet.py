@@ -40,9 +40,45 @@ def test_published_sizes() -> None:
     assert count(nets["vgg19"].features) == 20_035_392 - 5_504
 
 
-def test_physnet_starts_as_the_resnet_it_holds() -> None:
-    net, x = PhysNet(1, 4, width=8).eval(), images(2, 1, 48, 48)
-    torch.testing.assert_close(net(x), net.backbone(x))
+def test_the_class_is_read_through_the_density_alone() -> None:
+    """Features where the density is zero may be anything, and nothing is seen of an image without a density."""
+    net = PhysNet(1, 4, width=8).eval()
+    x = images(2, 1, 64, 64)
+    with torch.no_grad():
+        net.summary.weight.normal_()
+        features = net.features(x)
+        growth = net.physics.grow(features)
+        half = growth.frames.clone()
+        half[..., half.shape[-1] // 2 :] = 0
+        seen = growth._replace(frames=half)
+        changed = features.clone()
+        changed[..., changed.shape[-1] // 2 :] = 100.0
+        torch.testing.assert_close(net.classify(changed, seen), net.classify(features, seen))
+        assert not torch.allclose(net.classify(changed, growth), net.classify(features, growth))
+        blind = net.classify(features, growth._replace(frames=0 * growth.frames))
+        torch.testing.assert_close(blind[0], blind[1])
+
+
+def test_d_and_rho_depend_on_the_features_under_the_first_density_alone() -> None:
+    layer = PhysNet(1, 2, width=8).physics.eval()
+    features = images(1, 16, 8, 8)
+    with torch.no_grad():
+        layer.density.weight.zero_()
+        layer.density.weight[:, 0] = 50.0
+        features[:, 0] = -10.0
+        features[:, 0, 2:4, 2:4] = 10.0
+        first = layer.grow(features)
+        features[:, 1:, 5:] = 7.0
+        again = layer.grow(features)
+    torch.testing.assert_close(first.diffusion, again.diffusion)
+    torch.testing.assert_close(first.rate, again.rate)
+
+
+def test_a_front_that_the_grid_can_not_carry_is_refused() -> None:
+    with pytest.raises(InputError, match="upscale"):
+        PhysicsConfig(length_range=(0.5, 3.0))
+    low, _ = PhysicsConfig().diffusion_range
+    assert low == pytest.approx(1.5**2 * PhysicsConfig().rate_range[0])
 
 
 def test_the_matched_control_has_the_same_parameters_and_no_growth() -> None:
@@ -89,7 +125,6 @@ def test_the_scheme_can_be_exchanged(method: str) -> None:
     torch.manual_seed(0)
     other = PhysNet(1, 2, width=8)
     x = images(2, 1, 64, 64)
-    # Explicit Euler is late by some hundredths where the growth is steepest (rho dt = 0.15).
     torch.testing.assert_close(net.observe(x)[1].frames, other.observe(x)[1].frames, atol=0.06, rtol=0)
 
 
@@ -100,9 +135,7 @@ def test_bounded_is_a_monotone_map_onto_its_range() -> None:
     torch.testing.assert_close(values[[0, 500, -1]], torch.tensor([0.01, 0.2, 4.0], dtype=torch.float64))
 
 
-@pytest.mark.parametrize(
-    "options", [{"stage": 0}, {"fields": "both"}, {"rate_range": (0.3, 0.1)}, {"upscale": 0}, {"n_views": 0}]
-)
+@pytest.mark.parametrize("options", [{"stage": 0}, {"fields": "both"}, {"rate_range": (0.3, 0.1)}, {"upscale": 0}])
 def test_impossible_physics_is_refused(options: dict) -> None:
     with pytest.raises(InputError):
         PhysicsConfig(**options)

@@ -31,7 +31,7 @@ def blobs(n: int, seed: int = 0, size: int = 32) -> tuple[np.ndarray, np.ndarray
     return (2 * masks + rng.normal(0, 0.3, masks.shape))[:, None].astype(np.float32), y, masks.astype(np.float32)
 
 
-def growth(last: torch.Tensor, d: float = 0.025, r: float = 0.05) -> Growth:
+def growth(last: torch.Tensor, d: float = 1.0, r: float = 0.25) -> Growth:
     n = len(last)
     frames = torch.stack([torch.zeros_like(last), last], dim=1)
     return Growth(frames, torch.full((n, 1, 1), d), torch.full((n, 1, 1), r))
@@ -55,14 +55,15 @@ def test_the_contour_is_the_one_of_16_percent() -> None:
     assert float(contour_loss(0.3 * mask, mask)) < 0.1 < float(contour_loss(0.1 * mask, mask))
 
 
-def test_weak_supervision_wants_density_where_a_tumour_is_and_none_elsewhere() -> None:
-    empty, full = torch.zeros(2, 8, 8), torch.full((2, 8, 8), 0.2)
-    targets = Targets(torch.eye(2), None, torch.tensor([1.0, 0.0]))
-    right = torch.stack([full[0], empty[0]])
-    assert terms_of(growth(right), targets)["weak"] < 0.01
-    assert terms_of(growth(right.flip(0)), targets)["weak"] > 1
-    even = torch.full((2, 8, 8), LossWeights().min_burden)
-    assert terms_of(growth(even), targets)["weak"] == pytest.approx(np.log(2), rel=1e-3)
+def test_weak_supervision_wants_a_small_tumour_where_one_is_and_nothing_elsewhere() -> None:
+    density = torch.ones(1, 8, 8) * torch.tensor([0.0, 0.01, 0.05, 0.10, 0.20])[:, None, None]
+    least, most = LossWeights().tumour_burden
+    wanted = {1.0: [1, 0.5, 0, 0, (0.2 - most) / least], 0.0: [0, 0.5, 2.5, 5, 10 + (0.2 - most) / least]}
+    wanted[float("nan")] = [0, 0, 0, 0, (0.2 - most) / least]
+    for tumour, costs in wanted.items():
+        for row, cost in zip(density, costs):
+            terms = terms_of(growth(row[None]), Targets(torch.eye(2)[:1], None, torch.tensor([tumour])))
+            assert terms["burden"] == pytest.approx(cost, rel=1e-4, abs=1e-5)
 
 
 def test_a_mask_replaces_weak_supervision_and_missing_masks_are_left_out() -> None:
@@ -70,24 +71,25 @@ def test_a_mask_replaces_weak_supervision_and_missing_masks_are_left_out() -> No
     targets = Targets(torch.eye(2), masks, torch.tensor([1.0, 1.0]))
     terms = terms_of(growth(torch.zeros(2, 8, 8)), targets)
     assert "density" not in terms
-    assert terms["weak"] > 1
+    assert terms["burden"] == pytest.approx(1)
     masks[0] = 0.0
     terms = terms_of(growth(torch.zeros(2, 8, 8)), Targets(torch.eye(2), masks, torch.tensor([1.0, 1.0])))
     assert terms["density"] < 0.1
 
 
 def test_known_rates_are_compared_in_the_logarithm_and_unknown_ones_left_out() -> None:
-    d, r = 0.02, 0.1
+    d, r = 1.1, 0.3
     truth = torch.tensor([[np.log(d / r), np.log(d * r)], [np.log(d / r) + 0.5, torch.nan]], dtype=torch.float32)
     terms = terms_of(growth(torch.zeros(2, 8, 8), d, r), Targets(torch.eye(2), known=truth))
     assert terms["known"] == pytest.approx(0.25 / 3, rel=1e-4)
 
 
 def test_rates_in_the_middle_of_their_ranges_are_free_and_flat_maps_are_smooth() -> None:
-    middle = [float(np.sqrt(a * b)) for a, b in (PHYSICS.diffusion_range, PHYSICS.rate_range)]
+    length, rate = (float(np.sqrt(a * b)) for a, b in (PHYSICS.length_range, PHYSICS.rate_range))
     targets, last = Targets(torch.eye(2)), torch.zeros(2, 8, 8)
-    assert terms_of(growth(last, *middle), targets)["prior"] == pytest.approx(0, abs=1e-9)
-    assert terms_of(growth(last, PHYSICS.diffusion_range[1], middle[1]), targets)["prior"] == pytest.approx(1, rel=1e-4)
+    assert terms_of(growth(last, length**2 * rate, rate), targets)["prior"] == pytest.approx(0, abs=1e-9)
+    longest = PHYSICS.length_range[1] ** 2 * rate
+    assert terms_of(growth(last, longest, rate), targets)["prior"] == pytest.approx(1, rel=1e-4)
     flat, bumpy = torch.full((2, 8, 8), 0.05), 0.05 + 0.02 * torch.rand(2, 8, 8)
     frames = growth(last).frames
     assert terms_of(Growth(frames, flat, flat), targets)["smooth"] == 0
@@ -96,13 +98,15 @@ def test_rates_in_the_middle_of_their_ranges_are_free_and_flat_maps_are_smooth()
 
 def test_the_total_is_the_weighted_sum_and_negative_weights_are_refused() -> None:
     targets = Targets(torch.eye(2), tumour=torch.tensor([1.0, 0.0]))
-    weights = LossWeights(cross_entropy=2.0, weak=0.5, seed=3.0, prior=0.1)
+    weights = LossWeights(cross_entropy=2.0, burden=0.5, seed=3.0, prior=0.1)
     total, terms = growth_losses(
         torch.zeros(2, 2), growth(torch.rand(2, 8, 8)), targets, torch.ones(2), weights, PHYSICS
     )
     assert float(total) == pytest.approx(sum(getattr(weights, k) * v for k, v in terms.items()), rel=1e-5)
-    with pytest.raises(InputError, match="weak"):
-        LossWeights(weak=-1.0)
+    with pytest.raises(InputError, match="burden"):
+        LossWeights(burden=-1.0)
+    with pytest.raises(InputError, match="tumour_burden"):
+        LossWeights(tumour_burden=(0.2, 0.1))
 
 
 @pytest.fixture(scope="module")

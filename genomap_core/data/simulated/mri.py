@@ -128,20 +128,23 @@ def brain_tissue(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def plan_tumour(name: str, tissue: np.ndarray, rng: np.random.Generator) -> Tumour | None:
-    """A tumour of this class somewhere it may begin; None for "no tumour"."""
+    """A tumour of this class somewhere it may begin; None for "no tumour".
+
+    No front is narrower than 1.5 pixels: below, the lattice and not D and rho would set its speed.
+    """
     size = len(tissue)
     scale, time = size / 128, float(np.exp(rng.uniform(0, np.log(4))))
     if name == "no tumour":
         return None
     if name == "glioma":
-        width, radius = np.exp(rng.uniform(np.log(0.8), np.log(3.5))), rng.uniform(12, 26)
+        width, radius = np.exp(rng.uniform(np.log(1.75), np.log(3.4))), rng.uniform(12, 26)
         place = ndimage.distance_transform_edt(tissue == WHITE) > 2 * scale
     elif name == "meningioma":
-        width, radius = rng.uniform(0.5, 0.8), rng.uniform(9, 18)
+        width, radius = rng.uniform(1.5, 1.7), rng.uniform(9, 18)
         surface = ndimage.binary_dilation(tissue == BONE, iterations=max(1, round(2 * scale)))
         place = surface & np.isin(tissue, (FLUID, GREY))
     else:
-        width, radius = rng.uniform(0.5, 0.8), rng.uniform(6, 11)
+        width, radius = rng.uniform(1.5, 1.7), rng.uniform(6, 11)
         place = np.zeros(tissue.shape, bool)
         row = round(size * rng.uniform(0.66, 0.70))
         place[row : row + 1, round(size * 0.48) : round(size * 0.52)] = True

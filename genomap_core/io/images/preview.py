@@ -28,6 +28,8 @@ class PixelStack:
     """``picture``, ``dicom`` or ``nifti``"""
     mode: str
     """Colour mode of a picture, else its number type"""
+    modality: str = ""
+    """As DICOM calls it ("MR", "CT"); empty where the file does not say"""
 
     @property
     def middle(self) -> int:
@@ -37,7 +39,7 @@ class PixelStack:
     def save(self, folder: Path) -> None:
         """Write ``pixels.npy`` and ``pixels.json``."""
         np.save(folder / "pixels.npy", np.ascontiguousarray(self.slices), allow_pickle=False)
-        header = {"spacing": self.spacing, "kind": self.kind, "mode": self.mode}
+        header = {"spacing": self.spacing, "kind": self.kind, "mode": self.mode, "modality": self.modality}
         (folder / "pixels.json").write_text(json.dumps(header))
 
     @classmethod
@@ -45,7 +47,8 @@ class PixelStack:
         """Read what :meth:`save` wrote."""
         header = json.loads((folder / "pixels.json").read_text())
         spacing = None if header["spacing"] is None else tuple(header["spacing"])
-        return cls(np.load(folder / "pixels.npy", allow_pickle=False), spacing, header["kind"], header["mode"])
+        pixels = np.load(folder / "pixels.npy", allow_pickle=False)
+        return cls(pixels, spacing, header["kind"], header["mode"], header["modality"])
 
 
 def read_pixels(source: bytes | Path, name: str, limits: FileLimits = DEFAULT) -> PixelStack:
@@ -94,4 +97,4 @@ def _volume(path: Path, name: str, limits: FileLimits) -> PixelStack:
     volume = read_volume(path.read_bytes(), name, limits)
     first = max(0, (len(volume.voxels) - _MOST_SLICES) // 2)
     slices = volume.voxels[first : first + _MOST_SLICES]
-    return PixelStack(slices, volume.pixel, volume.kind, str(slices.dtype))
+    return PixelStack(slices, volume.pixel, volume.kind, str(slices.dtype), volume.modality)

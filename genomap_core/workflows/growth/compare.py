@@ -34,7 +34,7 @@ class GrowthCompareConfig:
     stem_stride: int = 4
     stage: int = 2
     upscale: int = 2
-    n_steps: int = 20
+    n_steps: int = 10
     fields: str = "scalar"
     max_epochs: int = 30
     batch_size: int = 16

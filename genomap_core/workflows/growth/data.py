@@ -87,7 +87,7 @@ def folder_cohort(files: Iterable[tuple[str, bytes]], size: int, name: str) -> t
         raise InputError("Images of at least two classes are needed: one folder for each, named as the class.")
     images = np.stack([normalise(image, size) for image in raw])
     report = inspect_collection(raw, y, modes=modes, cleaned=images[:, 0])
-    clear = tuple(str(c) for c in classes if _plain(c) in ("notumor", "notumour", "normal", "healthy", "control"))
+    clear = tuple(str(c) for c in classes if without_tumour(str(c)))
     cohort = LabelledImages(
         name=name,
         images=images,
@@ -100,6 +100,11 @@ def folder_cohort(files: Iterable[tuple[str, bytes]], size: int, name: str) -> t
         notes=report.messages,
     )
     return cohort, report
+
+
+def without_tumour(name: str) -> bool:
+    """Whether a class of this name is one of images without a tumour."""
+    return _plain(name) in ("notumor", "notumour", "normal", "healthy", "control")
 
 
 def read_indexed(folder: Path, label: str) -> tuple[pd.DataFrame, list[Path], list[np.ndarray]]:

@@ -111,16 +111,16 @@ def recover(config: StudyConfig = StudyConfig(), on_progress: OnProgress = ignor
     on_progress(Progress("simulating", 0, config.max_epochs))
     train = simulate_pairs(config.n_train, config.size, config.seed)
     test = simulate_pairs(config.n_test, config.size, config.seed + 1_000_003)
-    step, cell = 0.1, 2.0  # of the growth model: units of time, pixels
+    step, cell = 0.1, 1.0  # of the growth model: units of time, pixels
     physics = PhysicsConfig(
-        n_steps=20, stage=2, upscale=2, method="implicit", diffusion_range=(0.002, 4.0), rate_range=(0.03, 3.0)
+        n_steps=20, stage=2, upscale=4, length_range=(1.5, 4.0), rate_range=(0.05, 1.0), checkpointing=True
     )
     training = GrowthTraining(
         network="physnet18",
         width=config.width,
         stem_stride=2,
         physics=physics,
-        losses=LossWeights(cross_entropy=0.0, density=0.2, weak=0.0, prior=0.0, seed=0.0),
+        losses=LossWeights(cross_entropy=0.0, density=0.2, burden=0.0, prior=0.0, seed=0.0),
         max_epochs=config.max_epochs,
         batch_size=32,
         learning_rate=3e-3,

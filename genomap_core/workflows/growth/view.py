@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from genomap_core.workflows.growth import real as growth_real
+from genomap_core.workflows.growth.data import without_tumour
 from genomap_core.workflows.growth.samples import FOLDER
 
 Arrays = dict[str, np.ndarray]
@@ -20,26 +23,40 @@ def sample_models() -> dict[str, str]:
     return {"physnet": str(FOLDER / PHYSNET), "plain": str(FOLDER / PLAIN)}
 
 
+def real_model() -> dict[str, str]:
+    """Path of the model for real slices that comes with the program."""
+    return {"physnet": str(growth_real.FOLDER / growth_real.MODEL)}
+
+
 def analyse(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
-    """Classes and growth of one image.
+    """Classes and growth of one image; of an image from outside only where the gate answers.
 
     Parameters
     ----------
     spec
-        ``physnet``, ``plain``: paths of models (``plain`` may be missing).
+        ``physnet``, ``plain``: paths of models (``plain`` may be missing); ``outside``: the image is none of those
+        that come with the program.
     arrays
         ``image (c, s, s)``: cleaned, of the size that the model was trained on.
 
     Returns
     -------
-    ``classes``, ``infiltrating``, ``size`` and the physics' ranges; ``proba (n_seeds, C)``, ``frames (K + 1, h, w)``,
-    ``diffusion (n_seeds,)``, ``rate (n_seeds,)``, and ``plain (C,)``.
+    ``verdict`` and ``why`` of the gate, ``classes``, ``infiltrating``, ``clear`` (classes without a tumour), ``size``
+    and the physics' ranges; ``mean (C,)`` and ``proba (n_seeds, C)``, ``frames (K + 1, h, w)``, ``diffusion`` and
+    ``rate (n_seeds,)``, and ``plain (C,)``. Without an answer only ``verdict`` and ``why``, and no array.
     """
+    from genomap_core.workflows.growth.gate import judge
+
     bundle = _load(spec["physnet"], cache)
     image = arrays["image"][None]
+    gate = judge(bundle, arrays["image"]) if spec.get("outside") else None
+    if gate is not None and gate.verdict != "answer":
+        return {"verdict": gate.verdict, "why": gate.why}, {}
     seen = bundle.model.observe(image)
+    proba = _by_seed(bundle.model, image)
     out = {
-        "proba": _by_seed(bundle.model, image),
+        "mean": bundle.calibration(proba.mean(0, keepdims=True))[0],
+        "proba": bundle.calibration(proba),
         "frames": seen.frames[0].astype(np.float32),
         "diffusion": seen.diffusion[:, 0],
         "rate": seen.rate[:, 0],
@@ -48,12 +65,16 @@ def analyse(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
         out["plain"] = _load(spec["plain"], cache).model.predict_proba(image)[0]
     physics = bundle.model.config.physics
     about = {
+        "verdict": "answer",
+        "why": "It is one of the program's own simulated slices." if gate is None else gate.why,
+        "clear": [c for c in bundle.classes if without_tumour(c)],
+        "simulated": bundle.simulated,
         "classes": bundle.classes,
         "infiltrating": bundle.infiltrating,
         "size": bundle.size,
         "diffusion_range": physics.diffusion_range,
         "rate_range": physics.rate_range,
-        "n_substeps": physics.scheme.n_substeps,
+        "n_substeps": replace(physics.scheme, method="explicit", refine=2).n_substeps,  # of the page's own solver
     }
     return about, out
 
