@@ -48,8 +48,9 @@ class TextColumn:
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.words))
 
     def recoded(self, new_words: Iterable[str | None]) -> TextColumn:
-        """The column with each word replaced; equal new words fall together, None becomes missing."""
-        short = TextColumn.of(new_words)
+        """The column with each word replaced; equal new words fall together, None and words unused become missing."""
+        used = self.counts() > 0
+        short = TextColumn.of(word if used[k] else None for k, word in enumerate(new_words))
         return TextColumn(np.append(short.codes, np.int32(-1))[self.codes], short.words, self.marks)
 
 

@@ -80,7 +80,7 @@ def _fitted(
         text = "The header has no name for the first column: it holds the row names, as R writes them."
         return ("", *header), [Message("ok", "row-names", text)]
     if width > 1 and not header[-1].strip() and all(len(record) == width - 1 for record in sample):
-        text = f"The header ends with a delimiter ({delimiter!r}) that the rows don't have: its empty last name is left out."
+        text = f"The header ends with a delimiter ({delimiter!r}) that the rows lack: its empty last name is left out."
         return header[:-1], [Message("warn", "trailing-delimiter", text)]
     return header, []
 
@@ -171,7 +171,7 @@ def _find_delimiter(text: str) -> str:
 
 
 _OTHERS = {delimiter: re.escape("".join(d for d in "\t;|," if d != delimiter)) for delimiter in DELIMITERS}
-_NUMBER = re.compile(r"[+-]?[\d.,' ]*\d[\d.]*%?")
+_NUMBER = re.compile(r"[+-]?(\d{1,3}([,. ']\d{3})+([.,]\d+)?|\d+[.,]\d+)\s*%?")
 """A cell with commas in it that is a number is whole."""
 
 

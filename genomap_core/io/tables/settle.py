@@ -47,6 +47,7 @@ def settle_numbers(table: Table, recipe: Recipe, decimal: str = "") -> Table:
             said.append(_problem(table, at, column, written))
             continue
         made[at] = _numbers(at, column, written)
+        said += messages_on_rounding(table.title(at), np.array(written.values, np.float64))
         said += _on_notation(table, at, column, written)
     if recipe.thousands:  # a few such cells among plain ones are errors, each with its row, until the user says so
         table = _mended(table, recipe, wish, said)
@@ -125,6 +126,19 @@ def _numbers(at: int, column: TextColumn, written: Written) -> _Numbers:
     return _Numbers(values, cells)
 
 
+def messages_on_rounding(title: str, values: np.ndarray) -> list[Message]:
+    """On numbers that differ and become equal in float32, which has 24 bits: whole numbers beyond 2^24."""
+    values = np.unique(values[~np.isnan(values)])
+    with np.errstate(over="ignore"):
+        kept = len(np.unique(values.astype(np.float32)))
+    if kept == len(values) or np.abs(values).max() < 2**24:
+        return []
+    text = f"Column {shown(title)} holds {len(values):,} different numbers beyond 16,777,216; rounded to 24 bits, "
+    text += f"{kept:,} remain."
+    remedy = "Subtract a constant in the file, or set the column aside if it is an id."
+    return [Message("warn", "rounded-numbers", text, title, remedy=remedy)]
+
+
 def _with_numbers(table: Table, made: dict[int, _Numbers]) -> Table:
     number_at = np.array(sorted({*table.number_at.tolist(), *made}), np.int64)
     numbers = np.empty((table.n_rows, len(number_at)), np.float32)
@@ -193,13 +207,14 @@ def _problem(table: Table, at: int, column: TextColumn, written: Written) -> Mes
         text = f"Column {title} has numbers with different units or signs: {' and '.join(places)}."
         remedy = "Convert them to one unit, and put it into the column's name."
         return _message(table, at, column, written, "units", text, remedy)
-    text = f"Column {title} has numbers in two notations: {' and '.join(places)}, each with another decimal comma or point."
+    text = f"Column {title} has numbers in two notations, with a comma and a point each: {' and '.join(places)}."
     return _message(table, at, column, written, "mixed-notation", text, "Write all its numbers with one decimal sign.")
 
 
 def _message(table: Table, at: int, column: TextColumn, written: Written, code: str, text: str, remedy: str) -> Message:
     word = written.examples[0]
-    return Message("error", code, text, table.title(at), _row(table, column, word), shown(word), remedy)
+    option = "thousands" if code == "ambiguous-number" else ""
+    return Message("error", code, text, table.title(at), _row(table, column, word), shown(word), remedy, option)
 
 
 def _row(table: Table, column: TextColumn, word: str) -> int:
