@@ -58,8 +58,8 @@ def refuse_single(text: bytes) -> None:
     """Raise :class:`InputError` for the output of one sample."""
     if tool := tool_of(text):
         raise InputError(
-            f"The file is the output of {tool.name} for one sample ({', '.join(tool.header)}), no table of samples: put "
-            "those of all samples into one ZIP or folder and give that."
+            f"The file is the output of {tool.name} for one sample ({', '.join(tool.header)}), no table of samples: "
+            "put those of all samples into one ZIP or folder and give that."
         )
 
 

@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -26,7 +27,7 @@ _MATRIX, _BARCODES, _FEATURES = "matrix.mtx", "barcodes.tsv", ("features.tsv", "
 
 def read_tenx_h5(group: h5py.Group, name: str, limits: FileLimits) -> Table:
     """Cell Ranger's ``filtered_feature_bc_matrix.h5``: the group ``matrix``, or that of a genome in old files."""
-    described = group["features"] if "features" in group else group
+    described = group.get("features", group)
     ids = _texts(described["id" if "id" in described else "genes"])
     names = _texts(described["name" if "name" in described else "gene_names"])
     shape = tuple(int(v) for v in group["shape"][:])
@@ -83,7 +84,7 @@ def read_mtx(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> Table:
     ids, names = [row[0] for row in features], [row[1] if len(row) > 1 else row[0] for row in features]
     if matrix.shape != (len(barcodes), len(ids)):
         raise InputError(
-            f"{_MATRIX} has {matrix.shape[1]} x {matrix.shape[0]} values for {len(ids)} features and {len(barcodes)} cells."
+            f"{_MATRIX} has {matrix.shape[1]} x {matrix.shape[0]} values for {len(ids)} features, {len(barcodes)} cells."
         )
     kinds = Counter(row[2] for row in features if len(row) > 2)
     return _cells(name, matrix, barcodes, ids, names, kinds, Source("10x"))
@@ -145,6 +146,4 @@ def _cells(
     if len(kinds) < 2:
         return table
     text = f"The matrix holds several kinds of features: {some(f'{kind} ({count})' for kind, count in kinds.items())}."
-    from dataclasses import replace
-
     return replace(table, messages=(Message("warn", "feature-kinds", text, remedy="Keep one kind if that is meant."),))
