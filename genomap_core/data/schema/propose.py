@@ -12,7 +12,7 @@ from genomap_core.data.message import Message, plural, some
 from genomap_core.data.schema.apply import flip, stem
 from genomap_core.data.schema.nomenclature import SUMMARY_ROW, is_annotation, template
 from genomap_core.data.schema.orientation import Verdict, judge_orientation
-from genomap_core.data.schema.roles import ID_STEM, Roles
+from genomap_core.data.schema.roles import ID_STEM, Orientation, Roles
 from genomap_core.data.schema.statistics import summary_rows
 from genomap_core.data.schema.words import (
     DATE_PATTERN,
@@ -46,12 +46,14 @@ class _Draft:
         return [at for at in sorted(self.table.texts) if at not in self.aside and at not in taken]
 
 
-def propose(table: Table) -> tuple[Roles, tuple[Message, ...]]:
-    """Roles for a table, and what the user should know about how they were found."""
-    if table.annotations or table.source.kind in ("h5ad", "anndata"):
+def propose(table: Table, orientation: Orientation | None = None) -> tuple[Roles, tuple[Message, ...]]:
+    """Roles for a table, and what the user should know about how they were found; ``orientation``: the user's word."""
+    if orientation == "samples_in_rows" or table.annotations or table.source.kind in ("h5ad", "anndata"):
         roles, said = _propose_rows(table)
         return roles, tuple(said)
     verdict = judge_orientation(table)
+    if orientation is not None and verdict.position is not None:
+        return _propose_turned(table, verdict.position, "as you say")
     if not verdict.turned or verdict.position is None:
         roles, said = _propose_rows(table)
         return roles, tuple(said) + _ask_orientation(verdict)
@@ -235,7 +237,14 @@ def _find_target(draft: _Draft, id_at: int | None) -> int | None:
     if guess is not None:
         text = f"Column {table.title(guess)} is taken for the label: it holds {len(table.texts[guess].words)} words."
         draft.said.append(
-            Message("warn", "label-guessed", text, table.title(guess), remedy="Choose another, or none, if wrong.")
+            Message(
+                "warn",
+                "label-guessed",
+                text,
+                table.title(guess),
+                remedy="Choose another, or none, if wrong.",
+                option="target",
+            )
         )
     elif candidates:
         text = f"No column is named like a label; these could be one: {listed}."

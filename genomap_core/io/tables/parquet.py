@@ -149,9 +149,8 @@ def _as_float(column: pa.Array) -> pa.Array:
     """Whole numbers, decimals, yes/no and extension types as float64."""
     storage = column.storage if isinstance(column.type, pa.BaseExtensionType) else column
     if pa.types.is_duration(storage.type):
-        return pc.divide(
-            pc.cast(pc.cast(storage, pa.int64()), pa.float64(), safe=False), float(_DAY[storage.type.unit])
-        )
+        ticks = pc.cast(pc.cast(storage, pa.int64()), pa.float64(), safe=False)
+        return pc.divide(ticks, float(_DAY[storage.type.unit]))
     return pc.cast(storage, pa.float64(), safe=False)
 
 

@@ -5,7 +5,9 @@
 
 CSV, TSV and their relatives (any delimiter, encoding, decimal sign; gzip; GCT and GEO series matrices among them),
 Excel (.xlsx), OpenDocument (.ods), Parquet, AnnData (.h5ad), MuData (.h5mu), loom, Cell Ranger's .h5 and MatrixMarket
-folders; a ZIP or folder with one table, or with the outputs of STAR, Salmon, kallisto, RSEM or htseq-count for several samples.
+folders; a ZIP or folder with one table, or with outputs of STAR, Salmon, kallisto, RSEM or htseq-count for several
+samples.
+
 The kind is found by content, not by name. Numbers arrive as one float32 array (CSR where the file is sparse), text as
 codes, every doubtful cell with its place. What the columns mean is decided by :mod:`genomap_core.data.schema.validate`.
 

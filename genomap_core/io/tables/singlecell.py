@@ -84,7 +84,7 @@ def read_mtx(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> Table:
     ids, names = [row[0] for row in features], [row[1] if len(row) > 1 else row[0] for row in features]
     if matrix.shape != (len(barcodes), len(ids)):
         raise InputError(
-            f"{_MATRIX} has {matrix.shape[1]} x {matrix.shape[0]} values for {len(ids)} features, {len(barcodes)} cells."
+            f"{_MATRIX} has {matrix.shape[::-1]} values for {len(ids)} features and {len(barcodes)} cells."
         )
     kinds = Counter(row[2] for row in features if len(row) > 2)
     return _cells(name, matrix, barcodes, ids, names, kinds, Source("10x"))
