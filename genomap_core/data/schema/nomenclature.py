@@ -13,16 +13,23 @@ _FEATURE = re.compile(
     r"FBgn\d+|CG\d{4,6}(-R[A-Z])?|WBGene\d+|ZK\d+\.\d+|MGI:\d+|RGD:?\d+|HGNC:\d+|ZDB-GENE-.+|"
     r"ENS[A-Z]*\d{6,}(\.\d+)?(_.+)?|STRG\.\d+(\.\d+)?|MSTRG\.\d+|XLOC_\d+|TCONS_\d+|ERCC-\d{5}|"
     r"b\d{4}|PA\d{4}|Rv\d{4}[cA-Z]?|SA[A-Z]*_\d{4,5}|BSU_?\d{5}|PF3D7_\d+|"  # microbes
-    r"(sp|tr)\|.+|[OPQ]\d[A-Z0-9]{3}\d(-\d+)?|[A-NR-Z]\d([A-Z][A-Z0-9]{2}\d){1,2}(-\d+)?|IPI\d{8}|[NXYW]P_\d+(\.\d+)?|"
+    r"(sp|tr)\|.+|[A-NR-Z]\d([A-Z][A-Z0-9]{2}\d){1,2}(-\d+)?|IPI\d{8}|[NXYW]P_\d+(\.\d+)?|"
     r"ch\.\d+\.\d+[FR]|chr[\dXYM]+[:_.-]\d+.*|[\dXY]{1,2}:\d+([:_-].+)?|cg\d{6,8}.*|rs\d{3,}|"
     r"[kdpcofgs]__.+|OTU_?\d+|ASV_?\d+|"  # taxa
     r"M\d+(\.\d+)?T\d+(\.\d+)?(_\d+)?|\d+\.\d+_\d+\.\d+(m/z|n)?|\d+\.\d{3,}@\d+\.\d+|mz_?\d+.*|"  # mass and time
     r"HMDB\d{5,}|C\d{5}|CHEBI:\d+|KEGG.+|LM[A-Z]{2}\d{8,}|(PC|PE|TAG|TG|SM|Cer|LPC)[ (]?[OP]?-?\d+:\d+.*|"
     r"MIMAT\d+|[a-z]{3}-(miR|let|mir)-.+|"
-    r"(gene|feat|feature|probe|protein|metabolite|marker|var|f|x|v|g)[-_. ]?\d+|"
+    r"[k-p]__.+;.+",
+    re.I,
+)
+"""Names that no sample has."""
+
+_VAGUE_FEATURE = re.compile(
+    r"[OPQ]\d[A-Z0-9]{3}\d(-\d+)?|(gene|feat|feature|probe|protein|metabolite|marker|var|f|x|v|g)[-_. ]?\d+|"
     r"(PC|Dim|UMAP|Factor|Component)[-_ ]?\d+",
     re.I,
 )
+"""Names of features unless they look like those of samples."""
 
 _SAMPLE = re.compile(
     r"GSM\d+|[SED]R[RSX]\d+|SAM[NED]A?\d+|TCGA[-.].+|GTEX-.+|[ACGT]{8,}([-.]\d+)?|"
@@ -66,18 +73,22 @@ def feature_share(names: Sequence[str]) -> float:
 
 
 def is_feature(name: str) -> bool:
-    """Whether a name is a feature's by its shape, and no sample's."""
+    """Whether a name is a feature's by its shape."""
     first = re.split(r"[;|]", name.strip())[0]
-    found = (
-        name in KNOWN_GENES or first in KNOWN_GENES or bool(GENE_PATTERN.fullmatch(first) or _FEATURE.fullmatch(name))
-    )
-    return (found or bool(_FEATURE.fullmatch(first))) and not is_sample(name)
+    return _is_sure_feature(name, first) or bool(_VAGUE_FEATURE.fullmatch(first) and not is_sample(name))
+
+
+def _is_sure_feature(name: str, first: str) -> bool:
+    known = first in KNOWN_GENES or bool(GENE_PATTERN.fullmatch(first))
+    return known or bool(_FEATURE.fullmatch(name) or _FEATURE.fullmatch(first))
 
 
 def is_sample(name: str) -> bool:
     """Whether a name is a sample's by its shape."""
     name = name.strip()
-    return bool(_SAMPLE.fullmatch(name) or SAMPLE_PATTERN.fullmatch(name))
+    if not (_SAMPLE.fullmatch(name) or SAMPLE_PATTERN.fullmatch(name)):
+        return False
+    return not _is_sure_feature(name, re.split(r"[;|]", name)[0])
 
 
 def sample_share(names: Sequence[str]) -> float:
@@ -89,6 +100,13 @@ def sample_share(names: Sequence[str]) -> float:
 def template(name: str) -> str:
     """A name's form: ``WT_a`` and ``WT_b`` have one, ``Gnai3`` and ``Pbsn`` two."""
     return re.sub(r"(?<=[-_. #])[A-Za-z](?![A-Za-z])|(?<=#)[A-Za-z]$", "@", re.sub(r"\d+([.,]\d+)?", "#", name.strip()))
+
+
+def is_gene_among_genes(columns: Sequence[str], title: str) -> bool:
+    """Whether a title in capitals such as NHS, IDS or DOB stands among columns that are named like genes."""
+    if title != title.upper() or not title.isalnum() or len(columns) < 12:
+        return False
+    return len(KNOWN_GENES.intersection(columns)) >= 5 and sum(c == c.upper() for c in columns) > 0.8 * len(columns)
 
 
 def regularity(names: Sequence[str]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from genomap_core.data.message import Message, plural, some
 from genomap_core.data.schema.apply import flip, stem
-from genomap_core.data.schema.nomenclature import SUMMARY_ROW, is_annotation, template
+from genomap_core.data.schema.nomenclature import SUMMARY_ROW, is_annotation, is_gene_among_genes, template
 from genomap_core.data.schema.orientation import Verdict, judge_orientation
 from genomap_core.data.schema.roles import ID_STEM, Orientation, Roles
 from genomap_core.data.schema.statistics import summary_rows
@@ -176,7 +176,8 @@ def _set_identifiers_aside(draft: _Draft) -> None:
             draft.said.append(Message("warn", "dates", text, table.title(at), remedy="Give durations or ages instead."))
             draft.aside.append(at)
     for at in table.number_at.tolist():
-        if is_phi_name(table.columns[at]) and _whole(table.number_column(at)):
+        name = table.columns[at]
+        if is_phi_name(name) and _whole(table.number_column(at)) and not is_gene_among_genes(table.columns, name):
             text = f"Column {table.title(at)} may identify persons (its name says so): set aside."
             draft.said.append(Message("warn", "identifying", text, table.title(at), remedy="Remove the column."))
             draft.aside.append(at)

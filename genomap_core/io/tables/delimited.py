@@ -32,7 +32,7 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits, check_size
 from genomap_core.io.tables.dialect import Dialect, find_dialect, is_proven
 from genomap_core.io.tables.encoding import to_utf8
-from genomap_core.io.tables.settle import settle_numbers
+from genomap_core.io.tables.settle import messages_on_grouped, settle_numbers
 
 
 def tidy(table: Table) -> Table:
@@ -486,7 +486,10 @@ def read_delimited(data: bytes, name: str, limits: FileLimits = DEFAULT, recipe:
     source = Source("csv", encoding, dialect.delimiter, dialect.decimal)
     table = _assemble(name, header, words, numbers, parts, said, source, recipe)
     proven = dialect.decimal if is_proven(dialect.sample, dialect.decimal) else ""
-    return settle_numbers(table, recipe, proven)
+    table = settle_numbers(table, recipe, proven)
+    if proven or recipe.decimal or recipe.thousands is not None or dialect.decimal == ",":
+        return table
+    return replace(table, messages=(*table.messages, *messages_on_grouped(table)))
 
 
 def _read(text: bytes, pieces: list[Piece], dialect: Dialect, words: set[int]) -> tuple[np.ndarray, list[_Part]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from genomap_core.data.message import Message, plural, shown
 from genomap_core.data.schema.recipe import FOUND, Recipe
+from genomap_core.data.schema.words import GENE_COLUMN_NAMES, ID_NAMES, key
 from genomap_core.errors import InputError
 
 DELIMITERS = "\t;|, "
@@ -59,7 +60,7 @@ def find_dialect(data: bytes, recipe: Recipe = FOUND) -> Dialect:
     header, told = _fitted(header, sample, delimiter)
     for _ in range(ends[above]):
         start = data.find(b"\n", start, stop) + 1 or stop
-    decimal = recipe.decimal or find_decimal(sample, delimiter)
+    decimal = recipe.decimal or _OTHER.get(recipe.thousands or "") or find_decimal(sample, delimiter)
     return Dialect(delimiter, decimal, header, start, first + ends[above], stop, tuple(sample), (*said, *told))
 
 
@@ -67,22 +68,42 @@ def _fitted(
     header: tuple[str, ...], sample: Sequence[Sequence[str]], delimiter: str
 ) -> tuple[tuple[str, ...], list[Message]]:
     """The header as long as the rows: row names without a title, and delimiters at the ends of lines."""
-    width = len(header)
-    if not sample:
+    width = Counter(map(len, sample)).most_common(1)[0][0] if sample else len(header)
+    rows = [record for record in sample if len(record) == width]
+    if not rows or len(rows) < len(sample) or width < 2:
         return header, []
-    longer = all(len(record) == width + 1 for record in sample)
-    if longer and not any(record[-1].strip() for record in sample):
-        text = (
-            f"Every row ends with a delimiter ({delimiter!r}) more than the header: the empty last field is left out."
-        )
-        return (*header, ""), [Message("warn", "trailing-delimiter", text)]
-    if longer:
-        text = "The header has no name for the first column: it holds the row names, as R writes them."
-        return ("", *header), [Message("ok", "row-names", text)]
-    if width > 1 and not header[-1].strip() and all(len(record) == width - 1 for record in sample):
+    said: list[Message] = []
+    empty_end = not any(record[-1].strip() for record in rows)
+    names = header[:-1] if not header[-1].strip() and len(header) > 1 else header
+    if empty_end and len(header) in (width - 2, width - 1, width):
+        if len(names) == width - 1:
+            text = f"Every row ends with a delimiter ({delimiter!r}): the empty last field is left out."
+            return (*names, ""), [Message("warn", "trailing-delimiter", text)] if len(header) < width else []
+        if len(names) == width - 2:
+            said.append(Message("warn", "trailing-delimiter", f"Lines end with a delimiter ({delimiter!r}): left out."))
+            return ("", *names, ""), [*said, _ROW_NAMES]
+        return header, []
+    if len(header) == width - 1:
+        return ("", *header), [_ROW_NAMES]
+    if len(header) == width + 1 and len(names) == width:
         text = f"The header ends with a delimiter ({delimiter!r}) that the rows lack: its empty last name is left out."
-        return header[:-1], [Message("warn", "trailing-delimiter", text)]
+        return names, [Message("warn", "trailing-delimiter", text)]
+    if len(header) == width and len(names) == width - 1 and header[0].strip() and not _names_rows(header[0]):
+        text = f"The header ends with a delimiter ({delimiter!r}), so either the first or the last column has no name."
+        remedy = f"Name all columns; if {header[0]!r} is the second, put a delimiter before it."
+        return header, [Message("error", "shifted-header", text, remedy=remedy)]
     return header, []
+
+
+_OTHER = {".": ",", ",": "."}
+"""The decimal sign where a thousands sign is given."""
+
+_ROW_NAMES = Message("ok", "row-names", "The header lacks a name for the first column: it holds row names, as in R.")
+
+
+def _names_rows(title: str) -> bool:
+    """Whether a title is one of columns that name rows."""
+    return key(title) in ID_NAMES or key(title) in GENE_COLUMN_NAMES
 
 
 def _skip_lines(data: bytes, line: int) -> tuple[int, int, list[str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from genomap_core.data.message import Message, shown
+from genomap_core.data.schema.nomenclature import is_gene_among_genes
 from genomap_core.data.schema.notation import Written, read_words
 from genomap_core.data.schema.recipe import Recipe
 from genomap_core.data.schema.words import (
@@ -83,7 +84,7 @@ def _is_measured(table: Table, at: int, column: TextColumn, written: Written) ->
     """
     title = table.columns[at]
     if is_phi_name(title):
-        return _is_gene_like(table, at, written)
+        return _is_gene_like(table, at, written) or (not written.odd and is_gene_among_genes(table.columns, title))
     values = np.array([v for v in written.values if not np.isnan(v)])
     whole = bool(len(values)) and bool((values == np.rint(values)).all())
     first = at == 0
@@ -106,6 +107,10 @@ def _is_measured(table: Table, at: int, column: TextColumn, written: Written) ->
 def _is_gene_like(table: Table, at: int, written: Written) -> bool:
     """Among many number columns, away from the edges where ids and labels stand, with values of their size: a gene."""
     values = np.abs([v for v in written.values if not np.isnan(v)])
+    if len(values) and not written.odd and float((values != np.rint(values)).mean()) > 0.5:
+        return len(table.number_at) >= 5  # no number that identifies a person has decimals
+    if not written.odd and is_gene_among_genes(table.columns, table.columns[at]):
+        return True
     many = len(table.number_at) >= 30 and 3 <= at < table.n_columns - 2
     if not many or written.odd or not len(values):
         return False
@@ -124,6 +129,41 @@ def _numbers(at: int, column: TextColumn, written: Written) -> _Numbers:
     cells = tuple(OddCell(int(row), at, column.words[column.codes[row]]) for row in odd.tolist())
     values[np.isinf(values)] = np.nan
     return _Numbers(values, cells)
+
+
+def messages_on_grouped(table: Table) -> list[Message]:
+    """On columns of bare whole numbers beside numbers with exactly three decimals: points may group thousands.
+
+    Only for files of which no other cell proves a decimal point. Decimals of free length leave one number in a
+    thousand bare, those of fixed length none.
+    """
+    if not table.n_rows or not isinstance(table.numbers, np.ndarray):
+        return []
+    step = max(1, table.numbers.size // 2_000_000)
+    X = table.numbers[::step].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        size, fraction = np.abs(X), np.rint(X) != X
+        fraction &= ~np.isnan(X)
+        thousandths = fraction & (size >= 1) & (size < 1000) & (np.abs(X * 1000 - np.rint(X * 1000)) < 0.1)
+    if (fraction & ~thousandths).any() or not thousandths.any():
+        return []
+    bare = (~fraction & ~np.isnan(X)).sum(axis=0)
+    mostly_whole = X.shape[1] >= 12 and float((~fraction.any(axis=0)).mean()) > 0.8
+    beside = (bare >= 0.02 * len(X)) & (bare > 0)
+    found = np.flatnonzero(thousandths.any(axis=0) & (beside | mostly_whole))
+    if not len(found):
+        return []
+    k = int(found[0])
+    row = int(np.flatnonzero(thousandths[:, k])[0]) * step
+    title = table.title(int(table.number_at[k]))
+    word = f"{table.numbers[row, k]:.3f}"
+    more = f", and {len(found) - 1:,} more columns" if len(found) > 1 else ""
+    text = (
+        f"Column {shown(title)}{more}: the number {word!r} (row {table.rows[row]}) may have a decimal point or group "
+    )
+    text += "thousands, as whole numbers stand beside it."
+    remedy = "Say which: --decimal . or --thousands ."
+    return [Message("error", "ambiguous-number", text, title, int(table.rows[row]), word, remedy, "thousands")]
 
 
 def messages_on_rounding(title: str, values: np.ndarray) -> list[Message]:
@@ -207,7 +247,7 @@ def _problem(table: Table, at: int, column: TextColumn, written: Written) -> Mes
         text = f"Column {title} has numbers with different units or signs: {' and '.join(places)}."
         remedy = "Convert them to one unit, and put it into the column's name."
         return _message(table, at, column, written, "units", text, remedy)
-    text = f"Column {title} has numbers in two notations, with a comma and a point each: {' and '.join(places)}."
+    text = f"Column {title} has numbers in two notations (comma and point): {' and '.join(places)}."
     return _message(table, at, column, written, "mixed-notation", text, "Write all its numbers with one decimal sign.")
 
 
