@@ -119,7 +119,7 @@ def _odd(cohort: Cohort, cell: OddCell) -> Message:
     column, row = cohort.table.place(cell.row, cell.position)
     text, code, remedy = _reason(cell.text)
     said = f"Column {column}, row {row} holds {shown(cell.text)!r}: {text}."
-    return Message("error", code, said, column, row, shown(cell.text, 80), remedy)
+    return Message("error", code, said, column, row, shown(cell.text, 80), remedy, "not_numbers")
 
 
 def _reason(word: str) -> tuple[str, str, str]:

@@ -99,6 +99,7 @@ def sample_share(names: Sequence[str]) -> float:
 
 def template(name: str) -> str:
     """A name's form: ``WT_a`` and ``WT_b`` have one, ``Gnai3`` and ``Pbsn`` two."""
+    name = re.sub(r"^[ACGT]{8,}(?=[-.]|$)", "#", name.strip())  # the barcode of a cell
     return re.sub(r"(?<=[-_. #])[A-Za-z](?![A-Za-z])|(?<=#)[A-Za-z]$", "@", re.sub(r"\d+([.,]\d+)?", "#", name.strip()))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path, PurePosixPath
 
 from genomap_core.data.message import some
@@ -52,6 +54,20 @@ def is_tenx(names: list[str]) -> bool:
     """Whether there is a MatrixMarket file with its names."""
     plain = {PurePosixPath(name).name.removesuffix(".gz") for name in names}
     return {"matrix.mtx", "barcodes.tsv"} <= plain
+
+
+_COUNTED = ("quant.sf", "ReadsPerGene.out.tab", "abundance.tsv", ".results", "star_gene_counts.tsv")
+
+
+def is_zip_of_counts(source: Path | bytes) -> bool:
+    """Whether a ZIP holds a 10x matrix, an OpenDocument spreadsheet, or outputs of a counting program."""
+    try:
+        with zipfile.ZipFile(source if isinstance(source, Path) else io.BytesIO(source)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    plain = [name.removesuffix(".gz") for name in names]
+    return is_tenx(names) or names[:1] == ["mimetype"] or any(name.endswith(_COUNTED) for name in plain)
 
 
 def names_in(path: Path) -> list[str]:
