@@ -78,6 +78,9 @@ def _propose_turned(table: Table, position: int, reason: str) -> tuple[Roles, tu
     for at in draft.free_words(0):
         if key(flipped.columns[at]) in TARGET_NAMES or (target is None and _n_classes(flipped.texts[at])):
             target = flipped.title(at)
+    if target is not None and key(target) not in TARGET_NAMES:
+        text = f"Row {target} is taken for the label."
+        said.append(Message("warn", "label-guessed", text, target, remedy="Choose another, or none.", option="target"))
     aside = [table.title(at) for at in sorted({*table.texts, *describing}) if at != position]
     counters = [flipped.title(at) for at in flipped.number_at.tolist() if SUMMARY_ROW.fullmatch(flipped.columns[at])]
     if counters:

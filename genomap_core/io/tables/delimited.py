@@ -95,6 +95,11 @@ def _with_columns(table: Table, positions: np.ndarray) -> Table:
     )
 
 
+def without_columns(table: Table, positions: list[int]) -> Table:
+    """The table without these columns."""
+    return _with_columns(table, np.array([j for j in range(table.n_columns) if j not in positions], np.int64))
+
+
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _MARKS = pa.array(sorted({v for w in MISSING_WORDS for v in (w, w.upper(), w.capitalize())} | {"NaN", "<NA>"}))
 

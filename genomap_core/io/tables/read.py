@@ -33,6 +33,7 @@ from genomap_core.io.sandbox.transfer import load_answer
 from genomap_core.io.tables.bundled import files_of, is_tenx, names_in, the_table
 from genomap_core.io.tables.delimited import read_delimited
 from genomap_core.io.tables.gunzip import gunzip
+from genomap_core.io.tables.labelled import read_labelled
 from genomap_core.io.tables.quantified import read_quantified, refuse_single
 
 __all__ = ["read_table"]
@@ -130,7 +131,7 @@ def _read(data: bytes | Path, name: str, recipe: Recipe, limits: FileLimits) -> 
         head = raw[:_HEAD]
     _refuse_foreign(head, find_kind(head))
     refuse_single(raw)
-    table = read_delimited(raw, name, limits, recipe)
+    table = read_labelled(raw, name, limits, recipe) or read_delimited(raw, name, limits, recipe)
     return replace(table, source=replace(table.source, compressed=kind == "gzip"))
 
 
