@@ -115,7 +115,10 @@ def _names(rows: list[str], columns: list[str]) -> list[tuple[float, str]]:
         found.append((2.5, "its columns are named like samples"))
     elif in_rows > 0.8 and in_columns < 0.5:
         found.append((-2.5, "its rows are named like samples"))
-    if len(rows) > 3 and len(columns) > 2:
+    bare = all(name.replace(".", "", 1).isdigit() for name in rows[:500])
+    if bare and regularity(columns) > 0.4 and genes_in_columns <= 0.5:
+        found.append((1.0, "its rows are numbered, its columns named in one form"))
+    elif len(rows) > 3 and len(columns) > 2:
         difference = regularity(columns) - regularity(rows)
         if abs(difference) > 0.4:
             which, other = ("columns", "rows") if difference > 0 else ("rows", "columns")
