@@ -126,12 +126,15 @@ def _unlike(table: Table, numbers: list[int]) -> list[int]:
     """Columns whose name has not the form of the others' and whose values lie apart from all of theirs."""
     forms = Counter(template(table.columns[j]) for j in numbers)
     form, count = forms.most_common(1)[0]
-    if len(numbers) < 5 or count < 0.6 * len(numbers):
+    if len(numbers) < 5 or not 0.6 * len(numbers) <= count < len(numbers):
         return []
     rows = np.unique(np.linspace(0, table.n_rows - 1, min(500, table.n_rows)).astype(int))
+    block = table.numbers[rows]
+    block = block if isinstance(block, np.ndarray) else block.toarray()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
-        size = {j: float(np.nanmedian(np.arcsinh(table.number_column(j)[rows]))) for j in numbers}
+        medians = np.nanmedian(np.arcsinh(block), axis=0)
+    size = {j: float(medians[np.searchsorted(table.number_at, j)]) for j in numbers}
     usual = np.array([size[j] for j in numbers if template(table.columns[j]) == form])
     low, high = float(np.nanmin(usual)), float(np.nanmax(usual))
     room = max(high - low, 1.0)

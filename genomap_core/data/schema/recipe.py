@@ -75,7 +75,7 @@ class Recipe:
         Signs may be given by name (``tab``, ``comma``, ``none``); ``missing`` as one text with commas, numbers in it
         are for :attr:`Roles.missing_values`.
         """
-        signs = {
+        signs: dict[str, Any] = {
             name: _sign(value)
             for name in ("delimiter", "decimal", "thousands")
             if (value := options.get(name)) is not None
@@ -95,7 +95,7 @@ class Recipe:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Recipe:
         """From ``asdict`` by way of JSON; ValueError or TypeError if damaged."""
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         roles = stored.get("roles")
         decisions = [d | {"evidence": tuple(d["evidence"])} for d in stored.get("decisions", ())]
         return cls(

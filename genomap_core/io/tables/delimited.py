@@ -380,7 +380,7 @@ def text_column(cells: pa.ChunkedArray, missing: Sequence[str] | None = None) ->
     codes = encoded.indices.fill_null(-1).to_numpy().astype(np.int32)
     column = TextColumn(codes, tuple(map(str, words))).recoded(words)
     used = [k for k, word in enumerate(words) if word is None and plain[k] and plain[k].strip()]
-    counts = np.bincount(codes[codes >= 0], minlength=len(words)) if used else []
+    counts = np.bincount(codes[codes >= 0], minlength=len(words))
     return replace(column, marks=tuple((plain[k].strip(), int(counts[k])) for k in used))
 
 

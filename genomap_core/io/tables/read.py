@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from genomap_core.data.message import Message
 from genomap_core.data.schema.recipe import FOUND, Decision, Recipe
@@ -94,10 +94,8 @@ def _with_recipe(table: Table, recipe: Recipe) -> Table:
         if value
     ]
     told = [Decision(m.code, m.value or m.column or "", 0.8, (m.text,)) for m in table.messages if m.severity == "warn"]
-    return replace(
-        table,
-        recipe=replace(recipe, **{what: value for what, value in found.items() if value}).decided(*decisions, *told),
-    )
+    filled: dict[str, Any] = {what: value for what, value in found.items() if value}
+    return replace(table, recipe=replace(recipe, **filled).decided(*decisions, *told))
 
 
 def _read(data: bytes | Path, name: str, recipe: Recipe, limits: FileLimits) -> Table:
