@@ -67,6 +67,11 @@ def read_parquet(path: Path, *, name: str, limits: FileLimits = DEFAULT, **recip
     return settle_numbers(table, given)
 
 
+def _size(held: Any) -> int:
+    """The largest whole number of a column chunk, by its statistics; 0 where there are none."""
+    return max(abs(int(held.min)), abs(int(held.max))) if held is not None and held.has_min_max else 0
+
+
 _DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -78,16 +83,12 @@ def _messages_on_durations(fields: list[pa.Field]) -> list[Message]:
 
 def _messages_on_rounding(file: pq.ParquetFile, order: list[int], names: list[str]) -> list[Message]:
     """On columns of whole numbers beyond 2^24, as the footer knows them."""
-    beyond: list[str] = []
-    for position, title in zip(order, names):
-        kind = file.schema_arrow.field(position).type
-        if not pa.types.is_integer(kind) or file.metadata.num_columns != len(names):
-            continue
-        for group in range(file.metadata.num_row_groups):
-            held = file.metadata.row_group(group).column(position).statistics
-            if held is not None and held.has_min_max and max(abs(int(held.min)), abs(int(held.max))) > 2**24:
-                beyond.append(title)
-                break
+    schema, metadata = file.schema_arrow, file.metadata
+    whole = [(p, title) for p, title in zip(order, names) if pa.types.is_integer(schema.field(p).type)]
+    if metadata.num_columns != len(names):
+        return []
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    beyond = [title for p, title in whole if any(_size(group.column(p).statistics) > 2**24 for group in groups)]
     text = f"Whole numbers beyond 16,777,216 in {some(beyond)} are rounded to 24 bits: some that differ become equal."
     remedy = "Subtract a constant, or set the column aside if it is an id."
     return [Message("warn", "rounded-numbers", text, beyond[0], remedy=remedy)] if beyond else []
