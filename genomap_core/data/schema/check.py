@@ -585,7 +585,7 @@ def _check_spread(cohort: Cohort, stats: ColumnStats) -> list[Message]:
     constant = [cohort.names[k] for k in np.flatnonzero(stats.low == stats.high).tolist()]
     if constant:
         text = f"{plural(len(constant), 'feature')} constant: {some(map(shown, constant))}."
-        if len(constant) == len(cohort.names) and cohort.n_samples > 1:
+        if len(constant) == len(cohort.names) > 1 and cohort.n_samples > 1:
             text = (
                 f"Nothing varies: all {plural(len(constant), 'feature')} are constant ({some(map(shown, constant))})."
             )
