@@ -30,6 +30,8 @@ class Message:
         text of the cell. ``value`` is never set for a column that may hold identifiers of persons.
     remedy
         How to mend it, as an instruction.
+    option
+        The option that decides, where there is one: a field of :class:`Roles` or of :class:`Recipe`.
     """
 
     severity: Severity
@@ -39,6 +41,7 @@ class Message:
     row: int | None = None
     value: str | None = None
     remedy: str = ""
+    option: str = ""
 
     def __str__(self) -> str:
         return f"{self.text} {self.remedy}".strip()

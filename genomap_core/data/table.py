@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genomap_core.data.message import Message
+from genomap_core.data.schema.recipe import FOUND, Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,10 +21,12 @@ class TextColumn:
     """A column of text, every distinct word kept once.
 
     ``codes``: ``(r,)`` int32 into ``words``, -1 where the cell is missing. ``words``: in order of first appearance.
+    ``marks``: words that were read as missing (``NA``, ``null``), and how often; empty cells are not among them.
     """
 
     codes: np.ndarray
     words: tuple[str, ...]
+    marks: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def of(cls, values: Iterable[str | None]) -> TextColumn:
@@ -45,9 +48,10 @@ class TextColumn:
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.words))
 
     def recoded(self, new_words: Iterable[str | None]) -> TextColumn:
-        """The column with each word replaced; equal new words fall together, None becomes missing."""
-        short = TextColumn.of(new_words)
-        return TextColumn(np.append(short.codes, np.int32(-1))[self.codes], short.words)
+        """The column with each word replaced; equal new words fall together, None and words unused become missing."""
+        used = self.counts() > 0
+        short = TextColumn.of(word if used[k] else None for k, word in enumerate(new_words))
+        return TextColumn(np.append(short.codes, np.int32(-1))[self.codes], short.words, self.marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class Table:
         Positions of columns that describe samples (``obs`` of an h5ad file): never features unless asked for.
     messages
         What reading has to say.
+    recipe
+        How the file was read: what the user gave, and what was found.
     flipped
         The file has samples in columns: rows and columns of this value are the file's columns and rows.
     """
@@ -114,6 +120,7 @@ class Table:
     annotations: frozenset[int] = frozenset()
     messages: tuple[Message, ...] = ()
     source: Source = field(default_factory=lambda: Source("csv"))
+    recipe: Recipe = FOUND
     flipped: bool = False
 
     @property

@@ -15,6 +15,7 @@ from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
 from genomap_core.io.sandbox.call import as_path, run_in_child
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.sandbox.transfer import load_answer
+from genomap_core.io.tables.bundled import is_zip_of_counts
 from genomap_core.io.tables.read import head_of, is_workbook, read_table
 
 
@@ -102,7 +103,7 @@ def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT
     if kind in _BY_KIND and suffix not in _TABLES:
         return _BY_KIND[kind]
     if kind == "zip" and not suffix.startswith(".xls") and not is_workbook(source):
-        return "archive"
+        return "table" if is_zip_of_counts(source) else "archive"
     if suffix == ".zip":
         raise InputError(f"The file is {NAMES[kind]}, not a ZIP archive: other formats are not supported.")
     return "table"

@@ -14,6 +14,7 @@ import streamlit as st
 
 from genomap_core.data.message import Message, Severity, worst
 from genomap_core.data.personal import public_name
+from genomap_core.data.schema.preview import first_values, understood
 from genomap_core.data.schema.roles import ID_STEM, Roles
 from genomap_core.data.schema.validate import to_dataset, validate
 from genomap_core.data.table import Table
@@ -23,6 +24,7 @@ from genomap_core.io.tables.read import read_table
 from genomap_core.workflows.cohorts.samples import SAMPLES
 from pages._ui.session import Session, shared_sample, storage
 from pages._ui.shell import page_link, plain
+from pages._ui.table_repairs import answers, buttons, report_on, with_questions
 
 BADGES = {
     "error": (":material/error:", "Must be mended"),
@@ -34,7 +36,7 @@ NONE = "(none)"
 ORIENTATIONS = {"samples_in_rows": "a sample", "genes_in_rows": "a gene (or feature)"}
 SCALES = {"as is": "as is", "log2(1+x)": "log2(1 + x)"}
 DUPLICATES = {"error": "are an error", "first": "take the first", "mean": "take the mean", "keep": "number them"}
-NOT_NUMBERS = {"error": "are an error", "missing": "count as missing"}
+NOT_NUMBERS = {"error": "are an error", "missing": "count as missing", "limit": "missing; <5 counts as 5"}
 
 
 def in_use(session: Session) -> None:
@@ -84,7 +86,8 @@ def samples(session: Session) -> None:
 def upload(session: Session) -> None:
     """A table: read, report, roles, then the cohort. Nothing in use is touched before the last step."""
     st.markdown(
-        "CSV or TSV (any delimiter, encoding and decimal sign; gzip), Excel, Parquet or h5ad; up to 200 MB. One row a "
+        "CSV or TSV (any delimiter, encoding and decimal sign; gzip), Excel, OpenDocument, Parquet, h5ad, loom, h5mu, "
+        "10x; a ZIP of outputs of STAR, Salmon or the like; up to 200 MB. One row a "
         "patient, one column a feature, and a column with the class. The file stays on this machine."
     )
     file = st.file_uploader(
@@ -102,8 +105,12 @@ def upload(session: Session) -> None:
         if kind_of_upload(content, file.name) != "table":
             _other_file(session, key, content, file.name)
             return
+        given = answers(key)
         with st.spinner(f"Reading {plain(file.name)} ..."):
-            table = session.remember(("table", key, file.name), lambda: _read(session, key, content, file.name))
+            table = session.remember(
+                ("table", key, file.name, given.recipe),
+                lambda: _read(session, key, content, file.name, recipe=given.recipe),
+            )
     except InputError as error:
         severity: Severity = "refuse" if isinstance(error, RefusedError) else "error"
         report_messages((Message(severity, "unreadable", str(error)),))
@@ -111,12 +118,21 @@ def upload(session: Session) -> None:
     table = _choose_part(session, key, content, file.name, table)
     if worst(table.messages) in ("error", "refuse"):
         report_messages(table.messages)
+        buttons(table.messages, key)
         return
-    report = session.remember(("report", key, table.source), lambda: validate(table))
-    roles = roles_form(table, report.roles, key)
+    proposed = session.remember(("report", key, table.recipe, given), lambda: report_on(table, given))
+    report = proposed
+    roles = roles_form(table, report.roles, f"{key}-{given}")
     if roles != report.roles:
-        report = session.remember(("report", key, table.source, roles), lambda: validate(table, roles))
+        report = session.remember(
+            ("report", key, table.recipe, given, roles), lambda: with_questions(validate(table, roles), proposed)
+        )
     report_messages(report.messages)
+    buttons(report.messages, key)
+    if report.n_samples and report.n_features:
+        with st.container(border=True):
+            st.markdown(f"**{plain(understood(report))}.** First values:")
+            st.dataframe(first_values(table, report))
     with st.expander("First rows", icon=":material/table_rows:"):
         st.dataframe(table.preview(hidden=report.roles.set_aside), hide_index=True)
     ready = worst(report.messages) not in ("error", "refuse")

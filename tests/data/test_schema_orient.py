@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genomap_core.data.schema.apply import find_gene_column
+from genomap_core.data.schema.orientation import judge_orientation
 from genomap_core.data.schema.validate import to_dataset, validate
 from genomap_core.io.tables.read import read_table
 
@@ -74,10 +74,11 @@ def test_problems_keep_their_place_in_the_file():
 def test_samples_in_rows_stay_so(columns, ids):
     lines = ["patient," + ",".join(columns)]
     lines += [f"{name}," + ",".join(str(VALUES[i % 10, j]) for j in range(len(columns))) for i, name in enumerate(ids)]
-    found = find_gene_column(read_table("\n".join(lines).encode(), "t.csv"))
-    assert found is None or ids[0].startswith("gene_")
+    found = judge_orientation(read_table("\n".join(lines).encode(), "t.csv"))
+    assert not found.turned
+    assert not found.doubtful or ids[0].startswith("gene_")
 
 
 def test_a_label_column_speaks_for_samples_in_rows():
     lines = ["gene,a,b,label"] + [f"{g},1,2,x" for g in GENES]
-    assert find_gene_column(read_table("\n".join(lines).encode(), "t.csv")) is None
+    assert not judge_orientation(read_table("\n".join(lines).encode(), "t.csv")).turned

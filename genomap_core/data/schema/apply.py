@@ -4,74 +4,33 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from genomap_core.data.message import Message, Severity, plural, shown, some
+from genomap_core.data.schema.notation import bound_of
 from genomap_core.data.schema.roles import ID_STEM, Roles
 from genomap_core.data.schema.statistics import Matrix
-from genomap_core.data.schema.words import (
-    GENE_COLUMN_NAMES,
-    GENE_PATTERN,
-    KNOWN_GENES,
-    SAMPLE_PATTERN,
-    TARGET_NAMES,
-    key,
-)
 from genomap_core.data.table import OddCell, Table, TextColumn
 
 _LABEL_ROW_SHARE = 0.6
 
 
-def find_gene_column(table: Table) -> tuple[int, str] | None:
-    """The column that holds the genes' names when the file has genes in rows, and why; None for samples in rows.
-
-    Never when a column is named like a label, or most columns are named like genes.
-    """
-    position = _first_names(table)
-    if position is None or any(key(table.columns[j]) in TARGET_NAMES[:12] for j in table.texts if j != position):
-        return None
-    features = [table.columns[j] for j in table.number_at.tolist()]
-    words = table.texts[position].words
-    if not features or _gene_share(features) > 0.5 or len(KNOWN_GENES.intersection(features)) >= 3:
-        return None
-    if key(table.columns[position]) in GENE_COLUMN_NAMES:
-        return position, f"its column {table.title(position)!r} names genes"
-    if _gene_share(words) > 0.5 or len(KNOWN_GENES.intersection(words)) >= 3:
-        return position, "its first column holds names of genes"
-    samples = sum(bool(SAMPLE_PATTERN.fullmatch(name)) for name in features) / len(features)
-    if samples > 0.8 and len(features) >= 3 and table.n_rows > 3 * len(features):
-        return position, "its columns are named like samples"
-    return None
-
-
-def _first_names(table: Table) -> int | None:
-    """The first column of text with (nearly) no word twice: rows of a gene table are told apart by it."""
-    for position in sorted(table.texts):
-        column = table.texts[position]
-        if len(column.words) >= 0.5 * len(column) and any(not word.isdigit() for word in column.words[:50]):
-            return position
-    return None
-
-
-def _gene_share(names: tuple[str, ...] | list[str]) -> float:
-    sample = names[:: max(1, len(names) // 500)]
-    return sum(bool(GENE_PATTERN.fullmatch(name)) for name in sample) / len(sample) if sample else 0.0
-
-
-def flip(table: Table, gene_column: int) -> Table:
+def flip(table: Table, gene_column: int, left_out: Collection[int] = ()) -> Table:
     """The table with samples in rows: the number columns become rows, column 0 holds their names.
 
-    A row with words in most columns (labels above the values) becomes a text column; other text columns are dropped.
-    The numbers are a view, not a copy.
+    A row with words in most columns (labels above the values) becomes a text column; other text columns, and number
+    columns ``left_out``, are dropped. The numbers are a view, not a copy, while all columns are used.
     """
-    names = [name or f"row {table.rows[i]}" for i, name in enumerate(table.texts[gene_column].values())]
-    labels = _label_rows(table)
+    names = [name or f"row {table.rows[i]}" for i, name in enumerate(table.text_column(gene_column).values())]
+    used = np.array([j != gene_column and j not in left_out for j in table.number_at.tolist()], bool)
+    at = {int(j): k for k, j in enumerate(table.number_at[used].tolist())}
+    numbers = table.numbers if used.all() else table.numbers[:, used]
+    labels = _label_rows(table, numbers, at)
     genes = np.array([i for i in range(table.n_rows) if i not in labels], np.int64)
-    values = table.numbers[genes] if labels else table.numbers
-    at = {int(j): k for k, j in enumerate(table.number_at.tolist())}
+    values = numbers[genes] if labels else numbers
     return replace(
         table,
         columns=("sample", *names),
@@ -81,26 +40,26 @@ def flip(table: Table, gene_column: int) -> Table:
             0: TextColumn.of(table.title(j) for j in at),
             **{i + 1: TextColumn.of(words) for i, words in labels.items()},
         },
-        odd=tuple(OddCell(at[c.position], c.row + 1, c.text) for c in table.odd if c.row not in labels),
+        odd=tuple(
+            OddCell(at[c.position], c.row + 1, c.text) for c in table.odd if c.row not in labels and c.position in at
+        ),
         annotations=frozenset(),
         flipped=True,
     )
 
 
-def _label_rows(table: Table) -> dict[int, list[str | None]]:
+def _label_rows(table: Table, numbers: Matrix, at: Mapping[int, int]) -> dict[int, list[str | None]]:
     """Rows with words in most number columns, and those words."""
     words: dict[int, dict[int, str]] = defaultdict(dict)
     for cell in table.odd:
-        words[cell.row][cell.position] = cell.text
-    positions = table.number_at.tolist()
+        if cell.position in at:
+            words[cell.row][cell.position] = cell.text
     found: dict[int, list[str | None]] = {}
     for row, cells in words.items():
-        if len(cells) > _LABEL_ROW_SHARE * len(positions) and any(
-            re.search("[A-Za-z]", word) for word in cells.values()
-        ):
-            values = table.numbers[row] if isinstance(table.numbers, np.ndarray) else table.numbers[[row]].toarray()[0]
+        if len(cells) > _LABEL_ROW_SHARE * len(at) and any(re.search("[A-Za-z]", word) for word in cells.values()):
+            values = numbers[row] if isinstance(numbers, np.ndarray) else numbers[[row]].toarray()[0]
             plain = [None if np.isnan(value) else f"{value:.9g}" for value in values.tolist()]
-            found[row] = [cells.get(j, number) for j, number in zip(positions, plain)]
+            found[row] = [cells.get(j, number) for j, number in zip(at, plain)]
     return found
 
 
@@ -167,7 +126,7 @@ def arrange(table: Table, roles: Roles) -> Cohort:
 
 def _flipped(table: Table, roles: Roles, said: list[Message]) -> Table:
     at = table.find(roles.id) if roles.id is not None else next(iter(sorted(table.texts)), None)
-    if at is None or at not in table.texts:
+    if at is None:
         text = f"With genes in rows a column must name the genes; {roles.id!r} does not."
         said.append(Message("error", "no-gene-column", text, remedy="Choose the column with the genes' names as id."))
         return table
@@ -175,7 +134,7 @@ def _flipped(table: Table, roles: Roles, said: list[Message]) -> Table:
     if lost:
         text = f"{plural(len(lost), 'text column')} that describe genes set aside: {some(lost)}."
         said.append(Message("ok", "gene-descriptions", text))
-    return flip(table, at)
+    return flip(table, at, {j for j in table.number_at.tolist() if table.title(j) in roles.set_aside})
 
 
 def _position(table: Table, name: str | None, part: str, said: list[Message]) -> int | None:
@@ -193,9 +152,17 @@ def _stems(ids: TextColumn) -> TextColumn:
 
 
 def stem(name: str) -> str:
-    """``mouse309_14`` -> ``mouse309``: an id without its last part."""
+    """``mouse309_14`` -> ``mouse309``: an id without its last part; of a TCGA barcode the patient's part.
+
+    Without ``_``, ``-`` or ``.`` in it, letters behind digits are the last part: ``P01V2`` -> ``P01``.
+    """
+    if patient := re.match(r"TCGA[-.]\w\w[-.]\w{4}(?=[-.])", name):
+        return patient.group()
     cut = max(name.rfind(mark) for mark in "_-.")
-    return name[:cut] if cut > 0 else name
+    if cut > 0:
+        return name[:cut]
+    last = re.fullmatch(r"(.*\d)[A-Za-z]{1,4}\d{0,2}", name)
+    return last.group(1) if last else name
 
 
 def _features(
@@ -222,6 +189,8 @@ def _features(
                     names[k] = f"{name} ({number})"
     if roles.missing_values:
         values = _with_missing(values, roles.missing_values)
+    if roles.not_numbers == "limit":
+        values = _with_bounds(values, table, origin)
     return values, tuple(names), origin
 
 
@@ -264,3 +233,13 @@ def _with_missing(values: Matrix, marks: tuple[float, ...]) -> Matrix:
     data = values if isinstance(values, np.ndarray) else values.data
     data[np.isin(data, np.array(marks, np.float32))] = np.nan
     return values
+
+
+def _with_bounds(values: Matrix, table: Table, origin: np.ndarray) -> Matrix:
+    """A copy with the number of every bound such as ``<5``."""
+    at = {int(j): k for k, j in enumerate(origin.tolist())}
+    bounds = [(c.row, at[c.position], bound_of(c.text)) for c in table.odd if c.position in at]
+    values = values.copy() if isinstance(values, np.ndarray) else values.tolil()
+    for row, column, bound in bounds:
+        values[row, column] = bound
+    return values if isinstance(values, np.ndarray) else values.tocsr()

@@ -36,7 +36,15 @@ def split(table: Table, roles: Roles) -> Parts:
     cohort = arrange(table, roles)
     encoded, said = encode_words(cohort)
     target = None if cohort.target is None else clean_labels(cohort.target, roles.labels == "merge variants")
-    kept = np.ones(cohort.n_samples, bool) if target is None else target.codes >= 0
+    kept = np.ones(cohort.n_samples, bool)
+    if roles.without and cohort.id is not None:
+        left_out = [k for k, word in enumerate(cohort.id.words) if word in roles.without]
+        kept &= ~np.isin(cohort.id.codes, left_out)
+    if target is not None:
+        target = target.recoded(None if word in roles.without_classes else word for word in target.words)
+        codes = np.where(kept, target.codes, np.int32(-1))
+        target = replace(target, codes=codes).recoded(target.words) if not kept.all() else target
+        kept &= target.codes >= 0
     return Parts(cohort, encoded, target, kept, tuple(said))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 from genomap_core.data.message import Message, Severity, capital, limited, plural, shown, some, spreadsheet_column
 from genomap_core.data.schema.apply import Cohort
 from genomap_core.data.schema.encode import Encoded
+from genomap_core.data.schema.notation import bound_of
 from genomap_core.data.schema.statistics import (
     ColumnStats,
     alike_by_chance,
@@ -31,14 +33,41 @@ def check_cells(cohort: Cohort) -> list[Message]:
     """Every cell of a feature that holds no finite number; a row of words all across counts as one finding."""
     features = set(cohort.origin.tolist())
     cells = [cell for cell in cohort.table.odd if cell.position in features]
-    if cohort.roles.not_numbers == "missing":
+    if cohort.roles.not_numbers != "error":
         return _as_missing(cohort, cells)
+    bounds = [cell for cell in cells if not np.isnan(bound_of(cell.text))]
+    if bounds:
+        return _bounds(cohort, bounds) + check_odd(
+            cohort, [cell for cell in cells if cell not in set(bounds)], features
+        )
+    return check_odd(cohort, cells, features)
+
+
+def check_odd(cohort: Cohort, cells: list[OddCell], features: set[int]) -> list[Message]:
+    """Every cell that is neither number nor bound."""
     by_row: dict[int, list[OddCell]] = defaultdict(list)
     for cell in cells:
         by_row[cell.row].append(cell)
     across = {row for row, found in by_row.items() if len(found) > max(_ACROSS_SHARE * len(features), 1)}
     said = [_row_of_words(cohort, row, by_row[row]) for row in sorted(across)]
     said += [_odd(cohort, cell) for cell in cells if cell.row not in across]
+    return limited(said, _LISTED_CELLS)
+
+
+def _bounds(cohort: Cohort, cells: list[OddCell]) -> list[Message]:
+    """Values below or above what could be measured, a finding a column."""
+    by_column: dict[str, list[OddCell]] = defaultdict(list)
+    for cell in cells:
+        by_column[cohort.table.title(cell.position)].append(cell)
+    said = []
+    for name, found in by_column.items():
+        column, row = cohort.table.place(found[0].row, found[0].position)
+        words = some(f"{shown(word)!r} ({count})" for word, count in Counter(cell.text for cell in found).most_common())
+        text = (
+            f"Feature {shown(name)} holds bounds, a number with a sign, not a value: {words}; the first in row {row}."
+        )
+        remedy = "Choose to read them as their number, or as missing."
+        said.append(Message("error", "bounds", text, column, row, shown(found[0].text, 80), remedy, "not_numbers"))
     return limited(said, _LISTED_CELLS)
 
 
@@ -73,7 +102,9 @@ def _as_missing(cohort: Cohort, cells: list[OddCell]) -> list[Message]:
     if not cells:
         return []
     words = some(f"{shown(word)!r} ({count})" for word, count in Counter(cell.text for cell in cells).most_common())
-    text = f"{plural(len(cells), 'cell')} without a finite number read as missing: {words}."
+    how = "missing" if cohort.roles.not_numbers == "missing" else "their bound, or as missing where there is none"
+    names = some(dict.fromkeys(shown(cohort.table.title(cell.position)) for cell in cells))
+    text = f"{plural(len(cells), 'cell')} without a finite number read as {how}: {words} in {names}."
     return [Message("warn", "not-numbers-missing", text)]
 
 
@@ -88,7 +119,7 @@ def _odd(cohort: Cohort, cell: OddCell) -> Message:
     column, row = cohort.table.place(cell.row, cell.position)
     text, code, remedy = _reason(cell.text)
     said = f"Column {column}, row {row} holds {shown(cell.text)!r}: {text}."
-    return Message("error", code, said, column, row, shown(cell.text, 80), remedy)
+    return Message("error", code, said, column, row, shown(cell.text, 80), remedy, "not_numbers")
 
 
 def _reason(word: str) -> tuple[str, str, str]:
@@ -202,7 +233,21 @@ def check_feature_names(cohort: Cohort) -> list[Message]:
         elif not name.isascii() and INVISIBLE.search(name):
             text = f"Feature name {shown(name)!r} has invisible characters."
             said.append(Message("warn", "invisible-characters", text, name, remedy="Remove them from the file."))
-    return limited(said, _LISTED_NAMES)
+    return limited(said, _LISTED_NAMES) + _check_alike(cohort)
+
+
+def _check_alike(cohort: Cohort) -> list[Message]:
+    """Names that differ only in how they are written: capitals, composed letters, blanks and ``_``."""
+    folded = [re.sub(r"[\s_]+", " ", unicodedata.normalize("NFC", name).casefold()) for name in cohort.names]
+    if len(set(folded)) == len(set(cohort.names)):
+        return []
+    alike: dict[str, list[str]] = defaultdict(list)
+    for short, name in zip(folded, cohort.names):
+        alike[short].append(name)
+    pairs = [names for names in alike.values() if len(set(names)) > 1]
+    text = f"Names of {plural(len(pairs), 'feature')} differ only in how they are written: "
+    text += f"{some(f'{shown(names[0])!r} and {shown(names[1])!r}' for names in pairs)}."
+    return [Message("warn", "names-alike", text, pairs[0][0], remedy="Check that they are different features.")]
 
 
 def date_gene(name: str) -> str:
@@ -252,13 +297,16 @@ def same_label(word: str) -> str:
 
     Signs that can carry the meaning stay: ``ER+`` and ``ER-``, ``c-1`` and ``c1``, ``<50`` and ``>50`` differ.
     """
+    word = unicodedata.normalize("NFC", word)
     joined = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", "", " ".join(word.casefold().split()))
     return re.sub(r"(?<!\d)[ _]+|[ _]+(?!\d)", "", joined) or word
 
 
 def clean_labels(target: TextColumn, merge: bool) -> TextColumn:
     """Labels with blanks removed around them and, to ``merge``, variants under their most frequent spelling."""
-    trimmed = target.recoded(" ".join(INVISIBLE.sub("", word).split()) or None for word in target.words)
+    trimmed = target.recoded(
+        unicodedata.normalize("NFC", " ".join(INVISIBLE.sub("", word).split())) or None for word in target.words
+    )
     if not merge:
         return trimmed
     best: dict[str, int] = {}
@@ -309,11 +357,20 @@ def check_labels(cohort: Cohort, target: TextColumn | None) -> list[Message]:
 
 
 def _check_unlabelled(cohort: Cohort, target: TextColumn, name: str) -> list[Message]:
-    rows = np.flatnonzero(target.codes < 0).tolist()
+    given = cohort.target.codes if cohort.target is not None else target.codes
+    rows = np.flatnonzero(given < 0).tolist()
     if not rows:
         return []
     text = f"{plural(len(rows), 'sample')} without a label in {name} left out: {some(cohort.row(i) for i in rows)}."
-    return [Message("warn", "missing-label", text, name, cohort.row_number(rows[0]), None, "Fill in the labels.")]
+    remedy = "Fill in the labels."
+    if marks := cohort.target.marks if cohort.target is not None else ():
+        text = text[:-1] + f". The word {some(f'{word!r} ({count})' for word, count in marks)} was read as missing."
+        remedy = f"Fill in the labels; if {marks[0][0]!r} is a class, say which words mean missing (--missing)."
+    return [
+        Message(
+            "warn", "missing-label", text, name, cohort.row_number(rows[0]), None, remedy, "missing" if marks else ""
+        )
+    ]
 
 
 def _check_spelling(given: TextColumn, clean: TextColumn, name: str) -> list[Message]:
@@ -366,7 +423,13 @@ def _check_sizes(cohort: Cohort, target: TextColumn, counts: np.ndarray, name: s
         text = f"Column {name}: class {some(map(repr, alone))} has 1 sample; the smallest split in folds needs 2."
         said.append(
             Message(
-                "error", "single-sample-class", text, name, value=alone[0], remedy="Add samples, or remove the class."
+                "error",
+                "single-sample-class",
+                text,
+                name,
+                value=alone[0],
+                remedy="Add samples, or leave the class out (--leave-out-class).",
+                option="without_classes",
             )
         )
     elif small < 5:
@@ -522,6 +585,12 @@ def _check_spread(cohort: Cohort, stats: ColumnStats) -> list[Message]:
     constant = [cohort.names[k] for k in np.flatnonzero(stats.low == stats.high).tolist()]
     if constant:
         text = f"{plural(len(constant), 'feature')} constant: {some(map(shown, constant))}."
+        if len(constant) == len(cohort.names) > 1 and cohort.n_samples > 1:
+            text = (
+                f"Nothing varies: all {plural(len(constant), 'feature')} are constant ({some(map(shown, constant))})."
+            )
+            said.append(Message("warn", "all-constant", text, remedy="Check that the right columns were read."))
+            return said
         said.append(Message("ok", "constant-feature", text, constant[0], remedy="They say nothing and do no harm."))
     return said
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from genomap_core.data.message import Message, plural, some
-from genomap_core.data.schema.apply import find_gene_column, flip, stem
-from genomap_core.data.schema.roles import ID_STEM, Roles
+from genomap_core.data.schema.apply import flip, stem
+from genomap_core.data.schema.nomenclature import SUMMARY_ROW, is_annotation, is_gene_among_genes, template
+from genomap_core.data.schema.orientation import Verdict, judge_orientation
+from genomap_core.data.schema.roles import ID_STEM, Orientation, Roles
+from genomap_core.data.schema.statistics import summary_rows
 from genomap_core.data.schema.words import (
     DATE_PATTERN,
     GROUP_NAMES,
@@ -25,6 +29,9 @@ _SURE_TARGETS = TARGET_NAMES[:8]
 _SURE_IDS = ID_NAMES[:14]
 _PHI_SHARE = 0.6
 
+ASK_ORIENTATION = "ambiguous-orientation"
+"""Code of the question whether rows are samples or genes."""
+
 
 @dataclass(slots=True)
 class _Draft:
@@ -39,23 +46,103 @@ class _Draft:
         return [at for at in sorted(self.table.texts) if at not in self.aside and at not in taken]
 
 
-def propose(table: Table) -> tuple[Roles, tuple[Message, ...]]:
-    """Roles for a table, and what the user should know about how they were found."""
-    genes = find_gene_column(table)
-    if genes is None:
+def propose(table: Table, orientation: Orientation | None = None) -> tuple[Roles, tuple[Message, ...]]:
+    """Roles for a table, and what the user should know about how they were found; ``orientation``: the user's word."""
+    if orientation == "samples_in_rows" or table.annotations or table.source.kind in ("h5ad", "anndata"):
         roles, said = _propose_rows(table)
         return roles, tuple(said)
-    position, reason = genes
-    flipped = flip(table, position)
+    verdict = judge_orientation(table)
+    if orientation is not None and verdict.position is not None:
+        return _propose_turned(table, verdict.position, "as you say")
+    if not verdict.turned or verdict.position is None:
+        roles, said = _propose_rows(table)
+        return roles, tuple(said) + _ask_orientation(verdict)
+    return _propose_turned(table, verdict.position, verdict.reason)
+
+
+def _ask_orientation(verdict: Verdict) -> tuple[Message, ...]:
+    if not verdict.doubtful:
+        return ()
+    text = f"Rows may be samples or genes: {verdict.reason or 'names and values tell neither'}."
+    remedy = "Say whether genes are in rows (--orientation samples_in_rows or genes_in_rows)."
+    return (Message("error", ASK_ORIENTATION, text, remedy=remedy, option="orientation"),)
+
+
+def _propose_turned(table: Table, position: int, reason: str) -> tuple[Roles, tuple[Message, ...]]:
+    text = f"The file has genes in rows and samples in columns ({reason}): it is turned round."
+    remedy = "Choose samples in rows if this is wrong."
+    said = [Message("warn", "genes-in-rows", text, table.title(position), remedy=remedy, option="orientation")]
+    describing = _describing(table, position, said)
+    flipped = flip(table, position, describing)
     target, draft = None, _Draft(flipped)
     for at in draft.free_words(0):
         if key(flipped.columns[at]) in TARGET_NAMES or (target is None and _n_classes(flipped.texts[at])):
             target = flipped.title(at)
-    text = f"The file has genes in rows and samples in columns ({reason}): it is turned round."
-    remedy = "Choose samples in rows if this is wrong."
-    said = [Message("warn", "genes-in-rows", text, table.title(position), remedy=remedy)]
-    aside = tuple(table.title(at) for at in sorted(table.texts) if at != position)
-    return Roles(id=table.title(position), target=target, set_aside=aside, orientation="genes_in_rows"), tuple(said)
+    if target is not None and key(target) not in TARGET_NAMES:
+        text = f"Row {target} is taken for the label."
+        said.append(Message("warn", "label-guessed", text, target, remedy="Choose another, or none.", option="target"))
+    aside = [table.title(at) for at in sorted({*table.texts, *describing}) if at != position]
+    counters = [flipped.title(at) for at in flipped.number_at.tolist() if SUMMARY_ROW.fullmatch(flipped.columns[at])]
+    if counters:
+        listed = some(counters, 6)
+        what = "counts what fell on no gene" if len(counters) == 1 else "count what fell on no gene"
+        said.append(Message("warn", "summary-rows", f"Rows {listed} {what}: left out.", remedy="Use them if wrong."))
+    numbers = [at for at in flipped.number_at[:10].tolist() if key(flipped.columns[at]) in TARGET_NAMES[:-3]]
+    for at in numbers if target is None else ():
+        values = flipped.number_column(at)
+        if len(np.unique(values)) <= min(10, len(values) // 2) and bool((values == np.rint(values)).all()):
+            target = flipped.title(at)
+            text = f"Row {target!r} above the genes is taken for the label: it holds a few whole numbers."
+            said.append(Message("warn", "label-row", text, target, remedy="Choose another, or none, if wrong."))
+            break
+    group = _find_group(draft, 0, None if target is None else flipped.find(target))
+    roles = Roles(
+        id=table.title(position),
+        target=target,
+        group=group,
+        set_aside=tuple(dict.fromkeys((*aside, *counters))),
+        orientation="genes_in_rows",
+    )
+    return roles, (*said, *draft.said)
+
+
+def _describing(table: Table, position: int, said: list[Message]) -> list[int]:
+    """Number columns beside the genes that are no samples: by their names, and by values unlike all the others'."""
+    numbers = [j for j in table.number_at.tolist() if j != position]
+    named = [j for j in numbers if is_annotation(table.columns[j])]
+    if len(named) == len(numbers):
+        return []
+    unlike = _unlike(table, [j for j in numbers if j not in named])
+    if not named and not unlike:
+        return []
+    text = f"{plural(len(named) + len(unlike), 'column')} beside the samples that describe genes left out: "
+    text += f"{some([table.title(j) for j in sorted((*named, *unlike))], 10)}."
+    remedy = "Use them if they are samples." if not unlike else f"Check {some([table.title(j) for j in unlike])}."
+    said.append(Message("warn", "gene-columns", text, table.title((named + unlike)[0]), remedy=remedy))
+    return sorted((*named, *unlike))
+
+
+def _unlike(table: Table, numbers: list[int]) -> list[int]:
+    """Columns whose name has not the form of the others' and whose values lie apart from all of theirs."""
+    forms = Counter(template(table.columns[j]) for j in numbers)
+    form, count = forms.most_common(1)[0]
+    if len(numbers) < 5 or not 0.6 * len(numbers) <= count < len(numbers):
+        return []
+    rows = np.unique(np.linspace(0, table.n_rows - 1, min(500, table.n_rows)).astype(int))
+    block = table.numbers[rows]
+    block = block if isinstance(block, np.ndarray) else block.toarray()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
+        medians = np.nanmedian(np.arcsinh(block), axis=0)
+    size = {j: float(medians[np.searchsorted(table.number_at, j)]) for j in numbers}
+    usual = np.array([size[j] for j in numbers if template(table.columns[j]) == form])
+    low, high = float(np.nanmin(usual)), float(np.nanmax(usual))
+    room = max(high - low, 1.0)
+    return [
+        j
+        for j in numbers
+        if template(table.columns[j]) != form and (size[j] > high + 2 * room or size[j] < low - 2 * room)
+    ]
 
 
 def _propose_rows(table: Table) -> tuple[Roles, list[Message]]:
@@ -65,11 +152,16 @@ def _propose_rows(table: Table) -> tuple[Roles, list[Message]]:
     target_at = _find_target(draft, id_at)
     group = _find_group(draft, id_at, target_at)
     aside = tuple(dict.fromkeys(table.title(at) for at in draft.aside))
+    without = _summaries(draft, id_at)
     if table.annotations:
         _say_annotations(draft, {id_at, target_at, None if group is None else table.find(group)})
     title = {at: table.title(at) for at in (id_at, target_at) if at is not None}
     roles = Roles(
-        None if id_at is None else title[id_at], None if target_at is None else title[target_at], group, aside
+        None if id_at is None else title[id_at],
+        None if target_at is None else title[target_at],
+        group,
+        aside,
+        without=without,
     )
     return roles, draft.said
 
@@ -90,7 +182,8 @@ def _set_identifiers_aside(draft: _Draft) -> None:
             draft.said.append(Message("warn", "dates", text, table.title(at), remedy="Give durations or ages instead."))
             draft.aside.append(at)
     for at in table.number_at.tolist():
-        if is_phi_name(table.columns[at]) and _whole(table.number_column(at)):
+        name = table.columns[at]
+        if is_phi_name(name) and _whole(table.number_column(at)) and not is_gene_among_genes(table.columns, name):
             text = f"Column {table.title(at)} may identify persons (its name says so): set aside."
             draft.said.append(Message("warn", "identifying", text, table.title(at), remedy="Remove the column."))
             draft.aside.append(at)
@@ -151,7 +244,14 @@ def _find_target(draft: _Draft, id_at: int | None) -> int | None:
     if guess is not None:
         text = f"Column {table.title(guess)} is taken for the label: it holds {len(table.texts[guess].words)} words."
         draft.said.append(
-            Message("warn", "label-guessed", text, table.title(guess), remedy="Choose another, or none, if wrong.")
+            Message(
+                "warn",
+                "label-guessed",
+                text,
+                table.title(guess),
+                remedy="Choose another, or none, if wrong.",
+                option="target",
+            )
         )
     elif candidates:
         text = f"No column is named like a label; these could be one: {listed}."
@@ -166,34 +266,74 @@ def _find_group(draft: _Draft, id_at: int | None, target_at: int | None) -> str 
     names = {key(table.columns[at]): at for at in reversed(draft.free_words(id_at, target_at))}
     for name in GROUP_NAMES:
         if name in names and 1 < len(table.texts[names[name]].words) < 0.98 * table.n_rows:
+            column = table.texts[names[name]]
+            if target_at is not None and _same_partition(column, table.text_column(target_at)):
+                continue  # the classes once more: no fold could be made
             title = table.title(names[name])
             count = len(table.texts[names[name]].words)
             text = f"Rows with the same {title} stay together in every split ({count} groups)."
             draft.said.append(Message("ok", "group", text, title))
             return title
-    if id_at is not None and (count := _repeats(table.texts[id_at])):
-        text = f"The ids look like repeats of {count} subjects (an id, then a number): these stay together in splits."
+    target = None if target_at is None else table.text_column(target_at)
+    if id_at is not None and (count := _repeats(table.text_column(id_at), target)):
+        text = f"The ids look like repeats of {count} subjects: these stay together in every split."
         draft.said.append(
-            Message("warn", "group-by-id", text, table.title(id_at), remedy="Choose no group if they are not.")
+            Message(
+                "warn",
+                "group-by-id",
+                text,
+                table.title(id_at),
+                remedy="Choose no group if they are not.",
+                option="group",
+            )
         )
         return ID_STEM
     return None
 
 
-def _repeats(ids: TextColumn) -> int:
-    """How many stems the ids have, when (nearly) all stems have rows numbered 1, 2, ... or 0, 1, ...; else 0."""
+_REPEATS_AT_MOST = 8
+
+
+def _repeats(ids: TextColumn, target: TextColumn | None) -> int:
+    """How many stems the ids have when the rows of one stem look like repeats of one subject; else 0.
+
+    Repeats are numbered 1, 2, ... or 0, 1, ... within (nearly) all stems, or their endings (``rep1``, ``pre``, ``V2``,
+    ``01A``) are few and each stands behind many stems. Stems that are the classes under another name are none.
+    """
     endings: dict[str, list[str]] = defaultdict(list)
     for word in ids.words:
-        endings[stem(word)].append(word[len(stem(word)) + 1 :])
-    if not 5 <= len(endings) <= 0.5 * len(ids.words):
+        endings[stem(word)].append(word[len(stem(word)) :].lstrip("_-."))
+    rows, stems = len(ids.words), len(endings)
+    if not 3 <= stems <= 0.75 * rows or _are_classes(ids, target):
         return 0
     numbered = sum(_numbered(sorted(ends)) for ends in endings.values())
-    return len(endings) if numbered > 0.8 * len(endings) else 0
+    if stems >= 5 and stems <= 0.5 * rows and numbered > 0.8 * stems:
+        return stems
+    repeated = [ends for ends in endings.values() if len(ends) > 1 and len(set(ends)) == len(ends)]
+    common = Counter(end for ends in repeated for end in ends).most_common()
+    crossed = len(common) >= 2 and common[1][1] >= 0.4 * len(repeated) and len(common) <= _REPEATS_AT_MOST
+    return stems if crossed and len(repeated) >= max(3, 0.5 * stems) else 0
+
+
+def _are_classes(ids: TextColumn, target: TextColumn | None) -> bool:
+    """Whether every stem has one class and every class one stem."""
+    if target is None:
+        return False
+    both = (ids.codes >= 0) & (target.codes >= 0)
+    stems = [stem(word) for word in ids.words]
+    pairs = {(stems[i], t) for i, t in zip(ids.codes[both].tolist(), target.codes[both].tolist())}
+    return len(pairs) == len({s for s, _ in pairs}) and len({t for _, t in pairs}) >= 0.5 * len(pairs)
 
 
 def _numbered(endings: list[str]) -> bool:
     numbers = sorted(int(end) for end in endings if end.isdecimal())
     return len(numbers) == len(endings) > 1 and numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
+
+
+def _same_partition(a: TextColumn, b: TextColumn) -> bool:
+    both = (a.codes >= 0) & (b.codes >= 0)
+    pairs = set(zip(a.codes[both].tolist(), b.codes[both].tolist()))
+    return len(pairs) == len({x for x, _ in pairs}) == len({y for _, y in pairs})
 
 
 def _say_annotations(draft: _Draft, used: set[int | None]) -> None:
@@ -202,6 +342,24 @@ def _say_annotations(draft: _Draft, used: set[int | None]) -> None:
     if unused:
         text = f"{plural(len(unused), 'column')} that describe samples not used as features: {some(unused)}."
         draft.said.append(Message("ok", "annotations", text))
+
+
+def _summaries(draft: _Draft, id_at: int | None) -> tuple[str, ...]:
+    """Ids of rows that are proved to hold statistics of the others."""
+    table = draft.table
+    if id_at is None or not isinstance(table.numbers, np.ndarray):
+        return ()
+    found = summary_rows(table.numbers)
+    words = table.text_column(id_at).values()
+    named = {i: (words[i] or "", what) for i, what in found.items()}
+    for i, (name, what) in named.items():
+        text = f"Row {table.rows[i]} ({name!r}) holds the {what} of the other rows: left out."
+        draft.said.append(
+            Message(
+                "warn", "summary-row", text, table.title(id_at), int(table.rows[i]), remedy="Delete it in the file."
+            )
+        )
+    return tuple(name for name, _ in named.values() if name)
 
 
 def _n_classes(column: TextColumn) -> int:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 Orientation = Literal["samples_in_rows", "genes_in_rows"]
 Log = Literal["as is", "log2(1+x)"]
 Duplicates = Literal["error", "first", "mean", "keep"]
-NotNumbers = Literal["error", "missing"]
+NotNumbers = Literal["error", "missing", "limit"]
 Labels = Literal["merge variants", "as written"]
 
 ID_STEM = "(id before its last _)"
@@ -62,13 +62,18 @@ class Roles:
     duplicates
         Features of the same name: an error, the first, their mean, or all under numbered names.
     not_numbers
-        Cells of number columns with text or infinite values: an error each, or missing.
+        Cells of number columns with text or infinite values: an error each, or missing; "limit": as "missing", but
+        bounds such as ``<5`` count as their number.
     missing_values
         Numbers that stand for a missing value, such as -999.
     labels
         Whether labels that differ only in case, blanks, ``-`` and ``_`` are one class.
     codes
         How columns of words become features where another table has decided it; the program decides on the others.
+    without
+        Ids of samples to leave out: rows of means or totals below the table.
+    without_classes
+        Classes whose samples are left out.
     needed
         Features of a model that is trained already: they stay where they have no value, and one sample is enough.
     """
@@ -84,6 +89,8 @@ class Roles:
     missing_values: tuple[float, ...] = ()
     labels: Labels = "merge variants"
     codes: tuple[WordCodes, ...] = ()
+    without: tuple[str, ...] = ()
+    without_classes: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -33,7 +33,8 @@ from genomap_core.data.schema.check import (
     scale_of,
 )
 from genomap_core.data.schema.propose import propose
-from genomap_core.data.schema.roles import ID_STEM, Roles
+from genomap_core.data.schema.recipe import FOUND, Decision, Recipe
+from genomap_core.data.schema.roles import ID_STEM, Orientation, Roles
 from genomap_core.data.schema.statistics import column_stats
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
@@ -66,6 +67,8 @@ class SchemaReport:
         Types of features told by a prefix (``mrna:TP53``); empty when there is one type.
     options
         Columns that could be id, target or group, for a list to choose from.
+    recipe
+        All that was understood of the file, roles included: ``read_table(..., recipe=...)`` reads another one so.
     """
 
     name: str
@@ -77,6 +80,7 @@ class SchemaReport:
     unit: str
     omics: tuple[str, ...]
     options: tuple[str, ...]
+    recipe: Recipe = FOUND
 
     @property
     def verdict(self) -> Severity:
@@ -89,12 +93,13 @@ class SchemaReport:
         return tuple(m for m in self.messages if m.severity in ("error", "refuse"))
 
 
-def validate(table: Table, roles: Roles | None = None) -> SchemaReport:
-    """Check a table under these roles, or under those the program proposes.
+def validate(table: Table, roles: Roles | None = None, orientation: Orientation | None = None) -> SchemaReport:
+    """Check a table under these roles, or those of its recipe, or those the program proposes for this orientation.
 
     Passes over the values need some 30 MB beside them. Never raises on what the table holds.
     """
-    used, said = (roles, ()) if roles is not None else propose(table)
+    roles = roles or table.recipe.roles
+    used, said = (roles, ()) if roles is not None else propose(table, orientation)
     parts = split(table, used)
     stats = column_stats(parts.cohort.values)
     if parts.encoded:
@@ -129,7 +134,28 @@ def validate(table: Table, roles: Roles | None = None) -> SchemaReport:
         unit=unit_of(used, scale),
         omics=omics_of(names)[1],
         options=_options(table, cohort.table),
+        recipe=_recipe(table, used, said, roles is not None, unit_of(used, scale)),
     )
+
+
+def _recipe(table: Table, used: Roles, said: tuple[Message, ...], given: bool, unit: str) -> Recipe:
+    """The table's recipe with its roles, each with what speaks for it."""
+    why = {m.option: (m.text,) for m in said if m.option}
+    surest = 1.0 if given else 0.9
+    doubtful = {m.option for m in said if m.severity in ("warn", "error")}
+    parts = {
+        "orientation": used.orientation,
+        "id": used.id or "",
+        "target": used.target or "",
+        "group": used.group or "",
+        "log": used.log,
+        "unit": unit,
+    }
+    decisions = [
+        Decision(what, value, 0.7 if what in doubtful and not given else surest, why.get(what, ()))
+        for what, value in parts.items()
+    ]
+    return replace(table.recipe, roles=used).decided(*decisions)
 
 
 def to_dataset(table: Table, roles: SchemaReport | Roles, name: str) -> Dataset:

@@ -5,30 +5,31 @@ from __future__ import annotations
 import re
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """Words set apart by blanks."""
     return tuple(text.split())
 
 
-ID_NAMES = _words("""
+ID_NAMES = words_of("""
     sampleid sample samplename samples id ids barcode cellid cellbarcode specimenid specimen aliquot aliquotid
     caseid case patientid patient subjectid subject participantid donorid geoaccession runid run uid key
     observation rowname rownames cell index mouseid
 """)
 """Best first; compared by :func:`key`."""
 
-TARGET_NAMES = _words("""
+TARGET_NAMES = words_of("""
     target label labels class classes y outcome diagnosis dx response subtype phenotype condition disease
     diseasestate tumortype tumourtype cancertype celltype celltypes leiden louvain cluster clusters status
     histology category group treatment vitalstatus type
 """)
 
-GROUP_NAMES = _words("""
+GROUP_NAMES = words_of("""
     patientid patient subjectid subject donorid donor participantid participant individual individualid mouseid
     mouse animalid animal familyid family pairid pair groupid groups
 """)
 
 GENE_COLUMN_NAMES = frozenset(
-    _words("""
+    words_of("""
     gene genes geneid genename genesymbol symbol probe probeid probeset probesetid idref ensembl ensemblid
     ensemblgeneid entrez entrezid entrezgeneid hugosymbol feature features featureid featurename transcript
     transcriptid cpg mirna protein uniprot compositeelementref
@@ -36,7 +37,7 @@ GENE_COLUMN_NAMES = frozenset(
 )
 
 KNOWN_GENES = frozenset(
-    _words("""
+    words_of("""
     TP53 BRCA1 BRCA2 EGFR MYC KRAS PTEN GAPDH ACTB CD3E CD3D CD4 CD8A CD19 MS4A1 NKG7 RB1 AKT1 PIK3CA BRAF NRAS
     ERBB2 ESR1 PGR VEGFA CDKN2A CDH1 VIM FN1 TNF IL6 IL2 STAT3 JUN FOS MKI67 PCNA TOP2A AURKA BCL2 CCND1 CDK4
     MDM2 NOTCH1 APC SMAD4 B2M A1BG A2M ABCA1 ABCB1 ALB APOE AR GATA3 FOXA1 KRT5 KRT18 PTPRC LYZ S100A8 HLA-A
@@ -58,7 +59,7 @@ MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "#n/a", "#na"
 """Lower case. Everybody's marks of a missing value: they are read as missing, and counted."""
 
 LIKELY_MISSING_WORDS = frozenset(
-    _words("""
+    words_of("""
     - -- --- ? nd n.d. n.d n.a. n.a missing unknown unk undefined #value! #ref! #div/0! #num! #name? #null!
 """)
 ) | {"not available", "not done", "not applicable", "not determined", "not reported"}
@@ -86,7 +87,7 @@ ORDERED_WORDS: tuple[tuple[str, ...], ...] = (
 """Lower case scales, from least to most."""
 
 PHI_NAMES = frozenset(
-    _words("""
+    words_of("""
     name fullname firstname lastname surname givenname familyname patientname middlename maidenname nhsnumber
     mrn medicalrecordnumber medicalrecord hospitalnumber ssn socialsecurity socialsecuritynumber passport
     passportnumber insurance insurancenumber dob dateofbirth birthdate birthday patientbirthdate address
@@ -97,12 +98,12 @@ PHI_NAMES = frozenset(
 )
 """Column names that stand for direct identifiers of persons (after the eighteen of the HIPAA safe harbour rule)."""
 
-PHI_TOKENS = frozenset(_words("surname firstname lastname birthdate email phone address zipcode"))
+PHI_TOKENS = frozenset(words_of("surname firstname lastname birthdate email phone address zipcode"))
 """Parts of a column's name that stand for direct identifiers in any company."""
 
-PHI_SHORT_TOKENS = frozenset(_words("mrn ssn dob nhs zip"))
+PHI_SHORT_TOKENS = frozenset(words_of("mrn ssn dob nhs zip"))
 PERSON_TOKENS = frozenset(
-    _words("patient pt subject person participant donor id no number nr date of hospital the code")
+    words_of("patient pt subject person participant donor id no number nr date of hospital the code")
 )
 """``patient_dob`` stands for a date of birth, ``HLA-DOB`` for a gene: the short ones count in this company only."""
 

@@ -58,6 +58,7 @@ def _save_table(table: Table, folder: Path) -> dict[str, object]:
         "columns": table.columns,
         "sparse_shape": None if isinstance(table.numbers, np.ndarray) else shape,
         "words": {str(j): column.words for j, column in table.texts.items()},
+        "marks": {str(j): column.marks for j, column in table.texts.items() if column.marks},
         "odd": [(cell.row, cell.position, cell.text) for cell in table.odd],
         "annotations": sorted(table.annotations),
         "messages": [asdict(message) for message in table.messages],
@@ -80,7 +81,10 @@ def _load_table(header: dict, folder: Path) -> Table:
         columns=tuple(header["columns"]),
         numbers=numbers,
         number_at=array("number_at"),
-        texts={int(j): TextColumn(array(f"text{j}"), tuple(words)) for j, words in header["words"].items()},
+        texts={
+            int(j): TextColumn(array(f"text{j}"), tuple(words), tuple(map(tuple, header["marks"].get(j, ()))))
+            for j, words in header["words"].items()
+        },
         rows=array("rows"),
         odd=tuple(OddCell(*cell) for cell in header["odd"]),
         annotations=frozenset(header["annotations"]),

@@ -25,12 +25,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from genomap_core.data.message import Message, limited, plural, some
+from genomap_core.data.schema.recipe import FOUND, Recipe
 from genomap_core.data.schema.words import LIKELY_MISSING_WORDS, MISSING_WORDS, is_role_name
 from genomap_core.data.table import OddCell, Source, Table, TextColumn
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits, check_size
-from genomap_core.io.tables.dialect import Dialect, find_dialect
+from genomap_core.io.tables.dialect import Dialect, find_dialect, is_proven
 from genomap_core.io.tables.encoding import to_utf8
+from genomap_core.io.tables.settle import messages_on_grouped, settle_numbers
 
 
 def tidy(table: Table) -> Table:
@@ -91,6 +93,11 @@ def _with_columns(table: Table, positions: np.ndarray) -> Table:
         odd=tuple(OddCell(c.row, new[c.position], c.text) for c in table.odd if c.position in new),
         annotations=frozenset(new[j] for j in table.annotations if j in new),
     )
+
+
+def without_columns(table: Table, positions: list[int]) -> Table:
+    """The table without these columns."""
+    return _with_columns(table, np.array([j for j in range(table.n_columns) if j not in positions], np.int64))
 
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -308,6 +315,9 @@ WORDS_SHARE = 0.2
 ACROSS_SHARE = 0.6
 """A row with words in more than this share of the number columns is a header or label row, and says nothing on them."""
 
+_HEADER_ROWS = 3
+"""So many rows of words may stand above or among the numbers."""
+
 _SAMPLE_CELLS = 50_000
 _TEXT_MISSING = MISSING_WORDS - {"none", "nil", "."}
 
@@ -329,7 +339,9 @@ def find_text_columns(header: Sequence[str], sample: Sequence[Sequence[str]], de
     values = found.values.reshape(shape)
     odd = np.zeros(shape, bool)
     odd.ravel()[[i for i, _ in found.odd]] = True
-    keep = odd.mean(axis=1) <= ACROSS_SHARE if (odd.mean(axis=1) <= ACROSS_SHARE).any() else np.ones(len(rows), bool)
+    keep = odd.mean(axis=1) <= ACROSS_SHARE
+    if (~keep).sum() > max(_HEADER_ROWS, 0.1 * len(keep)) or not keep.any():
+        keep = np.ones(len(rows), bool)  # so many are no second header: the table holds words
     filled = (odd | ~np.isnan(values))[keep].sum(axis=0)
     words |= _positions(odd[keep].sum(axis=0) > WORDS_SHARE * filled)
     with np.errstate(invalid="ignore"):
@@ -352,19 +364,24 @@ def mostly_words(odd: Iterable[tuple[int, int]], n_rows: int, n_numbers: int) ->
     """Positions of number columns whose odd cells ``(row, position)`` turned out too many for a column of numbers."""
     places = np.array(list(odd), np.int64).reshape(-1, 2)
     rows, inverse, counts = np.unique(places[:, 0], return_inverse=True, return_counts=True)
-    places = places[counts[inverse] <= max(ACROSS_SHARE * n_numbers, 1)] if len(rows) else places
+    across = counts > max(ACROSS_SHARE * n_numbers, 1)
+    if len(rows) and across.sum() <= max(_HEADER_ROWS, 0.1 * n_rows):
+        places = places[~across[inverse]]
     columns, counts = np.unique(places[:, 1], return_counts=True)
     return set(columns[counts > max(WORDS_SHARE * n_rows, 1)].tolist())
 
 
-def text_column(cells: pa.ChunkedArray) -> TextColumn:
-    """Cells as codes; the usual marks of a missing value are missing, all else stays as written."""
+def text_column(cells: pa.ChunkedArray, missing: Sequence[str] | None = None) -> TextColumn:
+    """Cells as codes; the usual marks of a missing value (or those of ``missing``) are missing, all else stays."""
     encoded = pc.dictionary_encode(cells.combine_chunks())
-    words = [
-        None if word is None or word.strip().lower() in _TEXT_MISSING else word
-        for word in encoded.dictionary.to_pylist()
-    ]
-    return TextColumn(encoded.indices.fill_null(-1).to_numpy().astype(np.int32), tuple(map(str, words))).recoded(words)
+    marks = _TEXT_MISSING if missing is None else frozenset(("", *missing))
+    plain = encoded.dictionary.to_pylist()
+    words = [None if word is None or word.strip().lower() in marks else word for word in plain]
+    codes = encoded.indices.fill_null(-1).to_numpy().astype(np.int32)
+    column = TextColumn(codes, tuple(map(str, words))).recoded(words)
+    used = [k for k, word in enumerate(words) if word is None and plain[k] and plain[k].strip()]
+    counts = np.bincount(codes[codes >= 0], minlength=len(words))
+    return replace(column, marks=tuple((plain[k].strip(), int(counts[k])) for k in used))
 
 
 def clean_header(header: Sequence[str]) -> tuple[tuple[str, ...], tuple[Message, ...]]:
@@ -437,19 +454,19 @@ class _Part:
     blank: tuple[int, ...]
 
 
-def read_delimited(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Table:
+def read_delimited(data: bytes, name: str, limits: FileLimits = DEFAULT, recipe: Recipe = FOUND) -> Table:
     """Read CSV, TSV and their relatives: any delimiter, encoding, decimal sign and line end.
 
     Needs the bytes, the float32 array and some 30 MB a thread. Raises :class:`InputError` for text without a table,
     :class:`RefusedError` beyond a limit; problems inside the table are messages.
     """
-    text, encoding, said = to_utf8(data)
+    text, encoding, said = to_utf8(data, recipe.encoding)
     if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):  # line ends of old Macs, or mixed ones
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    dialect = find_dialect(text)
+    dialect = find_dialect(text, recipe)
     if dialect.delimiter == " " and b"  " in text:
         text = re.sub(rb"(?m)^ +| +(?=[ \n])", b"", text)
-        dialect = find_dialect(text)
+        dialect = find_dialect(text, recipe)
     header, trimmed = clean_header(dialect.header)
     pieces = list(cut(text, dialect.start, dialect.stop, dialect.line, _PIECE_BYTES))
     check_size(sum(piece.lines for piece in pieces), len(header), limits)
@@ -472,7 +489,12 @@ def read_delimited(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Tabl
         *_messages_on_structure(text, pieces, parts, len(header)),
     )
     source = Source("csv", encoding, dialect.delimiter, dialect.decimal)
-    return _assemble(name, header, words, numbers, parts, said, source)
+    table = _assemble(name, header, words, numbers, parts, said, source, recipe)
+    proven = dialect.decimal if is_proven(dialect.sample, dialect.decimal) else ""
+    table = settle_numbers(table, recipe, proven)
+    if proven or recipe.decimal or recipe.thousands is not None or dialect.decimal == ",":
+        return table
+    return replace(table, messages=(*table.messages, *messages_on_grouped(table)))
 
 
 def _read(text: bytes, pieces: list[Piece], dialect: Dialect, words: set[int]) -> tuple[np.ndarray, list[_Part]]:
@@ -525,9 +547,13 @@ def _assemble(
     parts: list[_Part],
     said: tuple[Message, ...],
     source: Source,
+    recipe: Recipe,
 ) -> Table:
     number_at = np.array([j for j in range(len(header)) if j not in words], np.int64)
-    texts = {j: text_column(pa.chunked_array([part.texts[j] for part in parts], pa.string())) for j in sorted(words)}
+    texts = {
+        j: text_column(pa.chunked_array([part.texts[j] for part in parts], pa.string()), recipe.missing)
+        for j in sorted(words)
+    }
     lines = np.concatenate([part.lines for part in parts] or [np.zeros(0, np.int32)])
     odd = tuple(OddCell(part.at + row, j, word) for part in parts for row, j, word in part.odd)
     likely = [
@@ -540,12 +566,6 @@ def _assemble(
 def _messages_on_decimal(dialect: Dialect) -> tuple[Message, ...]:
     if dialect.decimal != ",":
         return ()
-    cells = [cell for record in dialect.sample[:20] for cell in record if "," in cell]
-    if cells and all(re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", cell.strip()) for cell in cells):
-        text = f"Commas in numbers such as {cells[0]!r} may be decimal commas or thousands separators."
-        return (
-            Message("error", "ambiguous-comma", text, value=cells[0], remedy="Write numbers with a decimal point."),
-        )
     text = f"Numbers are written with a decimal comma (delimiter {dialect.delimiter!r}) and were read so."
     return (Message("warn", "decimal-comma", text, remedy="Check one value against the file."),)
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genomap_core.data.message import Message, plural, shown
+from genomap_core.data.schema.recipe import FOUND, Recipe
+from genomap_core.data.schema.words import GENE_COLUMN_NAMES, ID_NAMES, key
 from genomap_core.errors import InputError
 
 DELIMITERS = "\t;|, "
@@ -35,30 +37,83 @@ class Dialect:
     messages: tuple[Message, ...]
 
 
-def find_dialect(data: bytes) -> Dialect:
-    """Read the beginning of UTF-8 text. Raises :class:`InputError` when it has no content."""
-    start, first, comments = _skip_comments(data)
+def find_dialect(data: bytes, recipe: Recipe = FOUND) -> Dialect:
+    """Read the beginning of UTF-8 text. Raises :class:`InputError` when it has no content, or no such header line."""
+    start, first, comments = _skip_comments(data) if recipe.header in (None, 0) else _skip_lines(data, recipe.header)
     stop, comments_below = _trim_end(data, start)
     if start >= stop:
         raise InputError("The file is empty: it has no text.")
     delimiter, start, first = _declared_delimiter(data, start, first)
     lines = _first_lines(data, start, stop)
-    delimiter = delimiter or _find_delimiter(lines)
+    delimiter = recipe.delimiter or delimiter or _find_delimiter(lines)
     records, ends = _records(lines, delimiter)
-    above = rows_above_header(records)
+    if recipe.header == 0:
+        header: tuple[str, ...] = ("",) * max(map(len, records))
+        found = find_decimal(records, delimiter)
+        return Dialect(delimiter, recipe.decimal or found, header, start, first, stop, tuple(records), ())
+    above = rows_above_header(records) if recipe.header is None else 0
     header, sample = records[above], records[above + 1 :]
     said = [
         *_messages_on_comments(len(comments) + comments_below, comments),
-        *messages_on_titles(above, first + (ends[above - 1] if above else 0)),
+        *messages_on_titles(above, first + ends[above] - 1),
     ]
-    if sample and all(len(record) == len(header) + 1 for record in sample):
-        header = ("", *header)
-        text = "The header has no name for the first column: it holds the row names, as R writes them."
-        said.append(Message("ok", "row-names", text))
+    header, told = _fitted(header, sample, delimiter)
     for _ in range(ends[above]):
         start = data.find(b"\n", start, stop) + 1 or stop
-    decimal = find_decimal(sample, delimiter)
-    return Dialect(delimiter, decimal, header, start, first + ends[above], stop, tuple(sample), tuple(said))
+    decimal = recipe.decimal or _OTHER.get(recipe.thousands or "") or find_decimal(sample, delimiter)
+    return Dialect(delimiter, decimal, header, start, first + ends[above], stop, tuple(sample), (*said, *told))
+
+
+def _fitted(
+    header: tuple[str, ...], sample: Sequence[Sequence[str]], delimiter: str
+) -> tuple[tuple[str, ...], list[Message]]:
+    """The header as long as the rows: row names without a title, and delimiters at the ends of lines."""
+    width = Counter(map(len, sample)).most_common(1)[0][0] if sample else len(header)
+    rows = [record for record in sample if len(record) == width]
+    if not rows or len(rows) < len(sample) or width < 2:
+        return header, []
+    said: list[Message] = []
+    empty_end = not any(record[-1].strip() for record in rows)
+    names = header[:-1] if not header[-1].strip() and len(header) > 1 else header
+    if empty_end and len(header) in (width - 2, width - 1, width):
+        if len(names) == width - 1:
+            text = f"Every row ends with a delimiter ({delimiter!r}): the empty last field is left out."
+            return (*names, ""), [Message("warn", "trailing-delimiter", text)] if len(header) < width else []
+        if len(names) == width - 2:
+            said.append(Message("warn", "trailing-delimiter", f"Lines end with a delimiter ({delimiter!r}): left out."))
+            return ("", *names, ""), [*said, _ROW_NAMES]
+        return header, []
+    if len(header) == width - 1:
+        return ("", *header), [_ROW_NAMES]
+    if len(header) == width + 1 and len(names) == width:
+        text = f"The header ends with a delimiter ({delimiter!r}) that the rows lack: its empty last name is left out."
+        return names, [Message("warn", "trailing-delimiter", text)]
+    if len(header) == width and len(names) == width - 1 and header[0].strip() and not _names_rows(header[0]):
+        text = f"The header ends with a delimiter ({delimiter!r}), so either the first or the last column has no name."
+        remedy = f"Name all columns; if {header[0]!r} is the second, put a delimiter before it."
+        return header, [Message("error", "shifted-header", text, remedy=remedy)]
+    return header, []
+
+
+_OTHER = {".": ",", ",": "."}
+"""The decimal sign where a thousands sign is given."""
+
+_ROW_NAMES = Message("ok", "row-names", "The header lacks a name for the first column: it holds row names, as in R.")
+
+
+def _names_rows(title: str) -> bool:
+    """Whether a title is one of columns that name rows."""
+    return key(title) in ID_NAMES or key(title) in GENE_COLUMN_NAMES
+
+
+def _skip_lines(data: bytes, line: int) -> tuple[int, int, list[str]]:
+    """Byte and number of a line."""
+    start = 0
+    for _ in range(line - 1):
+        start = data.find(b"\n", start) + 1
+        if start == 0:
+            raise InputError(f"There is no line {line} that could be the header.")
+    return start, line, []
 
 
 def _skip_comments(data: bytes) -> tuple[int, int, list[str]]:
@@ -81,8 +136,10 @@ def _skip_comments(data: bytes) -> tuple[int, int, list[str]]:
 def _is_header(text: str, below: bytes) -> bool:
     """Whether a ``#`` line names the columns of the line below it."""
     following = below.split(b"\n")[0].decode("utf-8", "replace")
-    fields = [text.count(d) for d in "\t,;"]
-    return max(fields) > 0 and not following.startswith("#") and fields == [following.count(d) for d in "\t,;"]
+    if following.startswith("#") or not following.strip():
+        return False
+    delimiter = max("\t,;", key=text.count)
+    return text.count(delimiter) > 0 and abs(text.count(delimiter) - following.count(delimiter)) <= 1
 
 
 def _trim_end(data: bytes, start: int) -> tuple[int, int]:
@@ -114,16 +171,29 @@ def _first_lines(data: bytes, start: int, stop: int) -> str:
 
 
 def _find_delimiter(text: str) -> str:
-    """The delimiter that cuts the most lines into the same number (> 1) of fields."""
+    """The delimiter that cuts the most lines, the header among them, into the same number (> 1) of whole cells.
+
+    Signs inside cells (``TP53|7157``, ``A*02:01;A*03:01``) may stand in all lines as often as the delimiter does; cells
+    cut at them hold the delimiter itself, and are rarely numbers.
+    """
     lines = [re.sub(r'"[^"]*"', "q", line).strip("\r") for line in text.split("\n") if line.strip()][:50]
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
         counts = Counter(line.strip().count(delimiter) if delimiter == " " else line.count(delimiter) for line in lines)
         count, agreeing = max(((c, k) for c, k in counts.items() if c), key=lambda ck: (ck[1], ck[0]), default=(0, 0))
-        score = agreeing / len(lines)
-        if count and score > best_score + 0.05:
+        if not count:
+            continue
+        fields = [field for line in lines[1:20] if delimiter in line for field in line[:4000].split(delimiter)[:200]]
+        whole = sum(not re.search(rf"[{_OTHERS[delimiter]}]", f) or bool(_NUMBER.fullmatch(f.strip())) for f in fields)
+        score = agreeing / len(lines) + 0.5 * whole / max(len(fields), 1)
+        if score > best_score + 0.05:
             best, best_score = delimiter, score
     return best
+
+
+_OTHERS = {delimiter: re.escape("".join(d for d in "\t;|," if d != delimiter)) for delimiter in DELIMITERS}
+_NUMBER = re.compile(r"[+-]?(\d{1,3}([,. ']\d{3})+([.,]\d+)?|\d+[.,]\d+)\s*%?")
+"""A cell with commas in it that is a number is whole."""
 
 
 def _records(text: str, delimiter: str) -> tuple[list[tuple[str, ...]], list[int]]:
@@ -164,12 +234,31 @@ def messages_on_titles(above: int, row: int) -> list[Message]:
     return [Message("warn", "title-rows", text, row=row, remedy="Check the column names.")] if above else []
 
 
-_COMMA, _POINT = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.I), re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.I)
+_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})*,\d+(e[+-]?\d+)?|[+-]?\d+,\d+(e[+-]?\d+)?", re.I)
+_POINT = re.compile(r"[+-]?\d{1,3}(,\d{3})*\.\d+(e[+-]?\d+)?|[+-]?\d*\.\d+(e[+-]?\d+)?", re.I)
+_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+"""One sign that may mark decimals or group thousands."""
 
 
 def find_decimal(sample: Sequence[Sequence[str]], delimiter: str = "") -> str:
-    """Comma or point, whichever writes more of the cells; with a comma as delimiter only when most cells are quoted."""
-    cells = [field for record in sample[:50] for field in record[:200]]
-    commas = sum(bool(_COMMA.fullmatch(c.strip())) for c in cells)
-    points = sum(bool(_POINT.fullmatch(c.strip())) for c in cells)
+    """Comma or point, whichever writes more of the cells; with a comma as delimiter only when most cells are quoted.
+
+    Cells that prove their sign come first: ``1,203`` may be a grouped thousand, ``80,9`` can't.
+    """
+    cells = [field.strip() for record in sample[:50] for field in record[:200]]
+    proven = [cell for cell in cells if not _GROUP.fullmatch(cell)]
+    for among in (proven, cells):
+        commas = sum(bool(_COMMA.fullmatch(cell)) for cell in among)
+        points = sum(bool(_POINT.fullmatch(cell)) for cell in among)
+        if commas != points:
+            break
+    if among is cells and commas > points and not any(cell[0:1] == "-" for cell in cells):
+        return "."  # nothing proves that a comma is no thousands sign: each column is asked about
     return "," if commas > points and (delimiter != "," or commas > 0.3 * len(cells)) else "."
+
+
+def is_proven(sample: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Whether a cell shows that this is the file's decimal sign."""
+    pattern = _COMMA if decimal == "," else _POINT
+    cells = (field.strip() for record in sample[:50] for field in record[:200])
+    return any(pattern.fullmatch(cell) and not _GROUP.fullmatch(cell) for cell in cells)

@@ -7,6 +7,7 @@ import unicodedata
 from itertools import pairwise
 
 from genomap_core.data.message import Message, plural
+from genomap_core.errors import InputError
 
 _CHUNK = 1 << 20
 _BOMS = (
@@ -19,12 +20,17 @@ _BOMS = (
 _SAVE_AS = "Save the file as UTF-8 (in Excel: 'CSV UTF-8') if names look wrong."
 
 
-def to_utf8(data: bytes) -> tuple[bytes, str, tuple[Message, ...]]:
+def to_utf8(data: bytes, given: str | None = None) -> tuple[bytes, str, tuple[Message, ...]]:
     """The text as UTF-8 without byte order mark, the encoding it had, and what there is to say about it.
 
     UTF-8 is checked throughout and not copied. Bytes that no encoding explains become U+FFFD with an error that names
-    their lines.
+    their lines. ``given``: the encoding that the user names; nothing is guessed then.
     """
+    if given is not None:
+        try:
+            return _decoded(data, codecs.lookup(given).name)
+        except LookupError as error:
+            raise InputError(f"There is no encoding {given!r}: try utf-8, cp1252, utf-16, gb18030.") from error
     if data.isascii() and b"\0" not in data[:200]:
         return data, "utf-8", _binary(data)
     for mark, encoding in _BOMS:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime
 import re
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from defusedxml.ElementTree import parse
 
 from genomap_core.data.message import Message, plural, some, spreadsheet_column
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.data.table import Source, Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
@@ -82,9 +85,13 @@ def _refuse_dtd(archive: zipfile.ZipFile, name: str) -> None:
         raise RefusedError(f"The workbook's part {name} has a DTD, with which files can be read or memory filled.")
 
 
-def read_excel(path: Path, *, name: str, sheet: str | None = None, limits: FileLimits = DEFAULT) -> Table:
+def read_excel(
+    path: Path, *, name: str, sheet: str | None = None, limits: FileLimits = DEFAULT, **recipe: Any
+) -> Table:
     """Read one sheet: the one asked for, else the visible one that holds most."""
+    given = Recipe.from_options(recipe)
     said = list(check_excel(path, limits))
+    path = _transitional(path)
     with open_zip(path) as archive:
         sheets = list_sheets(archive)
         chosen, scan = _choose(archive, sheets, sheet)
@@ -97,16 +104,44 @@ def read_excel(path: Path, *, name: str, sheet: str | None = None, limits: FileL
     records, text_numbers = _read_cells(path, chosen)
     if not any(any(record) for record in records):
         raise InputError(f"Sheet {chosen.title!r} is empty.")
-    above = rows_above_header(records)
-    said += messages_on_titles(above, above + 1)
+    above = rows_above_header(records) if given.header is None else given.header - 1
+    if above >= len(records):
+        raise InputError(f"Sheet {chosen.title!r} has no row {above + 1} that could be the header.")
+    if above < 0:
+        records, above = [[""] * len(records[0]), *records], 0
+    said += messages_on_titles(above, above + 1) if given.header is None else []
     if text_numbers:
         text = f"{plural(text_numbers, 'number')} stored as text in sheet {chosen.title!r} read as numbers."
         said.append(
             Message("warn", "numbers-as-text", text, remedy="In Excel: select the cells and convert to number.")
         )
     source = Source("excel", sheet=chosen.title, sheets=tuple(s.title for s in sheets))
-    rows = range(above + 2, len(records) + 1)
-    return table_of_records(name, records[above], records[above + 1 :], rows, said, source)
+    first = above + (1 if given.header == 0 else 2)
+    rows = range(first, first + len(records) - above - 1)
+    return table_of_records(name, records[above], records[above + 1 :], rows, said, source, given)
+
+
+_STRICT = {
+    b"http://purl.oclc.org/ooxml/spreadsheetml/main": b"http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    b"http://purl.oclc.org/ooxml/officeDocument/relationships": (
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    ),
+}
+
+
+def _transitional(path: Path) -> Path:
+    """The workbook itself; one of Excel's kind "Strict Open XML" rewritten under the usual names, beside the answer."""
+    with open_zip(path) as archive:
+        if "xl/workbook.xml" not in archive.namelist() or b"purl.oclc.org" not in archive.read("xl/workbook.xml"):
+            return path
+        other = Path(tempfile.mkdtemp(dir=".")) / "transitional.xlsx"
+        with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as written:
+            for name in archive.namelist():
+                part = archive.read(name)
+                for strict, usual in _STRICT.items() if name.endswith((".xml", ".rels")) else ():
+                    part = part.replace(strict, usual)
+                written.writestr(name, part)
+    return other
 
 
 def list_sheets(archive: zipfile.ZipFile) -> list[Sheet]:
@@ -158,14 +193,14 @@ def _scan(archive: zipfile.ZipFile, sheet: Sheet) -> _Scan:
     cells = hidden_rows = merged = uncalculated = rows = columns = 0
     hidden_columns = False
     for block in _chunks(archive, sheet.member):
-        places = re.findall(rb'<c r="([A-Z]{1,3})(\d{1,7})"', block)
+        places = re.findall(rb'<(?:\w+:)?c (?:\w+="[^"]*" )*?r="([A-Z]{1,3})(\d{1,7})"', block)
         cells += len(places)
         if places:
             rows = max(rows, max(int(row) for _, row in places))
             columns = max(columns, max(map(_column_number, {column for column, _ in places})))
-        hidden_rows += len(re.findall(rb'<row [^>]*hidden="(?:1|true)"', block))
-        hidden_columns |= bool(re.search(rb'<col [^>]*hidden="(?:1|true)"', block))
-        merged += len(re.findall(rb"<mergeCell ", block))
+        hidden_rows += len(re.findall(rb'<(?:\w+:)?row [^>]*hidden="(?:1|true)"', block))
+        hidden_columns |= bool(re.search(rb'<(?:\w+:)?col [^>]*hidden="(?:1|true)"', block))
+        merged += len(re.findall(rb"<(?:\w+:)?mergeCell ", block))
         uncalculated += len(re.findall(rb"(?:</f>|<f[^>]*/>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>", block))
     far = f"{spreadsheet_column(max(columns - 1, 0))}{rows}"
     return _Scan(cells, rows, columns, far, hidden_rows, hidden_columns, merged, uncalculated)

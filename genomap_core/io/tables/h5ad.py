@@ -24,6 +24,7 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits, check_size
 
 _DEPTH = 20
+_FILTERS = {32001: "blosc", 32015: "zstd", 32004: "lz4", 32013: "zfp", 32008: "bitshuffle", 307: "bzip2"}
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -68,6 +69,15 @@ def _check_dataset(dataset: h5py.Dataset, limits: FileLimits) -> None:
         raise RefusedError(f"{dataset.name} is a virtual data set over other files (external data).")
     if dataset.id.get_create_plist().get_external_count():
         raise RefusedError(f"{dataset.name} keeps its data in an external file, which is never opened.")
+    plan = dataset.id.get_create_plist()
+    for k in range(plan.get_nfilters()):
+        code, _, _, label = plan.get_filter(k)
+        if not h5py.h5z.filter_avail(code):
+            called = label.decode("ascii", "replace") or _FILTERS.get(code, f"number {code}")
+            raise InputError(
+                f"{dataset.name} is compressed with the HDF5 filter {called}, which needs a plugin (hdf5plugin): save "
+                "the file again with gzip."
+            )
     declared = (math.prod(dataset.shape) if dataset.shape else 1) * max(dataset.dtype.itemsize, 1)
     stored = dataset.id.get_storage_size()
     if declared > limits.unpacked or (declared > 64 << 20 and declared > limits.ratio * max(stored, 1)):
@@ -123,10 +133,11 @@ def annotated_table(
     the others need no mention.
     """
     first = 1 + len(described)
+    index = next(t for t in ("sample_id", "obs_names", "row names") if t not in {title for title, _ in described})
     odd = _take_infinite(X, first)
     return Table(
         name=name,
-        columns=("sample_id", *(title for title, _ in described), *genes),
+        columns=(index, *(title for title, _ in described), *genes),
         numbers=X,
         number_at=np.arange(first, first + len(genes)),
         texts={0: TextColumn.of(samples)} | {j: column for j, (_, column) in enumerate(described, 1)},
@@ -214,16 +225,55 @@ _DAMAGED = "The sparse matrix {} is damaged: {}. Export the file again."
 
 
 def read_h5ad(path: Path, *, name: str, layer: str | None = None, limits: FileLimits = DEFAULT) -> Table:
-    """Read samples x genes: ``X``, or a layer (``"raw"`` for ``raw/X``); sparse stays CSR."""
+    """Read samples x genes of an HDF5 file of single-cell programs: h5ad, h5mu, loom or Cell Ranger's h5.
+
+    ``layer``: of an h5ad or loom file; of an h5mu file ``modality`` or ``modality:layer``. Sparse stays CSR.
+    """
+    from genomap_core.io.tables.singlecell import read_loom, read_tenx_h5
+
     with open_hdf5(path) as file:
         check_hdf5(file, limits)
-        layers = sorted(file["layers"]) if isinstance(file.get("layers"), h5py.Group) else []
-        layers += ["raw"] * ("raw" in file and "X" in file["raw"])
-        matrix = _find_matrix(file, layer, layers)
-        X = _read_matrix(matrix, limits)
-        genes = _read_names(file["raw/var"] if layer == "raw" else _required(file, "var"))
-        samples, described = _read_obs(_required(file, "obs"))
-        legacy = isinstance(file["obs"], h5py.Dataset) or "encoding-type" not in file.attrs
+        if tenx := _tenx_group(file):
+            return read_tenx_h5(tenx, name, limits)
+        if {"matrix", "row_attrs", "col_attrs"} <= set(file):
+            return read_loom(file, name, layer, limits)
+        if "mod" in file and "X" not in file:
+            return _read_modality(file["mod"], name, layer, limits)
+        return _read_anndata(file, name, layer, limits, "encoding-type" not in file.attrs)
+
+
+def _tenx_group(file: h5py.File) -> h5py.Group | None:
+    """The group of a Cell Ranger matrix: ``matrix``, or in old files the only genome's."""
+    groups = [file[key] for key in file if isinstance(file[key], h5py.Group)]
+    found = [g for g in groups if {"barcodes", "data", "indices", "indptr", "shape"} <= set(g)]
+    if len(found) > 1:
+        raise InputError(f"The 10x file holds several matrices ({some(g.name for g in found)}): export one of them.")
+    return found[0] if found else None
+
+
+def _read_modality(group: h5py.Group, name: str, layer: str | None, limits: FileLimits) -> Table:
+    modality, _, part = (layer or "").partition(":")
+    kinds = sorted(group)
+    modality = modality or ("rna" if "rna" in kinds else kinds[0] if kinds else "")
+    if modality not in kinds:
+        raise InputError(f"There is no modality {modality!r}; there are {some(kinds, 20)}.")
+    table = _read_anndata(group[modality], name, part or None, limits, legacy=False)
+    source = replace(table.source, layer=modality + (f":{part}" if part else ""), layers=tuple(kinds))
+    text = f"Modality {modality!r} is read; there are also {some([k for k in kinds if k != modality])}."
+    said = [Message("warn", "modalities", text, remedy="Choose another as layer.", option="layer")]
+    if layer is not None or len(kinds) < 2:
+        said = []
+    return replace(table, source=source, messages=(*table.messages, *said))
+
+
+def _read_anndata(file: h5py.Group, name: str, layer: str | None, limits: FileLimits, legacy: bool) -> Table:
+    layers = sorted(file["layers"]) if isinstance(file.get("layers"), h5py.Group) else []
+    layers += ["raw"] * ("raw" in file and "X" in file["raw"])
+    matrix = _find_matrix(file, layer, layers)
+    X = _read_matrix(matrix, limits)
+    genes = _read_names(file["raw/var"] if layer == "raw" else _required(file, "var"))
+    samples, described, odd = _read_obs(_required(file, "obs"))
+    legacy |= isinstance(file["obs"], h5py.Dataset)
     if X.shape != (len(samples), len(genes)):
         raise InputError(
             f"The file is damaged: its matrix has {X.shape[0]} x {X.shape[1]} values for {len(samples)} samples (obs) "
@@ -231,16 +281,16 @@ def read_h5ad(path: Path, *, name: str, layer: str | None = None, limits: FileLi
         )
     source = Source("h5ad", layer=layer or "X", layers=tuple(layers))
     table = annotated_table(name, X, samples, described, genes, source, chosen=layer is not None)
-    return replace(table, messages=(*table.messages, *_messages_on_version(legacy)))
+    return replace(table, messages=(*table.messages, *odd, *_messages_on_version(legacy)))
 
 
-def _required(file: h5py.File, part: str) -> h5py.Group | h5py.Dataset:
+def _required(file: h5py.Group, part: str) -> h5py.Group | h5py.Dataset:
     if part not in file:
         raise InputError(f"The file has no {part!r}: it is HDF5, but not an AnnData file.")
     return file[part]
 
 
-def _find_matrix(file: h5py.File, layer: str | None, layers: list[str]) -> h5py.Group | h5py.Dataset:
+def _find_matrix(file: h5py.Group, layer: str | None, layers: list[str]) -> h5py.Group | h5py.Dataset:
     if layer is None or layer == "X":
         return _required(file, "X")
     if layer not in layers:
@@ -271,6 +321,13 @@ def _read_sparse(group: h5py.Group, limits: FileLimits) -> sp.csr_matrix:
     shape = tuple(int(v) for v in group.attrs.get("shape", group.attrs.get("h5sparse_shape", ())))
     if kind not in ("csr", "csc") or len(shape) != 2 or not {"data", "indices", "indptr"} <= set(group):
         raise InputError(f"{group.name} is neither a dense matrix nor a sparse one (csr or csc).")
+    return sparse_of(group, kind, shape, limits)
+
+
+def sparse_of(group: h5py.Group, kind: str, shape: tuple[int, ...], limits: FileLimits) -> sp.csr_matrix:
+    """``data``, ``indices`` and ``indptr`` of a group as CSR of this shape; ``kind``: "csr" or "csc"."""
+    if len(shape) != 2:
+        raise InputError(f"{group.name} has a shape of {len(shape)} numbers.")
     check_size(shape[0], 1, limits)
     check_size(1, shape[1], limits)
     data, indices, indptr = group["data"][:], group["indices"][:], group["indptr"][:]
@@ -299,14 +356,28 @@ def _read_names(frame: h5py.Group | h5py.Dataset) -> list[str]:
     return [value or "" for value in values]
 
 
-def _read_obs(obs: h5py.Group | h5py.Dataset) -> tuple[list[str], list[tuple[str, TextColumn]]]:
-    """The samples' names, and their columns as text."""
+def _read_obs(obs: h5py.Group | h5py.Dataset) -> tuple[list[str], list[tuple[str, TextColumn]], list[Message]]:
+    """The samples' names, their columns as text, and what to say of columns that can't be read."""
     samples = _read_names(obs)
     if isinstance(obs, h5py.Dataset):
         fields = [name for name in obs.dtype.names or () if name != "index"]
-        return samples, [(name, TextColumn.of(as_text(v) for v in obs[name])) for name in fields]
-    order = [str(as_plain(name)) for name in obs.attrs.get("column-order", ())]
-    return samples, [(name, _read_column(obs, name)) for name in order if name in obs]
+        return samples, [(name, TextColumn.of(as_text(v) for v in obs[name])) for name in fields], []
+    order = [str(as_plain(name)) for name in np.atleast_1d(obs.attrs.get("column-order", ()))]
+    read: list[tuple[str, TextColumn]] = []
+    odd: list[Message] = []
+    for name in (title for title in order if title in obs):
+        try:
+            column = _read_column(obs, name)
+        except (InputError, TypeError, ValueError, KeyError) as error:
+            text = f"Column {name!r} of obs can't be read and is left out: {error}"
+            odd.append(Message("warn", "obs-column", text, name, remedy="Save it as words or numbers."))
+            continue
+        if len(column) == len(samples):
+            read.append((name, column))
+            continue
+        text = f"Column {name!r} of obs has {len(column)} values for {len(samples)} samples: left out."
+        odd.append(Message("warn", "obs-column", text, name))
+    return samples, read, odd
 
 
 def _read_column(frame: h5py.Group, name: str) -> TextColumn:

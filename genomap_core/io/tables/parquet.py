@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from genomap_core.data.message import some
+from genomap_core.data.message import Message, some
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.data.schema.words import is_role_name
 from genomap_core.data.table import OddCell, Source, Table
 from genomap_core.errors import InputError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits, check_size
 from genomap_core.io.tables.delimited import text_column
+from genomap_core.io.tables.settle import settle_numbers
 
 _BATCH_CELLS = 1 << 20
 _DAMAGED = "The file is damaged: a page of the Parquet file can't be read. Export or download it again."
 
 
-def read_parquet(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> Table:
+def read_parquet(path: Path, *, name: str, limits: FileLimits = DEFAULT, **recipe: Any) -> Table:
     """Read a flat Parquet file: numbers of any type become float32, words and dates become text."""
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
@@ -49,16 +52,46 @@ def read_parquet(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> Tabl
             at += batch.num_rows
     except (OSError, pa.ArrowException) as error:
         raise InputError(_DAMAGED) from error
-    return Table(
+    given = Recipe.from_options(recipe)
+    table = Table(
         name=name,
         columns=tuple(names),
         numbers=numbers,
         number_at=number_at,
-        texts={j: text_column(pa.chunked_array(parts, pa.string())) for j, parts in words.items()},
+        texts={j: text_column(pa.chunked_array(parts, pa.string()), given.missing) for j, parts in words.items()},
         rows=np.arange(1, len(numbers) + 1, dtype=np.int32),
         odd=tuple(odd),
+        messages=(*_messages_on_durations(fields), *_messages_on_rounding(file, order, names)),
         source=Source("parquet"),
     )
+    return settle_numbers(table, given)
+
+
+def _size(held: Any) -> int:
+    """The largest whole number of a column chunk, by its statistics; 0 where there are none."""
+    return max(abs(int(held.min)), abs(int(held.max))) if held is not None and held.has_min_max else 0
+
+
+_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+def _messages_on_durations(fields: list[pa.Field]) -> list[Message]:
+    durations = [field.name for field in fields if pa.types.is_duration(field.type)]
+    text = f"Durations in {some(durations)} are read as numbers of days."
+    return [Message("warn", "durations", text, durations[0])] if durations else []
+
+
+def _messages_on_rounding(file: pq.ParquetFile, order: list[int], names: list[str]) -> list[Message]:
+    """On columns of whole numbers beyond 2^24, as the footer knows them."""
+    schema, metadata = file.schema_arrow, file.metadata
+    whole = [(p, title) for p, title in zip(order, names) if pa.types.is_integer(schema.field(p).type)]
+    if metadata.num_columns != len(names):
+        return []
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    beyond = [title for p, title in whole if any(_size(group.column(p).statistics) > 2**24 for group in groups)]
+    text = f"Whole numbers beyond 16,777,216 in {some(beyond)} are rounded to 24 bits: some that differ become equal."
+    remedy = "Subtract a constant, or set the column aside if it is an id."
+    return [Message("warn", "rounded-numbers", text, beyond[0], remedy=remedy)] if beyond else []
 
 
 def _order(schema: pa.Schema) -> tuple[list[int], list[str]]:
@@ -93,6 +126,7 @@ def _is_text(kind: pa.DataType) -> bool:
         or pa.types.is_floating(kind)
         or pa.types.is_decimal(kind)
         or pa.types.is_boolean(kind)
+        or pa.types.is_duration(kind)
         or pa.types.is_null(kind)
         or isinstance(kind, pa.BaseExtensionType)
     )
@@ -107,7 +141,7 @@ def _as_numbers(columns: list[pa.Array], rows: int) -> np.ndarray:
     """``(rows, q)`` floats, NaN for null."""
     if not columns:
         return np.empty((rows, 0), np.float32)
-    plain = [column if pa.types.is_floating(column.type) else _as_float(column) for column in columns]
+    plain = [column if column.type in (pa.float32(), pa.float64()) else _as_float(column) for column in columns]
     batch = pa.RecordBatch.from_arrays(plain, [""] * len(plain))
     return batch.to_tensor(null_to_nan=True, row_major=True).to_numpy()
 
@@ -115,6 +149,9 @@ def _as_numbers(columns: list[pa.Array], rows: int) -> np.ndarray:
 def _as_float(column: pa.Array) -> pa.Array:
     """Whole numbers, decimals, yes/no and extension types as float64."""
     storage = column.storage if isinstance(column.type, pa.BaseExtensionType) else column
+    if pa.types.is_duration(storage.type):
+        ticks = pc.cast(pc.cast(storage, pa.int64()), pa.float64(), safe=False)
+        return pc.divide(ticks, float(_DAY[storage.type.unit]))
     return pc.cast(storage, pa.float64(), safe=False)
 
 

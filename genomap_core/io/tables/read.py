@@ -3,7 +3,11 @@
     table = read_table(uploaded_bytes, "cohort.csv")
     table = read_table(Path("cells.h5ad"), "cells.h5ad", layer="counts")
 
-CSV, TSV and their relatives (any delimiter, encoding, decimal sign; gzip), Excel (.xlsx), Parquet and AnnData (.h5ad).
+CSV, TSV and their relatives (any delimiter, encoding, decimal sign; gzip; GCT and GEO series matrices among them),
+Excel (.xlsx), OpenDocument (.ods), Parquet, AnnData (.h5ad), MuData (.h5mu), loom, Cell Ranger's .h5 and MatrixMarket
+folders; a ZIP or folder with one table, or with outputs of STAR, Salmon, kallisto, RSEM or htseq-count for several
+samples.
+
 The kind is found by content, not by name. Numbers arrive as one float32 array (CSR where the file is sparse), text as
 codes, every doubtful cell with its place. What the columns mean is decided by :mod:`genomap_core.data.schema.validate`.
 
@@ -15,16 +19,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from genomap_core.data.message import Message
+from genomap_core.data.schema.recipe import FOUND, Decision, Recipe
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.foreign import CONVERT, foreign_kind
 from genomap_core.io.kinds import NAMES, find_kind
 from genomap_core.io.sandbox.call import as_path, run_in_child
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.sandbox.transfer import load_answer
+from genomap_core.io.tables.bundled import files_of, is_tenx, names_in, the_table
 from genomap_core.io.tables.delimited import read_delimited
 from genomap_core.io.tables.gunzip import gunzip
+from genomap_core.io.tables.labelled import read_labelled
+from genomap_core.io.tables.quantified import read_quantified, refuse_single
 
 __all__ = ["read_table"]
 
@@ -37,6 +47,7 @@ def read_table(
     *,
     sheet: str | None = None,
     layer: str | None = None,
+    recipe: Recipe = FOUND,
     limits: FileLimits = DEFAULT,
 ) -> Table:
     """Read one table.
@@ -44,52 +55,110 @@ def read_table(
     Parameters
     ----------
     source
-        The file's bytes, its path on this machine (never a URL), or an open binary file.
+        The file's bytes, its path on this machine (never a URL), an open binary file, or the path of a folder that a
+        counting program or Cell Ranger wrote.
     name
         The file's name, for messages; its ending says what it should be. None: that of the path.
     sheet
         Of a workbook: the sheet to read; None takes the visible one that holds most.
     layer
-        Of an h5ad file: the layer to read, or "raw"; None takes ``X``.
+        Of an h5ad or loom file: the layer to read, or "raw"; None takes ``X``. Of an h5mu file: the modality.
+    recipe
+        What the user knows of the file; all else is found. The table's own ``recipe`` tells what was.
     """
     source = Path(source) if isinstance(source, str) else source
     data = source if isinstance(source, (bytes, Path)) else source.read()
     name = name or (source.name if isinstance(source, Path) else "table.csv")
+    recipe = replace(recipe, sheet=sheet or recipe.sheet, layer=layer or recipe.layer)
     try:
-        return _read(data, name, sheet, layer, limits)
+        return _with_recipe(_read(data, name, recipe, limits), recipe)
     except RefusedError as error:
         raise RefusedError(f"{name}: {error}") from error
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 
 
-def _read(data: bytes | Path, name: str, sheet: str | None, layer: str | None, limits: FileLimits) -> Table:
+def _with_recipe(table: Table, recipe: Recipe) -> Table:
+    """The table with what was found of its file."""
+    source = table.source
+    found = {
+        "encoding": source.encoding,
+        "delimiter": source.delimiter,
+        "decimal": source.decimal if source.kind == "csv" else "",
+        "sheet": source.sheet,
+        "layer": source.layer,
+    }
+    decisions = [
+        Decision(what, value, 1.0 if getattr(recipe, what) else 0.9, ("given",) if getattr(recipe, what) else ())
+        for what, value in found.items()
+        if value
+    ]
+    told = [Decision(m.code, m.value or m.column or "", 0.8, (m.text,)) for m in table.messages if m.severity == "warn"]
+    filled: dict[str, Any] = {what: value for what, value in found.items() if value}
+    return replace(table, recipe=replace(recipe, **filled).decided(*decisions, *told))
+
+
+def _read(data: bytes | Path, name: str, recipe: Recipe, limits: FileLimits) -> Table:
+    if isinstance(data, Path) and data.is_dir():
+        return _read_bundle(data, name, recipe, limits)
     size = data.stat().st_size if isinstance(data, Path) else len(data)
     if size > limits.file:
         raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
     head = head_of(data)
     kind = find_kind(head)
     suffix = name.lower().removesuffix(".gz").rpartition(".")[2]
+    options = _options(recipe)
     if kind == "ole" or (kind == "zip" and (suffix.startswith("xls") or is_workbook(data))):
-        return _in_child("excel", data, limits, name=name, sheet=sheet)
-    if kind == "zip" and suffix != "zip" and not head.startswith(b"PK\x05"):
-        raise InputError("The file is a ZIP archive, not a table: unpack it, or give it as an archive.")
+        return _in_child("excel", data, limits, name=name, sheet=recipe.sheet, **options)
+    if kind == "zip" and head[30:84].startswith(b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"):
+        return _in_child("ods", data, limits, name=name, sheet=recipe.sheet, **options)
+    if kind == "zip" and not head.startswith(b"PK\x05"):
+        with as_path(data) as path:
+            return _read_bundle(path, name, recipe, limits)
     if suffix in ("pkl", "pickle", "joblib", "pt", "pth", "npy", "npz"):
-        _refuse_foreign("pickle")
+        _refuse_foreign(head, "pickle")
     if suffix in ("parquet", "pq") and kind != "parquet":
         raise InputError(f"The file is not Parquet but {NAMES[kind]}: export it again, or correct its name.")
     if kind == "parquet":
-        return _in_child("parquet", data, limits, name=name)
+        return _in_child("parquet", data, limits, name=name, **options)
     if kind == "hdf5" or suffix == "h5ad":
-        return _in_child("h5ad", data, limits, name=name, layer=layer)
+        return _in_child("h5ad", data, limits, name=name, layer=recipe.layer)
     raw = data.read_bytes() if isinstance(data, Path) else data
     if kind == "gzip":
-        text = gunzip(raw, limits)
-        _refuse_foreign(find_kind(text[:_HEAD]))
-        table = read_delimited(text, name, limits)
-        return replace(table, source=replace(table.source, compressed=True))
-    _refuse_foreign(kind)
-    return read_delimited(raw, name, limits)
+        raw = gunzip(raw, limits)
+        head = raw[:_HEAD]
+    _refuse_foreign(head, find_kind(head))
+    refuse_single(raw)
+    table = read_labelled(raw, name, limits, recipe) or read_delimited(raw, name, limits, recipe)
+    return replace(table, source=replace(table.source, compressed=kind == "gzip"))
+
+
+def _options(recipe: Recipe) -> dict[str, str | None]:
+    """The recipe's wishes on numbers, as a child takes them."""
+    return {
+        "decimal": recipe.decimal,
+        "thousands": "none" if recipe.thousands == "" else recipe.thousands,
+        "missing": None if recipe.missing is None else ",".join(recipe.missing),
+        "header": None if recipe.header is None else str(recipe.header),
+    }
+
+
+def _read_bundle(path: Path, name: str, recipe: Recipe, limits: FileLimits) -> Table:
+    """A ZIP or folder with one table, a 10x matrix, or outputs of a counting program."""
+    inside = names_in(path)
+    if is_tenx(inside):
+        with run_in_child("mtx", path, {"name": name}, limits) as folder:
+            return _as_table(load_answer(folder))
+    files = files_of(path, limits)
+    chosen = the_table(files)
+    if chosen is None:
+        return read_quantified(files, name)
+    member, content = chosen
+    if find_kind(content[:_HEAD]) == "zip" and not is_workbook(content) and not member.endswith(".ods"):
+        raise InputError("The archive holds another archive: unpack it.")
+    table = _read(content, member, recipe, limits)
+    text = f"{member!r} in the archive is read."
+    return replace(table, name=name, messages=(*table.messages, Message("ok", "archive-member", text)))
 
 
 def head_of(data: bytes | Path) -> bytes:
@@ -108,18 +177,24 @@ def is_workbook(data: bytes | Path) -> bool:
 
 def _in_child(job: str, data: bytes | Path, limits: FileLimits, **options: str | None) -> Table:
     with as_path(data) as path, run_in_child(job, path, options, limits) as folder:
-        answer = load_answer(folder)
+        return _as_table(load_answer(folder))
+
+
+def _as_table(answer: Table | tuple[Message, ...]) -> Table:
     if not isinstance(answer, Table):
         raise InputError("The program that reads this format gave no table.")
     return answer
 
 
-def _refuse_foreign(kind: str) -> None:
-    """Raise for anything but text."""
+def _refuse_foreign(head: bytes, kind: str) -> None:
+    """Raise for anything but text, and for text of other formats."""
     if kind == "empty":
         raise InputError("The file is empty (0 bytes).")
     if kind == "pickle":
         raise RefusedError("The file is a Python pickle, which can run programs: it is never opened. Save it as CSV.")
+    foreign = foreign_kind(head) or (kind if kind in CONVERT else "")
+    if foreign:
+        raise InputError(f"The file is {CONVERT[foreign]}")
     if kind == "binary":
         raise InputError("The file holds binary bytes and is of no known kind: give CSV, TSV, Excel, Parquet or h5ad.")
     if kind != "text":

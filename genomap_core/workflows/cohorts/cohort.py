@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import some
 from genomap_core.data.personal import public_name
-from genomap_core.data.schema.roles import Log, Roles
+from genomap_core.data.schema.roles import Log, NotNumbers, Orientation, Roles
 from genomap_core.data.schema.validate import SchemaReport, to_dataset, validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
@@ -28,6 +29,43 @@ class Wishes:
     set_aside: tuple[str, ...] = ()
     """Beside the columns that are set aside anyhow, such as those that may identify persons."""
     log: Log | None = None
+    orientation: Orientation | None = None
+    no_group: bool = False
+    without_classes: tuple[str, ...] = ()
+    missing_values: tuple[float, ...] = ()
+    not_numbers: NotNumbers | None = None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Wishes:
+        """Of the options of a command line or a form: ``target``, ``id``, ``group``, ``no_group``, ``set_aside``,
+        ``log``, ``orientation``, ``leave_out_class``, ``not_numbers``, and the numbers in ``missing``.
+
+        Raises
+        ------
+        InputError
+            A group and none at once, or an orientation that there is not.
+        """
+        if options.get("group") is not None and options.get("no_group"):
+            raise InputError("`group` and `no_group` can't both be given.")
+        if options.get("orientation") not in (None, *get_args(Orientation)):
+            raise InputError(f"`orientation` must be one of {', '.join(get_args(Orientation))}.")
+        return cls(
+            target=options.get("target"),
+            id=options.get("id"),
+            group=options.get("group"),
+            set_aside=tuple(options.get("set_aside") or ()),
+            log=options.get("log"),
+            orientation=options.get("orientation"),
+            no_group=bool(options.get("no_group")),
+            without_classes=tuple(options.get("leave_out_class") or ()),
+            missing_values=tuple(_numbers_in(options.get("missing"))),
+            not_numbers=options.get("not_numbers"),
+        )
+
+
+def _numbers_in(missing: str | Sequence[str] | None) -> list[float]:
+    words = missing.split(",") if isinstance(missing, str) else missing or ()
+    return [float(word) for word in words if re.fullmatch(r"\s*[-+]?\d+(\.\d*)?\s*", word)]
 
 
 def describe(table: Table, wishes: Wishes = Wishes()) -> SchemaReport:
@@ -38,11 +76,13 @@ def describe(table: Table, wishes: Wishes = Wishes()) -> SchemaReport:
     InputError
         A wished column is not in the table.
     """
-    report = validate(table)
-    if wishes == Wishes():
+    report = validate(table, orientation=wishes.orientation)
+    if wishes in (Wishes(), Wishes(orientation=wishes.orientation)):
         return report
     _check_names(table, report, wishes)
-    return validate(table, _wished(report.roles, wishes))
+    asked = [m for m in report.errors if m.option == "orientation"] if wishes.orientation is None else []
+    wished = validate(table, _wished(report.roles, wishes))
+    return replace(wished, messages=(*asked, *wished.messages))
 
 
 def cohort_of(table: Table, report: SchemaReport) -> Dataset:
@@ -84,6 +124,7 @@ def for_model(table: Table, features: Sequence[str], provenance: Mapping[str, An
         not_numbers=trained.not_numbers,
         codes=trained.codes,
         duplicates=trained.duplicates,
+        without_classes=(),
         set_aside=tuple(dict.fromkeys((*proposed.set_aside, *trained.set_aside))),
     )
     return validate(table, _unlabelled(roles, trained.target, wishes))
@@ -102,11 +143,20 @@ def _check_names(table: Table, report: SchemaReport, wishes: Wishes) -> None:
 def _wished(roles: Roles, wishes: Wishes) -> Roles:
     chosen = {"target": wishes.target, "id": wishes.id, "group": wishes.group, "log": wishes.log}
     given: dict[str, Any] = {part: name for part, name in chosen.items() if name is not None}
-    aside = [name for name in (*roles.set_aside, *wishes.set_aside) if name not in given.values()]
+    aside = [name for name in (*roles.set_aside, *wishes.set_aside) if name not in chosen.values()]
+    if wishes.no_group:
+        given["group"] = None
+    if wishes.not_numbers is not None:
+        given["not_numbers"] = wishes.not_numbers
+    given |= {
+        part: (*getattr(roles, part), *getattr(wishes, part))
+        for part in ("without_classes", "missing_values")
+        if getattr(wishes, part)
+    }
     freed: dict[str, Any] = {
         part: None
         for part in ("target", "id", "group")
-        if part not in given and getattr(roles, part) in {*given.values(), *wishes.set_aside} - {None}
+        if part not in given and getattr(roles, part) in {*chosen.values(), *wishes.set_aside} - {None}
     }
     return replace(roles, **freed, **given, set_aside=tuple(dict.fromkeys(aside)))
 

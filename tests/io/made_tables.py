@@ -1,0 +1,287 @@
+"""Tables with planted truth, written as programs, instruments and people write them; and whether they are read so.
+
+``python tests/io/made_tables.py [--count 5000] [--seed 0]`` draws so many combinations and prints those that were
+read otherwise without an error. A table is right when samples, features, values and labels are those that were planted;
+an error that stops the user counts as a question; there is no third outcome.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import sys
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from genomap_core.data.schema.validate import to_dataset, validate
+from genomap_core.errors import GenomapError
+from genomap_core.io.tables.read import read_table
+
+HUMAN = """
+TP53 EGFR MYC KRAS PTEN GAPDH ACTB CD19 VIM RB1 AKT1 BRAF NRAS ERBB2 ESR1 STAT3 IDS NHS JUN FOS MKI67 PCNA BCL2 CCND1
+CDK4 MDM2 APC ALB AR KIT MET RET ALK SRC ABL1 FLT3 JAK2 NPM1 WT1 VHL
+""".split()  # noqa: SIM905
+MOUSE = """
+Gnai3 Pbsn Cdc45 H19 Scml2 Apoh Narf Cav2 Klf6 Scmh1 Cox5a Tbx2 Ngfr Wnt3 Wnt9a Fer Xpo6 Tfe3 Axin2 Brat1 Sox2 Nanog
+Pax6 Myod1 Shh Bmp4 Fgf8 Gata4 Hoxa1 Lmna Otx2 Eya1 Six1 Mitf Kitl Dct Tyr Sox10 Ednrb Snai2
+""".split()  # noqa: SIM905
+CLINICAL = ("age", "crp", "bmi", "glucose", "sodium", "height", "albumin", "score")
+
+FACTORS: dict[str, tuple[str, ...]] = {
+    "kind": ("log", "counts", "beta", "clinical"),
+    "genes": ("human", "mouse", "ensembl", "entrez", "yeast", "uniprot", "probe", "cpg", "taxa"),
+    "samples": ("gsm", "tcga", "S", "groups", "patient", "numbers", "barcode"),
+    "orientation": ("samples", "genes"),
+    "corner": ("named", "blank", "absent", "id"),
+    "delimiter": (",", ";", "\t", "|"),
+    "notation": ("point", "comma", "us", "eu", "swiss", "french", "fixed"),
+    "above": ("none", "comments", "title", "sep", "blank lines"),
+    "annotation": ("none", "words", "numbers", "both"),
+    "summary": ("none", "counters", "mean"),
+    "quoting": ("none", "words", "all"),
+    "encoding": ("utf-8", "utf-8-sig", "utf-16", "cp1252"),
+    "ends": ("\n", "\r\n", "\r"),
+    "packing": ("none", "gzip"),
+    "trailing": ("none", "rows", "header", "both"),
+    "label": ("none", "label", "words", "numbers"),
+    "missing": ("none", "empty", "NA", "?"),
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file and its truth: ``X (n, p)`` on the scale written, NaN for missing; ``labels`` None without any."""
+
+    data: bytes
+    name: str
+    X: np.ndarray
+    samples: list[str]
+    features: list[str]
+    labels: list[str] | None
+
+
+def draw(rng: np.random.Generator) -> dict[str, str]:
+    """One combination that some program could write."""
+    way = {name: str(rng.choice(levels)) for name, levels in FACTORS.items()}
+    if way["kind"] == "clinical":
+        way |= {"orientation": "samples", "annotation": "none", "genes": "clinical"}
+    if way["orientation"] == "samples":
+        way["annotation"] = "none"
+        way["summary"] = "mean" if way["summary"] == "mean" and way["corner"] != "absent" else "none"
+    else:
+        way["label"] = "none"
+        way["summary"] = "counters" if way["summary"] == "counters" and way["kind"] == "counts" else "none"
+    if way["samples"] == "numbers" and way["corner"] in ("blank", "absent"):
+        way["corner"] = "id"
+    if way["above"] == "sep" and way["encoding"] == "utf-16":
+        way["above"] = "none"
+    return way
+
+
+def make(way: dict[str, str], rng: np.random.Generator) -> Made:
+    """The table of one combination."""
+    X, features = _values(way, rng)
+    samples = _samples(way["samples"], len(X), rng)
+    labels = [["case", "control", "other"][(i * 7) % 3] for i in range(len(X))] if way["label"] != "none" else None
+    if labels and way["label"] == "numbers":
+        labels = [str(["case", "control", "other"].index(word)) for word in labels]
+    if way["missing"] != "none":
+        X[rng.random(X.shape) < 0.03] = np.nan
+    grid = _grid(way, X, samples, features, labels, rng)
+    text = _text(way, grid)
+    data = text.encode(way["encoding"])
+    name = "t.csv" if way["delimiter"] == "," else "t.txt"
+    if way["packing"] == "gzip":
+        data, name = gzip.compress(data), name + ".gz"
+    return Made(data, name, X, samples, features, labels)
+
+
+def _values(way: dict[str, str], rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
+    n = int(rng.integers(8, 40))
+    if way["kind"] == "clinical":
+        columns = [
+            rng.integers(20, 90, n),
+            rng.gamma(1.5, 6, n).round(2),
+            rng.normal(26, 4, n).round(1),
+            rng.normal(5.5, 1, n).round(2),
+            rng.integers(130, 148, n),
+            rng.integers(150, 200, n),
+            rng.normal(41.3, 4, n).round(1),
+            rng.normal(0.1, 1, n).round(3),
+        ]
+        return np.column_stack(columns).astype(float), list(CLINICAL)
+    p = int(rng.integers(24, 40))
+    level = rng.normal(0, 1, p)
+    X = {
+        "log": lambda: (8 + 2 * level + rng.normal(0, 1, (n, p))).clip(0.01).round(3),
+        "counts": lambda: rng.poisson(np.exp(5 + 1.3 * level) * rng.uniform(0.8, 1.2, (n, 1))).astype(float),
+        "beta": lambda: rng.beta(2, 3, (n, p)).round(4),
+    }[way["kind"]]()
+    names = {
+        "human": lambda: HUMAN[:p],
+        "mouse": lambda: MOUSE[:p],
+        "ensembl": lambda: [f"ENSG{i * 37 + 1000:011d}" for i in range(p)],
+        "entrez": lambda: [str(5594 + 13 * i) for i in range(p)],
+        "yeast": lambda: [f"Y{'ABCDEFGH'[i % 8]}{'LR'[i % 2]}{i + 3:03d}{'WC'[i % 2]}" for i in range(p)],
+        "uniprot": lambda: [f"Q{i % 10}{'ABCDEFGHKL'[i % 10]}{'TUVWXYZ'[i % 7]}{i % 10}{i // 10}" for i in range(p)],
+        "probe": lambda: [f"{200000 + i}_{'s_' * (i % 2)}at" for i in range(p)],
+        "cpg": lambda: [f"cg{29 + 7 * i:08d}" for i in range(p)],
+        "taxa": lambda: [f"k__Bacteria;p__P{i % 5};g__G{i}" for i in range(p)],
+    }[way["genes"]]()
+    return X, names
+
+
+def _samples(kind: str, n: int, rng: np.random.Generator) -> list[str]:
+    return {
+        "gsm": lambda: [f"GSM{71000 + i}" for i in range(n)],
+        "tcga": lambda: [f"TCGA-AA-{3600 + i}-01" for i in range(n)],
+        "S": lambda: [f"S{i + 1:02d}" for i in range(n)],
+        "groups": lambda: [f"{('WT', 'KO', 'het')[i % 3]}_{i // 3 + 1}" for i in range(n)],
+        "patient": lambda: [f"Patient {i + 1}" for i in range(n)],
+        "numbers": lambda: [str(v) for v in (1001 + np.cumsum(rng.integers(1, 5, n))).tolist()],
+        "barcode": lambda: [f"{''.join(rng.choice(list('ACGT'), 10))}-{i % 3 + 1}" for i in range(n)],
+    }[kind]()
+
+
+def _number(value: float, way: dict[str, str], whole: bool) -> str:
+    if np.isnan(value):
+        return {"empty": "", "NA": "NA", "?": "?"}[way["missing"]]
+    notation = way["notation"]
+    if notation == "fixed" and not whole:
+        return f"{value:.4f}"
+    plain = f"{value:.0f}" if whole else repr(float(value))
+    if notation in ("point", "fixed"):
+        return plain
+    if notation == "comma":
+        return plain.replace(".", ",")
+    before, _, after = plain.partition(".")
+    sign, digits = ("-", before[1:]) if before.startswith("-") else ("", before)
+    group, point = {"us": (",", "."), "eu": (".", ","), "swiss": ("'", "."), "french": ("\u00a0", ",")}[notation]
+    return sign + f"{int(digits):,}".replace(",", group) + (point + after if after else "")
+
+
+def _grid(
+    way: dict[str, str],
+    X: np.ndarray,
+    samples: list[str],
+    features: list[str],
+    labels: list[str] | None,
+    rng: np.random.Generator,
+) -> list[list[str]]:
+    """Cells, the header first; a header one shorter where the corner is absent."""
+    turned = way["orientation"] == "genes"
+    V, rows, columns = (X.T, features, samples) if turned else (X, samples, features)
+    whole = (np.isnan(X) | (np.rint(X) == X)).all(axis=0)
+    cells = [
+        [_number(V[i, j], way, bool(whole[i if turned else j])) for j in range(V.shape[1])] for i in range(V.shape[0])
+    ]
+    corner = {
+        "named": "gene" if turned else "sample_id",
+        "blank": "",
+        "absent": None,
+        "id": "gene_id" if turned else "id",
+    }
+    first, last = _beside(way, rows, labels, rng)
+    header = [*first, *columns, *last]
+    title = corner[way["corner"]]
+    grid = [header if title is None else [title, *header]]
+    for i, name in enumerate(rows):
+        grid.append([name, *(column[i] for column in first.values()), *cells[i], *(c[i] for c in last.values())])
+    if way["summary"] == "counters":
+        for name in ("__no_feature", "__ambiguous", "__too_low_aQual"):
+            grid.append([name, *("" for _ in first), *(str(int(v)) for v in rng.integers(1000, 90000, len(columns)))])
+    if way["summary"] == "mean":
+        mean = [_number(float(f"{v:.2f}"), way, False) for v in np.nanmean(V, axis=0)]
+        grid.append(["Mittelwert", *mean, *("" for _ in last)])
+    return grid
+
+
+def _beside(
+    way: dict[str, str], rows: list[str], labels: list[str] | None, rng: np.random.Generator
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    first: dict[str, list[str]] = {}
+    if way["annotation"] in ("words", "both"):
+        first["Description"] = [f"protein {chr(97 + i % 26)} of {name}" for i, name in enumerate(rows)]
+    if way["annotation"] in ("numbers", "both"):
+        first["Length"] = [str(int(v)) for v in rng.integers(300, 9000, len(rows))]
+    title = {"label": "label", "words": "Gr\u00f6\u00dfe", "numbers": "class"}.get(way["label"], "")
+    return first, {title: labels} if labels else {}
+
+
+def _text(way: dict[str, str], grid: list[list[str]]) -> str:
+    sign = way["delimiter"]
+
+    def cell(text: str, header: bool) -> str:
+        words = header or not text[:1].isdigit()
+        if way["quoting"] == "all" or (way["quoting"] == "words" and words and text) or sign in text:
+            return f'"{text}"'
+        return text
+
+    lines = [sign.join(cell(text, i == 0) for text in row) for i, row in enumerate(grid)]
+    ends = way["trailing"]
+    lines = [line + sign * (ends in ("both", "header" if i == 0 else "rows")) for i, line in enumerate(lines)]
+    above = {
+        "none": [],
+        "comments": ["# made by a program", "# version 1.2"],
+        "title": ["Report of a laboratory"],
+        "sep": [f"sep={sign}"],
+        "blank lines": ["", ""],
+    }[way["above"]]
+    return way["ends"].join([*above, *lines]) + way["ends"]
+
+
+def judge(made: Made) -> str:
+    """ "read" as planted, "asked" (an error), or what is otherwise."""
+    try:
+        table = read_table(made.data, made.name)
+        report = validate(table)
+        if report.errors:
+            return "asked"
+        dataset = to_dataset(table, report, "made")
+    except GenomapError:
+        return "asked"
+    if any(m.code == "categories" and m.column == "Gr\u00f6\u00dfe" for m in report.messages):
+        return "asked"  # too few rows to tell a label by its words: they are features, and that is said
+    X = np.exp2(dataset.X.astype(np.float64)) - 1 if report.roles.log != "as is" else dataset.X
+    keep = ~np.isnan(made.X).all(axis=1)
+    features = [name for j, name in enumerate(made.features) if not np.isnan(made.X[:, j]).all()]
+    samples = [name for name, there in zip(made.samples, keep, strict=True) if there]
+    if list(dataset.sample_ids) != samples:
+        return f"samples {list(dataset.sample_ids)[:3]} ({dataset.n_samples}), not {samples[:3]} ({len(samples)})"
+    if list(dataset.feature_names) != features:
+        odd = sorted(set(dataset.feature_names) ^ set(features))[:4]
+        return f"features ({dataset.n_features}) differ from those planted ({len(features)}): {odd}"
+    truth = made.X[np.ix_(keep, [made.features.index(name) for name in features])]
+    if not np.allclose(X, truth, rtol=2e-4, atol=1e-4, equal_nan=True):
+        i, j = np.argwhere(~np.isclose(X, truth, rtol=2e-4, atol=1e-4, equal_nan=True))[0]
+        return f"{features[j]} of {samples[i]} is {X[i, j]:.6g}, not {truth[i, j]:.6g}"
+    if made.labels is not None:
+        wanted = [label for label, there in zip(made.labels, keep, strict=True) if there]
+        if dataset.y is None or [dataset.classes[k] for k in dataset.y] != wanted:
+            return "labels differ from those planted"
+    return "read"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Draw, judge, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--show", type=int, default=40, help="silent errors to print")
+    options = parser.parse_args(arguments)
+    found: Counter[str] = Counter()
+    for k in range(options.count):
+        rng = np.random.default_rng((options.seed, k))
+        way = draw(rng)
+        outcome = judge(make(way, rng))
+        found[outcome if outcome in ("read", "asked") else "silent"] += 1
+        if outcome not in ("read", "asked") and found["silent"] <= options.show:
+            print(k, outcome, way)
+    print(dict(found))
+    return int(found["silent"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
