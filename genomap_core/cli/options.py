@@ -28,6 +28,7 @@ Method = Literal[
 ]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Scale = Literal["as-is", "log2"]
+Orientation = Literal["samples_in_rows", "genes_in_rows"]
 
 
 def _ending(*endings: str) -> Callable[[object], Path]:
@@ -111,8 +112,17 @@ class Columns(Figures):
     target: str | None = Field(None, description="column of the classes")
     id: str | None = Field(None, description="column of the samples' names")
     group: str | None = Field(None, description="column of what must stay together in splits")
+    no_group: bool = Field(False, description="every sample stands for itself")
     set_aside: tuple[str, ...] = Field((), description="column that is no feature; may be repeated")
+    leave_out_class: tuple[str, ...] = Field((), description="class whose samples are left out; may be repeated")
+    orientation: Orientation | None = Field(None, description="what stands in the rows")
     scale: Scale | None = Field(None, description="log2: log2(1 + x) of all numbers")
+    missing: str | None = Field(None, description="words and numbers that mean a missing value, with commas")
+    encoding: str | None = Field(None, description="of a text file")
+    delimiter: str | None = Field(None, description="of a text file: a sign, or tab, comma, semicolon, space, bar")
+    decimal: str | None = Field(None, description="decimal sign: a sign, or comma, point")
+    thousands: str | None = Field(None, description="sign between thousands: a sign, or comma, point, space, none")
+    header: int | None = Field(None, description="line of the names, counted from 1; 0: there are none")
     sheet: str | None = Field(None, description="of a workbook")
     layer: str | None = Field(None, description="of an h5ad file, or raw")
     seed: Seed = Field(0, description="of all that is drawn")

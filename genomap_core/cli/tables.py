@@ -7,6 +7,7 @@ from pathlib import Path
 from genomap_core.cli.options import Columns, OfTable
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import plural
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.data.schema.roles import Log
 from genomap_core.data.schema.validate import SchemaReport
 from genomap_core.data.table import Table
@@ -22,18 +23,13 @@ def read(path: Path, options: Columns) -> Table:
     """The table in a file; :class:`InputError` where there is none."""
     if not path.is_file():
         raise InputError(f"There is no file {path}: check the path.")
-    return read_table(path, sheet=options.sheet, layer=options.layer)
+    return read_table(path, recipe=Recipe.from_options(options.model_dump()))
 
 
 def wishes(options: Columns) -> Wishes:
     """Roles given on the command line."""
-    return Wishes(
-        target=options.target,
-        id=options.id,
-        group=options.group,
-        set_aside=options.set_aside,
-        log=None if options.scale is None else SCALES[options.scale],
-    )
+    log = None if options.scale is None else SCALES[options.scale]
+    return Wishes.from_options(options.model_dump() | {"log": log})
 
 
 def cohort(options: OfTable) -> tuple[Dataset, SchemaReport]:

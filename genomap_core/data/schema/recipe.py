@@ -8,6 +8,7 @@ from typing import Any
 
 from genomap_core.data.schema.roles import Roles
 from genomap_core.errors import InputError
+from genomap_core.store import decode
 
 SIGNS = {"tab": "\t", "comma": ",", "semicolon": ";", "point": ".", "bar": "|", "blank": " ", "apostrophe": "'"}
 """Names of signs that are awkward to type on a command line."""
@@ -94,17 +95,8 @@ class Recipe:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Recipe:
-        """From ``asdict`` by way of JSON; ValueError or TypeError if damaged."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-        roles = stored.get("roles")
-        decisions = [d | {"evidence": tuple(d["evidence"])} for d in stored.get("decisions", ())]
-        return cls(
-            **fields
-            | {
-                "roles": None if roles is None else Roles.from_json(roles),
-                "decisions": tuple(Decision(**decision) for decision in decisions),
-            }
-        )
+        """From ``asdict`` by way of JSON; :class:`InputError` if damaged."""
+        return decode(cls, stored)
 
     def decided(self, *decisions: Decision) -> Recipe:
         """With more decisions; of two on the same thing the later counts."""

@@ -18,7 +18,7 @@ JOBS = {
     "parquet": "genomap_core.io.tables.parquet:read_parquet",
     "rows": "genomap_core.io.tables.parquet_rows:rows_of",
     "ods": "genomap_core.io.tables.ods:read_ods",
-    "mtx": "genomap_core.io.tables.singlecell:read_mtx",
+    "mtx": "genomap_core.io.tables.h5ad:read_mtx",
     "h5ad": "genomap_core.io.tables.h5ad:read_h5ad",
     "image": "genomap_core.io.images.raster:check_image_file",
     "dicom": "genomap_core.io.images.dicom:check_dicom",
