@@ -119,9 +119,11 @@ class Columns(Figures):
     scale: Scale | None = Field(None, description="log2: log2(1 + x) of all numbers")
     missing: str | None = Field(None, description="words and numbers that mean a missing value, with commas")
     encoding: str | None = Field(None, description="of a text file")
-    delimiter: str | None = Field(None, description="of a text file: a sign, or tab, comma, semicolon, space, bar")
+    delimiter: str | None = Field(None, description="of a text file: a sign, or tab, comma, semicolon, bar, blank")
     decimal: str | None = Field(None, description="decimal sign: a sign, or comma, point")
-    thousands: str | None = Field(None, description="sign between thousands: a sign, or comma, point, space, none")
+    thousands: str | None = Field(
+        None, description="sign between thousands: a sign, or comma, point, blank, apostrophe, none"
+    )
     header: int | None = Field(None, description="line of the names, counted from 1; 0: there are none")
     sheet: str | None = Field(None, description="of a workbook")
     layer: str | None = Field(None, description="of an h5ad file, or raw")

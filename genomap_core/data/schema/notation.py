@@ -37,7 +37,9 @@ _SAME = str.maketrans(
 _NUMBER = re.compile(
     r"(?P<bound>[<>\u2264\u2265]=?\s*)?(?P<sign>[+-]?)\s*[$\u20ac\u00a3]?\s*"
     r"(?P<body>\d(?:[\d.,' ]*\d)?[.,]?|[.,]\d+)(?P<power>[eE][+-]?\d+)?"
-    r"\s*(?P<unit>%|\u2030|[A-Za-z\u00b5\u03bc\u00b0$\u20ac\u00a3][A-Za-z0-9\u00b5\u03bc%/^\u00b2\u00b3*. -]{0,11})?"
+    r"\s*(?P<unit>%|\u2030|[A-Za-z\u00b5\u03bc\u00b0$\u20ac\u00a3]"
+    # digits of a unit are exponents (m2, 10^9) or the body surface's 1.73: other ones are names of places, as in 10x14
+    r"(?:[A-Za-z\u00b5\u03bc%/^\u00b2\u00b3*. -]|(?<=[\^*])\d{1,2}|(?<=x)10(?=[\^*])|(?<=m)[23]|(?<=/)1\.73){0,11})?"
 )
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
