@@ -14,7 +14,6 @@ from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.jobs import Job
 from genomap_core.workflows.growth.compare import BASELINES, GrowthCompareConfig
-from genomap_core.workflows.growth.real import NONE_SHIPPED
 from genomap_core.workflows.growth.scores import GrowthResult
 from genomap_core.workflows.growth.table import lead_rows, report, score_rows, title, wide_rows
 from genomap_core.workflows.growth.view import PHYSNET, PLAIN, real_model, sample_models
@@ -28,10 +27,10 @@ REAL = "Trained on slices of brain MRI (comes with the program)"
 TRAIN, COMPARE = "growth.jobs:train_task", "growth.jobs:compare_task"
 
 
-def chosen_model(session: Session, outside: bool) -> dict[str, Any]:
+def chosen_model(session: Session, outside: bool) -> dict[str, Any] | None:
     """The model of the page: the one that came with the program, or one trained here. ``spec``, ``size``, ``key``.
 
-    ``outside``: for images from outside, which models of simulated slices do not answer.
+    ``outside``: for images from outside, which models of simulated slices do not answer; None where there is no other.
     """
     found: dict[str, dict[str, str]] = {SIMULATED: sample_models()}
     if outside:
@@ -41,7 +40,7 @@ def chosen_model(session: Session, outside: bool) -> dict[str, Any]:
         found[f"{job.title} ({job.id[:6]})"] = {"physnet": str(folder / PHYSNET), "plain": str(folder / PLAIN)}
     names = list(found)
     if not names:
-        raise InputError(NONE_SHIPPED)
+        return None
     name = names[0] if len(names) == 1 else st.selectbox("Model", names, key=f"growth_model_{outside}")
     spec = found[name]
     path = Path(spec["physnet"])

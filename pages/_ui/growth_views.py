@@ -13,6 +13,7 @@ from genomap_core.data.images.hygiene import head_box, head_region, normalise, t
 from genomap_core.io.images.preview import PixelStack, read_pixels
 from genomap_core.plotting.colour import vik
 from genomap_core.workflows.growth.gate import refuse_content, refuse_modality
+from genomap_core.workflows.growth.real import NONE_SHIPPED
 from genomap_core.workflows.growth.samples import read_samples, sample_lengths
 from genomap_core.workflows.growth.units import IDENTIFIABILITY, PhysicalScale, cell_size, growth_figures
 from pages._ui.growth_canvas import GrowthView, growth_canvas
@@ -59,6 +60,9 @@ def one_image(session: Session) -> None:
     if image is None:
         return
     model = chosen_model(session, image.outside)
+    if model is None:
+        _no_answer(image, "refused", NONE_SHIPPED)
+        return
     clean, box = _clean(image.pixels, model["size"])
     with st.spinner("Asking the networks ..."):
         about, seen = session.remember(

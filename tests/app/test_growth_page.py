@@ -97,7 +97,7 @@ def test_an_image_that_is_no_head_gets_no_class_no_contour_and_no_figure(app) ->
         upload(app, png(image), "own.png")
         assert not app.exception
         assert not app.error
-        assert "unlike what the model" in texts(app)
+        assert "No model for slices of patients" in texts(app)
         assert not classes_of(app)
         assert figures(app) is None
         assert not [t for t in app.toggle if t.key == "growth_attribution"]
