@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._ui import growth_dates as dates
-from pages._ui import growth_training as training
-from pages._ui import growth_views as views
+from pages._ui import growth as views
 from pages._ui import shell
 from pages._ui.session import current
 
@@ -18,6 +16,6 @@ with shell.page(
     with look, shell.errors_shown():
         views.one_image(session)
     with two, shell.errors_shown():
-        dates.dates(session)
+        views.dates(session)
     with train, shell.errors_shown():
-        training.panel(session)
+        views.panel(session)

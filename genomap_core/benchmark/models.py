@@ -70,7 +70,8 @@ def build(name: str, *, random_state: int, device: str = "cpu", plugin: str | No
         return make_classifier(name, random_state=random_state, device=device, **options)
     if name in LIBRARY:
         return make_classifier(name, random_state=random_state, **options)
-    from genomap_core.benchmark import baselines, imputation
+    from genomap_core.benchmark import baselines
+    from genomap_core.benchmark import baselines as imputation
 
     factories: dict[str, Factory] = {
         "mlp": baselines.mlp_pipeline,

@@ -16,7 +16,7 @@ from genomap_core.benchmark.protocol import Condition
 from genomap_core.benchmark.reading import METADATA, StudyRecords
 from genomap_core.benchmark.records import COLUMNS, METRICS, STATUSES, Record
 from genomap_core.errors import InputError
-from genomap_core.io.tables.parquet_rows import read_rows
+from genomap_core.io.tables.parquet import read_rows
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,79}", re.ASCII)
 _TEXTS = tuple(f.name for f in fields(Record) if f.type == "str")

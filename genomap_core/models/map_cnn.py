@@ -1,13 +1,63 @@
-"""The map network: small convolutions at several scales, beside a linear path over all cells."""
+"""Networks on maps: small convolutions at several scales beside a linear path; genoNet as published; several as one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class MeanLogits(nn.Module):
+    """Mean of the members' logits: one network to predict with and to explain.
+
+    **Shape**: ``(B, c, H, W)`` -> ``(B, n_classes)`` logits, whatever the members share.
+    """
+
+    def __init__(self, members: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([member(x) for member in self.members]).mean(dim=0)
+
+
+class GenoNet(nn.Module):
+    """One 3 x 3 convolution, a dense layer, logits.
+
+    Convolution with 8 maps, ReLU, flatten, dense 100, ReLU, dropout 0.25, dense ``n_classes`` (Islam & Xing, Nat
+    Commun 14:679, 2023). The border is padded with zeros, so that any map of 1 x 1 cells on fits. The buffer ``mask``
+    ``(c, H, W)`` silences cells that never varied in training; all ones until set.
+
+    **Shape**: ``(B, n_channels, height, width)`` -> ``(B, n_classes)`` logits.
+    """
+
+    def __init__(
+        self,
+        n_channels: int,
+        height: int,
+        width: int,
+        n_classes: int,
+        *,
+        n_filters: int = 8,
+        hidden: int = 100,
+        dropout: float = 0.25,
+    ) -> None:
+        super().__init__()
+        self.mask: Tensor
+        self.register_buffer("mask", torch.ones(n_channels, height, width))
+        self.convolution = nn.Conv2d(n_channels, n_filters, 3, padding=1)
+        # Modules, not functions, and one for each place: explanations by DeepLift hook onto them.
+        self.relu_maps, self.relu_hidden = nn.ReLU(), nn.ReLU()
+        self.hidden = nn.Linear(n_filters * height * width, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(hidden, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.relu_maps(self.convolution(x * self.mask)).flatten(1)
+        return self.out(self.dropout(self.relu_hidden(self.hidden(h))))
 
 
 class MapCNN(nn.Module):

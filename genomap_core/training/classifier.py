@@ -23,9 +23,8 @@ from genomap_core.errors import InputError
 from genomap_core.layout import GenomapTransformer
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.training.checkpoint import Checkpoints
-from genomap_core.training.config import TrainConfig
 from genomap_core.training.device import choose_device, memory_errors_named, private_randomness, threads
-from genomap_core.training.loop import predict_logits
+from genomap_core.training.loop import TrainConfig, predict_logits
 from genomap_core.training.masking import WAYS
 from genomap_core.training.members import Cohort, Trainer
 from genomap_core.training.networks import LEARNING_RATES, NetworkSpec
@@ -41,7 +40,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
     network_options
         Arguments of the network's constructor, such as ``{"n_filters": 16}``; None: its defaults.
     max_epochs, patience, batch_size, learning_rate, weight_decay, noise, mixup
-        See :class:`genomap_core.training.config.TrainConfig`; ``batch_size=None``: 32, more for large cohorts;
+        See :class:`genomap_core.training.loop.TrainConfig`; ``batch_size=None``: 32, more for large cohorts;
         ``learning_rate=None``: the network's own.
     class_weight
         None, ``"balanced"``, or ``{class: weight}``.

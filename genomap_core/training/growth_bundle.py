@@ -10,8 +10,7 @@ from typing import Any
 from genomap_core.store import decode
 from genomap_core.training.container import opened, weights_of, with_weights, write_fields
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining
-from genomap_core.training.growth_calibration import Calibration
-from genomap_core.training.growth_likeness import LikenessModel
+from genomap_core.training.growth_likeness import Calibration, LikenessModel
 
 FORMAT, VERSION = "genomap-growth", 2
 _WRONG = "The file is no growth model of this program: choose a .safetensors file that the Growth page saved."

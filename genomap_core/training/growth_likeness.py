@@ -1,4 +1,4 @@
-"""Is an image like those a network was trained on? Distances to the training images, each with a calibrated limit.
+"""Is an image like those a growth model was trained on, and how far are its probabilities to be believed?
 
 Two views of an image. *Texture*: mean and spread of the features before the growth, against each class's mean with one
 covariance for all (Mahalanobis distance; Lee et al., NeurIPS 2018). *Layout*: coarse grey values and the head's
@@ -13,11 +13,52 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genomap_core.errors import InputError
 from genomap_core.models.physnet import PhysNet
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """``softmax(log p / temperature + offset)``, the offset for one class only."""
+
+    temperature: float = 1.0
+    offset: float = 0.0
+    """Added to the logarithm of class ``of``: below 0 it is said less often."""
+    of: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise InputError(f"`temperature` must be > 0, got {self.temperature}.")
+
+    def __call__(self, proba: np.ndarray) -> np.ndarray:
+        """``(n, C)`` -> the same, calibrated."""
+        logits = np.log(np.maximum(proba, 1e-12)) / self.temperature
+        logits[:, self.of] += self.offset
+        return np.asarray(softmax(logits, axis=1))
+
+
+def fit_calibration(proba: np.ndarray, y: np.ndarray, of: int, most: float = np.inf) -> Calibration:
+    """Temperature (Guo et al., ICML 2017) and offset of class ``of`` with the least cross-entropy; classes weigh alike.
+
+    ``proba (n, C)`` and ``y (n,)`` belong to images that no weight was fitted on. ``most``: the largest offset; 0 where
+    saying class ``of`` too often is the worse error.
+    """
+    logits = np.log(np.maximum(proba, 1e-12))
+    weight = 1 / np.bincount(y, minlength=proba.shape[1])[y]
+
+    def loss(x: np.ndarray) -> float:
+        scaled = logits * np.exp(-x[0])
+        scaled[:, of] += min(x[1], most)
+        return float(-(weight * log_softmax(scaled, axis=1)[np.arange(len(y)), y]).sum() / weight.sum())
+
+    best = minimize(loss, np.zeros(2), method="Nelder-Mead").x
+    return Calibration(float(np.exp(best[0])), float(min(best[1], most)), of)
+
 
 VIEWS = ("texture", "outline", "detail")
 """Of the features; of the head's shape and coarse grey values; what those of the training images don't explain"""

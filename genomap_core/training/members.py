@@ -8,18 +8,58 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 from torch import nn
 
-from genomap_core.models.ensemble import MeanLogits
+from genomap_core.models.map_cnn import MeanLogits
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.training.checkpoint import Checkpoints
-from genomap_core.training.config import TrainConfig
-from genomap_core.training.linear_start import RELEVANCE_POWERS, LinearStart, linear_start, start_rows
-from genomap_core.training.loop import MapData, Report, TrainState, new_state, predict_logits, train
+from genomap_core.training.linear_start import RELEVANCE_POWERS, LinearStart, linear_start, softened, start_rows
+from genomap_core.training.loop import MapData, Report, TrainConfig, TrainState, new_state, predict_logits, train
 from genomap_core.training.masking import Endurance, MaskedCopies, endurance_of, masked_by, masked_copies
 from genomap_core.training.networks import NetworkSpec, convolutions_alone, has_linear_path, joined, seeded_network
 from genomap_core.training.split import Fold, inner_folds, usable
-from genomap_core.training.stacking import stacking_weights
+
+_PULL = 4.0  # rows' worth of force towards the linear path alone
+_MOST = 3.0
+
+
+def stacking_weights(
+    linear: np.ndarray, convolved: np.ndarray, y: np.ndarray, class_weights: np.ndarray, seen: np.ndarray
+) -> tuple[float, float]:
+    """Factors ``(a, b)`` of ``a linear + b convolved`` with the least weighted cross-entropy on left-out rows.
+
+    Stacked generalisation (Wolpert, Neural Networks 5:241, 1992) with factors of at least 0 (Breiman, Machine Learning
+    24:49, 1996), drawn towards (1, 0): few rows can't tell whether the convolutions deserve to be heard.
+
+    Parameters
+    ----------
+    linear, convolved
+        Logits ``(n, k)`` of each row by models that did not see it or its group.
+    y
+        Class codes ``(n,)``.
+    class_weights
+        ``(k,)``.
+    seen
+        Row numbers that both paths have left out; none: (1, 0).
+    """
+    if not len(seen):
+        return 1.0, 0.0
+    targets = softened(np.eye(len(class_weights))[y])[seen]
+    weight = class_weights[y[seen]] / class_weights[y[seen]].sum()
+    paths = np.stack([linear[seen], convolved[seen]]).astype(np.float64)
+
+    def loss(factors: np.ndarray) -> tuple[float, np.ndarray]:
+        scores = log_softmax(np.tensordot(factors, paths, axes=1), axis=1)
+        stray = factors - (1.0, 0.0)
+        slope = weight[:, None] * (np.exp(scores) - targets)
+        value = -float(weight @ (targets * scores).sum(axis=1)) + _PULL / len(seen) * float(stray @ stray)
+        return value, (paths * slope).sum(axis=(1, 2)) + 2 * _PULL / len(seen) * stray
+
+    a, b = minimize(loss, (1.0, 0.1), jac=True, method="L-BFGS-B", bounds=[(0.0, _MOST)] * 2).x
+    return float(a), float(b)
+
 
 _MIN_FOLDS = 3  # fewer judge the number of epochs by chance
 _MIN_EPOCHS = 5  # so that the convolutions have something to say, and to be explained

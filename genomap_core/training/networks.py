@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from genomap_core.errors import InputError
-from genomap_core.models.genonet import GenoNet
-from genomap_core.models.map_cnn import MapCNN
+from genomap_core.models.map_cnn import GenoNet, MapCNN
 from genomap_core.training.linear_start import LinearStart
 
 NETWORKS: Mapping[str, type[nn.Module]] = {"mapcnn": MapCNN, "genonet": GenoNet}

@@ -11,8 +11,7 @@ import streamlit as st
 
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.jobs import Job
-from genomap_core.workflows.comparison.result import Comparison
-from genomap_core.workflows.comparison.words import failure
+from genomap_core.workflows.comparison.result import Comparison, failure
 from genomap_core.workflows.fusion.data import without_images
 from pages._ui import jobs as job_panel
 from pages._ui.imaging_store import shared_imaging

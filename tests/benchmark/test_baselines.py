@@ -10,10 +10,19 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 from sklearn.svm import LinearSVC
 
-from genomap_core.benchmark.baselines import lightgbm_pipeline, mlp_pipeline, prior_pipeline, svm_pipeline
-from genomap_core.benchmark.boosting import TunedLightGBM
-from genomap_core.benchmark.imputation import FILLS, FilledPreprocessor, NearestGenes, imputing_pipeline
-from genomap_core.benchmark.linear_svm import TunedSVM, fit_sharpness
+from genomap_core.benchmark.baselines import (
+    FILLS,
+    FilledPreprocessor,
+    NearestGenes,
+    TunedLightGBM,
+    TunedSVM,
+    fit_sharpness,
+    imputing_pipeline,
+    lightgbm_pipeline,
+    mlp_pipeline,
+    prior_pipeline,
+    svm_pipeline,
+)
 
 
 def cohort(n: int = 90, p: int = 20, k: int = 3, signal: float = 2.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

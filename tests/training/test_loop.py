@@ -12,9 +12,9 @@ from torch import nn
 from genomap_core.errors import InputError
 from genomap_core.models import MapCNN
 from genomap_core.training.augment import add_noise, mixup
-from genomap_core.training.config import TrainConfig
 from genomap_core.training.loop import (
     MapData,
+    TrainConfig,
     _even_batches,
     new_state,
     predict_logits,

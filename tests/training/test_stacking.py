@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from genomap_core.training.stacking import stacking_weights
+from genomap_core.training.members import stacking_weights
 
 
 def scene(n=400, seed=0):

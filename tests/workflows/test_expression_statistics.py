@@ -9,8 +9,7 @@ from genomap_core.data.images.expression import ExpressionOptions, expression_co
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.data.simulated.radiogenomics import RadiogenomicSimulation, simulate_radiogenomics
 from genomap_core.errors import InputError
-from genomap_core.workflows.expression.compare import shuffled
-from genomap_core.workflows.expression.linear import image_features, ridge_predict
+from genomap_core.workflows.expression.compare import image_features, ridge_predict, shuffled
 from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics
 
 

@@ -12,8 +12,7 @@ from genomap_core.errors import InputError
 from genomap_core.models.physnet import PhysicsConfig
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining
 from genomap_core.training.growth_bundle import GrowthBundle, load_growth, save_growth
-from genomap_core.training.growth_calibration import Calibration, fit_calibration
-from genomap_core.training.growth_likeness import fit_likeness
+from genomap_core.training.growth_likeness import Calibration, fit_calibration, fit_likeness
 from genomap_core.workflows.growth.data import simulated_cohort
 from genomap_core.workflows.growth.gate import VERDICTS, GateVerdict, examine, refuse_modality
 from genomap_core.workflows.growth.samples import simulated

@@ -16,7 +16,7 @@ from genomap_core.process import die_with_parent, without_pandas
 JOBS = {
     "excel": "genomap_core.io.tables.excel:read_excel",
     "parquet": "genomap_core.io.tables.parquet:read_parquet",
-    "rows": "genomap_core.io.tables.parquet_rows:rows_of",
+    "rows": "genomap_core.io.tables.parquet:rows_of",
     "ods": "genomap_core.io.tables.ods:read_ods",
     "mtx": "genomap_core.io.tables.h5ad:read_mtx",
     "h5ad": "genomap_core.io.tables.h5ad:read_h5ad",

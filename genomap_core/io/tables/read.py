@@ -25,16 +25,14 @@ from genomap_core.data.message import Message
 from genomap_core.data.schema.recipe import FOUND, Decision, Recipe
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.foreign import CONVERT, foreign_kind
-from genomap_core.io.kinds import NAMES, find_kind
+from genomap_core.io.kinds import CONVERT, NAMES, find_kind, foreign_kind
 from genomap_core.io.sandbox.call import as_path, run_in_child
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.sandbox.transfer import load_answer
-from genomap_core.io.tables.bundled import files_of, is_tenx, names_in, the_table
+from genomap_core.io.tables.bundled import files_of, is_tenx, names_in, read_quantified, refuse_single, the_table
 from genomap_core.io.tables.delimited import read_delimited
 from genomap_core.io.tables.gunzip import gunzip
 from genomap_core.io.tables.labelled import read_labelled
-from genomap_core.io.tables.quantified import read_quantified, refuse_single
 
 __all__ = ["read_table"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,7 +12,25 @@ import numpy as np
 
 from genomap_core.store import load_arrays, save_arrays
 from genomap_core.workflows.comparison.runner import DAMAGED, Run, find_run, run_file
-from genomap_core.workflows.comparison.scores import Score
+from genomap_core.workflows.comparison.scores import TITLES, Score
+
+
+def score_cells(scores: Mapping[str, Score], columns: Sequence[str]) -> dict[str, str]:
+    """Title -> score with its interval."""
+    return {TITLES[name]: str(scores[name]) for name in columns}
+
+
+def failure(run: Run) -> str:
+    """Why there is no answer."""
+    return f"no answer ({run.status}): {run.message}"
+
+
+def markdown(rows: Sequence[dict[str, str]]) -> str:
+    """Rows as a Markdown table."""
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *([row.get(n, "") for n in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
 
 Table = dict[str, dict[str, Score]]
 """Row -> column -> score"""

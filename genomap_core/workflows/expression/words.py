@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from genomap_core.workflows.comparison.result import failure, markdown
 from genomap_core.workflows.comparison.scores import Score
-from genomap_core.workflows.comparison.words import failure, markdown
 from genomap_core.workflows.expression.compare import TITLES
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.fusion.words import FEWEST_GROUPS

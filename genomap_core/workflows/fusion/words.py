@@ -8,8 +8,8 @@ import numpy as np
 
 from genomap_core.data.images.networks import BACKBONES
 from genomap_core.plotting.research_use import RESEARCH_USE
+from genomap_core.workflows.comparison.result import failure, markdown, score_cells
 from genomap_core.workflows.comparison.scores import METRICS, Score
-from genomap_core.workflows.comparison.words import failure, markdown, score_cells
 from genomap_core.workflows.fusion.controls import TYPE, title
 from genomap_core.workflows.fusion.scores import FusionResult
 

@@ -150,8 +150,7 @@ def assemble(
     """
     from genomap_core.training.growth import GrowthClassifier
     from genomap_core.training.growth_bundle import GrowthBundle, save_growth
-    from genomap_core.training.growth_calibration import fit_calibration
-    from genomap_core.training.growth_likeness import fit_likeness
+    from genomap_core.training.growth_likeness import fit_calibration, fit_likeness
 
     train, held, test = slices.split()
     model = GrowthClassifier(replace(models[0].config, n_seeds=len(models)))

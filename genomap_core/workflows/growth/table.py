@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genomap_core.data.images.networks import NETWORKS
+from genomap_core.workflows.comparison.result import failure, markdown, score_cells
 from genomap_core.workflows.comparison.scores import METRICS, Score
-from genomap_core.workflows.comparison.words import failure, markdown, score_cells
 from genomap_core.workflows.growth.scores import ENSEMBLE, GrowthResult
 
 COLUMNS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier", "calibration")

@@ -1,26 +1,186 @@
-"""What the Growth page shows of one image: classes, growth, figures, and where both networks look."""
+"""The Growth page: one image, two dates, training, and the comparison with the baselines."""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import json
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genomap_core.data.images.hygiene import head_box, head_region, normalise, to_grey
+from genomap_core.data.images.networks import NETWORKS
+from genomap_core.errors import InputError
 from genomap_core.io.images.preview import PixelStack, read_pixels
+from genomap_core.jobs import Job
 from genomap_core.plotting.colour import vik
+from genomap_core.workflows.growth.compare import BASELINES, GrowthCompareConfig
 from genomap_core.workflows.growth.gate import refuse_content, refuse_modality
 from genomap_core.workflows.growth.real import NONE_SHIPPED
 from genomap_core.workflows.growth.samples import read_samples, sample_lengths
+from genomap_core.workflows.growth.scores import GrowthResult
+from genomap_core.workflows.growth.table import lead_rows, report, score_rows, title, wide_rows
 from genomap_core.workflows.growth.units import IDENTIFIABILITY, PhysicalScale, cell_size, growth_figures
+from genomap_core.workflows.growth.view import PHYSNET, PLAIN, real_model, sample_models
+from pages._ui import jobs as job_panel
 from pages._ui.growth_canvas import GrowthView, growth_canvas
-from pages._ui.growth_training import chosen_model
-from pages._ui.session import Session, warm
+from pages._ui.session import Session, jobs, warm
 from pages._ui.shell import errors_shown, plain
 from pages._ui.widgets import caption
+
+SIMULATED = "Trained on the simulated slices (comes with the program)"
+REAL = "Trained on slices of brain MRI (comes with the program)"
+TRAIN, COMPARE = "growth.jobs:train_task", "growth.jobs:compare_task"
+
+
+def chosen_model(session: Session, outside: bool) -> dict[str, Any] | None:
+    """The model of the page: the one that came with the program, or one trained here. ``spec``, ``size``, ``key``.
+
+    ``outside``: for images from outside, which models of simulated slices do not answer; None where there is no other.
+    """
+    found: dict[str, dict[str, str]] = {SIMULATED: sample_models()}
+    if outside:
+        found = {REAL: real_model()} if Path(real_model()["physnet"]).is_file() else {}
+    for job in reversed(_done(session, TRAIN)):
+        folder = jobs().folder(job.id, session.owner)
+        found[f"{job.title} ({job.id[:6]})"] = {"physnet": str(folder / PHYSNET), "plain": str(folder / PLAIN)}
+    names = list(found)
+    if not names:
+        return None
+    name = names[0] if len(names) == 1 else st.selectbox("Model", names, key=f"growth_model_{outside}")
+    spec = found[name]
+    path = Path(spec["physnet"])
+    if not path.is_file():
+        remedy = "Write it again: `python -m genomap_core.workflows.growth.jobs`."
+        raise InputError(f"The model {path.name} is missing. {remedy}")
+    return {"spec": spec, "size": _size(path), "key": (spec["physnet"], path.stat().st_mtime_ns)}
+
+
+def _size(path: Path) -> int:
+    """Side of the model's images, from the file's header: no torch in the server."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(json.loads(file.read(length))["__metadata__"]["genomap"])
+    return int(header["size"])
+
+
+def panel(session: Session) -> None:
+    """Choose images and options, start, follow, read the result."""
+    source = st.segmented_control(
+        "Images", ["Simulated slices", "My own images"], default="Simulated slices", required=True, key="growth_cohort"
+    )
+    files = None
+    if source == "My own images":
+        files = st.file_uploader(
+            "A folder with one folder of images for each class",
+            type=["png", "jpg", "jpeg", "tif", "tiff"],
+            accept_multiple_files="directory",
+        )
+        st.markdown(
+            "Every upload is tested for the known traps: class told by colour mode, size, brightness or margin, and "
+            "copies of one image on both sides of a split. Images are cleaned, copies stay in one fold."
+        )
+    with st.form("growth_training"):
+        a, b, c, d = st.columns(4)
+        what = a.selectbox("Work", ["Train a PhysNet", "Compare with the baselines"])
+        size = b.selectbox("Image side (pixels)", [64, 96, 128, 224], 1)
+        width = c.selectbox("Network width", [8, 16, 32, 64], 1, help="64 as published; a small one trains on a CPU.")
+        epochs = d.number_input("Epochs", 1, 200, 15)
+        e, f, g, h = st.columns(4)
+        per_class = e.number_input("Simulated slices a class", 10, 500, 60, disabled=files is not None)
+        seeds = f.number_input("Seeds (uncertainty)", 1, 5, 3, help="Networks of a PhysNet that is trained.")
+        folds = g.number_input("Folds", 2, 10, 3, help="Of a comparison.")
+        shares = h.multiselect(
+            "Shares of the images", [1.0, 0.5, 0.2], [1.0], format_func="{:.0%}".format, help="Of a comparison."
+        )
+        networks = st.multiselect(
+            "Networks of a comparison", list(NETWORKS), ["physnet18", *BASELINES], format_func=NETWORKS.get
+        )
+        started = st.form_submit_button("Start", type="primary", icon=":material/play_arrow:")
+    if started:
+        if source == "My own images" and not files:
+            raise InputError("No images were given: choose a folder that holds one folder of images for each class.")
+        train = what == "Train a PhysNet"
+        config: dict[str, Any] = {"width": width, "max_epochs": int(epochs), "batch_size": 32, "n_folds": int(folds)}
+        config["stem_stride"] = 2 if size < 100 else 4
+        if not train:
+            config |= {"networks": tuple(networks), "shares": tuple(sorted(shares, reverse=True))}
+        GrowthCompareConfig(**config)
+        spec: dict[str, Any] = {"size": size, "n_per_class": int(per_class), "n_seeds": int(seeds), "config": config}
+        _submit(session, TRAIN if train else COMPARE, spec, f"{what}: {source.lower()}", files)
+        st.toast("The work is queued. It goes on if this page is closed.")
+    job_panel.history(session, TRAIN, lambda job: _trained(session, job))
+    job_panel.history(session, COMPARE, lambda job: _table(session, job))
+
+
+def _submit(session: Session, task: str, spec: dict[str, Any], title: str, files: Any) -> None:
+    given: dict[str, bytes] = {}
+    if files:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in files:
+                archive.writestr(file.name, file.getvalue())
+        given["images.zip"] = packed.getvalue()
+    jobs().submit(f"genomap_core.workflows.{task}", spec, owner=session.owner, title=title, files=given)
+
+
+def _trained(session: Session, job: Job) -> None:
+    folder = jobs().folder(job.id, session.owner)
+    _hygiene(folder)
+    st.success("Trained. Choose it under “One image”.", icon=":material/check:")
+    st.download_button(
+        "Download the model",
+        lambda: (folder / PHYSNET).read_bytes(),
+        "physnet.safetensors",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"growth-download-{job.id}",
+    )
+
+
+def _table(session: Session, job: Job) -> None:
+    folder = jobs().folder(job.id, session.owner)
+    _hygiene(folder)
+    result = GrowthResult.load(folder)
+    st.dataframe(score_rows(result), hide_index=True)
+    caption("95 % intervals over groups of images; every image is tested by networks that never saw it or a copy.")
+    for name, dice in result.dice.items():
+        caption(f"{title(name)}: Dice of the 16 % contour against the masks {dice}.")
+    if result.lead:
+        st.markdown("**How far PhysNet leads**")
+        st.dataframe(lead_rows(result), hide_index=True)
+        caption("Paired on the same images; an interval off zero is a difference.")
+    if result.robustness:
+        st.markdown("**Macro F1 on degraded images**")
+        st.dataframe(wide_rows(result.robustness), hide_index=True)
+    if any(len(row) > 1 for row in result.few.values()):
+        st.markdown("**Macro F1 by share of the training images**")
+        st.dataframe(wide_rows(result.few), hide_index=True)
+    st.download_button(
+        "Download the report",
+        lambda: report(result).encode(),
+        "growth.md",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"growth-report-{job.id}",
+    )
+
+
+def _hygiene(folder: Path) -> None:
+    path = folder / "hygiene.json"
+    if path.is_file():
+        for line in json.loads(path.read_text())["messages"]:
+            st.warning(plain(line), icon=":material/policy:")
+
+
+def _done(session: Session, task: str) -> list[Job]:
+    return sorted((j for j in job_panel.of_task(session, task) if j.status == "done"), key=lambda j: j.created)
+
 
 METHODS = {"integrated_gradients": "Integrated Gradients", "gradcam": "Layer Grad-CAM", "occlusion": "Occlusion"}
 _KINDS = {
@@ -297,3 +457,86 @@ def blend(image: np.ndarray, values: np.ndarray, zoom: int = 4) -> np.ndarray:
     weight = np.abs(share)[..., None] * 0.85
     mixed = ((1 - weight) * grey[..., None] + weight * colours) * 255
     return np.kron(mixed.round().astype(np.uint8), np.ones((zoom, zoom, 1), np.uint8))
+
+
+_DATES = "genomap_core.workflows.growth.dates:dates_view"
+_ASKED = {
+    "wide": "Outer outline (T2 or FLAIR: 16 % of the space filled by tumour cells)",
+    "dense": "Inner outline (T1 with contrast agent: 80 %)",
+    "later_wide": "Outer outline at the later date",
+    "later_dense": "Inner outline at the later date",
+}
+_TYPES = ["png", "tif", "tiff", "nii", "gz"]
+
+
+def dates(session: Session) -> None:
+    """Masks in, figures with intervals and a look ahead out."""
+    st.markdown(
+        "One image alone fixes no figure in millimetres or days. **Two outlines of one date** fix the infiltration "
+        "length sqrt(D / rho); **the same two at a later date** fix D and rho. Outlines are masks: pixels above 0 are "
+        "inside. All of them lie on one grid."
+    )
+    left, right = st.columns(2)
+    files = {
+        name: (left if k < 2 else right).file_uploader(text, _TYPES) for k, (name, text) in enumerate(_ASKED.items())
+    }
+    spacing = left.number_input("Pixel size (mm)", 0.05, 20.0, None, 0.1, placeholder="not given")
+    days = right.number_input("Days between the dates", 1.0, 36_500.0, None, 1.0, placeholder="not given")
+    given = {name: file for name, file in files.items() if file is not None}
+    if not {"wide", "dense"} <= given.keys() or spacing is None:
+        st.info("Give both outlines of the first date and the pixel size.", icon=":material/info:")
+        return
+    later = {"later_wide", "later_dense"} <= given.keys() and days is not None
+    if not later:
+        caption("D, rho and days are not told: they need both outlines of a second date, and the days between.")
+    masks, digests = {}, []
+    for name, file in given.items():
+        content = file.getvalue()
+        digests.append(hashlib.sha256(content).hexdigest())
+        masks[name] = _mask(content, file.name)
+    if len({m.shape for m in masks.values()}) > 1:
+        raise InputError("The outlines differ in size: all of them must lie on one grid.")
+    spec: dict[str, Any] = {"spacing": spacing, "days": days if later else None}
+    with st.spinner("Fitting ..."):
+        about, seen = session.remember(
+            ("growth dates", *digests, *spec.values()),
+            lambda: warm().call(_DATES, spec, masks, timeout=300),
+        )
+    _date_figures(about["figures"])
+    if later:
+        caption(f"The fit's outlines lie {about['misfit']:.2g} mm off those drawn at the later date.")
+        _ahead(seen, float(days or 0))
+
+
+def _mask(content: bytes, name: str) -> np.ndarray:
+    stack = read_pixels(content, name)
+    return np.asarray(to_grey(stack.slices[stack.middle]) > 0)
+
+
+def _date_figures(figures: dict[str, dict[str, Any]]) -> None:
+    rows = figures.items()
+    st.dataframe(
+        {
+            "figure": [name for name, _ in rows],
+            "value": [f"{f['value']:.2g}" for _, f in rows],
+            "95 % interval": [f"{f['low']:.2g} to {f['high']:.2g}" for _, f in rows],
+            "unit": [f["unit"] for _, f in rows],
+        },
+        hide_index=True,
+    )
+
+
+def _ahead(seen: dict[str, np.ndarray], days: float) -> None:
+    st.subheader("The same time ahead")
+    frames = seen["frames"]
+    side = max(frames.shape[1:])
+    square = np.zeros((len(frames), side, side), np.float32)
+    square[:, : frames.shape[1], : frames.shape[2]] = frames
+    growth_canvas(
+        GrowthView(np.zeros((side, side), np.float32), square, "The tumour after the later date"), key="ahead"
+    )
+    now, (value, low, high) = seen["areas"][0, 0], seen["areas"][-1]
+    st.markdown(
+        f"Outer outline: {now:.0f} mm² at the later date, **{value:.0f} mm²** after {days:.0f} days more "
+        f"(95 % of the figures that fit: {low:.0f} to {high:.0f} mm²), if nothing is treated."
+    )
