@@ -12,6 +12,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -77,6 +78,25 @@ def drawn(rng: np.random.Generator) -> Named:
     yield "blank", np.zeros((224, 224), np.uint8)
 
 
+def _files(bundle: Any, folder: Path) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Names and verdicts of slices of DICOM and NIfTI files: of other modalities, and of MR or not said."""
+    from genomap_core.errors import InputError
+    from genomap_core.io.images.preview import read_pixels
+    from genomap_core.workflows.growth.gate import examine
+
+    others: list[tuple[str, str]] = []
+    heads: list[tuple[str, str]] = []
+    for path in sorted(folder.glob("*")):
+        try:
+            stack = read_pixels(path, path.name)
+        except InputError:
+            continue
+        for i in sorted({len(stack.slices) // 4, stack.middle, 3 * len(stack.slices) // 4}):
+            verdict = examine(bundle, stack.slices[i], modality=stack.modality, name=path.name).verdict
+            (heads if stack.modality in ("", "MR") else others).append((f"{path.name}[{i}]", verdict))
+    return others, heads
+
+
 def main() -> int:
     """Print the table and what was answered of other things."""
     parser = argparse.ArgumentParser(prog="python tools/measure_growth.py", description=__doc__)
@@ -88,8 +108,6 @@ def main() -> int:
 
     import torch
 
-    from genomap_core.errors import InputError
-    from genomap_core.io.images.preview import read_pixels
     from genomap_core.training.growth_bundle import load_growth
     from genomap_core.workflows.growth import real
     from genomap_core.workflows.growth.gate import examine, judge
@@ -120,15 +138,7 @@ def main() -> int:
     }
     for kind, images in others.items():
         tell(kind, [(name, examine(bundle, image, name=name).verdict) for name, image in images])
-    files, heads = [], []
-    for path in sorted((args.data / "images" / "dicom_nifti").glob("*")):
-        try:
-            stack = read_pixels(path, path.name)
-        except InputError:
-            continue
-        for i in sorted({len(stack.slices) // 4, stack.middle, 3 * len(stack.slices) // 4}):
-            verdict = examine(bundle, stack.slices[i], modality=stack.modality, name=path.name).verdict
-            (heads if stack.modality in ("", "MR") else files).append((f"{path.name}[{i}]", verdict))
+    files, heads = _files(bundle, args.data / "images" / "dicom_nifti")
     tell("DICOM of other modalities", files)
     tell("DICOM and NIfTI, MR or not said", heads)
     tell("simulated slices", [(str(i), examine(bundle, x).verdict) for i, x in enumerate(simulated(10).images)])

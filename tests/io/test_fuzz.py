@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory of a pro
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_damaged_files_are_read_or_refused(kind, figure):
-    run = fuzz(kind, seconds=6, rounds=150, guided=False)
+    run = fuzz(kind, seconds=3, rounds=80, guided=False)
     assert not run.findings, list(run.findings)
     assert run.refused + run.contained > 0, "nothing was damaged"
     figure("damaged files", run.tried)
