@@ -1,4 +1,5 @@
 # make app          the environment, the requirements, then the app in a browser
+# make quick        lint, types and the fast unit tests, in two minutes; TESTS=tests/jobs for others
 # make test         everything that is checked: unit, property, app and browser tests, contracts, lint, types
 # make lint         ruff, mypy and the import contracts alone
 # make trust        every test that proves a promise or answers a threat (docs/trust.md), and its figures
@@ -14,15 +15,19 @@
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
+QUICK ?= $(if $(filter-out tests,$(TESTS)),$(TESTS),tests/data tests/layout tests/models tests/plotting tests/reports tests/cli)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest --disable-socket --allow-unix-socket --allow-hosts=127.0.0.1,::1,localhost
 
-.PHONY: app test docs trust bench-ui audit lint sample-data clean environment chromium
+.PHONY: app quick test docs trust bench-ui audit lint sample-data clean environment chromium
 
 app: $(VENV)/.requirements
 	@case "$$(uname)$$DISPLAY$$WAYLAND_DISPLAY" in Linux) headless=true ;; *) headless=false ;; esac; \
 	$(BIN)/python -m streamlit run app.py --server.headless $$headless $(if $(PORT),--server.port $(PORT))
+
+quick: lint
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "not browser and not slow" $(QUICK)
 
 # The parts run one after the other whatever the first says; the browser tests need the machine to themselves.
 test: $(VENV)/.test-requirements chromium

@@ -10,6 +10,7 @@ import pytest
 from tools.layout_benchmark import compare, growth, in_child, line, synthetic, verdict
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_row_a_solver_and_writes_them_as_json(tmp_path):
     out = tmp_path / "rows.json"
     table = tmp_path / "table.csv"

@@ -36,6 +36,7 @@ tables = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(tables, st.integers(0, 4), st.integers(0, 4), st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
 def test_sizes_duplicates_constants_and_ties_give_each_feature_its_own_cell(X, higher, wider, balance, stacked):
@@ -80,6 +81,7 @@ def test_tables_whose_features_once_shared_a_cell(seed):
     assert len({tuple(cell) for cell in layout.positions}) == p
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_every_fold_of_leukaemia_has_a_layout_and_regions():
     """2,048 genes on 45 x 46 cells, two folds, seed 0: an inner fold of 24 patients was once refused."""

@@ -156,6 +156,7 @@ def test_small_types_of_a_stack_are_laid_out_for_their_own_sake_too():
     assert len({(*cell, code) for cell, code in zip(stacked.positions.tolist(), codes.tolist())}) == 690
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_mutations_beside_expression_of_glioblastoma():
     """1,740 genes, 306 mutations and 24 copy numbers on 42 x 42: mutations had .304, at random .276, alone .231."""
