@@ -20,7 +20,7 @@ from genomap_core.data.images.framing import choose_slices, fit_square
 from genomap_core.data.images.intensity import CT_WINDOWS, Modality, normalised, padding, to_grey
 from genomap_core.data.images.patients import ImagingOptions
 from genomap_core.data.images.stain import find_stains, normalise_stains
-from genomap_core.data.message import Message
+from genomap_core.data.message import Message, some
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.members import Members, open_members
 from genomap_core.io.images.read import read_series, read_volume
@@ -60,6 +60,10 @@ def picture_of(volume: Volume, options: ImagingOptions) -> Picture:
         names += [_name(own[c], k, len(chosen), len(own)) for c in range(len(own))]
     image = np.concatenate(planes)
     said = list(volume.messages)
+    if len(voxels) > 1:
+        numbers = some((str(z + 1) for z in chosen), 32)
+        text = f"Of {len(voxels)} slices or frames seen ({options.slices}): {numbers}."
+        said.append(Message("ok", "slices", text))
     if float(np.ptp(image)) == 0.0:
         said.append(Message("warn", "constant-image", "All pixels of the image are alike: it shows nothing."))
     fitted, frame = fit_square(image, options.side, padding(image, treatment), volume.pixel)

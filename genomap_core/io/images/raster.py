@@ -214,7 +214,7 @@ def read_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Volume
         return _volume(plain_pixels(image), said)
     if pages > MOST_CHANNELS or pages * facts.width * facts.height > limits.pixels:
         raise RefusedError(f"The TIFF has {pages} pages; up to {MOST_CHANNELS} can be channels: give fewer.")
-    planes = []
+    planes: list[np.ndarray] = []
     for page in range(pages):
         image.seek(page)
         values = plain_pixels(image)

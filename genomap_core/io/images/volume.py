@@ -85,7 +85,7 @@ def reduce_to_float32(
         out = values if (slope, intercept) == (1.0, 0.0) else values.astype(np.float64) * slope + intercept
         lowest = min(ends) if fill is None else fill
     out = out.astype(np.float32)
-    return np.where(finite, out, np.float32(lowest)) if odd else out, said
+    return (out if finite is None or not odd else np.where(finite, out, np.float32(lowest))), said
 
 
 def _held_by_float32(low: float, high: float) -> bool:
