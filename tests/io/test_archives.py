@@ -45,7 +45,7 @@ def test_a_table_and_its_images_are_paired(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../../evil.txt", "/tmp/evil.txt", "..\\evil.txt", "C:\\evil.txt", "a/../../b", "a\\b"]
+    "name", ["../../evil.txt", "/tmp/evil.txt", "..\\evil.txt", "C:\\evil.txt", "a/../../b", "a\\..\\..\\b"]
 )
 def test_names_that_leave_the_folder_are_refused(tmp_path, name):
     assert escapes(name)
@@ -53,6 +53,11 @@ def test_names_that_leave_the_folder_are_refused(tmp_path, name):
     with pytest.raises(RefusedError, match=r"\.\."):
         check(write(tmp_path / "a.zip", GOOD | {name: b"x"}))
     assert set(tmp_path.parent.rglob("evil*")) == before
+
+
+def test_backslashes_of_windows_programs_are_folders(tmp_path):
+    messages = check(write(tmp_path / "a.zip", {name.replace("/", "\\"): data for name, data in GOOD.items()}))
+    assert "6 samples in the table, 6 images, 6 pairs" in messages[0].text
 
 
 def test_links_bombs_nested_and_locked_archives(tmp_path):

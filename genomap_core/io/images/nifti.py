@@ -42,6 +42,8 @@ def examine(packed: bytes, limits: FileLimits = DEFAULT) -> tuple[Nifti1Header, 
     """Header and all values as stored (flat, ``(n, colours)`` where there are some); checked before it is unpacked."""
     compressed = packed.startswith(b"\x1f\x8b")
     header = read_header(_beginning(packed) if compressed else packed[:1024])
+    if _magic(header).startswith(b"ni"):
+        raise InputError("The file is the header of a pair (.hdr, .img): give both in a ZIP, or one file (.nii).")
     count, dtype, offset = math.prod(shape_of(header)), _dtype(header), int(header["vox_offset"])
     declared = count * dtype.itemsize
     if count > limits.voxels:
@@ -80,6 +82,25 @@ def read_header(head: bytes) -> Nifti1Header:
                 _check_header(header)
                 return header
     raise InputError("The file is not NIfTI: its header does not begin with its size (348 or 540).")
+
+
+def join_pair(header: bytes, voxels: bytes, limits: FileLimits = DEFAULT) -> bytes:
+    """A volume in two files (.hdr, .img) as the bytes of one (.nii); both may be gzipped.
+
+    Raises :class:`InputError` where the header is none of NIfTI.
+    """
+    head, values = (gunzip(part, limits) if part.startswith(b"\x1f\x8b") else part for part in (header, voxels))
+    found = read_header(head)
+    if not _magic(found).startswith(b"ni"):
+        raise InputError("The pair of .hdr and .img is Analyze 7.5, which names no sides: convert it to NIfTI.")
+    size = int(found["sizeof_hdr"]) + 4
+    found["magic"] = b"n+" + _magic(found)[2:]
+    found["vox_offset"] += size
+    return bytes(found.binaryblock) + bytes(4) + values
+
+
+def _magic(header: Nifti1Header) -> bytes:
+    return bytes(header["magic"].item())
 
 
 def _check_header(header: Nifti1Header) -> None:
