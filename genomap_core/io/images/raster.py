@@ -7,7 +7,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +59,27 @@ class ImageFacts:
 def check_image_file(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one image file, its size and kind among them. Raises where it can't or must not be opened."""
     data = path.read_bytes()
-    facts = check_image(data, name, limits)
+    facts = check_picture(data, name, limits)
     kind = find_kind(data[:4096])
-    known = {message.code for message in facts.messages}
-    further = [m for m in read_picture(data, name, limits).messages if m.code not in known]
     size = Message("ok", "content", f"{FORMATS[kind]} image, {facts.width} x {facts.height} pixels, {facts.mode}.")
-    return (size, *facts.messages, *further)
+    return (size, *facts.messages)
+
+
+def check_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> ImageFacts:
+    """:func:`check_image`, and what :func:`read_picture` says of the same pixels: whatever it refuses is refused."""
+    try:
+        facts = check_image(data, name, limits)
+    except RefusedError:
+        raise
+    except InputError:
+        if find_kind(data[:4096]) != "tiff":
+            raise
+        volume = read_picture(data, name, limits)
+        rows, columns = volume.voxels.shape[1:3]
+        return ImageFacts(columns, rows, str(volume.voxels.dtype), volume.messages)
+    known = {message.code for message in facts.messages}
+    further = (m for m in read_picture(data, name, limits).messages if m.code not in known)
+    return replace(facts, messages=(*facts.messages, *further))
 
 
 def check_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> ImageFacts:
@@ -280,7 +295,7 @@ def _by_tifffile(data: bytes, limits: FileLimits) -> Volume:
     except InputError:
         raise
     except (*UNREADABLE, tifffile.TiffFileError, MemoryError) as error:
-        text = "The TIFF can't be decoded (damaged, or packed in a rare way): save it uncompressed."
+        text = "The TIFF can't be decoded (damaged, cut off, or packed in a rare way): save it uncompressed."
         raise InputError(text) from error
     values = _channels_last(values, axes)
     if values.dtype.kind not in "buif" or values.shape[-1] > MOST_CHANNELS:
