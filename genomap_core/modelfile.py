@@ -7,14 +7,18 @@ The metadata say the model's ``format`` and ``version``, and in ``header``, a JS
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genomap_core.errors import BundleError, RefusedError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FORMATS = ("genomap", "genomap-fusion", "genomap-growth", "genomap-expression")
 VERSION = 2
@@ -137,6 +141,24 @@ def check_sides(names: Sequence[str], tensors: Mapping[str, TensorInfo]) -> None
             f"The header names {len(names)} genes or features ({shorten(names, 4)}), but no tensor has a side of "
             f"{len(names)}: these weights were trained on others."
         )
+
+
+def checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and values of all tensors."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(json.dumps([name, str(arrays[name].dtype), arrays[name].shape]).encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
+
+
+def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise :class:`BundleError` where a tensor holds a value that is no finite number."""
+    import numpy as np
+
+    bad = [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
+    if bad:
+        raise BundleError(f"The model holds NaN or values that are no finite number ({shorten(bad)}): train it again.")
 
 
 def as_names(values: Any) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from genomap_core.data.schema.build import split
 from genomap_core.data.schema.validate import validate
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.matching import find_owners
-from genomap_core.io.images.raster import check_image
-from genomap_core.io.kinds import IMAGE_SUFFIXES
+from genomap_core.io.images.raster import check_picture
+from genomap_core.io.images.read import read_volume
+from genomap_core.io.kinds import IMAGE_ENDINGS, IMAGE_SUFFIXES
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.tables.delimited import read_delimited
 from genomap_core.io.zips import check_members, escapes, open_zip, read_member, usable_names
@@ -62,11 +63,11 @@ def sort_members(archive: zipfile.ZipFile) -> Contents:
     """Tables, images, and the rest; nested archives are refused, names that no system takes are errors."""
     names = [member.filename for member in archive.infolist() if not member.is_dir()]
     plain = usable_names(names)
-    kind = {name: PurePosixPath(name).suffix.lower() for name in plain}
+    kind = {name: PurePosixPath(name.lower().removesuffix(".gz")).suffix for name in plain}
     return Contents(
         tuple(name for name in plain if kind[name] in TABLES),
-        tuple(name for name in plain if kind[name] in IMAGE_SUFFIXES),
-        tuple(name for name in plain if kind[name] not in TABLES and kind[name] not in IMAGE_SUFFIXES),
+        tuple(name for name in plain if kind[name] in IMAGE_ENDINGS),
+        tuple(name for name in plain if kind[name] not in TABLES and kind[name] not in IMAGE_ENDINGS),
         len(names) - len(plain),
     )
 
@@ -110,18 +111,23 @@ def _look(archive: zipfile.ZipFile, member: str, limits: FileLimits) -> tuple[tu
     data = read_member(archive, member)
     shown = "An image" if may_name_a_person(member) else member
     try:
-        facts = check_image(data, member, limits)
+        if PurePosixPath(member).suffix.lower() in IMAGE_SUFFIXES:
+            facts = check_picture(data, member, limits)
+            shape, found = (facts.width, facts.height), facts.messages
+        else:
+            volume = read_volume(data, member, limits)
+            shape, found = volume.voxels.shape[2:0:-1], volume.messages
     except RefusedError as error:
         raise RefusedError(f"{shown}: {error}") from error
     except InputError as error:
         return (0, 0), [Message("error", "image", f"{shown}: {error}", remedy="Replace or remove it.")]
-    said = [Message(m.severity, m.code, f"{shown}: {m.text}", remedy=m.remedy) for m in facts.messages]
-    return (facts.width, facts.height), [m for m in said if m.code != "constant-image"]
+    said = [Message(m.severity, m.code, f"{shown}: {m.text}", remedy=m.remedy) for m in found]
+    return (shape[0], shape[1]), [m for m in said if m.code != "constant-image"]
 
 
 def match(images: tuple[str, ...], ids: list[str]) -> tuple[int, list[Message]]:
     """How many images belong to a sample: their name is its id, or holds it between signs."""
-    found = find_owners({image: (PurePosixPath(image).stem,) for image in images}, ids)
+    found = find_owners({image: (PurePosixPath(image).stem, *PurePosixPath(image).parts[:-1]) for image in images}, ids)
     said: list[Message] = []
     if alone := found.without(ids):
         text = f"{plural(len(alone), 'sample')} without an image left out: {some(alone, 10)}."
@@ -131,6 +137,13 @@ def match(images: tuple[str, ...], ids: list[str]) -> tuple[int, list[Message]]:
         names = some("(not shown)" if may_name_a_person(stem) else stem for stem in lost)
         text = f"{plural(len(lost), 'image')} without a row in the table left out: {names}."
         said.append(Message("warn", "no-row", text, remedy="Add rows with their ids, or rename the images."))
+    pictures = [
+        image for image in found.owner if PurePosixPath(image).suffix.lower() in IMAGE_SUFFIXES
+    ]  # files of a series belong together
+    counts = Counter(found.owner[image] for image in pictures)
+    if several := [sample for sample, count in counts.items() if count > 1]:
+        text = f"{plural(len(several), 'sample')} have several images, the first by name is used: {some(several, 10)}."
+        said.append(Message("warn", "several-images", text, remedy="Leave one, or name its channel in a manifest."))
     return len(set(found.owner.values())), said
 
 

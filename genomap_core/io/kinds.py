@@ -36,6 +36,11 @@ _BINARY_MAGIC_ONLY = {"bmp", "program"}
 
 IMAGE_SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".tif": "tiff", ".tiff": "tiff"}
 
+IMAGE_ENDINGS = (*IMAGE_SUFFIXES, ".dcm", ".dicom", ".ima", ".nii", ".hdr", ".img")
+"""Of all files with images; NIfTI's pair of .hdr and .img among them."""
+SLIDES = (".svs", ".ndpi", ".scn", ".mrxs", ".vsi", ".czi", ".bif", ".vms", ".svslide", ".isyntax")
+"""Of whole-slide scanners."""
+
 NAMES = {
     "png": "a PNG image",
     "jpeg": "a JPEG image",

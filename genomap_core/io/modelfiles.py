@@ -1,4 +1,4 @@
-"""Checks of files with saved models and arrays, by their headers alone: no pickle is opened, no tensor is read."""
+"""Checks of files with saved models and arrays, by their headers, models by their values too: no pickle is opened."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from genomap_core.data.message import Message, plural
-from genomap_core.errors import InputError, RefusedError
+from genomap_core.errors import BundleError, InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.zips import check_members, open_zip
-from genomap_core.modelfile import as_names, check_sides, own_fields, read_container
+from genomap_core.modelfile import as_names, check_finite, check_sides, checksum, own_fields, read_container
 
 _PICKLE = "It holds a Python pickle, which can run programs: it is never opened. Save the model as .safetensors."
 
@@ -67,10 +67,25 @@ def _check_array(head: bytes, size: int, limits: FileLimits) -> tuple[int, ...]:
 
 
 def check_safetensors(path: Path, limits: FileLimits) -> tuple[Message, ...]:
-    """Header, sizes and our own metadata of a .safetensors file."""
+    """Header, our own metadata, and whether a prediction could come out of the tensors."""
     metadata, tensors = read_container(path, limits.header, limits.tensors)
     fields = own_fields(metadata, tensors)
     kind, version, names = fields["format"], fields["version"], as_names(fields.get("features", []))
     check_sides(names, tensors)
+    _check_tensors(path, fields.get("sha256"))
     text = f"Model bundle ({kind}), version {version}, {plural(len(tensors), 'tensor')}."
     return (Message("ok", "content", text),)
+
+
+def _check_tensors(path: Path, digest: object) -> None:
+    """What makes :func:`genomap_core.training.bundle.load_bundle` refuse the values."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        arrays = load_file(path)
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise BundleError("The model's tensors can't be read. Save or download it again.") from error
+    check_finite(arrays)
+    if digest is not None and checksum(arrays) != digest:
+        raise BundleError("The model file is damaged: its tensors differ from its checksum. Download it again.")

@@ -20,13 +20,18 @@ _NOT_PORTABLE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[<>:\"|?*\x00-
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """Open; a damaged file is an :class:`InputError`."""
+    """Open; a damaged file is an :class:`InputError`. Backslashes in names (of Windows programs) become ``/``."""
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise InputError(
             "The file is damaged: its directory of members can't be read. Save or download it again."
         ) from error
+    for member in archive.infolist():
+        if "\\" in member.filename:
+            member.filename = member.filename.replace("\\", "/")
+            archive.NameToInfo.setdefault(member.filename, member)
+    return archive
 
 
 def check_members(archive: zipfile.ZipFile, limits: FileLimits) -> None:

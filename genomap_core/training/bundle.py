@@ -23,11 +23,10 @@ from genomap_core.data.preprocess import Preprocessor
 from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
 from genomap_core.layout import GenomapTransformer, Layout
-from genomap_core.modelfile import VERSION, shorten
+from genomap_core.modelfile import VERSION, check_finite, checksum, shorten
 from genomap_core.models.map_cnn import MeanLogits
 from genomap_core.training.bundle_header import FORMAT, BundleHeader, check_features, read_header
 from genomap_core.training.classifier import MapClassifier
-from genomap_core.training.container import check_finite, checksum
 from genomap_core.training.masking import Endurance
 from genomap_core.training.networks import NetworkSpec
 

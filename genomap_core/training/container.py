@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from torch import nn
 
 from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
-from genomap_core.modelfile import own_fields, read_container, shorten
+from genomap_core.modelfile import check_finite, checksum, own_fields, read_container
 
 
 def read_fields(data: bytes, kind: str, wrong: str, version: int = 1) -> dict[str, Any]:
@@ -81,22 +80,6 @@ def opened(
     except (SafetensorError, GenomapError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         reason = str(error) if isinstance(error, GenomapError) else "its weights or options do not fit its network"
         raise BundleError(f"The model file is damaged: {reason}. Save or download it again.") from error
-
-
-def checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, types, shapes and values of all tensors."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(json.dumps([name, str(arrays[name].dtype), arrays[name].shape]).encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
-
-
-def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise :class:`BundleError` where a tensor holds a value that is no finite number."""
-    bad = [name for name, a in arrays.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
-    if bad:
-        raise BundleError(f"The model holds NaN or values that are no finite number ({shorten(bad)}): train it again.")
 
 
 def arrays_under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -45,7 +45,7 @@ def test_a_table_and_its_images_are_paired(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../../evil.txt", "/tmp/evil.txt", "..\\evil.txt", "C:\\evil.txt", "a/../../b", "a\\b"]
+    "name", ["../../evil.txt", "/tmp/evil.txt", "..\\evil.txt", "C:\\evil.txt", "a/../../b", "a\\..\\..\\b"]
 )
 def test_names_that_leave_the_folder_are_refused(tmp_path, name):
     assert escapes(name)
@@ -53,6 +53,11 @@ def test_names_that_leave_the_folder_are_refused(tmp_path, name):
     with pytest.raises(RefusedError, match=r"\.\."):
         check(write(tmp_path / "a.zip", GOOD | {name: b"x"}))
     assert set(tmp_path.parent.rglob("evil*")) == before
+
+
+def test_backslashes_of_windows_programs_are_folders(tmp_path):
+    messages = check(write(tmp_path / "a.zip", {name.replace("/", "\\"): data for name, data in GOOD.items()}))
+    assert "6 samples in the table, 6 images, 6 pairs" in messages[0].text
 
 
 def test_links_bombs_nested_and_locked_archives(tmp_path):
@@ -120,3 +125,18 @@ def test_tar_is_refused_with_its_dangers(tmp_path):
         archive.addfile(tarfile.TarInfo("../evil.txt"))
     with pytest.raises(RefusedError, match=r"\.\./evil\.txt"):
         refuse_tar(path, name="a.tar")
+
+
+def test_the_check_tells_what_the_import_would(tmp_path):
+    """Two pictures of one sample, a hole in a map, a volume cut off: each is said, as when the archive is used."""
+    held = io.BytesIO()
+    holes = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    holes[0, 0] = np.nan
+    Image.fromarray(holes).save(held, "TIFF")
+    odd = {"images/s0.PNG": png(seed=9), "images/S1.tif": held.getvalue(), "S2/scan.nii": b"\x5c\x01\0\0" + bytes(400)}
+    messages = check(write(tmp_path / "a.zip", GOOD | odd))
+    said = {m.code: m.text for m in messages if m.severity != "ok"}
+    assert "S0" in said["several-images"]
+    assert "1 of 256" in said["nan-voxels"]
+    assert "S2/scan.nii" in said["image"]
+    assert "ignored-members" not in said

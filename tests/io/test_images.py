@@ -6,10 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, PngImagePlugin
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.images.raster import check_image
+from genomap_core.io.images.raster import check_image, read_picture
 from genomap_core.io.sandbox.limits import FileLimits
 
 PIXELS = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -125,3 +126,83 @@ def test_too_small_and_foreign_files_are_errors():
         check_image(saved(Image.new("L", (1, 1))), "a.png")
     with pytest.raises(InputError, match="not an image"):
         check_image(b"sample_id,a\n", "a.png")
+
+
+def planted(values, kind="PNG", orientation=None):
+    """A picture as a file: bright in its first row of blocks once it stands upright."""
+    image = Image.fromarray(values)
+    if orientation is None:
+        return saved(image, kind)
+    exif = Image.Exif()
+    exif[274] = orientation
+    return saved(image, kind, exif=exif)
+
+
+def as_tiff(values, **options):
+    held = io.BytesIO()
+    tifffile.imwrite(held, values, metadata=None, **options)
+    return held.getvalue()
+
+
+UPRIGHT = np.repeat(np.repeat(np.array([[250, 130, 30], [90, 60, 200]], np.uint8), 8, 0), 8, 1)
+LAID = {  # how a camera stores it, for each value of the tag
+    1: UPRIGHT,
+    2: UPRIGHT[:, ::-1],
+    3: UPRIGHT[::-1, ::-1],
+    4: UPRIGHT[::-1],
+    5: UPRIGHT.T,
+    6: np.rot90(UPRIGHT),
+    7: UPRIGHT[::-1, ::-1].T,
+    8: np.rot90(UPRIGHT, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", LAID)
+def test_pictures_are_turned_upright(orientation):
+    stored = np.ascontiguousarray(LAID[orientation])
+    for data in (
+        planted(stored, "PNG", orientation),
+        as_tiff(stored, extratags=[(274, "H", 1, orientation, True)]),
+    ):
+        np.testing.assert_array_equal(read_picture(data, "a").voxels[0], UPRIGHT)
+    deep = as_tiff(stored.astype(np.float64), extratags=[(274, "H", 1, orientation, True)])
+    np.testing.assert_array_equal(read_picture(deep, "a.tif").voxels[0], UPRIGHT)
+    said = [m.code for m in read_picture(planted(stored, "PNG", orientation), "a.png").messages]
+    assert said == (["turned"] if orientation > 1 else [])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int16", "float32", "float64"])
+def test_where_white_is_the_lowest_value_bright_stays_bright(dtype):
+    stored = np.linspace(100, 3, 256).reshape(16, 16).astype(dtype)
+    shown = read_picture(as_tiff(stored, photometric="miniswhite"), "a.tif").voxels[0].astype(float)
+    assert shown[-1, -1] > shown[0, 0]
+    np.testing.assert_allclose(shown.max() - shown, stored.astype(float) - stored.min(), rtol=1e-6, atol=300 / 2**24)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [("int8", -100, 100), ("uint32", 1e9, 4e9), ("int32", -2e9, 2e9), ("float32", -3.5, 7), ("int16", -30000, 30000)],
+)
+def test_numbers_of_a_tiff_keep_their_order(dtype, low, high):
+    stored = np.linspace(low, high, 256).reshape(16, 16).astype(dtype)
+    shown = read_picture(as_tiff(stored), "a.tif").voxels[0]
+    np.testing.assert_allclose(shown.astype(float), stored.astype(float), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e60, 9e60), (-1e-60, 3e-60), (4e9, 4e9 + 255), (-1.7e308, 1.7e308)])
+def test_what_32_bits_can_not_hold_or_tell_apart_is_scaled_and_told(low, high):
+    ramp = np.linspace(0, 1, 256).reshape(16, 16)
+    volume = read_picture(as_tiff(low * (1 - ramp) + high * ramp), "a.tif")
+    np.testing.assert_allclose(volume.voxels[0], ramp, atol=1e-5)
+    assert [m.code for m in volume.messages] == ["range"]
+
+
+def test_pixels_without_a_number_leave_the_others_as_they_are():
+    stored = np.linspace(-2, 5, 256, dtype=np.float32).reshape(16, 16)
+    stored[3, :3] = np.nan, np.inf, -np.inf
+    volume = read_picture(as_tiff(stored), "a.tif")
+    holes = ~np.isfinite(stored)
+    np.testing.assert_array_equal(volume.voxels[0][~holes], stored[~holes])
+    assert (volume.voxels[0][holes] == -2).all()
+    (said,) = volume.messages
+    assert said.text.startswith("3 of 256")

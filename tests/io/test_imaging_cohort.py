@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import logging
 import zipfile
 
+import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from imaging_files import body, dicom, encoded, nifti, packed, png, series, table
 
@@ -15,6 +19,7 @@ from genomap_core.errors import Cancelled, InputError, RefusedError
 from genomap_core.io.images import cohort as imaging
 from genomap_core.io.images.cohort import read_imaging_cohort
 from genomap_core.io.images.matching import find_owners
+from genomap_core.io.inspect import inspect
 from genomap_core.io.sandbox import call as sandbox
 
 SMALL = ImagingOptions(side=32)
@@ -328,3 +333,91 @@ def test_nothing_that_identifies_a_person_leaves_the_dicom_files(tmp_path, caplo
     for place in ((tmp_path / "cohort.npz").read_bytes(), stored, said.encode(), written, repr(cohort).encode()):
         assert not [s for s in SECRETS if s in place or s.decode().encode("utf-16-le") in place]
     assert not list((tmp_path / "temporary").iterdir()), "temporary files stay"
+
+
+def pictures(names):
+    """Half-bright pictures: the k-th is bright in its k-th row of blocks."""
+    found = {}
+    for k, name in enumerate(names):
+        pixels = np.full((48, 48), 20, np.uint8)
+        pixels[8 * k : 8 * k + 8] = 230
+        found[name] = encoded(pixels)
+    return found
+
+
+def bright_rows(cohort):
+    """Which row of blocks is brightest, by sample id."""
+    rows = cohort.images[:, 0].mean(axis=2).reshape(len(cohort.images), 6, -1).mean(axis=2).argmax(axis=1)
+    return dict(zip(cohort.table.sample_ids, rows.tolist()))
+
+
+SIX = {f"S{k}": k for k in range(6)}
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        ([f"cohort\\img\\S{k}.png" for k in range(6)], None),
+        ([f"S{k}.png" for k in range(6)], [f"S{k}.png" for k in range(6)]),
+        ([f"S{k}.png" for k in range(6)], [f"s{k}.DCM" for k in range(6)]),
+        ([f"Zu\u0308{k}.png" for k in range(6)], [f"Z\u00fc{k}" for k in range(6)]),
+        ([f"Z\u00fc{k}.png" for k in range(6)], [f"Zu\u0308{k}" for k in range(6)]),
+    ],
+)
+def test_names_and_ids_meet_however_they_are_written(names, ids):
+    rows = table()
+    for k, own in enumerate(ids or []):
+        rows = rows.replace(f"S{k},", f"{own},")
+    cohort, said = read_imaging_cohort(packed({"table.csv": rows, **pictures(names)}), ImagingOptions(side=48))
+    assert cohort is not None, said
+    assert list(bright_rows(cohort).values()) == list(range(6))
+
+
+def test_a_backslash_leads_out_of_the_folder_no_more_than_a_slash():
+    with pytest.raises(RefusedError, match="lead out"):
+        read_imaging_cohort(packed({"table.csv": table(), "a\\..\\..\\b.png": png()}))
+
+
+def test_ids_that_differ_in_their_ending_only_stay_apart():
+    names = ["S0.png", "S0.tif", *(f"S{k}.png" for k in range(1, 5))]
+    found = find_owners({name: (name.rpartition(".")[0], name) for name in names}, names)
+    assert found.owner == {name: name for name in names}
+
+
+def test_volumes_in_two_files_are_one(tmp_path):
+    planted = body().transpose(2, 1, 0).astype(np.int16)
+    members = {"table.csv": table()}
+    for k in range(6):
+        pair = nib.Nifti1Pair(planted + np.int16(k), np.eye(4))
+        nib.save(pair, tmp_path / "a.hdr")
+        header, voxels = (tmp_path / "a.hdr").read_bytes(), (tmp_path / "a.img").read_bytes()
+        packed_too = k == 5
+        members[f"S{k}.hdr"] = header
+        members[f"S{k}.img" + ".gz" * packed_too] = gzip.compress(voxels) if packed_too else voxels
+    cohort, _ = read_imaging_cohort(packed(members), ImagingOptions(side=32))
+    members = {"table.csv": table()} | {f"S{k}.nii": nifti_bytes(planted + np.int16(k)) for k in range(6)}
+    same, _ = read_imaging_cohort(packed(members), ImagingOptions(side=32))
+    np.testing.assert_array_equal(cohort.images, same.images)
+    assert float(np.ptp(cohort.images)) > 1
+    (tmp_path / "b.hdr").write_bytes(header)
+    assert "pair" in str(inspect(tmp_path / "b.hdr").messages)
+
+
+def nifti_bytes(values):
+    return nib.Nifti1Image(values, np.eye(4)).to_bytes()
+
+
+def test_the_table_may_be_a_workbook():
+    held = io.BytesIO()
+    pd.read_csv(io.StringIO(table())).to_excel(held, index=False)
+    given = packed({"clinic.xlsx": held.getvalue(), **pictures([f"S{k}.png" for k in range(6)])})
+    cohort, _ = read_imaging_cohort(given, ImagingOptions(side=48))
+    assert bright_rows(cohort) == SIX
+
+
+def test_whole_slides_are_named_with_what_to_do():
+    given = packed({"table.csv": table(), "S0.SVS": b"II*\0", **pictures([f"S{k}.png" for k in range(6)])})
+    _, said = read_imaging_cohort(given, ImagingOptions(side=48))
+    (slides,) = [m for m in said if m.code == "slides"]
+    assert "S0.SVS" in slides.text
+    assert "TIFF" in slides.remedy

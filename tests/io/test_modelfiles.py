@@ -11,6 +11,7 @@ import pytest
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.files import SAMPLE_DATA
 from genomap_core.io.modelfiles import check_model
+from genomap_core.modelfile import checksum
 
 TENSOR = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
 META = {"format": "genomap", "version": "1"}
@@ -102,3 +103,29 @@ def test_every_kind_of_model_of_this_program_is_known(path):
     (said,) = check(path)
     assert said.severity == "ok"
     assert {"fusion": "fusion", "growth": "growth", "radiogenomics": "expression"}[path.parent.name] in said.text
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["F16", "F32", "F64"])
+def test_a_model_with_a_value_that_is_no_number_is_an_error(tmp_path, value, dtype):
+    weights = np.arange(4, dtype=f"f{int(dtype[1:]) // 8}")
+    header = {"__metadata__": META, "w": {"dtype": dtype, "shape": [4], "data_offsets": [0, weights.nbytes]}}
+    assert check(safetensors(tmp_path / "a.safetensors", header, weights.tobytes()))[0].severity == "ok"
+    weights[2] = value
+    with pytest.raises(InputError, match="NaN"):
+        check(safetensors(tmp_path / "a.safetensors", header, weights.tobytes()))
+
+
+def test_a_model_that_differs_from_its_checksum_is_an_error(tmp_path):
+    weights = np.arange(4, dtype=np.float32).reshape(2, 2)
+    fields = {"header": json.dumps({"sha256": checksum({"w": weights})})}
+    header = {"__metadata__": META | fields, "w": TENSOR}
+    assert check(safetensors(tmp_path / "a.safetensors", header, weights.tobytes()))[0].severity == "ok"
+    with pytest.raises(InputError, match="checksum"):
+        check(safetensors(tmp_path / "a.safetensors", header, (weights + 1).tobytes()))
+
+
+def test_tensors_that_share_bytes_are_refused(tmp_path):
+    header = {"__metadata__": META, "w": TENSOR, "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}
+    with pytest.raises(RefusedError, match="offset"):
+        check(safetensors(tmp_path / "a.safetensors", header))

@@ -13,6 +13,7 @@ import pytest
 from imaging_files import body, dicom, encoded, nifti, series
 
 from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.images.dicom import check_dicom
 from genomap_core.io.images.read import read_series, read_volume
 from genomap_core.io.images.volume import Volume, face_viewer, nearest_axes
 
@@ -322,3 +323,74 @@ def test_every_real_file_loads_or_says_why():
     assert loaded >= 20
     assert set(refused) <= {"COPYING.nibabel", "LICENSE.pydicom", "rtstruct.dcm"}
     assert all(refused.values())
+
+
+@pytest.mark.parametrize(("dtype", "lowest", "highest"), [("uint16", 0, 4095), ("int16", -2048, 2047)])
+@pytest.mark.parametrize("high", [11, 13, 15])
+def test_twelve_bits_are_found_wherever_high_bit_says(dtype, lowest, highest, high):
+    planted = np.linspace(lowest, highest, 256).reshape(16, 16).astype(dtype)
+    stored = (planted.view(np.uint16) & 0xFFF) << (high - 11)
+    volume = read_volume(dicom(stored.astype(dtype), BitsStored=12, HighBit=high, Modality="MR"), "a.dcm")
+    np.testing.assert_array_equal(volume.voxels[0], planted)
+    assert "bits" not in codes(volume)
+
+
+def test_a_high_bit_that_the_values_contradict_is_told():
+    planted = np.linspace(0, 4095, 256).reshape(16, 16).astype(np.uint16)
+    for high in (5, 15, 40):
+        volume = read_volume(dicom(planted, BitsStored=12, HighBit=high, Modality="MR"), "a.dcm")
+        np.testing.assert_array_equal(volume.voxels[0], planted)
+        assert "bits" in codes(volume)
+
+
+@pytest.mark.parametrize(("keyword", "dtype"), [("FloatPixelData", "float32"), ("DoubleFloatPixelData", "float64")])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_pixels_of_floating_point_are_read(tmp_path, keyword, dtype, photometric):
+    planted = np.linspace(-90.5, 90.5, 256).reshape(16, 16).astype(dtype)
+    tags = {keyword: planted.tobytes(), "PixelData": None, "BitsStored": None, "HighBit": None}
+    tags |= {"PixelRepresentation": None, "Modality": "MR", "PhotometricInterpretation": photometric}
+    data = dicom(planted, **tags)
+    sign = -1 if photometric == "MONOCHROME1" else 1
+    np.testing.assert_allclose(read_volume(data, "a.dcm").voxels[0], sign * planted, rtol=1e-6)
+    (tmp_path / "a.dcm").write_bytes(data)
+    assert "float" not in {m.code for m in check_dicom(tmp_path / "a.dcm", name="a.dcm")}
+
+
+def test_whole_numbers_of_32_bits_do_not_wrap():
+    planted = np.linspace(1e9, 4e9, 256).reshape(16, 16).astype(np.uint32)
+    for photometric, sign in (("MONOCHROME2", 1), ("MONOCHROME1", -1)):
+        shown = read_volume(dicom(planted, Modality="NM", PhotometricInterpretation=photometric), "a").voxels[0]
+        np.testing.assert_allclose(np.ptp(shown), 3e9, rtol=1e-6)
+        assert (np.sign(np.diff(shown.ravel())) == sign).all()
+
+
+def test_pixel_data_of_another_length_are_told_by_the_import_and_by_the_check(tmp_path):
+    planted = np.linspace(0, 900, 512).reshape(2, 16, 16).astype(np.int16)
+    longer = dicom(planted[0], PixelData=planted.tobytes(), Modality="MR")
+    volume = read_volume(longer, "a.dcm")
+    np.testing.assert_array_equal(volume.voxels, planted[:1])
+    assert "pixel-length" in codes(volume)
+    (tmp_path / "a.dcm").write_bytes(longer)
+    assert "pixel-length" in {m.code for m in check_dicom(tmp_path / "a.dcm", name="a.dcm")}
+    shorter = dicom(planted[0], PixelData=planted[0].tobytes()[:100])
+    (tmp_path / "b.dcm").write_bytes(shorter)
+    for read in (lambda: read_volume(shorter, "b.dcm"), lambda: check_dicom(tmp_path / "b.dcm", name="b.dcm")):
+        with pytest.raises(InputError, match="do not fit its header"):
+            read()
+
+
+def test_frames_without_places_are_told():
+    film = np.random.default_rng(0).integers(0, 900, (5, 16, 16)).astype(np.int16)
+    assert "frames" in codes(read_volume(dicom(film, NumberOfFrames=5, Modality="US"), "a.dcm"))
+    assert "frames" not in codes(read_volume(dicom(film[0], Modality="US"), "a.dcm"))
+
+
+@pytest.mark.parametrize("scale", [1e60, 1e-60])
+def test_a_nifti_beyond_float32_is_scaled_and_told(scale):
+    planted = np.linspace(1, 9, 24 * 24 * 4).reshape(24, 24, 4)
+    image = nib.Nifti1Image(planted * scale, np.eye(4))
+    plain = nib.Nifti1Image(planted, np.eye(4))
+    volume, usual = read_volume(image.to_bytes(), "a.nii"), read_volume(plain.to_bytes(), "a.nii")
+    np.testing.assert_allclose(volume.voxels, (usual.voxels - 1) / 8, atol=1e-6)
+    assert "range" in codes(volume)
+    assert "range" not in codes(usual)

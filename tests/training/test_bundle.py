@@ -12,9 +12,8 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from genomap_core.errors import BundleError, RefusedError
-from genomap_core.modelfile import read_container
+from genomap_core.modelfile import checksum, read_container
 from genomap_core.training import forest_pipeline, genomap_pipeline, genonet_pipeline, load_bundle, save_bundle
-from genomap_core.training.container import checksum
 
 NAMES = [f"GENE{j}" for j in range(50)]
 

@@ -24,11 +24,14 @@ from pydicom.valuerep import VR
 
 from genomap_core.data.message import Message, some
 from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.images.volume import reduce_to_float32
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 
 LOWEST_HU = -1024
 """What scanners write outside their field of view lies below: it counts as air."""
 _MOST = (1 << 15) - 1
+_FAR = 1 << 30
+_UNFIT = "The DICOM file is damaged and can't be decoded: its pixels do not fit its header. Export it again."
 _COMPRESSED = "The DICOM file's pixels can't be decoded (damaged, or compressed in a rare way): export it uncompressed."
 
 
@@ -158,24 +161,68 @@ def _gap(dataset: Any, groups: list[Any]) -> float:
 
 
 def _decode(dataset: Any, groups: list[Any], modality: str) -> tuple[np.ndarray, list[Message]]:
-    from pydicom.pixels import apply_color_lut, pixel_array
+    """``(n, H, W)`` physical values or ``(n, H, W, 3)`` colours, and what was found on the way."""
+    from pydicom.pixels import apply_color_lut
 
     photometric = str(get_tag(dataset, "PhotometricInterpretation") or "")
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
     try:
-        raw = np.asarray(pixel_array(dataset))
+        raw, said = _stored(dataset, syntax in _NATIVE)
         if photometric == "PALETTE COLOR":
             raw = np.asarray(apply_color_lut(raw, dataset))
     except (*UNREADABLE, AssertionError, MemoryError, struct.error) as error:
-        raise InputError(_COMPRESSED) from error
+        raise InputError(_UNFIT if syntax in _DECODED_HERE else _COMPRESSED) from error
     colour = photometric == "PALETTE COLOR" or int(get_tag(dataset, "SamplesPerPixel") or 1) > 1
     frames = raw if raw.ndim == (4 if colour else 3) else raw[None]
+    frames = frames[: int(get_tag(dataset, "NumberOfFrames") or 1)]
     if colour:
         shift = 8 * (frames.dtype.itemsize - 1)
-        return (frames >> shift).astype(np.uint8)[..., :3], []
-    if photometric == "MONOCHROME1" and modality != "CT" and frames.dtype.kind in "iu":
-        bits, signed = int(get_tag(dataset, "BitsStored") or 16), frames.dtype.kind == "i"
-        frames = (-1 if signed else (1 << bits) - 1) - frames.astype(np.int32)
-    return _physical(dataset, groups, frames, modality)
+        return (frames >> shift).astype(np.uint8)[..., :3], said
+    if photometric == "MONOCHROME1" and modality != "CT":
+        if frames.dtype.kind == "f":
+            frames = -frames
+        else:
+            bits, signed = int(get_tag(dataset, "BitsStored") or 16), frames.dtype.kind == "i"
+            frames = (-1 if signed else (1 << bits) - 1) - frames.astype(_wider(frames))
+    values, further = _physical(dataset, groups, frames, modality)
+    return values, [*said, *further]
+
+
+def _wider(frames: np.ndarray) -> type[np.signedinteger[Any]]:
+    return np.int32 if frames.dtype.itemsize <= 2 else np.int64
+
+
+def _stored(dataset: Any, native: bool) -> tuple[np.ndarray, list[Message]]:
+    """Pixels as stored. pydicom looks neither at HighBit nor at what lies behind the last frame: done here."""
+    from pydicom.pixels import pixel_array
+
+    if not native or "PixelData" not in dataset:
+        return np.asarray(pixel_array(dataset)), []
+    said = []
+    rows, columns, allocated, stored = (
+        int(get_tag(dataset, keyword) or 0) for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored")
+    )
+    count = (
+        rows * columns * int(get_tag(dataset, "SamplesPerPixel") or 1) * int(get_tag(dataset, "NumberOfFrames") or 1)
+    )
+    asked, given = (count * allocated + 7) // 8, len(dataset.PixelData)
+    if given > asked + 1:  # one byte makes the length even
+        text = f"The pixel data hold {given:,} bytes, {asked:,} fit the header: those behind are not used."
+        said.append(Message("warn", "pixel-length", text, remedy="Export it again: rows or frames may be missing."))
+    high = int(stored - 1 if (tag := get_tag(dataset, "HighBit")) is None else tag)
+    if high == stored - 1:
+        return np.asarray(pixel_array(dataset)), said
+    dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
+    whole = np.asarray(pixel_array(dataset))
+    dataset.BitsStored, dataset.HighBit = stored, high
+    free, shift = allocated - stored, high + 1 - stored
+    low = (whole << free) >> free
+    narrow = bool((low == whole).all() or not (whole.astype(np.int64) & (-1 << stored)).any())
+    if not 0 <= shift <= free or (narrow and (whole & ((1 << shift) - 1)).any()):
+        text = f"HighBit ({high}) does not fit the values of {stored} bits: they are taken from the lowest ones."
+        said.append(Message("warn", "bits", text, remedy="Export it again."))
+        return low, said
+    return (whole << (free - shift)) >> free, said
 
 
 def _physical(dataset: Any, groups: list[Any], frames: np.ndarray, modality: str) -> tuple[np.ndarray, list[Message]]:
@@ -196,15 +243,20 @@ def _physical(dataset: Any, groups: list[Any], frames: np.ndarray, modality: str
         scales = np.where(np.isfinite(scales).all(1, keepdims=True) & (scales[:, :1] != 0), scales, [1.0, 0.0])
         said.append(Message("warn", "slope", "The rescale slope is 0 or no number: values are taken as they are."))
     slopes, intercepts = scales[:, 0, None, None], scales[:, 1, None, None]
-    whole = bool((slopes == 1).all() and (intercepts == np.rint(intercepts)).all())
-    if whole and frames.dtype.kind in "iu" and frames.dtype.itemsize <= 4:
-        values: np.ndarray = frames.astype(np.int32) + intercepts.astype(np.int32)
+    whole = bool((slopes == 1).all() and (intercepts == np.rint(intercepts)).all() and np.abs(intercepts).max() < _FAR)
+    if whole and frames.dtype.kind in "iu":
+        values: np.ndarray = frames.astype(_wider(frames)) + intercepts.astype(np.int32)
         if modality == "CT":
             values = np.clip(values, LOWEST_HU, _MOST)
-        small = int(values.min()) >= -_MOST and int(values.max()) <= _MOST
-        return values.astype(np.int16 if small else np.float32), said
-    values = frames.astype(np.float32) * slopes.astype(np.float32) + intercepts.astype(np.float32)
-    return (np.maximum(values, LOWEST_HU) if modality == "CT" else values).astype(np.float32), said
+        if int(values.min()) >= -_MOST and int(values.max()) <= _MOST:
+            return values.astype(np.int16), said
+        values, further = reduce_to_float32(values)
+        return values, [*said, *further]
+    if len(scales) == 1:
+        values, further = reduce_to_float32(frames, float(scales[0, 0]), float(scales[0, 1]))
+    else:
+        values, further = reduce_to_float32(frames * slopes + intercepts)
+    return (np.maximum(values, np.float32(LOWEST_HU)) if modality == "CT" else values), [*said, *further]
 
 
 _SCALES = (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
@@ -235,6 +287,8 @@ _SYNTAXES = {
 """Deflated files are not among them: 0.4 MB of one unpack to 1.4 GB."""
 
 _DECODED_HERE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"}
+
+_NATIVE = _DECODED_HERE - {"1.2.840.10008.1.2.5"}
 
 UNREADABLE = (
     *(
@@ -279,7 +333,13 @@ def check_dicom(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple
             raise
         except UNREADABLE as error:
             raise InputError("The DICOM file is damaged: its tags can't be read. Export it again.") from error
-        said += _check_pixels(dataset, syntax)
+        if str(get_tag(dataset, "BurnedInAnnotation") or "").upper() == "YES":
+            text = "The image says that names are burned into its pixels."
+            said.append(Message("warn", "burned-in", text, remedy="Exclude it, or black the names out."))
+        values, further = _decode(dataset, _groups(dataset), _plain(get_tag(dataset, "Modality")))
+    said += further
+    if values.min() == values.max():
+        said.append(Message("warn", "constant-image", "The image is constant: all its pixels have the same value."))
     rows, columns, frames = pixels
     shape = f"{columns} x {rows} pixels" + (f", {frames} frames" if frames > 1 else "")
     modality = str(get_tag(dataset, "Modality") or "no modality")
@@ -380,34 +440,9 @@ def check_header(dataset: Any, limits: FileLimits) -> tuple[int, int, int]:
         raise InputError("The file has no pixel data (a report, a plan or a structure set?): give an image.")
     if rows < 1 or columns < 1 or frames < 1:
         raise InputError(f"The image has no size: Rows {rows}, Columns {columns}, NumberOfFrames {frames}.")
+    if "PixelData" not in dataset:  # numbers of floating point have all their bits
+        return rows, columns, frames
     allocated, stored = (int(get_tag(dataset, keyword) or 0) for keyword in ("BitsAllocated", "BitsStored"))
     if allocated not in (1, 8, 16, 32, 64) or not 1 <= stored <= allocated:
         raise InputError(f"BitsStored ({stored}) does not fit BitsAllocated ({allocated}): export the file again.")
     return rows, columns, frames
-
-
-def _check_pixels(dataset: Any, syntax: str) -> list[Message]:
-    """Decode the pixels where no further program is needed for it."""
-    said: list[Message] = []
-    if str(get_tag(dataset, "BurnedInAnnotation") or "").upper() == "YES":
-        text = "The image says that names are burned into its pixels."
-        said.append(Message("warn", "burned-in", text, remedy="Exclude it, or black the names out."))
-    if syntax not in _DECODED_HERE:
-        text = f"The pixels are compressed ({_SYNTAXES[syntax]}) and were not decoded for this check."
-        return [*said, Message("ok", "compressed", text)]
-    try:
-        values = np.asarray(dataset.pixel_array)
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        AttributeError,
-        NotImplementedError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-    ) as error:
-        raise InputError("The DICOM file is damaged: its pixels do not fit its header. Export it again.") from error
-    if values.min() == values.max():
-        said.append(Message("warn", "constant-image", "The image is constant: all its pixels have the same value."))
-    return said

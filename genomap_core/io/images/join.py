@@ -14,6 +14,7 @@ from genomap_core.data.personal import may_name_a_person
 from genomap_core.io.images.matching import find_owners
 from genomap_core.io.images.prepare import Unit, Units, stem_of
 from genomap_core.io.images.tables import CohortTables
+from genomap_core.io.kinds import SLIDES
 
 _LISTED = 20
 _COLOURS = ("red", "green", "blue")
@@ -72,7 +73,9 @@ def _messages_on_owners(lost: Sequence[str], bent: Sequence[str], alone: Sequenc
         remedy = "Add rows with their ids, rename the images, or give a manifest (columns patient, file)."
         said.append(Message("warn", "no-row", text, remedy=remedy))
     if bent:
-        text = f"{plural(len(bent), 'image')} matched without regard to zeros in front of numbers and to capitals."
+        text = (
+            f"{plural(len(bent), 'image')} matched without regard to zeros in front of numbers, capitals and endings."
+        )
         said.append(Message("warn", "near-match", text, remedy="Write the ids alike in names and tables."))
     return said
 
@@ -102,9 +105,13 @@ def messages_on_units(units: Units) -> list[Message]:
         said.append(Message("ok", "masks", text))
     if units.junk:
         said.append(Message("ok", "junk", f"{plural(units.junk, 'file')} that systems leave in archives ignored."))
-    if units.ignored:
-        names = some(shown_name(name) for name in units.ignored)
-        text = f"{plural(len(units.ignored), 'file')} of other kinds ignored: {names}."
+    slides = [name for name in units.ignored if name.lower().endswith(SLIDES)]
+    if slides:
+        text = f"{plural(len(slides), 'whole-slide image')} not read: {some(map(shown_name, slides))}."
+        remedy = "Export each, or tiles of it, as TIFF or PNG of at most a few thousand pixels (QuPath, OpenSlide)."
+        said.append(Message("warn", "slides", text, remedy=remedy))
+    if other := [name for name in units.ignored if name not in slides]:
+        text = f"{plural(len(other), 'file')} of other kinds ignored: {some(map(shown_name, other))}."
         said.append(Message("warn", "ignored-members", text, remedy="Remove them."))
     return said + _messages_on_forms([unit for unit in units.units if not unit.refused])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -12,6 +13,7 @@ from genomap_core.data.personal import may_name_a_person
 from genomap_core.data.schema.check import clean_id
 from genomap_core.data.schema.words import key
 from genomap_core.data.table import Table
+from genomap_core.io.kinds import IMAGE_ENDINGS
 
 _LONGEST = 12
 """Parts of a name that may form an id together."""
@@ -22,7 +24,7 @@ class Owners:
     """Who owns what.
 
     ``owner``: file -> id; ``lost``: files whose name holds no id, or several; ``bent``: files that fit only when
-    zeros in front of numbers and capitals are disregarded.
+    zeros in front of numbers, capitals and endings of files are disregarded.
     """
 
     owner: dict[str, str]
@@ -39,17 +41,19 @@ def find_owners(files: Mapping[str, Sequence[str]], ids: Sequence[str]) -> Owner
     """Match files, each known by one or more names (its stem first, then its folders), with ids.
 
     A name counts if it is an id, or holds exactly one between signs; all names that count must agree. Only where none
-    does, numbers are compared without the zeros in front (which spreadsheets take away) and words without their case,
-    as far as this stays unambiguous.
+    does, numbers are compared without the zeros in front (which spreadsheets take away), words without their case, and
+    ids without the ending of a file, as far as this stays unambiguous. Letters with accents are the same whether they
+    are written as one sign or, as a Mac does in names of files, as two.
     """
-    known = {sample: sample for sample in ids}
+    known = {_composed(sample): sample for sample in ids}
     plain: dict[str, str | None] = {}
     for sample in ids:
         plain[_plain(sample)] = None if _plain(sample) in plain else sample
     loose = {name: sample for name, sample in plain.items() if sample is not None}
     owner: dict[str, str] = {}
     lost, bent = [], []
-    for file, names in files.items():
+    for file, written in files.items():
+        names = [_composed(name) for name in written]
         found = {s for name in names if (s := _holds(name, known)) is not None}
         if not found:
             found = {s for name in names if (s := _holds(name, loose, _plain)) is not None}
@@ -77,9 +81,15 @@ def _holds(name: str, known: Mapping[str, str], spell=str) -> str | None:  # typ
     return owners.pop() if len(owners) == 1 else None
 
 
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
 def _plain(name: str) -> str:
-    """Small letters, numbers without zeros in front."""
-    return re.sub(r"(?<!\d)0+(?=\d)", "", name.strip().lower())
+    """Small letters, numbers without zeros in front, no ending of an image file."""
+    found = _composed(name).strip().lower().removesuffix(".gz")
+    ending = next((e for e in IMAGE_ENDINGS if found.endswith(e)), "")
+    return re.sub(r"(?<!\d)0+(?=\d)", "", found.removesuffix(ending))
 
 
 _PATIENT = ("patient", "patientid", "sampleid", "sample", "subject", "subjectid", "id", "case", "caseid")
@@ -110,14 +120,15 @@ class Manifest:
         exact: dict[str, str] = {}
         short: dict[str, str | None] = {}
         for label, files in units:
-            for name in {label, *files}:
+            for written in {label, *files}:
+                name = _composed(written)
                 exact[name] = label
                 plain = PurePosixPath(name).name
                 short[plain] = label if short.get(plain, label) == label else None
         found: dict[str, tuple[str, str]] = {}
         absent, torn = [], 0
         for patient, file, channel in self.rows:
-            path = file.replace("\\", "/").strip("/").removeprefix("./")
+            path = _composed(file).replace("\\", "/").strip("/").removeprefix("./")
             owner = exact.get(path) or short.get(PurePosixPath(path).name)
             if owner is None:
                 absent.append("(not shown)" if may_name_a_person(path) else path)

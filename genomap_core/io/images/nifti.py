@@ -16,7 +16,7 @@ import numpy as np
 
 from genomap_core.data.message import Message
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.images.volume import Volume, nearest_axes
+from genomap_core.io.images.volume import Volume, nearest_axes, reduce_to_float32
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.tables.gunzip import gunzip
 
@@ -29,16 +29,21 @@ _UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 
 def check_nifti(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one volume. Raises where it can't or must not be read."""
-    header, values = examine(path.read_bytes(), limits)
+    packed = path.read_bytes()
+    header, values = examine(packed, limits)
     sizes = " x ".join(map(str, shape_of(header)))
     content = Message("ok", "content", f"NIfTI volume, {sizes} voxels of {_dtype(header)}.")
-    return (content, *messages_on_header(header), *messages_on_values(values))
+    said = [*messages_on_header(header), *messages_on_values(values)]
+    known = {message.code for message in said}
+    return (content, *said, *(m for m in read_nifti(packed, limits).messages if m.code not in known))
 
 
 def examine(packed: bytes, limits: FileLimits = DEFAULT) -> tuple[Nifti1Header, np.ndarray]:
     """Header and all values as stored (flat, ``(n, colours)`` where there are some); checked before it is unpacked."""
     compressed = packed.startswith(b"\x1f\x8b")
     header = read_header(_beginning(packed) if compressed else packed[:1024])
+    if _magic(header).startswith(b"ni"):
+        raise InputError("The file is the header of a pair (.hdr, .img): give both in a ZIP, or one file (.nii).")
     count, dtype, offset = math.prod(shape_of(header)), _dtype(header), int(header["vox_offset"])
     declared = count * dtype.itemsize
     if count > limits.voxels:
@@ -77,6 +82,25 @@ def read_header(head: bytes) -> Nifti1Header:
                 _check_header(header)
                 return header
     raise InputError("The file is not NIfTI: its header does not begin with its size (348 or 540).")
+
+
+def join_pair(header: bytes, voxels: bytes, limits: FileLimits = DEFAULT) -> bytes:
+    """A volume in two files (.hdr, .img) as the bytes of one (.nii); both may be gzipped.
+
+    Raises :class:`InputError` where the header is none of NIfTI.
+    """
+    head, values = (gunzip(part, limits) if part.startswith(b"\x1f\x8b") else part for part in (header, voxels))
+    found = read_header(head)
+    if not _magic(found).startswith(b"ni"):
+        raise InputError("The pair of .hdr and .img is Analyze 7.5, which names no sides: convert it to NIfTI.")
+    size = int(found["sizeof_hdr"]) + 4
+    found["magic"] = b"n+" + _magic(found)[2:]
+    found["vox_offset"] += size
+    return bytes(found.binaryblock) + bytes(4) + values
+
+
+def _magic(header: Nifti1Header) -> bytes:
+    return bytes(header["magic"].item())
 
 
 def _check_header(header: Nifti1Header) -> None:
@@ -156,29 +180,30 @@ def read_nifti(data: bytes, limits: FileLimits = DEFAULT) -> Volume:
     signs = np.where(axes[world, range(3)] < 0, -1, 1)
     turn = ornt_transform(np.column_stack([world, signs]), axcodes2ornt("SPL"))
     spacing = sizes[np.argsort(turn[:, 0])].tolist()
+    voxels, changed = _scaled(apply_orientation(values, turn), header)
     known = all(math.isfinite(v) and v > 0 for v in spacing)
     return Volume(
-        voxels=_scaled(apply_orientation(values, turn), header),
+        voxels=voxels,
         spacing=(spacing[0], spacing[1], spacing[2]) if known else None,
         modality="",
         kind="nifti",
         channels=("red", "green", "blue") if values.ndim == 4 else (),
-        messages=tuple(said),
+        messages=(*said, *changed),
     )
 
 
-def _scaled(values: np.ndarray, header: Nifti1Header) -> np.ndarray:
+def _scaled(values: np.ndarray, header: Nifti1Header) -> tuple[np.ndarray, list[Message]]:
     """Slope and intercept applied; voxels without a number become 0. int16 stays where nothing changes."""
     if values.ndim == 4:
-        return np.ascontiguousarray(values[..., :3], np.uint8)
+        return np.ascontiguousarray(values[..., :3], np.uint8), []
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     intercept = intercept if math.isfinite(intercept) and slope else 0.0
     slope = slope if math.isfinite(slope) and slope else 1.0
     if (slope, intercept) == (1.0, 0.0) and values.dtype.kind in "iu" and values.dtype.itemsize * 8 <= 16:
         wide = values.dtype.kind == "u" and values.dtype.itemsize == 2
-        return np.ascontiguousarray(values, np.float32 if wide else np.int16)
-    scaled = np.ascontiguousarray(values, np.float32) * np.float32(slope) + np.float32(intercept)
-    return np.nan_to_num(scaled, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return np.ascontiguousarray(values, np.float32 if wide else np.int16), []
+    scaled, changed = reduce_to_float32(values, slope, intercept, fill=0.0)
+    return np.ascontiguousarray(scaled), [message for message in changed if message.code != "nan-voxels"]
 
 
 def _axes(header: Nifti1Header) -> tuple[np.ndarray, np.ndarray]:

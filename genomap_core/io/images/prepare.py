@@ -20,12 +20,13 @@ from genomap_core.data.images.framing import choose_slices, fit_square
 from genomap_core.data.images.intensity import CT_WINDOWS, Modality, normalised, padding, to_grey
 from genomap_core.data.images.patients import ImagingOptions
 from genomap_core.data.images.stain import find_stains, normalise_stains
-from genomap_core.data.message import Message
+from genomap_core.data.message import Message, some
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.members import Members, open_members
+from genomap_core.io.images.nifti import join_pair, read_nifti
 from genomap_core.io.images.read import read_series, read_volume
 from genomap_core.io.images.volume import Volume
-from genomap_core.io.kinds import IMAGE_SUFFIXES, find_kind
+from genomap_core.io.kinds import IMAGE_ENDINGS, IMAGE_SUFFIXES, find_kind
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.store import decode
 
@@ -60,6 +61,10 @@ def picture_of(volume: Volume, options: ImagingOptions) -> Picture:
         names += [_name(own[c], k, len(chosen), len(own)) for c in range(len(own))]
     image = np.concatenate(planes)
     said = list(volume.messages)
+    if len(voxels) > 1:
+        numbers = some((str(z + 1) for z in chosen), 32)
+        text = f"Of {len(voxels)} slices or frames seen ({options.slices}): {numbers}."
+        said.append(Message("ok", "slices", text))
     if float(np.ptp(image)) == 0.0:
         said.append(Message("warn", "constant-image", "All pixels of the image are alike: it shows nothing."))
     fitted, frame = fit_square(image, options.side, padding(image, treatment), volume.pixel)
@@ -97,8 +102,9 @@ def _name(channel: str, k: int, n_slices: int, n_channels: int) -> str:
     return f"slice {k + 1}" if n_channels == 1 else f"slice {k + 1} {channel}"
 
 
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
-_IMAGES = (*IMAGE_SUFFIXES, ".dcm", ".dicom", ".ima", ".nii")
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xlsx")
+_PAIR = (".hdr", ".img")
+_IMAGES = tuple(ending for ending in IMAGE_ENDINGS if ending not in _PAIR)
 _MASKS = ("_mask", "_seg", "_label", "_segmentation")
 _MOST_VALUES = 400_000_000
 """Pixels of all units together, at their final size: 1.6 GB."""
@@ -189,9 +195,14 @@ def _sorted(members: Members) -> tuple[list[str], list[str], list[str], list[str
     images: list[str] = []
     masks: list[str] = []
     ignored: list[str] = []
+    pairs = _pairs(members.names)
     for name in members.names:
         plain = name.lower().removesuffix(".gz")
-        if plain.endswith(TABLES):
+        if name in pairs:
+            (masks if stem_of(name).lower().endswith(_MASKS) else images).append(name)
+        elif name in pairs.values():
+            continue
+        elif plain.endswith(TABLES):
             tables.append(name)
         elif plain.endswith(_IMAGES):
             (masks if stem_of(name).lower().endswith(_MASKS) else images).append(name)
@@ -202,10 +213,20 @@ def _sorted(members: Members) -> tuple[list[str], list[str], list[str], list[str
     return tables, images, masks, ignored
 
 
+def _pairs(names: Sequence[str]) -> dict[str, str]:
+    """Header -> voxels, of volumes that are written in two files."""
+    of = {name.lower().removesuffix(".gz"): name for name in names}
+    return {
+        name: of[plain[:-4] + ".img"]
+        for plain, name in of.items()
+        if plain.endswith(".hdr") and plain[:-4] + ".img" in of
+    }
+
+
 def stem_of(name: str) -> str:
     """The file's name without its folder and endings."""
     plain = PurePosixPath(name).name
-    for ending in (".gz", *_IMAGES, *TABLES):
+    for ending in (".gz", *IMAGE_ENDINGS, *TABLES):
         if plain.lower().endswith(ending):
             plain = plain[: -len(ending)]
     return plain
@@ -215,7 +236,11 @@ def _groups(members: Members, images: Sequence[str]) -> list[tuple[str, tuple[st
     """Units as (label, files): DICOM files of one folder and series together, all else alone."""
     folders: dict[str, list[str]] = defaultdict(list)
     alone: list[tuple[str, tuple[str, ...]]] = []
+    pairs = _pairs(members.names)
     for name in images:
+        if name in pairs:
+            alone.append((name, (name, pairs[name])))
+            continue
         head = members.head(name) if not name.lower().endswith((".gz", *IMAGE_SUFFIXES)) else b""
         if head and find_kind(head) == "dicom":
             folders[str(PurePosixPath(name).parent)].append(name)
@@ -263,7 +288,9 @@ def _unit(
     members: Members, label: str, files: tuple[str, ...], options: ImagingOptions
 ) -> tuple[Unit, np.ndarray | None]:
     try:
-        if len(files) > 1:
+        if files[0].lower().removesuffix(".gz").endswith(".hdr"):
+            volume = read_nifti(join_pair(members.read(files[0]), members.read(files[1])))
+        elif len(files) > 1:
             volume = read_series([members.read(name) for name in files])
         else:
             volume = read_volume(members.read(files[0]), PurePosixPath(files[0]).name)

@@ -81,14 +81,12 @@ def pixels_of(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> PixelSt
 def _picture(path: Path, name: str, limits: FileLimits) -> PixelStack:
     from PIL import Image
 
-    from genomap_core.io.images.raster import check_image
+    from genomap_core.io.images.raster import check_image, plain_pixels
 
     data = path.read_bytes()
     facts = check_image(data, name, limits)
     image: Image.Image = Image.open(io.BytesIO(data))
-    if image.mode in ("P", "1", "LA", "PA", "CMYK", "YCbCr"):
-        image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
-    return PixelStack(np.asarray(image)[None], None, "picture", facts.mode)
+    return PixelStack(plain_pixels(image, keep_alpha=True)[None], None, "picture", facts.mode)
 
 
 def _volume(path: Path, name: str, limits: FileLimits) -> PixelStack:

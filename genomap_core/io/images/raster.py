@@ -6,20 +6,32 @@ import io
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from genomap_core.data.message import Message, plural
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.images.volume import Volume
+from genomap_core.io.images.volume import Volume, reduce_to_float32
 from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "tiff": "TIFF"}
 
+_ORIENTATION = 274
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: np.rot90(a),
+}
+"""The tag's values of TIFF and EXIF -> how pixels ``(H, W)`` or ``(H, W, c)`` come upright."""
 _EXIF_TAGS = {34665, 34853}
 """Of a TIFF: where EXIF and GPS data lie."""
 _TEXT_TAGS = {270, 315, 316, 33432}
@@ -47,10 +59,27 @@ class ImageFacts:
 def check_image_file(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one image file, its size and kind among them. Raises where it can't or must not be opened."""
     data = path.read_bytes()
-    facts = check_image(data, name, limits)
+    facts = check_picture(data, name, limits)
     kind = find_kind(data[:4096])
     size = Message("ok", "content", f"{FORMATS[kind]} image, {facts.width} x {facts.height} pixels, {facts.mode}.")
     return (size, *facts.messages)
+
+
+def check_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> ImageFacts:
+    """:func:`check_image`, and what :func:`read_picture` says of the same pixels: whatever it refuses is refused."""
+    try:
+        facts = check_image(data, name, limits)
+    except RefusedError:
+        raise
+    except InputError:
+        if find_kind(data[:4096]) != "tiff":
+            raise
+        volume = read_picture(data, name, limits)
+        rows, columns = volume.voxels.shape[1:3]
+        return ImageFacts(columns, rows, str(volume.voxels.dtype), volume.messages)
+    known = {message.code for message in facts.messages}
+    further = (m for m in read_picture(data, name, limits).messages if m.code not in known)
+    return replace(facts, messages=(*facts.messages, *further))
 
 
 def check_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> ImageFacts:
@@ -147,6 +176,9 @@ def _messages_on_form(image: Image.Image, data: bytes, kind: str, name: str, pag
     if image.mode in ("RGBA", "LA", "PA", "RGBa"):
         said.append(Message("warn", "alpha", "The image has an alpha channel (transparency): it is dropped."))
     tags = image.getexif()
+    if tags.get(_ORIENTATION, 1) in _TURNS:
+        text = "The image's EXIF orientation says how the camera was held: it is turned upright."
+        said.append(Message("ok", "turned", text))
     if tags if kind != "tiff" else _EXIF_TAGS & set(tags):
         text = "The image carries EXIF data (camera, time, perhaps place and persons): never stored or exported."
         said.append(Message("warn", "exif", text, remedy="Remove it before you pass the file on."))
@@ -194,24 +226,42 @@ def read_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Volume
         m for m in facts.messages if m.code not in ("pages", "exif", "image-text") or (m.code == "pages" and not tiff)
     ]
     if pages == 1:
-        return _volume(_plain(image), said)
+        return _volume(plain_pixels(image), said)
     if pages > MOST_CHANNELS or pages * facts.width * facts.height > limits.pixels:
         raise RefusedError(f"The TIFF has {pages} pages; up to {MOST_CHANNELS} can be channels: give fewer.")
-    planes = []
+    planes: list[np.ndarray] = []
     for page in range(pages):
         image.seek(page)
-        if image.size != (facts.width, facts.height):
+        values = plain_pixels(image)
+        if planes and values.shape[:2] != planes[0].shape:
             raise InputError("The TIFF's pages differ in size (an overview among them?): save the channels alone.")
-        values = _plain(image)
         planes.append(values if values.ndim == 2 else values.mean(axis=2, dtype=np.float32))
     return _volume(np.stack(planes, axis=-1), said)
 
 
-def _plain(image: Image.Image) -> np.ndarray:
-    """``(H, W)`` or ``(H, W, 3)``."""
-    if image.mode in ("P", "1", "LA", "La", "PA", "CMYK", "YCbCr", "RGBA", "RGBa", "RGBX", "LAB", "HSV"):
+def plain_pixels(image: Image.Image, keep_alpha: bool = False) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, 3)`` (4 with alpha): upright, bright where the image is, numbers as a TIFF says."""
+    tags = getattr(image, "tag_v2", {})
+    photometric, sign, bits = tags.get(262), tags.get(339, (1,))[0], tags.get(258, (8,))[0]
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode not in ("L", "I", "F", "RGB", "RGBA" if keep_alpha else "RGB") and image.mode[:2] != "I;":
         image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
-    return np.asarray(image)
+    values = np.asarray(image)
+    if image.mode == "I" and sign == 1 and bits == 32:  # Pillow knows signed ones only
+        values = values.view(np.uint32)
+    elif image.mode == "L" and sign == 2:
+        values = values.view(np.int8).astype(np.int16)
+    return _inverted(values) if photometric == 0 and bits > 8 else values
+
+
+def _inverted(values: np.ndarray) -> np.ndarray:
+    """Of an image whose white is stored as the lowest value (MinIsWhite)."""
+    if (
+        values.dtype.itemsize == 4 and values.dtype.kind in "ui"
+    ):  # ~ would lift small numbers to where float32 is coarse
+        values = values.astype(np.int64)
+        return -values
+    return -values if values.dtype.kind == "f" else ~values
 
 
 def _volume(values: np.ndarray, said: list[Message]) -> Volume:
@@ -219,6 +269,9 @@ def _volume(values: np.ndarray, said: list[Message]) -> Volume:
     if values.ndim == 3:
         colours = values.shape[2] == 3 and values.dtype == np.uint8
         names = _RGB if colours else tuple(f"channel {c + 1}" for c in range(values.shape[2]))
+    if values.dtype.kind == "f" or values.dtype.itemsize > 2:
+        values, changed = reduce_to_float32(values)
+        said = [*said, *changed]
     return Volume(values[None], None, "", "picture", names, tuple(said))
 
 
@@ -227,22 +280,29 @@ def _by_tifffile(data: bytes, limits: FileLimits) -> Volume:
 
     if data[2:4] in (b"*\0", b"\0*"):
         check_tiff_chain(data)
+    said = []
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            series = file.series[0]
+            series, page = file.series[0], file.series[0].keyframe
+            if len(file.series) > 1:
+                text = f"The TIFF holds {len(file.series)} images of different sizes: the first one is used."
+                said.append(Message("warn", "pages", text))
             shape, axes = tuple(int(s) for s in series.shape), str(series.axes)
             if int(np.prod(shape)) > limits.pixels:
                 raise RefusedError(f"The TIFF has {np.prod(shape):,} values, over the limit of {limits.pixels:,}.")
             values = np.asarray(series.asarray())
+            turn, dark = _TURNS.get(int(page.tags.valueof(_ORIENTATION, 1))), int(page.photometric) == 0
     except InputError:
         raise
     except (*UNREADABLE, tifffile.TiffFileError, MemoryError) as error:
-        text = "The TIFF can't be decoded (damaged, or packed in a rare way): save it uncompressed."
+        text = "The TIFF can't be decoded (damaged, cut off, or packed in a rare way): save it uncompressed."
         raise InputError(text) from error
     values = _channels_last(values, axes)
     if values.dtype.kind not in "buif" or values.shape[-1] > MOST_CHANNELS:
         raise InputError(f"The TIFF has {values.shape[-1]} channels of {values.dtype}: give up to {MOST_CHANNELS}.")
-    return _volume(values[..., 0] if values.shape[-1] == 1 else values, [])
+    values = _inverted(values) if dark and values.dtype.kind in "uif" else values
+    values = turn(values) if turn else values
+    return _volume(values[..., 0] if values.shape[-1] == 1 else values, said)
 
 
 def _channels_last(values: np.ndarray, axes: str) -> np.ndarray:

@@ -37,6 +37,9 @@ def volume_of(parts: Sequence[Frames]) -> Volume:
     first = parts[0]
     n = sum(len(part.pixels) for part in parts)
     order, gap, placed = _order(parts, n)
+    if len(parts) == 1 and n > 1 and first.places is None:
+        text = f"The file holds {n} frames and does not say where they lie (a film?): each is taken for a slice."
+        placed.append(Message("warn", "frames", text, remedy="Choose which slice is seen, or export one frame."))
     pixel = _common_pixel(parts)
     voxels = _stack(parts, order)
     if first.directions is not None and voxels.ndim == 3:

@@ -48,6 +48,51 @@ class Volume:
         return None if self.spacing is None else self.spacing[1:]
 
 
+_LARGEST, _SMALLEST = 3e38, 1e-30
+_STEPS = 2.0**14
+"""A spread smaller than the values by this factor leaves float32 fewer than a thousand steps."""
+
+
+def reduce_to_float32(
+    values: np.ndarray, slope: float = 1.0, intercept: float = 0.0, fill: float | None = None
+) -> tuple[np.ndarray, list[Message]]:
+    """``slope * values + intercept`` as float32 of the same shape, without NaN; what had to be changed is told.
+
+    Values that float32 can't hold (beyond 3e38, below 1e-30) or can't tell apart are scaled to 0 to 1 instead. Infinite
+    ones and those that are no numbers become ``fill``; None: the lowest of the others.
+    """
+    finite = np.isfinite(values) if values.dtype.kind == "f" else None
+    odd = 0 if finite is None else int(finite.size - np.count_nonzero(finite))
+    known = values[finite] if odd else values
+    said = []
+    if odd:
+        text = f"{odd:,} of {values.size:,} pixels are NaN or infinite: "
+        text += "they take the lowest value of the others." if fill is None else f"they are replaced by {fill:g}."
+        said.append(Message("warn", "nan-voxels", text))
+    if not known.size:
+        return np.zeros(values.shape, np.float32), said
+    stored = float(known.min()), float(known.max())
+    ends = [slope * end + intercept for end in stored]
+    if not _held_by_float32(*ends):
+        text = f"The values ({min(ends):.4g} to {max(ends):.4g}) are beyond what 32 bits (float32) hold or tell apart: "
+        text += "they are scaled to 0 to 1."
+        said.append(Message("warn", "range", text, remedy="Save the image in a smaller unit."))
+        size = max(abs(stored[0]), abs(stored[1]))
+        low, high = stored[0] / size, stored[1] / size
+        out = (values / size - low) / (high - low)
+        out, lowest = 1 - out if slope < 0 else out, 0.0
+    else:
+        out = values if (slope, intercept) == (1.0, 0.0) else values.astype(np.float64) * slope + intercept
+        lowest = min(ends) if fill is None else fill
+    out = out.astype(np.float32)
+    return (out if finite is None or not odd else np.where(finite, out, np.float32(lowest))), said
+
+
+def _held_by_float32(low: float, high: float) -> bool:
+    size, spread = max(abs(low), abs(high)), abs(high - low)
+    return spread == 0 or (_SMALLEST <= size <= _LARGEST and spread >= size / _STEPS)
+
+
 def face_viewer(voxels: np.ndarray, axes: np.ndarray) -> np.ndarray:
     """Slices turned and mirrored as they are usually shown, without resampling.
 
