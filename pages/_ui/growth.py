@@ -313,7 +313,7 @@ def _sample() -> ChosenImage:
     titles = list(dict.fromkeys(n.rsplit("_", 1)[0] for n in names))
     kind = left.selectbox("Class", titles, format_func=lambda k: k.replace("_", " "), key="growth_class")
     own = [i for i, n in enumerate(names) if n.rsplit("_", 1)[0] == kind]
-    i = own[right.slider("Slice", 1, len(own), min(17, len(own)), key="growth_slice") - 1]
+    i = own[right.slider("Slice", 1, len(own), min(15, len(own)), key="growth_slice") - 1]
     label = names[i].replace("_", " ")
     return ChosenImage(images[i], label, f"sample-{i}", None, kind.replace("_", " "), float(lengths[i]))
 

@@ -19,7 +19,7 @@ from genomap_core.workflows.growth.view import PHYSNET, PLAIN
 
 SIZE = 96
 CHECKPOINTS = "checkpoints"
-SAMPLE = GrowthCompareConfig(width=8, stem_stride=2, upscale=4, max_epochs=10, batch_size=16, learning_rate=4e-3)
+SAMPLE = GrowthCompareConfig(width=8, stem_stride=2, upscale=4, max_epochs=14, batch_size=16, learning_rate=4e-3)
 """Of the models in ``sample_data/growth``: small, so that they stay small on disk."""
 
 
@@ -98,7 +98,7 @@ def _hold_out(cohort: LabelledImages, seed: int) -> tuple[np.ndarray, np.ndarray
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def write_sample_models(folder: Path = FOLDER, n_per_class: int = 60) -> None:
+def write_sample_models(folder: Path = FOLDER, n_per_class: int = 120) -> None:
     """Train the models that come with the simulated slices, on others than those in the folder."""
     train_pair(simulated_cohort(n_per_class, SIZE, seed=1), SAMPLE, folder, n_seeds=3)
 
