@@ -87,6 +87,16 @@ def test_a_changed_option_refits_what_it_touches_and_nothing_else(tmp_path: Path
         run_entries([entry("b", constant, asked)], FOLDS, ABOUT | {"digest": "other"}, tmp_path)
 
 
+@pytest.mark.parametrize("file", [run_file("a"), "tables-a.npz"])
+def test_an_answer_to_other_options_never_passes_for_a_run_that_failed(tmp_path: Path, file: str) -> None:
+    """It is still in the folder when the run with the new options fails."""
+    (run,) = run_entries([entry("a", constant, [], width=1)], FOLDS, ABOUT)
+    run.save(tmp_path / file, ABOUT | {"width": 1})
+    (run,) = run_entries([entry("a", refusing, [], width=2)], FOLDS, ABOUT, tmp_path, kind="tables")
+    assert run.status == "refused"
+    assert not (tmp_path / file).exists()
+
+
 def test_a_failure_is_tried_again_and_a_damaged_file_made_again(tmp_path: Path) -> None:
     asked: list[str] = []
     (run,) = run_entries([entry("a", refusing, asked)], FOLDS, ABOUT, tmp_path)

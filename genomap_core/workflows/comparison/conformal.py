@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from genomap_core.plotting.performance import wilson
+from genomap_core.workflows.comparison.result import Comparison
 from genomap_core.workflows.comparison.scores import Score
-from genomap_core.workflows.tabular.compare import CompareResult
 
 CONFIDENCES = (0.8, 0.9, 0.95)
 """What the pages offer."""
@@ -60,7 +60,7 @@ def p_values(y: np.ndarray, proba: np.ndarray, asked: np.ndarray) -> np.ndarray:
     return found
 
 
-def p_values_of(found: CompareResult, model: str, fold: int, asked: np.ndarray) -> np.ndarray:
+def p_values_of(found: Comparison, model: str, fold: int, asked: np.ndarray) -> np.ndarray:
     """:func:`p_values` of ``asked (m, C)``, answered by the model of ``fold``; the other folds calibrate."""
     proba = found.run(model).proba
     assert proba is not None
@@ -68,7 +68,7 @@ def p_values_of(found: CompareResult, model: str, fold: int, asked: np.ndarray) 
     return p_values(found.y[others], proba[others], asked)
 
 
-def held_out_sets(found: CompareResult, model: str, confidence: float) -> np.ndarray:
+def held_out_sets(found: Comparison, model: str, confidence: float) -> np.ndarray:
     """``(n, C)`` bool: the set of every patient, each calibrated on the patients of the other folds.
 
     The models of two folds differ, so that the guarantee of conformal prediction holds nearly, not exactly
@@ -113,7 +113,7 @@ def least_patients(confidence: float) -> int:
     return int(np.ceil(1 / (1 - confidence) - 1e-9)) - 1
 
 
-def in_words(found: CompareResult, model: str, fold: int, asked: np.ndarray, confidence: float) -> str:
+def in_words(found: Comparison, model: str, fold: int, asked: np.ndarray, confidence: float) -> str:
     """What stays possible for one patient, ``asked (C,)``, and how often such sets held the truth."""
     stays = in_set(p_values_of(found, model, fold, asked[None])[0], confidence)
     did = coverage(found.y, held_out_sets(found, model, confidence))

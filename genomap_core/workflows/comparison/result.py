@@ -116,8 +116,8 @@ class Comparison:
     def _load_earlier(cls, folder: Path) -> Self:
         """The files of version 0.1: ``KIND.json`` and ``KIND.npz``."""
         header = json.loads((folder / f"{cls.kind}.json").read_text())
-        with np.load(folder / f"{cls.kind}.npz", allow_pickle=False) as file:
-            return cls._from_earlier(folder, header, dict(file))
+        _, arrays = load_arrays(folder / f"{cls.kind}.npz", DAMAGED)
+        return cls._from_earlier(folder, header, arrays)
 
     @classmethod
     def _from_earlier(cls, folder: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:

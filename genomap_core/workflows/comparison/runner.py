@@ -189,8 +189,13 @@ def run_file(name: str) -> str:
 
 def find_run(folder: Path, name: str, kind: str) -> Path:
     """Where the run lies: under its present name, or under the one that version 0.1 gave it."""
-    now, before = folder / run_file(name), folder / f"{kind}-{_in_a_name(name)}.npz"
+    now, before = run_paths(folder, name, kind)
     return before if before.is_file() and not now.is_file() else now
+
+
+def run_paths(folder: Path, name: str, kind: str) -> tuple[Path, Path]:
+    """The run's file under its present name, and under that of version 0.1."""
+    return folder / run_file(name), folder / f"{kind}-{_in_a_name(name)}.npz"
 
 
 def _in_a_name(name: str) -> str:
@@ -236,6 +241,9 @@ def run_entries(
             run = _run(entry, splits, tell)
             if keep is not None and run.status == "ok":
                 run.save(keep / run_file(entry.name), made_of)
+            elif keep is not None:  # what lies there was made with other options, and must not pass for this run
+                for path in run_paths(keep, entry.name, kind):
+                    path.unlink(missing_ok=True)
         runs.append(run)
     on_progress(Progress("intervals", total, total))
     return tuple(runs)
