@@ -26,6 +26,16 @@ from genomap_core.training.logistic import TunedLogistic, rotate
 from genomap_core.training.split import Fold, inner_folds, usable
 
 
+def _checked(model: BaseEstimator, X: Any, y: Any, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, the classes and the rows' codes; ValueError, as scikit-learn asks for it, of a single class."""
+    X, y = validate_data(model, X, y, dtype=dtype)
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class.")
+    return X, classes, codes
+
+
 class TunedLightGBM(ClassifierMixin, BaseEstimator):
     """Boosted trees: depth and number of the lowest inner log-loss (early stopping), then fitted on all rows.
 
@@ -71,11 +81,7 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> TunedLightGBM:
         """``X (n, p)`` finite, ``y (n,)``; rows of one of ``groups`` never part in the inner folds."""
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"The number of classes has to be greater than one; got {len(self.classes_)} class.")
+        X, self.classes_, codes = _checked(self, X, y, np.float32)
         weights = compute_sample_weight(self.class_weight, codes)
         splits = usable(inner_folds(codes, groups, self.n_folds, self.random_state), codes)
         tried = [(*self._inner(depth, X, codes, weights, splits), depth) for depth in self.depths if splits]
@@ -188,11 +194,7 @@ class TunedSVM(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> TunedSVM:
         """``X (n, p)`` standardised, ``y (n,)``; rows of one of ``groups`` never part in the inner folds."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"The number of classes has to be greater than one; got {len(self.classes_)} class.")
+        X, self.classes_, codes = _checked(self, X, y, np.float64)
         self.centre_ = X.mean(0)
         Z, basis = rotate(X - self.centre_)
         unit = float(np.sqrt((Z**2).sum(1).mean())) or 1.0

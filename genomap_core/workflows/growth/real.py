@@ -19,6 +19,7 @@ from genomap_core.data.images.leakage import find_duplicates
 from genomap_core.errors import InputError
 from genomap_core.files import SAMPLE_DATA
 from genomap_core.progress import OnProgress, Progress, ignore
+from genomap_core.store import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from genomap_core.training.growth import GrowthClassifier, GrowthTraining
@@ -52,12 +53,12 @@ class RealSlices:
     """``(n,)``: copies and near-copies of one image share a number"""
 
     def save(self, path: Path) -> None:
-        np.savez_compressed(path, images=self.images, y=self.y, testing=self.testing, groups=self.groups)
+        save_arrays(path, {}, {"images": self.images, "y": self.y, "testing": self.testing, "groups": self.groups})
 
     @staticmethod
     def load(path: Path) -> RealSlices:
-        with np.load(path) as kept:
-            return RealSlices(kept["images"], kept["y"], kept["testing"], kept["groups"])
+        _, kept = load_arrays(path, f"{path.name} is damaged: make it again from the collection.")
+        return RealSlices(kept["images"], kept["y"], kept["testing"], kept["groups"])
 
     def split(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row numbers to train on, held out, and of Testing; no group is in two of them.
