@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,14 +78,10 @@ def pixels_of(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> PixelSt
 
 
 def _picture(path: Path, name: str, limits: FileLimits) -> PixelStack:
-    from PIL import Image
+    from genomap_core.io.images.raster import shown_pixels
 
-    from genomap_core.io.images.raster import check_image, plain_pixels
-
-    data = path.read_bytes()
-    facts = check_image(data, name, limits)
-    image: Image.Image = Image.open(io.BytesIO(data))
-    return PixelStack(plain_pixels(image, keep_alpha=True)[None], None, "picture", facts.mode)
+    values, facts = shown_pixels(path.read_bytes(), name, limits)
+    return PixelStack(values[None], None, "picture", facts.mode)
 
 
 def _volume(path: Path, name: str, limits: FileLimits) -> PixelStack:
