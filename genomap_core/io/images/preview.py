@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genomap_core.errors import InputError
-from genomap_core.io.kinds import NAMES, find_kind
+from genomap_core.io.kinds import find_kind, told
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 
 _MOST_SLICES = 512
@@ -74,7 +74,7 @@ def pixels_of(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> PixelSt
         return _picture(path, name, limits)
     if kind in ("dicom", "nifti", "gzip"):
         return _volume(path, name, limits)
-    raise InputError(f"The file is {NAMES.get(kind, 'of an unknown kind')}: give PNG, JPEG, TIFF, DICOM or NIfTI.")
+    raise InputError(f"The file is {told(head, name)}")
 
 
 def _picture(path: Path, name: str, limits: FileLimits) -> PixelStack:

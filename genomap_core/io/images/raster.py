@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from genomap_core.data.message import Message, plural
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.volume import Volume, reduce_to_float32
-from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
+from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind, told
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "tiff": "TIFF"}
@@ -95,7 +95,7 @@ def open_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> tuple[Im
     """:func:`check_image`, and the image itself, its first page or frame loaded."""
     kind = find_kind(data[:4096])
     if kind not in FORMATS:
-        raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
+        raise InputError(f"The file is {told(data[:4096], name)}")
     if kind == "tiff" and data[2:4] in (b"*\0", b"\0*"):
         check_tiff_chain(data)
     Image.MAX_IMAGE_PIXELS = None  # of the first picture we count the pixels ourselves, before they are read
