@@ -112,8 +112,8 @@ def messages_on_units(units: Units) -> list[Message]:
         said.append(Message("warn", "slides", text, remedy=remedy))
     kinds = {name: FOREIGN_SUFFIXES.get(PurePosixPath(name.lower()).suffix, "") for name in units.ignored}
     for kind in dict.fromkeys(kinds[name] for name in kinds if kinds[name] and name not in slides):
-        found = [name for name in kinds if kinds[name] == kind and name not in slides]
-        text = f"{plural(len(found), 'file')} not read: {some(map(shown_name, found))}."
+        unread = [name for name in kinds if kinds[name] == kind and name not in slides]
+        text = f"{plural(len(unread), 'file')} not read: {some(map(shown_name, unread))}."
         said.append(Message("warn", "not-read", text, remedy=f"The first is {CONVERT[kind]}"))
     if other := [name for name in kinds if not kinds[name] and name not in slides]:
         text = f"{plural(len(other), 'file')} of other kinds ignored: {some(map(shown_name, other))}."
