@@ -27,11 +27,16 @@ def cohort(n: int = 120, p: int = 48, seed: int = 0) -> Dataset:
     return Dataset("planted", X.astype(np.float32), names, ids, np.arange(n) % 2, ("a", "b"))
 
 
+def named(genomap: GenomapResult) -> tuple[np.ndarray, list[str]]:
+    labels, names = named_regions(genomap, GenomapConfig(solver="sorted"), 6)
+    return labels, names
+
+
 def looked_at(dataset: Dataset, reference: str = COHORT, row: int = ROW) -> tuple[GenomapResult, StandsOut]:
     config = GenomapConfig(solver="sorted")
     genomap = fit_genomap(dataset, config)
     held = Reference.of_rows(reference, genomap, named_rows(dataset)[reference])
-    return genomap, stands_out(dataset, genomap, row, held, named_regions(genomap, config, 6))
+    return genomap, stands_out(dataset, genomap, row, held, *named(genomap))
 
 
 def changed(dataset: Dataset, row: int, columns: object, values: object) -> Dataset:
@@ -48,7 +53,7 @@ def test_a_planted_feature_comes_first_with_its_z_score_and_percentile_in_the_un
     assert first.value == "9"
     assert first.z == pytest.approx((9 - others.mean()) / others.std(ddof=1), rel=1e-3)
     assert first.percentile == 100
-    assert first.sentence.startswith("G20 = 9: higher than in all 119 in the cohort; nine in ten lie between")
+    assert first.sentence.startswith("G20 = 9: higher than in all 119; nine in ten lie between")
     assert found.n_reference == 119
     assert found.usual < 0.05
 
@@ -87,14 +92,14 @@ def test_the_reference_decides_what_is_usual():
 def test_a_planted_region_is_found_though_none_of_its_features_is_far_out():
     dataset = cohort()
     genomap, _ = looked_at(dataset)
-    labels, names = named_regions(genomap, GenomapConfig(solver="sorted"), 6)
+    labels, names = named(genomap)
     k = int(np.argmax(np.bincount(labels[labels >= 0])))
     members = genomap.kept[labels == k]
     shifted = changed(dataset, ROW, members, dataset.X[np.ix_(dataset.X[:, 0] > -9, members)].mean(0) - 1.8)
     held = Reference.of_rows(COHORT, genomap, np.arange(dataset.n_samples))
     z = genomap.z.copy()
     z[ROW] = genomap.standardisation.apply(shifted.X[ROW : ROW + 1])[0]
-    found = stands_out(shifted, replace(genomap, z=z), ROW, held, (labels, names))
+    found = stands_out(shifted, replace(genomap, z=z), ROW, held, labels, names)
     assert found.regions[0].title == f"Region {names[k]}"
     assert set(found.regions[0].features) == set(np.flatnonzero(labels == k).tolist())
     assert found.regions[0].z < -2

@@ -8,7 +8,7 @@ way, and the share that has a feature at least as far out is told with the resul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import plural
-from genomap_core.data.readings import Readings, number
+from genomap_core.data.readings import Readings
 from genomap_core.errors import InputError
 from genomap_core.workflows.tabular.genomap import GenomapResult
 
@@ -131,10 +131,12 @@ def stands_out(
     genomap: GenomapResult,
     row: int,
     reference: Reference,
-    regions: tuple[np.ndarray, list[str]],
+    labels: np.ndarray,
+    region_names: Sequence[str],
     n_features: int = 8,
     n_regions: int = 3,
     n_nearest: int = 5,
+    also: Sequence[int] = (),
 ) -> StandsOut:
     """Hold a patient against a reference.
 
@@ -142,8 +144,10 @@ def stands_out(
     ----------
     row
         Of the cohort.
-    regions
-        ``(q,)`` region of each feature of the map, -1 for none, and the regions' names.
+    labels, region_names
+        ``(q,)`` region of each feature of the map, -1 for none; what region 0, 1, ... is called.
+    also
+        Features of the map that are told whether they stand out or not, behind the others.
 
     Raises
     ------
@@ -157,18 +161,18 @@ def stands_out(
             "are needed to say what is usual. Choose another reference."
         )
     x = np.where(genomap.missing[row], np.float32(np.nan), genomap.z[row])
-    labels = np.asarray(regions[0])
-    seen = _measure(x, others, labels, len(regions[1]))
+    seen = _measure(x, others, labels, len(region_names))
     readings = Readings.of(dataset)
     order = np.argsort(-np.abs(np.nan_to_num(seen.z, posinf=np.inf, neginf=-np.inf)), kind="stable")
     told = [j for j in order[:n_features].tolist() if np.isfinite(x[j]) and abs(seen.z[j]) > 0]
-    found = tuple(_feature(genomap, readings, reference.name, x, others, int(j), seen) for j in told)
+    told += [j for j in also if j not in told and np.isfinite(seen.z[j])]
+    found = tuple(_feature(genomap, readings, float(dataset.X[row, genomap.kept[j]]), others, j, seen) for j in told)
     furthest = abs(found[0].z) if found else 0.0
     return StandsOut(
         reference=reference.name,
         n_reference=len(others),
         features=found,
-        regions=_regions(labels, regions[1], reference.name, seen, n_regions),
+        regions=_regions(labels, region_names, seen, n_regions),
         difference=np.where(np.isfinite(seen.z), seen.z, np.nan).astype(np.float32),
         nearest=_nearest(dataset, genomap, row, n_nearest),
         usual=float((seen.furthest >= furthest).mean()),
@@ -249,30 +253,30 @@ def _scores(values: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _feature(
-    genomap: GenomapResult, readings: Readings, name: str, x: np.ndarray, others: np.ndarray, j: int, seen: _Measured
+    genomap: GenomapResult, readings: Readings, value: float, others: np.ndarray, j: int, seen: _Measured
 ) -> Finding:
     column, mean, scale = int(genomap.kept[j]), genomap.standardisation.mean[j], genomap.standardisation.scale[j]
-    said = readings.said(column, x[j] * scale + mean)
+    said = readings.said(column, value)
     below, alike, above = (int(c) for c in seen.counts[:, j])
     n = below + alike + above
     if column in readings.words:
-        sentence = f"{said}: so are {_of(alike, n)} in {name}." if alike else f"{said}: nobody else in {name} is."
+        sentence = f"{said}: so are {_of(alike, n)}." if alike else f"{said}: nobody else is."
     else:
         low, high = (v * scale + mean for v in np.nanpercentile(others[:, j], (5, 95)))
-        usual = f"nine in ten lie between {number(low)} and {number(high)}"
+        usual = f"nine in ten lie between {low:.3g} and {high:.3g}"
         more, side = (below, "higher") if seen.z[j] > 0 else (above, "lower")
-        sentence = f"{said}: {side} than in {_of(more, n)} in {name}; {usual}."
+        sentence = f"{said}: {side} than in {_of(more, n)}; {usual}."
     return Finding(
         (j,),
         readings.titles[column],
-        readings.value(column, x[j] * scale + mean),
+        readings.value(column, value),
         float(seen.z[j]),
         float(seen.percentile[j]),
         sentence,
     )
 
 
-def _regions(labels: np.ndarray, names: list[str], name: str, seen: _Measured, most: int) -> tuple[Finding, ...]:
+def _regions(labels: np.ndarray, names: Sequence[str], seen: _Measured, most: int) -> tuple[Finding, ...]:
     """Regions whose features lie off together: the patient's mean z-score beside those of the reference."""
     others, own = seen.region_of_others, seen.region_of_patient
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -286,7 +290,7 @@ def _regions(labels: np.ndarray, names: list[str], name: str, seen: _Measured, m
             continue
         more, side = (int(below[k]), "higher") if z[k] > 0 else (int(n[k] - below[k] - alike[k]), "lower")
         size = plural(len(members), "feature")
-        sentence = f"Region {names[k]} ({size}): {side} on the whole than in {_of(more, int(n[k]))} in {name}."
+        sentence = f"Region {names[k]} ({size}): {side} on the whole than in {_of(more, int(n[k]))}."
         percentile = float(100 * (below[k] + alike[k] / 2) / n[k])
         found.append(Finding(tuple(members.tolist()), f"Region {names[k]}", size, float(z[k]), percentile, sentence))
     return tuple(found)
