@@ -56,11 +56,12 @@ def standing_document(
 
 def _origin(dataset: Dataset, options: GenomapConfig, found: StandsOut) -> dict[str, str]:
     return origin(
+        None,
         **{
             "Cohort (SHA-256)": dataset.digest,
             "Layout": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
             "Reference": f"{found.reference}, {found.n_reference:,} samples",
-        }
+        },
     )
 
 

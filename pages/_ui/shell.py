@@ -65,7 +65,7 @@ STYLE = """<style>
 </style>"""
 """Little empty space around the page, sentences as buttons that read from the left, words of charts in the ink of the
 page (those on coloured cells bring their own), columns that wrap before their text is cut (those in a container whose
-key begins with ``wide`` early), chosen tabs and sliders' values with enough contrast in the dark; fixed text, no data."""
+key begins with ``wide`` early), chosen tabs and sliders' values with enough contrast in the dark. Fixed text."""
 
 
 def _navigation() -> Any:
