@@ -18,15 +18,16 @@ def run(options: Predict, on_progress: OnProgress) -> Answer:
     """One row a sample, in the table's order; labels in the table play no part, but stand beside the answers."""
     check_out(options.out, options.table, options.model)
     bundle = open_bundle(options.model)
-    dataset, notes = table_for(bundle, options.table, options, lacking=True)
+    given = table_for(bundle, options.table, options, lacking=True)
+    dataset, notes = given.dataset, given.notes
     on_progress(Progress("predicting", 0, 1))
     proba = predict_rows(bundle, dataset)
     predicted = [bundle.classes[k] for k in proba.argmax(axis=1)]
     seen = seen_in_training(bundle, dataset.X)
     columns: dict[str, Sequence[object]] = {"sample_id": dataset.sample_ids, "predicted": predicted}
     columns |= {f"probability_{name}": proba[:, k].tolist() for k, name in enumerate(bundle.classes)}
-    if dataset.y is not None:
-        columns["label"] = [dataset.classes[code] for code in dataset.y]
+    if given.labels:
+        columns["label"] = [given.labels.get(name, "") for name in dataset.sample_ids]
     if seen is not None:
         columns["in_training"] = ["yes" if known else "no" for known in seen]
     header, rows = tuple(columns), zip(*columns.values(), strict=True)

@@ -87,8 +87,8 @@ def seen_in_words(seen: np.ndarray | None) -> str:
     if seen is None or not seen.any():
         return ""
     return (
-        f"{int(seen.sum()):,} of {len(seen):,} samples were in this model's training: its answers to them are no evidence "
-        "of how good it is."
+        f"{int(seen.sum()):,} of {len(seen):,} samples were in this model's training: its answers to them are no "
+        "evidence of how good it is."
     )
 
 
