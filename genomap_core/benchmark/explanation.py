@@ -192,8 +192,8 @@ def endpoint(
     records = []
     for name, rows in found.items():
         n_groups, steady, true = np.mean(rows, axis=0).tolist()
-        figures = round(n_groups), round(steady, 4), round(true, 4)
-        records.append(ExplanationRecord(dataset.name, model, name, *figures, len(rows)))
+        about = dataset.name, model, name, round(n_groups)
+        records.append(ExplanationRecord(*about, round(steady, 4), round(true, 4), len(rows)))
     return records
 
 

@@ -134,8 +134,6 @@ def test_sets_models_metric_and_condition_are_chosen(stored, app) -> None:
     )
     for sentence in verdict(expected):
         assert sentence in words(app)
-    for sentence in bottom_line(made_up()):
-        assert sentence in words(app)
     assert table(app, "Mean rank")["Model"].tolist() == [m.title for m in expected.models]
 
 
