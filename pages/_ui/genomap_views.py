@@ -17,7 +17,7 @@ from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import map_png, map_svg
 from genomap_core.reports.map_files import map_csv, maps_npz
 from genomap_core.workflows.tabular.genomap import GenomapResult, map_unit
-from genomap_core.workflows.tabular.layout_study import named_regions
+from genomap_core.workflows.tabular.layout_study import NamedRegions, named_regions
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import chosen_feature, feature_card
 from pages._ui.gene_map import MapData, gene_map, perturbation_fields
@@ -119,6 +119,14 @@ def patient_picker(session: Session) -> int:
     return session.patient
 
 
+def region_table(named: NamedRegions) -> None:
+    """Every region's name, its size and what the name rests on."""
+    with st.expander("What the regions are named after"):
+        size = np.bincount(named.labels[named.labels >= 0], minlength=len(named.names))
+        rows = {"region": named.names, "features": size, "named after": named.why}
+        st.dataframe(rows, hide_index=True, key="region_table")
+
+
 @st.fragment
 def patient(session: Session, result: GenomapResult) -> None:
     """One patient's map with its sliders, and the feature that was clicked or searched."""
@@ -128,10 +136,14 @@ def patient(session: Session, result: GenomapResult) -> None:
     around = {"next": (row + 1) % n, "previous": (row - 1) % n} if STEPPING in st.session_state else {}
     with left:
         regions: dict[str, Any] = {}
-        if st.toggle("Name the regions", help="Outlines of groups of related features, or of your gene sets."):
+        named: NamedRegions | None = None
+        if st.toggle(
+            "Name the regions",
+            help="Processes that lie together: your gene sets, or what groups of related features have in common.",
+        ):
             key = ("named regions", session.dataset.digest, session.layout)
-            labels, names = session.remember(key, lambda: named_regions(result, session.layout))
-            regions = {"regions": labels, "region_names": tuple(names)}
+            named = session.remember(key, lambda: named_regions(result, session.layout))
+            regions = {"regions": named.labels, "region_names": named.names}
 
         def shown(i: int) -> MapData:
             rings = () if chosen is None else (chosen,)
@@ -153,6 +165,8 @@ def patient(session: Session, result: GenomapResult) -> None:
             "Noise is in units of each feature's standard deviation; the marks are the robustness study's 5, 10, 15 "
             "and 20 %."
         )
+        if named is not None:
+            region_table(named)
         exports(session, result, data)
         with st.popover("Link to this view", icon=":material/link:"):
             link_card(session, "Patient")
