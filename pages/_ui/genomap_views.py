@@ -119,12 +119,12 @@ def patient_picker(session: Session) -> int:
     return session.patient
 
 
-def region_table(named: NamedRegions) -> None:
+def region_reasons(named: NamedRegions) -> None:
     """Every region's name, its size and what the name rests on."""
     with st.expander("What the regions are named after"):
         size = np.bincount(named.labels[named.labels >= 0], minlength=len(named.names))
-        rows = {"region": named.names, "features": size, "named after": named.why}
-        st.dataframe(rows, hide_index=True, key="region_table")
+        rows = zip(named.names, size, named.why, strict=True)
+        st.markdown("\n".join(f"* **{plain(name)}** ({count} features): {plain(why)}." for name, count, why in rows))
 
 
 @st.fragment
@@ -166,7 +166,7 @@ def patient(session: Session, result: GenomapResult) -> None:
             "and 20 %."
         )
         if named is not None:
-            region_table(named)
+            region_reasons(named)
         exports(session, result, data)
         with st.popover("Link to this view", icon=":material/link:"):
             link_card(session, "Patient")

@@ -164,7 +164,7 @@ def named_regions(result: GenomapResult, config: GenomapConfig, n_regions: int =
         return NamedRegions(labels, tuple(sets), tuple("a gene set of the layout" for _ in sets))
     labels = map_regions(result.layout, result.z, max(1, min(n_regions, len(result.kept) // 4)))
     tops = [_most_typical(result, labels == k) for k in range(labels.max() + 1)]
-    names, why = [", ".join(top) for top in tops], ["the features most like the region's mean"] * len(tops)
+    names, why = [", ".join(top) for top in tops], ["no gene set stands out; its two most typical features"] * len(tops)
     taken: set[str] = set()
     for k, found in _processes(result.feature_names, labels):
         name = found.name if found.name not in taken else f"{found.name}: {tops[k][0]}"
@@ -172,8 +172,8 @@ def named_regions(result: GenomapResult, config: GenomapConfig, n_regions: int =
         genes = ", ".join(found.genes[:8]) + (" ..." if found.overlap > 8 else "")
         names[k] = name
         why[k] = (
-            f"{found.overlap} of the {found.size} features of this set in the table, {found.expected:.1f} expected by "
-            f"chance (false discovery rate {found.fdr:.2g}): {genes}"
+            f"holds {found.overlap} of the table's {found.size} features of this set, {found.expected:.1f} expected by "
+            f"chance (false discovery rate {found.fdr:.1g}): {genes}"
         )
     return NamedRegions(labels, tuple(names), tuple(why))
 
