@@ -256,7 +256,7 @@ def test_a_cohort_of_ones_own_is_a_data_set(nothing_stored, app) -> None:
     open_page(app, "benchmark")
     own = next(o for o in multi(app, "benchmark_sets").options if "TCGA breast cancer" in o)
     assert "(" in own
-    choose(app, sets=["own_simulated_expression_cohort"], models=["prior"], conditions=["full"])
+    choose(app, sets=["own_tcga_breast_cancer"], models=["prior"], conditions=["full"])
     button(app, "Start").click().run()
     assert not app.exception
     (job,) = runs_of(app)
