@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 def test_the_sample_is_on_the_screen_without_a_click(server: AppServer, page: Page) -> None:
     page.goto(server.url)
     map_drawn(page)
-    expect(page.get_by_text("TCGA breast cancer")).to_be_visible()
+    expect(page.get_by_text("TCGA breast cancer").first).to_be_visible()
     expect(page.get_by_text("For research use only. Not for use in diagnostic procedures.")).to_be_visible()
 
 
