@@ -25,6 +25,8 @@ _MINOR = ("few-samples", "small-class", "no-features", "one-sample")
 """Not said of one table among several."""
 
 
+_COPIED = 0.9
+"""Share of equal values that makes a table a copy of another"""
 _NAME_IT = "Choose the column to predict under Class to predict."
 CLASS_COLUMN = "class-column"
 """Code of the messages that name a column which could be predicted"""
@@ -37,6 +39,7 @@ class TypeTable:
 
     name: str
     data: Dataset
+    file: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +137,11 @@ def _take(
     if report.errors and not plain:
         text = f"The table has {plural(report.n_samples, 'row')}: too few."
         return _named(title, [*said, Message("error", "few-rows", text)])
-    types.append(TypeTable(_distinct(title, types), to_dataset(table, report, title)))
+    data = to_dataset(table, report, title)
+    if copy := next((kind for kind in types if _same_values(kind.data, data)), None):
+        text = f"{copy.file} and {table.name} hold the same values of the same samples and features: one is a copy."
+        return _named(title, [*said, Message("error", "copied-table", text, remedy="Leave one of them in.")])
+    types.append(TypeTable(_distinct(title, types), data, table.name))
     return _named(title, said)
 
 
@@ -151,6 +158,15 @@ def _class_columns(table: Table, ident: str | None) -> list[Message]:
         Message("ok", CLASS_COLUMN, f"The column {shown(table.title(j))!r} has {counts[j]} classes.", table.title(j))
         for j in fit[:_MOST_COLUMNS]
     ]
+
+
+def _same_values(a: Dataset, b: Dataset) -> bool:
+    """Whether two tables are copies: the same names, and nearly all values alike."""
+    if set(a.feature_names) != set(b.feature_names) or set(a.sample_ids) != set(b.sample_ids):
+        return False
+    where = {name: k for k, name in enumerate(b.feature_names)}
+    rows, own = _rows(b, a.sample_ids)[:, [where[name] for name in a.feature_names]], _rows(a, a.sample_ids)
+    return bool(((rows == own) | (np.isnan(rows) & np.isnan(own))).mean() > _COPIED)
 
 
 def _named(title: str, messages: Sequence[Message]) -> list[Message]:

@@ -44,7 +44,8 @@ def write(folder: Path = FOLDER) -> None:
     """Compute all of them."""
     folder.mkdir(parents=True, exist_ok=True)
     _, seen = growth_lesson({"diffusion": GROWN[0], "rate": GROWN[1]}, {}, {})
-    np.savez_compressed(folder / GROWTH, **{key: array.astype(np.float16) for key, array in seen.items()})
+    small: dict[str, Any] = {key: array.astype(np.float16) for key, array in seen.items()}
+    np.savez_compressed(folder / GROWTH, **small)
     for name, task in ((ATTRIBUTION, attribution_task), (MAP, map_task)):
         found = task({"seed": 0}, folder, ignore)
         write_atomically(folder / name, json.dumps(found, indent=1).encode(), mode=0o666)

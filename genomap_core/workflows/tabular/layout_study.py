@@ -11,6 +11,7 @@ import numpy as np
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.files import SAMPLE_DATA
+from genomap_core.io.images.preview import read_pixels
 from genomap_core.layout import (
     Arrangement,
     Constraints,
@@ -20,7 +21,6 @@ from genomap_core.layout import (
     fitting_mask,
     map_regions,
     mask_from_image,
-    picture_aspect,
     read_gmt,
 )
 from genomap_core.layout.distances import FeatureTable
@@ -61,7 +61,9 @@ def disc_rows(n_features: int) -> tuple[str, ...]:
 
 def outline_rows(picture: bytes, n_features: int) -> tuple[str, ...]:
     """A picture's outline with room for ``n_features``, as :attr:`GenomapConfig.mask` wants it."""
-    return _rows(fitting_mask(partial(mask_from_image, picture), n_features, picture_aspect(picture)))
+    pixels = read_pixels(picture, "outline").slices[0]
+    height, width = pixels.shape[:2]
+    return _rows(fitting_mask(partial(mask_from_image, pixels), n_features, width / height))
 
 
 def _rows(mask: np.ndarray) -> tuple[str, ...]:
@@ -147,6 +149,10 @@ class NamedRegions:
     """Of region 0, 1, ...; no two alike"""
     why: tuple[str, ...]
     """What each name rests on, in words"""
+
+    def only(self, region: int) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The labels and the name of this one alone, to be outlined."""
+        return np.where(self.labels == region, 0, -1), (self.names[region],)
 
 
 def named_regions(result: GenomapResult, config: GenomapConfig, n_regions: int = 16) -> NamedRegions:
