@@ -257,9 +257,9 @@ def test_a_stopped_study_is_read_and_goes_on_with_the_same_choice(nothing_stored
 
 def test_a_cohort_of_ones_own_is_a_data_set(nothing_stored, app) -> None:
     open_page(app, "benchmark")
-    own = next(o for o in multi(app, "benchmark_sets").options if "Simulated expression cohort" in o)
+    own = next(o for o in multi(app, "benchmark_sets").options if "TCGA breast cancer" in o)
     assert "(" in own
-    choose(app, sets=["own_simulated_expression_cohort"], models=["prior"], conditions=["full"])
+    choose(app, sets=["own_tcga_breast_cancer"], models=["prior"], conditions=["full"])
     button(app, "Start").click().run()
     assert not app.exception
     (job,) = runs_of(app)
