@@ -5,6 +5,7 @@ import pytest
 from app_harness import open_page, select, texts
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.perturb import Perturbation
 
 
 def test_the_app_opens_on_the_sample_cohorts_map(app):
