@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genomap_core.data.message import Message, plural
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.errors import BundleError, InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.zips import check_members, open_zip
@@ -74,6 +75,9 @@ def check_safetensors(path: Path, limits: FileLimits) -> tuple[Message, ...]:
     check_sides(names, tensors)
     _check_tensors(path, fields.get("sha256"))
     text = f"Model bundle ({kind}), version {version}, {plural(len(tensors), 'tensor')}."
+    recipe = Recipe.of_model(fields.get("provenance") or {})
+    if recipe is not None:
+        text += f" Its table was read as: {recipe}."
     return (Message("ok", "content", text),)
 
 

@@ -15,7 +15,7 @@ from genomap_core.io.tables.export import csv_table
 from genomap_core.jobs import Job
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.reports.model_card import model_card
-from genomap_core.workflows.cohorts.cohort import recoded
+from genomap_core.workflows.cohorts.cohort import recoded, unit_note
 from genomap_core.workflows.comparison.folds import hold_out
 from genomap_core.workflows.comparison.scores import METRICS, Score
 from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, TrainResult, bundle_header
@@ -110,10 +110,16 @@ def load(session: Session) -> None:
     with st.spinner("Loading the model ..."):
         about, arrays = warm().call(
             "genomap_core.workflows.tabular.patient:predict_bundle",
-            {"path": str(path), "feature_names": list(dataset.feature_names)},
+            {
+                "path": str(path),
+                "feature_names": list(dataset.feature_names),
+                "sample_ids": list(dataset.sample_ids),
+            },
             {"X": X},
             timeout=300,
         )
+    for note in filter(None, (*about["notes"], unit_note(header.provenance, dataset.unit))):
+        st.warning(plain(note), icon=":material/info:")
     proba, names = arrays["proba"], about["classes"]
     table = pd.DataFrame(proba.round(4), columns=names)
     table.insert(0, "sample", dataset.sample_ids)

@@ -182,15 +182,20 @@ def agreement(a: np.ndarray, b: np.ndarray) -> Any:
 
 
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
-    """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``."""
+    """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``.
+
+    ``notes`` of the answer: what to know where features are in another order, lacking or unknown.
+    """
     from genomap_core.training import load_bundle
+    from genomap_core.workflows.tabular.saved_model import with_features_of
 
     key = ("bundle", spec["path"])
     if key not in cache:
         cache[key] = load_bundle(Path(spec["path"]))
     bundle = cache[key]
-    bundle.check_features(spec["feature_names"])
-    return {"classes": list(bundle.classes)}, {"proba": bundle.pipeline.predict_proba(arrays["X"])}
+    given = Dataset("rows", arrays["X"], tuple(spec["feature_names"]), tuple(spec["sample_ids"]))
+    dataset, notes = with_features_of(bundle, given)
+    return {"classes": list(bundle.classes), "notes": notes}, {"proba": bundle.pipeline.predict_proba(dataset.X)}
 
 
 def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:
