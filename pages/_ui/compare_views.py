@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from genomap_core.errors import InputError
-from genomap_core.io.tables.export import csv_table
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.jobs import Job
 from genomap_core.pfn import Weights
 from genomap_core.plotting import confusion, reliability, roc, score_intervals
@@ -204,5 +204,5 @@ def _downloads(session: Session, found: CompareResult) -> None:
         return csv_table(header, ([row.get(name) for name in header] for row in rows))
 
     st.download_button(
-        "Download the scores (CSV)", table, f"comparison-{file_stem(session.dataset.name)}.csv", on_click="ignore"
+        "Download the scores (CSV)", table, csv_name(f"comparison-{file_stem(session.dataset.name)}"), on_click="ignore"
     )

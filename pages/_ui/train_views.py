@@ -11,7 +11,7 @@ import streamlit as st
 
 from genomap_core.errors import InputError
 from genomap_core.files import write_atomically
-from genomap_core.io.tables.export import csv_table
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.jobs import Job
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.reports.model_card import model_card
@@ -130,6 +130,6 @@ def load(session: Session) -> None:
     st.download_button(
         "Download predictions (CSV)",
         csv_table(list(table.columns), table.itertuples(index=False)),
-        f"predictions-{file_stem(dataset.name)}.csv",
+        csv_name(f"predictions-{file_stem(dataset.name)}"),
         on_click="ignore",
     )

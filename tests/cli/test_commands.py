@@ -23,9 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    lines = path.read_text().splitlines()
-    assert lines[0].startswith("# For research use only")
-    return list(csv.DictReader(lines[1:]))
+    assert path.with_name(path.name + ".notice.txt").read_text().startswith("For research use only")
+    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def cohort(path: Path) -> Dataset:

@@ -105,8 +105,8 @@ def arrange(table: Table, roles: Roles) -> Cohort:
     target_at = _position(table, roles.target, "target", said)
     stem = roles.group == ID_STEM
     group_at = None if stem else _position(table, roles.group, "group", said)
-    names = frozenset(roles.set_aside)
-    aside = {at for at in range(table.n_columns) if table.title(at) in names} if names else set()
+    left_out = frozenset(roles.set_aside)
+    aside = {at for at in range(table.n_columns) if table.title(at) in left_out} if left_out else set()
     parts = {at for at in (id_at, target_at, group_at) if at is not None}
     coded = {at for codes in roles.codes if (at := table.find(codes.column)) is not None}
     taken = parts | aside | table.annotations
