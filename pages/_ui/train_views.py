@@ -16,7 +16,7 @@ from genomap_core.jobs import Job
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.reports.model_card import model_card
 from genomap_core.workflows.cohorts.cohort import recoded, unit_note
-from genomap_core.workflows.comparison.folds import hold_out
+from genomap_core.workflows.comparison.folds import hold_out, rare_class_note
 from genomap_core.workflows.comparison.scores import METRICS, Score
 from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, TrainResult, bundle_header
 from pages._ui import jobs as job_panel
@@ -38,6 +38,8 @@ def hold_out_line(session: Session) -> None:
         f"{len(rows):,} samples train the network, {len(test):,} are held out for the test (stratified{groups}). "
         "Selection, scaling and layout are learned on the training samples only."
     )
+    if note := rare_class_note(session.dataset):
+        st.info(plain(note), icon=":material/group_remove:")
 
 
 def submit(session: Session, config: TrainConfig) -> None:

@@ -419,7 +419,6 @@ def _one_edit(a: str, b: str) -> bool:
 def _check_sizes(cohort: Cohort, target: TextColumn, counts: np.ndarray, name: str) -> list[Message]:
     said = []
     small = int(counts.min())
-    word = shown(target.words[int(counts.argmin())])
     if small == 1:
         alone = [shown(target.words[k]) for k in np.flatnonzero(counts == 1).tolist()]
         text = f"Column {name}: class {some(map(repr, alone))} has 1 sample; the smallest split in folds needs 2."
@@ -434,9 +433,11 @@ def _check_sizes(cohort: Cohort, target: TextColumn, counts: np.ndarray, name: s
                 option="without_classes",
             )
         )
-    elif small < 5:
-        text = f"Column {name}: class {word!r} has {small} samples, so at most {small} folds are possible."
-        said.append(Message("warn", "small-class", text, name, value=word, remedy=f"Use {small} folds or fewer."))
+    for rare in [k for k in np.argsort(counts, kind="stable").tolist() if 1 < counts[k] < 5][:_LISTED_LABELS]:
+        size, word = counts[rare], target.words[rare]
+        text = f"Column {name}: class {shown(word)!r} has {size} samples, so at most {size} folds are possible with it."
+        remedy = f"Use {size} folds or fewer, or leave the class out (--leave-out-class)."
+        said.append(Message("warn", "small-class", text, name, value=word, remedy=remedy, option="without_classes"))
     listed = some((f"{shown(w)} ({c})" for w, c in sorted(zip(target.words, counts.tolist()))), 12)
     said.append(Message("ok", "classes", f"{len(counts)} classes in {name}: {listed}.", name))
     return said

@@ -208,7 +208,8 @@ def _records(text: str, delimiter: str) -> tuple[list[tuple[str, ...]], list[int
                 records.append(tuple(fields))
                 ends.append(reader.line_num)
     except csv.Error as error:
-        raise InputError(f"The text can't be cut into columns: {error}. Check its quotes.") from error
+        line = max(reader.line_num, 1)
+        raise InputError(f"The text can't be cut into columns at line {line}: {error}. Check its quotes.") from error
     cut = len(records) > 2 and text.count('"') % 2
     return (records[:-1], ends[:-1]) if cut else (records or [("",)], ends or [1])
 

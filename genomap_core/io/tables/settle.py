@@ -230,10 +230,22 @@ def _on_notation(table: Table, at: int, column: TextColumn, written: Written) ->
     how = [f"{notation.unit!r} behind the numbers"] * bool(notation.unit)
     how += [f"{notation.thousands!r} groups thousands"] * bool(notation.thousands)
     how += [f"decimal sign {notation.decimal!r}"] * (not how or notation.decimal == ",")
+    said = _on_percent(table, at, column, written) if notation.unit == "%" else []
     text = f"Column {title}: the number {shown(column.words[example])!r} is read as {written.values[example]:.9g}"
     remedy = "Give the decimal and thousands sign (--decimal, --thousands) if this is wrong."
     found = Message("warn", "number-notation", f"{text} ({', '.join(how)}).", title, remedy=remedy)
-    return [found]
+    return [found, *said]
+
+
+def _on_percent(table: Table, at: int, column: TextColumn, written: Written) -> list[Message]:
+    """On percentages outside 0 to 100 where hardly any are."""
+    beyond = [k for k, value in enumerate(written.values) if value < 0 or value > 100]
+    if not beyond or len(beyond) > 0.2 * len(written.values):
+        return []
+    word = column.words[beyond[0]]
+    row = _row(table, column, word)
+    text = f"Column {shown(table.title(at))} holds {shown(word)!r} (row {row}): a percentage outside 0 to 100."
+    return [Message("warn", "impossible-value", text, table.title(at), row, shown(word), "Correct it in the file.")]
 
 
 def _problem(table: Table, at: int, column: TextColumn, written: Written) -> Message:
