@@ -9,7 +9,7 @@ from genomap_core.layout.build import make_layout
 from genomap_core.layout.constraints import Constraints
 from genomap_core.layout.genesets import GeneSets, read_gmt
 from genomap_core.layout.layout import Layout
-from genomap_core.layout.masks import disc, fitting_mask, mask_from_image, picture_aspect
+from genomap_core.layout.masks import disc, fitting_mask, mask_from_image
 from genomap_core.layout.problem import Arrangement
 from genomap_core.layout.quality import LayoutQuality, Reproducibility
 from genomap_core.layout.regions import map_regions, outline
@@ -38,7 +38,6 @@ __all__ = [
     "map_regions",
     "mask_from_image",
     "outline",
-    "picture_aspect",
     "read_gmt",
     "reproducibility",
 ]

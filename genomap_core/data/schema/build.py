@@ -11,6 +11,7 @@ import numpy as np
 from genomap_core.data.message import Message
 from genomap_core.data.schema.apply import Cohort, arrange
 from genomap_core.data.schema.check import Scale, clean_id, clean_labels
+from genomap_core.data.schema.clinical import columns_beside
 from genomap_core.data.schema.encode import Encoded, encode_words
 from genomap_core.data.schema.recipe import FOUND, Recipe
 from genomap_core.data.schema.roles import Roles
@@ -98,6 +99,7 @@ def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...], recipe: Re
         unit=unit,
         notes=notes,
         recipe=replace(recipe, roles=_with_codes(cohort.roles, parts.encoded)),
+        clinical=columns_beside(cohort, rows),
     )
 
 
