@@ -84,9 +84,9 @@ def check_safetensors(path: Path, limits: FileLimits) -> tuple[Message, ...]:
     kind, version, names = fields["format"], fields["version"], as_names(fields.get("features", []))
     check_sides(names, tensors)
     bare = set(fields) <= {"format", "version", "features"} and "header" not in metadata
+    arrays = _read_tensors(path, fields.get("sha256"))
     if not bare:
         check_fields(fields)
-    arrays = _read_tensors(path, fields.get("sha256"))
     if kind == "genomap" and not bare:
         _check_parts(fields, arrays)
     text = f"Model bundle ({kind}), version {version}, {plural(len(tensors), 'tensor')}."

@@ -348,8 +348,8 @@ def judge(made: Made) -> str:
         dataset = to_dataset(table, report, "made")
     except GenomapError:
         return "asked"
-    if any(m.code == "categories" and m.column == "Gr\u00f6\u00dfe" for m in report.messages):
-        return "asked"  # too few rows to tell a label by its words: they are features, and that is said
+    if any(m.code in ("categories", "annotations") and "Gr\u00f6\u00dfe" in m.text for m in report.messages):
+        return "asked"  # too few rows to tell a label by its words: what became of them is said
     X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
     X = np.exp2(X.astype(np.float64)) - 1 if report.roles.log != "as is" else X
     keep = ~np.isnan(made.X).all(axis=1)

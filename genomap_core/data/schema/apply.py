@@ -156,11 +156,11 @@ def _stems(ids: TextColumn) -> TextColumn:
 def stem(name: str) -> str:
     """``mouse309_14`` -> ``mouse309``: an id without its last part; of a TCGA barcode the patient's part.
 
-    Without ``_``, ``-`` or ``.`` in it, letters behind digits are the last part: ``P01V2`` -> ``P01``.
+    Without a blank, ``_``, ``-`` or ``.`` in it, letters behind digits are the last part: ``P01V2`` -> ``P01``.
     """
     if patient := re.match(r"TCGA[-.]\w\w[-.]\w{4}(?=[-.])", name):
         return patient.group()
-    cut = max(name.rfind(mark) for mark in "_-.")
+    cut = max(name.rfind(mark) for mark in "_-. ")
     if cut > 0:
         return name[:cut]
     last = re.fullmatch(r"(.*\d)[A-Za-z]{1,4}\d{0,2}", name)

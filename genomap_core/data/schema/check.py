@@ -190,12 +190,26 @@ def _check_word(cohort: Cohort, word: str, sample: int) -> list[Message]:
     return []
 
 
+def _check_ids_alike(cohort: Cohort, ids: TextColumn) -> list[Message]:
+    """Ids that differ only in how they are written: capitals, composed letters, letters of full width."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for word in ids.words:
+        alike[unicodedata.normalize("NFKC", word).casefold()].append(word)
+    pairs = [words for words in alike.values() if len(words) > 1]
+    if not pairs:
+        return []
+    hidden = is_phi_name(cohort.roles.id or "")
+    listed = "" if hidden else f": {some(f'{shown(words[0])!r} and {shown(words[1])!r}' for words in pairs)}"
+    text = f"{plural(len(pairs), 'sample id')} written in two ways that differ in capitals or composed letters{listed}."
+    return [Message("warn", "ids-alike", text, cohort.roles.id, remedy="Check that they are different samples.")]
+
+
 def _check_doubles(cohort: Cohort) -> list[Message]:
     if cohort.id is None:
         return []
     clean = cohort.id.recoded(clean_id(word) for word in cohort.id.words)
     remedy = "Give every sample its own id; if the rows are repeats of one patient, choose the column as group."
-    said = []
+    said = _check_ids_alike(cohort, clean)
     for code in np.flatnonzero(clean.counts() > 1).tolist():
         samples = np.flatnonzero(clean.codes == code).tolist()
         what = f"the sample id %s occurs {len(samples)} times ({some(cohort.row(i) for i in samples)})"
@@ -297,9 +311,10 @@ _LISTED_LABELS = 10
 def same_label(word: str) -> str:
     """Equal for spellings of one label: case, blanks and ``_`` apart, and ``-`` between letters.
 
-    Signs that can carry the meaning stay: ``ER+`` and ``ER-``, ``c-1`` and ``c1``, ``<50`` and ``>50`` differ.
+    Signs that can carry the meaning stay: ``ER+`` and ``ER-``, ``c-1`` and ``c1``, ``<50`` and ``>50`` differ. Letters
+    of full width, as East Asian keyboards write them, are the usual ones.
     """
-    word = unicodedata.normalize("NFC", word)
+    word = unicodedata.normalize("NFKC", word)
     joined = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", "", " ".join(word.casefold().split()))
     return re.sub(r"(?<!\d)[ _]+|[ _]+(?!\d)", "", joined) or word
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from genomap_core.data.message import Message, limited, shown, some
 from genomap_core.data.schema.apply import Cohort
+from genomap_core.data.schema.check import SENTINELS
 from genomap_core.data.schema.statistics import ColumnStats
 
 _LISTED = 20
@@ -144,7 +145,8 @@ def _inside(column: np.ndarray, limits: _Range) -> float:
 
 def _beyond(column: np.ndarray, limits: _Range) -> list[int]:
     with np.errstate(invalid="ignore"):
-        return np.flatnonzero((column < limits.low) | (column > limits.high)).tolist()
+        beyond = ((column < limits.low) | (column > limits.high)) & ~np.isin(column, SENTINELS)  # those are told apart
+    return np.flatnonzero(beyond).tolist()
 
 
 def _column(cohort: Cohort, k: int) -> np.ndarray:

@@ -135,7 +135,8 @@ def messages_on_grouped(table: Table) -> list[Message]:
     """On columns of bare whole numbers beside numbers with exactly three decimals: points may group thousands.
 
     Only for files of which no other cell proves a decimal point. Decimals of free length leave one number in a
-    thousand bare, those of fixed length none.
+    thousand bare, those of fixed length none. Between semicolons, which stand where a comma marks decimals, a column of
+    nothing but such numbers from 1 on is as doubtful.
     """
     if not table.n_rows or not isinstance(table.numbers, np.ndarray):
         return []
@@ -150,6 +151,9 @@ def messages_on_grouped(table: Table) -> list[Message]:
     bare = (~fraction & ~np.isnan(X)).sum(axis=0)
     mostly_whole = X.shape[1] >= 12 and float((~fraction.any(axis=0)).mean()) > 0.8
     beside = (bare >= 0.02 * len(X)) & (bare > 0)
+    if table.source.delimiter == ";":
+        with np.errstate(invalid="ignore"):
+            beside |= (thousandths | np.isnan(X)).all(axis=0)
     found = np.flatnonzero(thousandths.any(axis=0) & (beside | mostly_whole))
     if not len(found):
         return []
@@ -161,7 +165,7 @@ def messages_on_grouped(table: Table) -> list[Message]:
     text = (
         f"Column {shown(title)}{more}: the number {word!r} (row {table.rows[row]}) may have a decimal point or group "
     )
-    text += "thousands, as whole numbers stand beside it."
+    text += "thousands" + (", as whole numbers stand beside it." if bare[k] else ": nothing in the file tells which.")
     remedy = "Say which: --decimal . or --thousands ."
     return [Message("error", "ambiguous-number", text, title, int(table.rows[row]), word, remedy, "thousands")]
 
