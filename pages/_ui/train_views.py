@@ -120,9 +120,9 @@ def load(session: Session) -> None:
             {"X": X},
             timeout=300,
         )
-    for note in filter(None, (*about["notes"], unit_note(header.provenance, dataset.unit))):
-        st.warning(plain(note), icon=":material/info:")
     proba, names = arrays["proba"], about["classes"]
+    for note in filter(None, (*about["notes"], unit_note(header.provenance, dataset.unit))):
+        st.warning(plain(note), icon=":material/help:")
     table = pd.DataFrame(proba.round(4), columns=names)
     table.insert(0, "sample", dataset.sample_ids)
     table.insert(1, "most likely", [names[k] for k in proba.argmax(1)])

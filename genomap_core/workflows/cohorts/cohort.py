@@ -186,6 +186,26 @@ def _holds(words: Sequence[str], classes: Sequence[str]) -> bool:
     return bool(words) and {same_label(word) for word in words} <= {same_label(name) for name in classes}
 
 
+def known_labels(table: Table, report: SchemaReport, provenance: Mapping[str, Any], wishes: Wishes) -> dict[str, str]:
+    """Sample -> class, where the column is there that held the classes in training, that was named or that was found.
+
+    ``report``: of :func:`for_model`, which leaves that column out.
+    """
+    trained = _roles(provenance)
+    found = next((m.column for m in report.messages if m.code == "label-found"), None)
+    target = wishes.target or (None if trained is None or table.find(trained.target or "") is None else trained.target)
+    target = target or found
+    if target is None or table.find(target) is None:
+        return {}
+    aside = tuple(name for name in report.roles.set_aside if name != target)
+    labelled = validate(table, replace(report.roles, target=target, set_aside=aside))
+    if labelled.errors:
+        return {}
+    dataset = cohort_of(table, labelled)
+    assert dataset.y is not None
+    return {sample: dataset.classes[code] for sample, code in zip(dataset.sample_ids, dataset.y, strict=True)}
+
+
 def _check_names(table: Table, report: SchemaReport, wishes: Wishes) -> None:
     named = {"target": wishes.target, "id": wishes.id, "group": wishes.group}
     if report.roles.orientation == "genes_in_rows":

@@ -26,10 +26,19 @@ def largest_fold_count(dataset: Dataset) -> int:
     return int(present.min()) if len(present) >= 2 else 0
 
 
-def rare_class_note(dataset: Dataset, n_folds: int = 5) -> str:
-    """What to say where a class has fewer samples, or groups, than folds are usual; empty where none has."""
+def small_classes(dataset: Dataset, n_folds: int) -> tuple[tuple[str, int], ...]:
+    """Classes in fewer samples (groups, where groups exist) than folds, with how many: the smallest first.
+
+    Each fold must be tested and trained on every class; say this before the start.
+    """
     sizes = class_sizes(dataset)
-    rare = [f"{dataset.classes[c]!r} ({sizes[c]})" for c in np.flatnonzero((sizes > 0) & (sizes < n_folds)).tolist()]
+    small = [(int(size), name) for name, size in zip(dataset.classes, sizes, strict=False) if 0 < size < n_folds]
+    return tuple((name, size) for size, name in sorted(small))
+
+
+def rare_class_note(dataset: Dataset, n_folds: int = 5) -> str:
+    """What to say of classes with fewer samples, or groups, than folds are usual; empty where there is none."""
+    rare = [f"{name!r} ({size})" for name, size in small_classes(dataset, n_folds)]
     unit = "samples" if dataset.groups is None else "groups"
     if not rare:
         return ""
@@ -51,16 +60,14 @@ def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarr
         raise InputError(f"All samples are of class {dataset.classes[present[0]]!r}: two classes are needed.")
     most = largest_fold_count(dataset)
     if n_folds < 2 or most < n_folds:
-        small = present[class_sizes(dataset)[present].argmin()]
         unit = "sample" if dataset.groups is None else "group"
-        raise InputError(
-            f"{n_folds} folds can't be made: class {dataset.classes[small]!r} has {plural(most, unit)}. "
-            + (
-                f"Choose 2 to {most} folds, or leave that class out (--leave-out-class, or on the Data page)."
-                if most >= 2
-                else "Leave that class out (--leave-out-class, or on the Data page), or add samples of it."
-            )
-        )
+        (smallest, size), *others = small_classes(dataset, max(n_folds, most + 1))
+        more = f" (and {', '.join(f'{name!r} {n}' for name, n in others)})" if others else ""
+        remedy = "Leave that class out (--leave-out-class, or on the Data page), or add samples of it."
+        if most >= 2:
+            folds = "2 folds" if most == 2 else f"2 to {most} folds"
+            remedy = f"Choose {folds}, or leave that class out (--leave-out-class, or on the Data page)."
+        raise InputError(f"{n_folds} folds can't be made: class {smallest!r} has {plural(size, unit)}{more}. {remedy}")
     return _split(dataset, n_folds, seed)
 
 

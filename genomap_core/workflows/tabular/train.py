@@ -132,6 +132,7 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
             "unit": dataset.unit,
             **({} if dataset.recipe is None else {"recipe": asdict(dataset.recipe.to_publish())}),
         },
+        training_rows=dataset.X[rows],
     )
     np.savez(folder / "train.npz", test_rows=test, proba=proba)
     if (folder / CHECKPOINTS).is_dir():
