@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from imaging_files import body, dicom, encoded, nifti, packed, png, series, table
 
 from genomap_core.data.images.patients import ImagingOptions, PatientImages
@@ -430,3 +431,27 @@ def test_formats_that_are_not_read_are_named_with_how_to_convert_them():
     assert "NIfTI" in said["1 file not read: S1.nrrd."]
     assert "JPEG" in said["1 file not read: S2.heic."]
     assert any("x.exe" in m.text for m in messages if m.code == "ignored-members")
+
+
+def test_ids_may_be_the_paths_of_their_files():
+    rows = table(4).replace("\nS", "\nscans/S").splitlines()
+    text = "\n".join([rows[0], *(row.replace(",", ".png,", 1) for row in rows[1:])])
+    cohort, messages = read_imaging_cohort(packed({"t.csv": text} | {f"scans/S{i}.png": png(i) for i in range(4)}))
+    assert cohort.n_samples == 4
+    assert "near-match" in {m.code for m in messages}
+
+
+def test_dicom_files_that_are_called_by_ids_are_patients_though_their_tags_name_no_series():
+    pixels = np.arange(900, dtype=np.uint16).reshape(30, 30)
+    files = {f"scans/S{i}.dcm": dicom(pixels + i, Modality="MR") for i in range(4)}
+    cohort, _ = read_imaging_cohort(packed({"t.csv": table(4)} | files), ImagingOptions(side=16))
+    assert cohort.n_samples == 4
+
+
+def test_frames_of_a_tiff_are_channels_and_told():
+    held = io.BytesIO()
+    tifffile.imwrite(held, np.random.default_rng(0).integers(0, 9, (5, 20, 20), np.uint8), photometric="minisblack")
+    members = {"t.csv": table(4)} | {f"S{i}.tif": held.getvalue() for i in range(4)}
+    cohort, messages = read_imaging_cohort(packed(members), ImagingOptions(side=16))
+    assert len(cohort.channels) == 5
+    assert any("5 pages (frames)" in m.text for m in messages)

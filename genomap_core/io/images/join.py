@@ -74,7 +74,8 @@ def _messages_on_owners(lost: Sequence[str], bent: Sequence[str], alone: Sequenc
         said.append(Message("warn", "no-row", text, remedy=remedy))
     if bent:
         text = (
-            f"{plural(len(bent), 'image')} matched without regard to zeros in front of numbers, capitals and endings."
+            f"{plural(len(bent), 'image')} matched without regard to zeros in front of numbers, capitals, folders and "
+            "endings."
         )
         said.append(Message("warn", "near-match", text, remedy="Write the ids alike in names and tables."))
     return said

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -172,7 +173,7 @@ def units_of(path: Path, *, options: str, progress: str | None = None, limits: F
     chosen = ImagingOptions(**json.loads(options))
     with open_members(path, limits) as members:
         tables, images, masks, ignored = _sorted(members)
-        groups = _groups(members, images)
+        groups = _groups(members, images, _first_cells(members, tables))
         found: list[tuple[Unit, np.ndarray | None]] = []
         held = 0
         for k, (label, files) in enumerate(groups):
@@ -232,8 +233,24 @@ def stem_of(name: str) -> str:
     return plain
 
 
-def _groups(members: Members, images: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Units as (label, files): DICOM files of one folder and series together, all else alone."""
+_MOST_TEXT = 16 << 20
+
+
+def _first_cells(members: Members, tables: Sequence[str]) -> set[str]:
+    """What stands first in the lines of the text tables: ids of samples, most likely."""
+    found: set[str] = set()
+    for name in tables:
+        if name.lower().endswith((".csv", ".tsv", ".txt")):
+            text = members.read(name)[:_MOST_TEXT].decode("utf-8", "replace")
+            found |= {match[1].strip() for match in re.finditer(r'(?m)^"?([^",;\t\r\n]+)', text)}
+    return found
+
+
+def _groups(members: Members, images: Sequence[str], ids: set[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Units as (label, files): DICOM files of one folder and series together, all else alone.
+
+    Files that are called by ``ids`` in a folder that is not are patients, whatever their tags say.
+    """
     folders: dict[str, list[str]] = defaultdict(list)
     alone: list[tuple[str, tuple[str, ...]]] = []
     pairs = _pairs(members.names)
@@ -247,7 +264,8 @@ def _groups(members: Members, images: Sequence[str]) -> list[tuple[str, tuple[st
         else:
             alone.append((name, (name,)))
     for folder, names in folders.items():
-        alone += _series(members, folder, names)
+        patients = PurePosixPath(folder).name not in ids and all(stem_of(name) in ids for name in names)
+        alone += [(name, (name,)) for name in names] if patients else _series(members, folder, names)
     return sorted(alone)
 
 
