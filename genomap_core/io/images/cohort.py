@@ -92,6 +92,7 @@ def _cohort(stack: Stack, table: Dataset, said: Sequence[Message]) -> PatientIma
         table=table,
         channels=stack.channels,
         spacing=np.repeat(stack.pixel[:, None], 2, axis=1) if known else None,
+        patches=stack.patches,
         notes=tuple(str(m) for m in said if m.severity == "warn"),
     )
 

@@ -159,6 +159,7 @@ class Stack:
     channels: tuple[str, ...]
     pixel: np.ndarray
     messages: tuple[Message, ...]
+    patches: np.ndarray | None = None
 
 
 def stack_channels(units: Units, matched: Matched, tables: CohortTables, ids: Sequence[str]) -> Stack:
@@ -189,9 +190,20 @@ def stack_channels(units: Units, matched: Matched, tables: CohortTables, ids: Se
         for c, name in enumerate(order):
             if (plane := planes[sample].get(name, planes[sample].get("image") if not several else None)) is not None:
                 images[i, c] = units.images[plane]
-    first = [units.units[matched.of[sample][0][0]].pixel for sample in kept]
-    pixel = np.array([np.nan if p is None else p for p in first], np.float32)
-    return Stack(tuple(kept), images, order, pixel, (*said, *channel_said))
+    first = [units.units[matched.of[sample][0][0]] for sample in kept]
+    pixel = np.array([np.nan if unit.pixel is None else unit.pixel for unit in first], np.float32)
+    return Stack(tuple(kept), images, order, pixel, (*said, *channel_said), _places(first))
+
+
+def _places(units: Sequence[Unit]) -> np.ndarray | None:
+    """``(n, s, 2)`` of slides' patches, NaN for other images; None where there is no slide."""
+    most = max((len(unit.places) for unit in units), default=0)
+    if not most:
+        return None
+    out = np.full((len(units), most, 2), np.nan, np.float32)
+    for k, unit in enumerate(units):
+        out[k, : len(unit.places)] = np.reshape(unit.places, (-1, 2))
+    return out
 
 
 def _channel(name: str, given: str, count: int) -> str:

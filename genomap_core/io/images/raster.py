@@ -60,9 +60,15 @@ class ImageFacts:
 
 def check_image_file(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one image file, its size and kind among them. Raises where it can't or must not be opened."""
+    with path.open("rb") as file:
+        kind = find_kind(file.read(4096))
+    if kind == "tiff":
+        from genomap_core.io.images.slide import check_slide, is_slide
+
+        if is_slide(path, name, limits):
+            return check_slide(path, name=name)
     data = path.read_bytes()
     facts = check_picture(data, name, limits)
-    kind = find_kind(data[:4096])
     size = Message("ok", "content", f"{FORMATS[kind]} image, {facts.width} x {facts.height} pixels, {facts.mode}.")
     return (size, *facts.messages)
 
