@@ -43,10 +43,10 @@ def imaging(session: Session) -> None:
     """The whole tab. The cohort in use is not touched before the last button."""
     st.markdown(
         "Images and one or several tables of the same patients, for networks that see both. One image a patient (PNG, "
-        "JPEG, TIFF, DICOM, NIfTI, or a folder of DICOM files), named by the patient's id; each CSV, TSV or Parquet "
-        "file is a type of omics. A table with the columns *patient* and *file* (and *channel*) says which image is "
-        "whose where names do not. Up to 500 MB; larger cohorts through the library. The files stay on this machine; "
-        "names and dates in them are never stored."
+        "JPEG, TIFF, DICOM, NIfTI, a whole slide, or a folder of DICOM files), named by the patient's id; each CSV, "
+        "TSV or Parquet file is a type of omics. A table with the columns *patient* and *file* (and *channel*) says "
+        "which image is whose where names do not. Up to 500 MB; larger cohorts through the library. The files stay on "
+        "this machine; names and dates in them are never stored."
     )
     _in_use(session)
     _samples(session)
@@ -199,8 +199,23 @@ def _options_form() -> ImagingOptions:
             disabled=treatment != "histology" or not colours,
             help="Haematoxylin and eosin of each image are found (Macenko) and painted in standard colours.",
         )
+        with st.expander("Whole slides", icon=":material/microscope:"):
+            patches = st.number_input("Patches of a slide", 1, 256, 16, help="Of its tissue, seen as slices.")
+            microns = st.number_input("Micrometres a pixel", 0.1, 50.0, 0.5, step=0.1, help=".5 is 20x.")
+            pixel = st.number_input(
+                "The slide's pixels (micrometres)",
+                0.0,
+                50.0,
+                0.0,
+                step=0.05,
+                format="%.3f",
+                help="0: as its file says.",
+            )
     return ImagingOptions(
         side=int(side),
+        patches=int(patches),
+        microns=float(microns),
+        pixel=float(pixel),
         treatment=treatment,
         window=window,
         slices=slices,

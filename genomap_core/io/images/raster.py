@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -145,7 +146,7 @@ def _look(image: Image.Image, data: bytes, kind: str, name: str, limits: FileLim
 def _is_beyond_pillow(image: Image.Image) -> bool:
     """Whether Pillow would misread a TIFF: it takes the first of planes that lie apart, and swaps no bytes of packed
     numbers that are written the other way round."""
-    tags = getattr(image, "tag_v2", {})
+    tags: Any = getattr(image, "tag_v2", {})
     samples, bits = tags.get(277, 1), max(tags.get(258, (1,)))
     apart = samples > 1 and (tags.get(284, 1) == 2 or samples not in (3, 4) or bits != 8)
     return apart or (bits > 8 and tags.get(259, 1) != 1 and tags.prefix == b"MM")

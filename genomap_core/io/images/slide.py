@@ -112,9 +112,12 @@ class SlidePatches:
     def load(cls, folder: Path) -> SlidePatches:
         """Read what :meth:`save` wrote."""
         header = json.loads((folder / "slide.json").read_text())
-        arrays = [np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("values", "places", "thumbnail")]
-        messages = tuple(Message(**fields) for fields in header["messages"])
-        return cls(*arrays, (header["size"][0], header["size"][1]), header["span"], header["found"], messages)
+        values, places, thumbnail = (
+            np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("values", "places", "thumbnail")
+        )
+        said = tuple(Message(**fields) for fields in header["messages"])
+        width, height = header["size"]
+        return cls(values, places, thumbnail, (width, height), header["span"], header["found"], said)
 
 
 class Slide:
