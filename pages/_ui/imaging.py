@@ -199,6 +199,11 @@ def _options_form() -> ImagingOptions:
             disabled=treatment != "histology" or not colours,
             help="Haematoxylin and eosin of each image are found (Macenko) and painted in standard colours.",
         )
+        sequence = st.text_input(
+            "Sequence",
+            help="Of patients with several (BIDS, BraTS): t1w, flair, ...; all: each a channel; empty: that of most.",
+            width=_FIELD,
+        )
         with st.expander("Whole slides", icon=":material/microscope:"):
             patches = st.number_input("Patches of a slide", 1, 256, 16, help="Of its tissue, seen as slices.")
             microns = st.number_input("Micrometres a pixel", 0.1, 50.0, 0.5, step=0.1, help=".5 is 20x.")
@@ -213,6 +218,7 @@ def _options_form() -> ImagingOptions:
             )
     return ImagingOptions(
         side=int(side),
+        sequence=sequence.strip(),
         patches=int(patches),
         microns=float(microns),
         pixel=float(pixel),

@@ -64,6 +64,9 @@ class ImagingOptions:
         Bring haematoxylin and eosin to standard colours (Macenko); needs colours and histology.
     target
         Column with the classes, in whichever table has it; empty: found by its name.
+    sequence
+        Of patients with several sequences each, told by the last part of the files' names (BIDS, BraTS): the one to
+        use, or "all" of them as channels; empty: that of most patients.
     patches, microns, pixel
         Of a whole slide: how many patches of tissue are seen (as slices of the patient), the micrometres that a pixel
         of them spans, and those of the slide's own pixels where its file does not say (0: it says).
@@ -77,6 +80,7 @@ class ImagingOptions:
     colours: bool = True
     stains: bool = False
     target: str = ""
+    sequence: str = ""
     patches: int = 16
     microns: float = 0.5
     pixel: float = 0.0

@@ -111,7 +111,11 @@ def _name(channel: str, k: int, n_slices: int, n_channels: int) -> str:
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xlsx")
 _PAIR = (".hdr", ".img")
 _IMAGES = tuple(ending for ending in IMAGE_ENDINGS if ending not in _PAIR)
-_MASKS = ("_mask", "_seg", "_label", "_segmentation")
+_MASKS = tuple(f"{sign}{what}" for sign in "_-" for what in ("mask", "seg", "label", "segmentation"))
+_BESIDE = re.compile(
+    r"(^|/)sub-[^/]+/.+\.tsv$|(^|/)(dataset_description|participants)\.json$|_(bold|dwi|T1w|T2w|FLAIR)\.json$"
+)
+"""Files of a BIDS folder that hold neither images nor omics"""
 _MOST_VALUES = 400_000_000
 """Pixels of all units together, at their final size: 1.6 GB."""
 
@@ -208,7 +212,7 @@ def _sorted(members: Members) -> tuple[list[str], list[str], list[str], list[str
         plain = name.lower().removesuffix(".gz")
         if name in pairs:
             (masks if stem_of(name).lower().endswith(_MASKS) else images).append(name)
-        elif name in pairs.values():
+        elif name in pairs.values() or _BESIDE.search(name):
             continue
         elif plain.endswith(TABLES):
             tables.append(name)

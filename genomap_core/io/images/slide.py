@@ -268,7 +268,8 @@ def open_slide(path: Path) -> Iterator[Slide]:
     except InputError:
         raise
     except (*UNREADABLE, tifffile.TiffFileError) as error:
-        raise InputError("The slide can't be opened as a TIFF: it is damaged or of another format.") from error
+        text = "The slide can't be opened as a TIFF: it is damaged or of another format."
+        raise InputError(f"{text} Save it as pyramidal TIFF (QuPath, vips).") from error
 
 
 def _levels(tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
