@@ -15,7 +15,14 @@ from genomap_core.plotting.imaging import (
     type_heatmap,
 )
 from genomap_core.plotting.layouts import displacement_map, feature_journey, layout_quality
-from genomap_core.plotting.performance import confusion, learning_curves, reliability, roc, score_intervals
+from genomap_core.plotting.performance import (
+    confusion,
+    learning_curves,
+    reliability,
+    robustness_curves,
+    roc,
+    score_intervals,
+)
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap, map_png, map_svg
 from genomap_core.plotting.template import for_export
@@ -40,6 +47,7 @@ __all__ = [
     "probability_bars",
     "r_histogram",
     "reliability",
+    "robustness_curves",
     "roc",
     "score_intervals",
     "tissue",
