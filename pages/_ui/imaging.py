@@ -220,24 +220,13 @@ def _options_form() -> ImagingOptions:
             help="Of patients with several (BIDS, BraTS): t1w, flair, ...; all: each a channel; empty: that of most.",
             width=_FIELD,
         )
-        with st.expander("Whole slides", icon=":material/microscope:"):
-            patches = st.number_input("Patches of a slide", 1, 256, 16, help="Of its tissue, seen as slices.")
-            microns = st.number_input("Micrometres a pixel", 0.1, 50.0, 0.5, step=0.1, help=".5 is 20x.")
-            pixel = st.number_input(
-                "The slide's pixels (micrometres)",
-                0.0,
-                50.0,
-                0.0,
-                step=0.05,
-                format="%.3f",
-                help="0: as its file says.",
-            )
+    patches, microns, pixel = _slide_options()
     return ImagingOptions(
         side=int(side),
         sequence=sequence.strip(),
-        patches=int(patches),
-        microns=float(microns),
-        pixel=float(pixel),
+        patches=patches,
+        microns=microns,
+        pixel=pixel,
         treatment=treatment,
         window=window,
         slices=slices,
@@ -245,6 +234,17 @@ def _options_form() -> ImagingOptions:
         colours=colours,
         stains=bool(stains and colours and treatment == "histology"),
     )
+
+
+def _slide_options() -> tuple[int, float, float]:
+    """Patches of a slide, micrometres of their pixels, and of the slide's own (0: as its file says)."""
+    with st.expander("Whole slides", icon=":material/biotech:"), st.container(horizontal=True):
+        patches = st.number_input("Patches", 1, 256, 16, help="Of a slide's tissue, seen as slices.", width=_FIELD)
+        microns = st.number_input("Micrometres a pixel", 0.1, 50.0, 0.5, step=0.1, help=".5 is 20x.", width=_FIELD)
+        pixel = st.number_input(
+            "Of the slide's pixels", 0.0, 50.0, 0.0, step=0.05, format="%.3f", help="0: as its file says.", width=_FIELD
+        )
+    return int(patches), float(microns), float(pixel)
 
 
 def _spots_form() -> SpatialOptions:
