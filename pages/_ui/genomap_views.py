@@ -24,6 +24,7 @@ from genomap_core.workflows.tabular.genomap import GenomapResult, map_unit
 from genomap_core.workflows.tabular.stands_out import StandsOut
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import feature_card
+from pages._ui.filled import filled_view
 from pages._ui.gene_map import MapData, Measured, gene_map, perturbation_fields
 from pages._ui.links import keep_link, link_card
 from pages._ui.patient_bar import STEPPING, label, patient_bar, reference_picker
@@ -148,6 +149,7 @@ def _patient(session: Session, result: GenomapResult) -> None:
             _difference(session, result, found)
         else:
             _values(session, result, row)
+            filled_view(session, result, row, map_data(session, result, [row]), MAP_HEIGHT)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.toggle(
                 "Name the regions",
