@@ -12,6 +12,7 @@ from genomap_core.layout.layout import Layout
 from genomap_core.layout.masks import disc, fitting_mask, mask_from_image
 from genomap_core.layout.problem import Arrangement
 from genomap_core.layout.quality import LayoutQuality, Reproducibility
+from genomap_core.layout.reference import Match, ReferenceMap, layout_at
 from genomap_core.layout.regions import map_regions, outline
 from genomap_core.layout.solvers import SOLVERS
 from genomap_core.layout.stability import Stability, bootstrap_stability, reproducibility
@@ -27,6 +28,8 @@ __all__ = [
     "GenomapTransformer",
     "Layout",
     "LayoutQuality",
+    "Match",
+    "ReferenceMap",
     "Reproducibility",
     "Stability",
     "align",
@@ -34,6 +37,7 @@ __all__ = [
     "disc",
     "displacement",
     "fitting_mask",
+    "layout_at",
     "make_layout",
     "map_regions",
     "mask_from_image",

@@ -76,7 +76,7 @@ def map_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dic
     and ``accuracy`` (model -> one figure a noise level), ``missing`` and ``accuracy_missing`` (a figure a share of
     genes not measured, filled by each model's own rule for missing values), ``n_test``.
     """
-    from genomap_core.training.pipelines import logistic_pipeline
+    from genomap_core.training.baselines import logistic_pipeline
 
     seed = int(spec.get("seed", 0))
     lesson = lesson_cohort(seed)
