@@ -17,7 +17,7 @@ from genomap_core.benchmark.records import METRICS, STATUSES, versions_of
 from genomap_core.benchmark.score_grid import Cells, cells
 from genomap_core.benchmark.statistics import cliques
 from genomap_core.benchmark.summary import Summary, summarise, title_in
-from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, verdict
+from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, in_short, verdict
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.benchmark import condition_panels, paired_differences, set_scores_figure
 from genomap_core.reports.svg import svg_sheet
@@ -165,6 +165,10 @@ class Look:
     def empty(self) -> bool:
         """Whether no fold of any set was run by every model yet: nothing can be compared."""
         return self.condition not in set(self.study.table["condition"]) or not self.cells.sets
+
+    def in_short(self) -> str:
+        """The answer in one sentence."""
+        return in_short(self.summary)
 
     def verdict(self) -> list[str]:
         """The answer in sentences."""
