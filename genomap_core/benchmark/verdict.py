@@ -57,25 +57,6 @@ def verdict(summary: Summary) -> list[str]:
     return sentences
 
 
-def in_short(summary: Summary) -> str:
-    """The verdict as one sentence with its consequence, without a figure; empty where nothing was compared."""
-    if not summary.n_sets:
-        return ""
-    best, *rest = summary.models
-    close = any(m.mean_rank - best.mean_rank <= summary.critical_difference for m in rest)
-    said = f"Over these data sets {best.title} comes first" + (
-        ", though others are not told apart from it" if close else ""
-    )
-    here = next((e for e in summary.layout if e.condition == summary.condition), None)
-    if here is None:
-        return f"{said}."
-    if here.meaning is Meaning.HELPS:
-        return f"{said}; the order of the map helps its network."
-    if here.meaning is Meaning.HARMS:
-        return f"{said}; the order of the map harms its network."
-    return f"{said}; that the order of the map helps its network is not shown."
-
-
 def _best(summary: Summary) -> str:
     best, *rest = summary.models
     sets = plural(summary.n_sets, "data set")

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from genomap_core.benchmark import views
+from genomap_core.benchmark.bottom_line import bottom_line
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.records import METRICS, STATUSES, versions_of
 from genomap_core.benchmark.score_grid import Cells, cells
 from genomap_core.benchmark.statistics import cliques
 from genomap_core.benchmark.summary import Summary, summarise, title_in
-from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, in_short, verdict
+from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, verdict
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.benchmark import condition_panels, paired_differences, set_scores_figure
 from genomap_core.reports.svg import svg_sheet
@@ -166,9 +167,10 @@ class Look:
         """Whether no fold of any set was run by every model yet: nothing can be compared."""
         return self.condition not in set(self.study.table["condition"]) or not self.cells.sets
 
-    def in_short(self) -> str:
-        """The answer in one sentence."""
-        return in_short(self.summary)
+    @cached_property
+    def bottom_line(self) -> list[str]:
+        """Accuracy, missing features, explanation: a sentence each, whatever condition is looked at."""
+        return bottom_line(self.study, self.metric)
 
     def verdict(self) -> list[str]:
         """The answer in sentences."""

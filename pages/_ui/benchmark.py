@@ -198,8 +198,7 @@ def show(picture: Picture, key: str, file: Callable[[], bytes] | None = None) ->
 
 
 def _verdict(look: Look) -> None:
-    sentences = look.verdict()
-    verdict_box(look.in_short() or sentences[0], sentences, also=["critical difference", "Friedman", look.metric_title])
+    verdict_box(look.bottom_line, look.verdict(), also=["critical difference", "Friedman", look.metric_title])
     s = look.summary
     st.dataframe(
         look.models_table(),

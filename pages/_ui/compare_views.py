@@ -148,7 +148,7 @@ def _table(found: CompareResult) -> None:
         if run.status != "ok":
             st.warning(f"{plain(run.label)}: {plain(run.message)}", icon=":material/report:")
     if words := verdict(found):
-        verdict_box(in_short(found), [words], also=METRICS.values())
+        verdict_box([in_short(found)], [words], also=METRICS.values())
 
 
 def _sets(session: Session, found: CompareResult) -> None:

@@ -267,7 +267,7 @@ def genes(session: Session, found: Finished[ExpressionResult]) -> None:
         )
         metric("r above .4", f"{counts['n_strong']:,}")
         metric("Better than ridge", f"{counts['n_better_than_ridge_fdr_below_0.05']:,}", help=_RIDGE)
-    verdict_box(in_short(r, cohort), verdict(r, cohort), also=["r", "false discovery rate", "permutation", "ridge"])
+    verdict_box([in_short(r, cohort)], verdict(r, cohort), also=["r", "false discovery rate", "permutation", "ridge"])
     st.plotly_chart(r_histogram(s.r, s.r_null), key="expression_r", alt="Correlation of every gene beside chance")
     caption("Correlation of predicted and measured expression, and the same with the predictions of other patients.")
     shown = [(TITLES[run.name], r.mean_r[cohort][run.name]) for run in r.runs]

@@ -341,7 +341,7 @@ def result(found: Finished[FusionResult]) -> None:
     st.markdown(
         f"**{plain(r.name)}**: {_size(len(r.y), r.groups)}, {len(r.classes)} classes, {plain(', '.join(kinds))}."
     )
-    verdict_box(in_short(r), verdict(r), also=list(METRICS.values()))
+    verdict_box([in_short(r)], verdict(r), also=list(METRICS.values()))
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs if run.name in r.scores]
     found.say_failures()
     st.plotly_chart(

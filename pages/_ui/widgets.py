@@ -34,12 +34,12 @@ DISTANCES = {
 }
 
 
-def verdict_box(sentence: str, details: Sequence[str], also: Sequence[str] = ()) -> None:
-    """One sentence that can be repeated; its figures folded below it, with every term that they use.
+def verdict_box(sentences: Sequence[str], details: Sequence[str], also: Sequence[str] = ()) -> None:
+    """A sentence or few that can be repeated; their figures folded below, with every term that they use.
 
     ``also``: further texts on the page whose terms are explained here.
     """
-    st.info(f"**{plain(sentence)}**", icon=":material/balance:")
+    st.info("\n\n".join(f"**{plain(sentence)}**" for sentence in sentences), icon=":material/balance:")
     with st.expander("Details for statisticians", icon=":material/functions:"):
         st.markdown("\n\n".join(plain(text) for text in details))
         terms = terms_in((*details, *also))
