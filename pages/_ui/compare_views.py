@@ -17,7 +17,7 @@ from genomap_core.reports.parts import share_words
 from genomap_core.workflows.comparison import conformal as sets
 from genomap_core.workflows.comparison.folds import largest_fold_count, rare_class_note
 from genomap_core.workflows.comparison.scores import METRICS
-from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, verdict
+from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, in_short, verdict
 from genomap_core.workflows.tabular.models import MODELS
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
@@ -25,7 +25,7 @@ from pages._ui.patient_panel import patient_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.weights_card import affordable, time_warning, weights_card
-from pages._ui.widgets import bound, caption, file_stem, report_downloads
+from pages._ui.widgets import bound, caption, file_stem, report_downloads, verdict_box
 
 __all__ = ["TASK", "cohort_line", "compare_form", "result", "submit", "weights_card"]
 
@@ -150,7 +150,7 @@ def _table(found: CompareResult) -> None:
         if run.status != "ok":
             st.warning(f"{plain(run.label)}: {plain(run.message)}", icon=":material/report:")
     if words := verdict(found):
-        st.markdown(f"**In words:** {words}")
+        verdict_box([in_short(found)], [words], also=METRICS.values())
 
 
 def _sets(session: Session, found: CompareResult) -> None:

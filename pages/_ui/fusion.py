@@ -23,14 +23,23 @@ from genomap_core.workflows.fusion.compare import FusionCompareConfig
 from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.words import gain_rows, heading, images_used, name_of, report, score_rows, verdict
+from genomap_core.workflows.fusion.words import (
+    gain_rows,
+    heading,
+    images_used,
+    in_short,
+    name_of,
+    report,
+    score_rows,
+    verdict,
+)
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, page_link, plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, verdict_box
 
 _VIEW = "genomap_core.workflows.fusion.view"
 REGIONS, PIXELS = "Regions", "Gradients"
@@ -235,7 +244,7 @@ def _faithful(why: dict[str, Any]) -> None:
         st.metric("Log-odds of the class", f"{why['output']:+.2f}", border=True, width=_METRIC)
         st.metric("Of the mean patient", f"{why['baseline']:+.2f}", border=True, width=_METRIC)
         st.metric(
-            "Random orders beaten",
+            "Better than random orders",
             f"{beaten:.0%}",
             border=True,
             width=_METRIC,
@@ -331,8 +340,7 @@ def result(found: Finished[FusionResult]) -> None:
     st.markdown(
         f"**{plain(r.name)}**: {_size(len(r.y), r.groups)}, {len(r.classes)} classes, {plain(', '.join(kinds))}."
     )
-    first, *rest = verdict(r)
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(s) for s in rest), icon=":material/balance:")
+    verdict_box([in_short(r)], verdict(r), also=list(METRICS.values()))
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs if run.name in r.scores]
     found.say_failures()
     st.plotly_chart(
