@@ -14,6 +14,7 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
 from genomap_core.data.readings import Readings
+from genomap_core.io.tables.export import csv_name
 from genomap_core.plotting import displacement_map, layout_quality
 from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import map_png, map_svg
@@ -51,7 +52,7 @@ def exports(session: Session, result: GenomapResult, data: MapData) -> None:
     files = {
         "PNG": (lambda: map_png(data.static(shown)), f"{stem}.png"),
         "SVG": (lambda: map_svg(data.static(shown)), f"{stem}.svg"),
-        "CSV": (lambda: map_csv(session.dataset, result, data.shown(shown)[0]), f"{stem}.csv"),
+        "CSV": (lambda: map_csv(session.dataset, result, data.shown(shown)[0]), csv_name(stem)),
         "All maps (npz)": (
             lambda: maps_npz(session.dataset, result),
             f"genomaps-{file_stem(session.dataset.name)}.npz",
