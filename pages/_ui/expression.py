@@ -14,6 +14,7 @@ from genomap_core.data.images.networks import FRONTS, HEADS, LOSSES, ExpressionC
 from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.data.message import plural
 from genomap_core.errors import InputError
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.plotting import predicted_measured, r_histogram, score_intervals, tissue
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.expression.compare import TITLES
@@ -312,7 +313,7 @@ def _table(found: Finished[ExpressionResult], cohort: str) -> None:
     st.download_button(
         "Download the table",
         lambda: _csv(frame),
-        "genes.csv",
+        csv_name("genes"),
         on_click="ignore",
         icon=":material/download:",
         key=found.key("table"),
@@ -320,8 +321,6 @@ def _table(found: Finished[ExpressionResult], cohort: str) -> None:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    from genomap_core.io.tables.export import csv_table
-
     return csv_table(list(frame.columns), frame.values.tolist())
 
 

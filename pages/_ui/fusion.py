@@ -14,6 +14,7 @@ from genomap_core.data.images.networks import BACKBONES, VARIANTS
 from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.data.message import some
 from genomap_core.errors import InputError
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.plotting import interaction_heatmap, probability_bars, score_intervals, type_heatmap
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
@@ -286,15 +287,13 @@ def _interaction(why: dict[str, Any], parts: dict[str, Any]) -> None:
     st.download_button(
         "Download the matrix",
         lambda: _csv(names, parts["interaction"]),
-        "modules-regions.csv",
+        csv_name("modules-regions"),
         on_click="ignore",
         icon=":material/download:",
     )
 
 
 def _csv(names: list[str], values: np.ndarray) -> bytes:
-    from genomap_core.io.tables.export import csv_table
-
     header = ["module", *(f"region {k + 1}" for k in range(values.shape[1]))]
     return csv_table(header, [[name, *map(float, row)] for name, row in zip(names, values, strict=True)])
 
