@@ -307,8 +307,7 @@ def _attribution_maps(file: dict[str, np.ndarray], methods: list[str]) -> dict[s
 def _growth(session: Session) -> None:
     """Grow a tumour, then ask what its last picture tells."""
     st.markdown(
-        "Tumour cells wander (diffusion D) and divide (rate rho). Choose both and watch it grow; the sliders under the "
-        "picture ask what another D or rho would have given."
+        "Choose D and rho and watch it grow; the sliders under the picture ask what another D or rho would have given."
     )
     one, two = st.columns(2)
     diffusion = one.slider("D (cells² per step)", *DIFFUSION, GROWN[0], 0.005, format="%.3f")
