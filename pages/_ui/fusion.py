@@ -179,7 +179,7 @@ def _overlaid_image(
             f"{METHODS[how]}. Red speaks for the class, blue against it; colours are on this picture's own scale, "
             "however little it changes the answer."
         )
-    st.image(picture, width="stretch")
+    st.image(picture, width="stretch", alt="The image with what speaks for and against the class")
     caption(words + (" What lies over it counts all slices: it is the same on each." if n_slices > 1 else ""))
     if not images_used(found.result):
         caption(
