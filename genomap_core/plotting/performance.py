@@ -66,10 +66,11 @@ def reliability_bins(y: np.ndarray, proba: np.ndarray, n_bins: int = 10) -> Reli
 
 
 def wilson(share: np.ndarray, count: np.ndarray, z: float = 1.959964) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's (1927) score interval of a share of `count` trials."""
+    """Wilson's (1927) score interval of a share of `count` trials: within [0, 1], and around the share."""
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return np.minimum(middle - half, share), np.maximum(middle + half, share)
+    low, high = np.minimum(middle - half, share), np.maximum(middle + half, share)
+    return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
 
 
 def roc(y: np.ndarray, probas: Mapping[str, np.ndarray], classes: Sequence[str]) -> Figure:

@@ -3,7 +3,13 @@ import pytest
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
-from genomap_core.workflows.comparison.folds import class_sizes, hold_out, largest_fold_count, make_folds
+from genomap_core.workflows.comparison.folds import (
+    class_sizes,
+    hold_out,
+    largest_fold_count,
+    make_folds,
+    small_classes,
+)
 
 
 def cohort(y, groups=None):
@@ -39,6 +45,19 @@ def test_a_class_too_small_is_named_with_the_way_out():
         make_folds(cohort([0] * 9 + [1] * 3), 5, 0)
     with pytest.raises(InputError, match=r"'rare' has 1 sample\. Leave that class out"):
         make_folds(cohort([0] * 9 + [1]), 5, 0)
+
+
+def test_every_class_in_fewer_samples_than_folds_is_named_before_the_start():
+    many = Dataset(
+        "c", np.zeros((16, 1), np.float32), ("g",), tuple(map(str, range(16))),
+        y=np.array([0] * 10 + [1] * 4 + [2] * 2), classes=("common", "rare", "rarest", "absent"),
+    )  # fmt: skip
+    assert small_classes(many, 5) == (("rarest", 2), ("rare", 4))
+    assert small_classes(many, 2) == ()
+    with pytest.raises(InputError, match=r"class 'rarest' has 2 samples \(and 'rare' 4\)\. Choose 2 folds"):
+        make_folds(many, 5, 0)
+    with pytest.raises(InputError, match="1 folds"):
+        make_folds(many, 1, 0)
 
 
 def test_groups_count_not_rows():

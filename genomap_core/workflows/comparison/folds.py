@@ -24,6 +24,16 @@ def largest_fold_count(dataset: Dataset) -> int:
     return int(present.min()) if len(present) >= 2 else 0
 
 
+def small_classes(dataset: Dataset, n_folds: int) -> tuple[tuple[str, int], ...]:
+    """Classes in fewer samples (groups, where groups exist) than folds, with how many: the smallest first.
+
+    Each fold must be tested and trained on every class; say this before the start.
+    """
+    sizes = class_sizes(dataset)
+    small = [(int(size), name) for name, size in zip(dataset.classes, sizes, strict=False) if 0 < size < n_folds]
+    return tuple((name, size) for size, name in sorted(small))
+
+
 def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """``n_folds`` pairs of training and test rows. Every row is tested once.
 
@@ -39,12 +49,13 @@ def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarr
         raise InputError(f"All samples are of class {dataset.classes[present[0]]!r}: two classes are needed.")
     most = largest_fold_count(dataset)
     if n_folds < 2 or most < n_folds:
-        small = present[class_sizes(dataset)[present].argmin()]
         unit = "sample" if dataset.groups is None else "group"
-        raise InputError(
-            f"{n_folds} folds can't be made: class {dataset.classes[small]!r} has {plural(most, unit)}. "
-            + (f"Choose 2 to {most} folds." if most >= 2 else "Leave that class out, or add samples of it.")
-        )
+        (smallest, size), *others = small_classes(dataset, max(n_folds, most + 1))
+        more = f" (and {', '.join(f'{name!r} {n}' for name, n in others)})" if others else ""
+        remedy = "Leave that class out, or add samples of it."
+        if most >= 2:
+            remedy = "Choose 2 folds." if most == 2 else f"Choose 2 to {most} folds."
+        raise InputError(f"{n_folds} folds can't be made: class {smallest!r} has {plural(size, unit)}{more}. {remedy}")
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     dummy = np.zeros(dataset.n_samples)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import some
 from genomap_core.data.perturb import Perturbation, perturb
 from genomap_core.errors import Cancelled, InputError, ModelLimitError
+from genomap_core.explain.stages import used_features
+from genomap_core.pfn import find_weights
 from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.comparison.result import exists
+from genomap_core.workflows.comparison.result import changed, exists
+from genomap_core.workflows.tabular.agreement import agreed, ceiling_of
 from genomap_core.workflows.tabular.compare import NETWORKS, CompareConfig, CompareResult, build, compare, fit_on_rows
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
+from genomap_core.workflows.tabular.shipped import cohort_of
 
 _BATCH_ROWS = 128  # a stop is noticed between two batches
 
@@ -41,13 +46,15 @@ GRADIENT_METHODS = {
 """Captum methods that need the network's inside."""
 TABULAR_METHODS = {"integrated_gradients": "Integrated Gradients (differentiable view)"}
 """Methods that need the gradients of a tabular foundation model."""
+LINEAR_METHODS = {"integrated_gradients": "Integrated Gradients"}
+"""Methods that need the weights of logistic regression."""
 REGION_METHODS = {"shapley": "Shapley values of map regions", "ablation": "Ablation of map regions"}
 """Captum methods for any predictor."""
 
 
 def methods_for(model: str) -> dict[str, str]:
     """Methods that can explain a model of a comparison, with their titles; the first is the default."""
-    own = GRADIENT_METHODS if model in NETWORKS else {}
+    own = GRADIENT_METHODS if model in NETWORKS else LINEAR_METHODS if model == "logistic" else {}
     return own | REGION_METHODS | (TABULAR_METHODS if model == "pfn" else {})
 
 
@@ -96,13 +103,15 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     spec
         ``run``, ``fold``, ``model``, ``target`` (class code), ``method`` (of `GRADIENT_METHODS` for networks, of
         `TABULAR_METHODS` for the tabular model, of `REGION_METHODS` for any), ``n_samples`` permutations for Shapley
-        values, ``estimators`` as above, ``desk``: a folder for :class:`Desk`.
+        values, ``estimators`` as above, ``desk``: a folder for :class:`Desk`; ``seed``: of a model like that of the
+        comparison, fitted for this explanation.
     arrays
         ``x (p,)``: the row; ``groups (p,)``: map region of each feature, -1 outside the map.
 
     Returns
     -------
-    ``output``, ``baseline_output``, ``completeness_gap``, ``method``; and ``values (p,)``.
+    ``output``, ``baseline_output``, ``completeness_gap``, ``method``; and ``values (p,)``, ``used (p,)``: which
+    features the model looks at.
     """
     from genomap_core.explain import explain
 
@@ -111,7 +120,7 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     desk = Desk(Path(spec["desk"])) if spec.get("desk") else None
     if desk is not None:
         desk.check()
-    model = _fitted(run, fold, spec["model"], cache, spec.get("estimators"))
+    model = _fitted(run, fold, spec["model"], cache, spec.get("estimators"), spec.get("seed"))
     train = np.flatnonzero(result.fold_of_row != fold)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -134,7 +143,33 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
         "completeness_gap": float(found.completeness_gap),
         "method": found.method,
     }
-    return about, {"values": np.asarray(found.values, np.float32)}
+    used = used_features(model, dataset.n_features)
+    return about, {"values": np.asarray(found.values, np.float32), "used": used}
+
+
+def seed_ceiling(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """How far the attributions of the same models agree that differ in their seed alone: the ceiling of any agreement.
+
+    Parameters
+    ----------
+    spec
+        As of :func:`attribute`, but ``models`` (two names) and ``methods`` (one each) instead of ``model`` and
+        ``method``. Each model is fitted once more, with another seed.
+
+    Returns
+    -------
+    ``own``: what each model reaches with itself; ``ceiling``: of both, see
+    :func:`~genomap_core.workflows.tabular.agreement.ceiling_of`.
+    """
+    _, result = _cohort(Path(spec["run"]), cache)
+    own = {}
+    for model, method in zip(spec["models"], spec["methods"], strict=True):
+        pair = []
+        for seed in (None, result.config.seed + 1):
+            about, found = attribute({**spec, "model": model, "method": method, "seed": seed}, arrays, cache)
+            pair.append({**about, **found})
+        own[model] = agreed(pair[0], pair[1], arrays["groups"].astype(np.int64)).value
+    return {"own": own, "ceiling": ceiling_of(*own.values()) if len(own) == 2 else None}, {}
 
 
 class Desk:
@@ -194,31 +229,46 @@ def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[
 
 
 def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:
-    key = ("cohort", str(run))
+    """The cohort, and the comparison as far as it is."""
+    key, written = ("cohort", str(run)), ("result", str(run), changed(run))
     if key not in cache:
-        cache[key] = Dataset.load(run / "dataset.npz"), CompareResult.load(run)
-    return cache[key]
+        cache[key] = cohort_of(run)
+    if written not in cache:
+        cache[written] = CompareResult.load(run)
+    return cache[key], cache[written]
 
 
-def _fitted(run: Path, fold: int, name: str, cache: Cache, estimators: int | None = None) -> Any:
-    """The model of this fold: read from its bundle, or fitted again on the fold's training rows."""
-    key = ("model", str(run), fold, name, estimators if name == "pfn" else None)
+def _fitted(
+    run: Path, fold: int, name: str, cache: Cache, estimators: int | None = None, seed: int | None = None
+) -> Any:
+    """The model of this fold: read from its bundle, or fitted again on the fold's training rows: the same model."""
+    key = ("model", str(run), fold, name, estimators if name == "pfn" else None, seed)
     if key not in cache:
         dataset, result = _cohort(run, cache)
-        if name in NETWORKS:
+        bundle = run / f"{name}-fold{fold}.safetensors"
+        if name in NETWORKS and bundle.is_file() and seed is None:
             from genomap_core.training import load_bundle
 
-            cache[key] = load_bundle(run / f"{name}-fold{fold}.safetensors").pipeline
+            cache[key] = load_bundle(bundle).pipeline
         else:
             rows = np.flatnonzero(result.fold_of_row != fold)
-            model = build(name, result.config, dataset)
+            config = result.config if seed is None else replace(result.config, seed=seed)
+            model = build(name, config, dataset)
             if name == "pfn":
                 # The cache of keys and values makes every later prediction cheap; how the table is narrowed is known.
                 chosen = result.run(name).facts.get("selections", ())
+                model.set_params(model_path=_weights(result))
                 model.set_params(keep_cache=True, **({"selection": chosen[fold]} if chosen else {}))
                 model.set_params(n_estimators=estimators or model.n_estimators)
             cache[key] = fit_on_rows(model, dataset, rows)
     return cache[key]
+
+
+def _weights(result: CompareResult) -> str | None:
+    """Path of the very weights that answered in the comparison; where they are gone, what the options say."""
+    sha256 = result.run("pfn").facts.get("weights_sha256")
+    named = [] if result.config.weights is None else [result.config.weights]
+    return next((str(w.path) for w in find_weights(named) if w.sha256 == sha256), result.config.weights)
 
 
 def _proba(run: Path, fold: int, name: str, X: np.ndarray, cache: Cache, estimators: int | None = None) -> np.ndarray:
@@ -257,7 +307,7 @@ def comparison(
         found = CompareResult.load(folder)
         if found.digest != dataset.digest:
             raise InputError(f"{folder} holds a comparison of another cohort: choose another folder.")
-        if found.config == config:
+        if found.config == config and not found.pending:
             return found
     folder.mkdir(parents=True, exist_ok=True)
     dataset.save(folder / "dataset.npz")
@@ -273,6 +323,7 @@ def explained_answers(
     target: int,
     models: Sequence[str],
     on_progress: OnProgress = ignore,
+    cache: Cache | None = None,
 ) -> list[dict[str, Any]]:
     """What each model of the comparison in ``folder`` says of a patient that it never saw, and why.
 
@@ -289,7 +340,7 @@ def explained_answers(
         run = found.run(name)
         if run.status != "ok":
             raise ModelLimitError(f"{run.label} has no answer ({run.status}): {run.message}")
-    cache: Cache = {}
+    cache = {} if cache is None else cache
     fold = int(found.fold_of_row[row])
     X = noisy_rows(dataset, row, Perturbation(), spread_of(dataset))
     _, probas = predict({"run": folder, "fold": fold, "models": list(models)}, {"X": X}, cache)
