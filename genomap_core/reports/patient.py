@@ -14,12 +14,14 @@ from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Columns, Document, Heading, Picture, Table, Text, warnings
 from genomap_core.reports.parts import layout_rows, origin
+from genomap_core.reports.standing import standing_blocks
 from genomap_core.workflows.comparison import conformal as sets
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, map_unit, region_groups
 from genomap_core.workflows.tabular.outliers import Likeness, likeness
 from genomap_core.workflows.tabular.patient import agreement, top_of
+from genomap_core.workflows.tabular.stands_out import StandsOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class ModelAnswer:
     top: tuple[tuple[str, float, float], ...]
     """Feature, attribution, value; the largest first"""
     completeness_gap: float
+    undisturbed: tuple[float, ...] | None = None
+    """Probabilities for the patient's own values, where ``proba`` is for disturbed ones"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,20 +66,31 @@ class PatientReport:
     """Measure, this layout, random layout"""
     warnings: tuple[str, ...]
     provenance: Mapping[str, str]
+    disturbed: str = ""
+    """In words how the values differ from the patient's own; empty: they are the patient's own"""
+    standing: tuple[Block, ...] = ()
+    """What stands out, of :func:`~genomap_core.reports.standing.standing_blocks`"""
 
 
 def patient_document(report: PatientReport) -> Document:
     """The report as headings, tables and pictures: two to four pages."""
     labels = tuple(a.label for a in report.answers)
+    disturbed = Text(
+        f"These are not the patient's own values: {report.disturbed}. Beside each answer stands the one undisturbed.",
+        lead="Disturbed:",
+        kind="warning",
+    )
     return Document(
         f"{report.patient}: genomap report",
         (
             Text(f"Cohort: {report.cohort}. Values: {report.unit}.", kind="about"),
+            *((disturbed,) if report.disturbed else ()),
             *warnings(report.warnings),
             Heading("What the models say"),
             Table(("class", *labels), _probability_rows(report)),
             Text("In brackets: the range over fresh draws of measurement noise.", kind="about"),
             *(Text(f"{a.in_words} {a.stays_possible}", lead=f"{a.label}:") for a in report.answers),
+            *report.standing,
             Heading("Where they looked"),
             Picture(report.picture, "The patient's map once for each model, with the attribution on top."),
             Text(f"Attributions explain the probability of {report.explained}. {report.agreement}"),
@@ -92,10 +107,11 @@ def patient_document(report: PatientReport) -> Document:
 
 
 def _probability_rows(report: PatientReport) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (name, *(f"{a.proba[k]:.0%} ({a.low[k]:.0%} to {a.high[k]:.0%})" for a in report.answers))
-        for k, name in enumerate(report.classes)
-    )
+    def said(a: ModelAnswer, k: int) -> str:
+        own = "" if a.undisturbed is None else f"; undisturbed {a.undisturbed[k]:.0%}"
+        return f"{a.proba[k]:.0%} ({a.low[k]:.0%} to {a.high[k]:.0%}){own}"
+
+    return tuple((name, *(said(a, k) for a in report.answers)) for k, name in enumerate(report.classes))
 
 
 def _top_features(answer: ModelAnswer, unit: str) -> tuple[Block, ...]:
@@ -138,6 +154,8 @@ class PatientCase:
     shown: Perturbation = field(default_factory=Perturbation)
     confidence: float = 0.9
     """Asked of the prediction sets"""
+    standing: StandsOut | None = None
+    """What is unusual about the patient"""
 
     @property
     def fold(self) -> int:
@@ -159,6 +177,8 @@ def patient_report(case: PatientCase, name: str, picture: StaticMap, warnings: S
         layout=layout_rows(case.genomap),
         warnings=tuple(warnings),
         provenance=_provenance(case),
+        disturbed=case.shown.in_words,
+        standing=() if case.standing is None else standing_blocks(case.dataset, case.row, case.standing),
     )
 
 
@@ -178,6 +198,8 @@ def warnings_of(dataset: Dataset, row: int, like: Likeness, answers: Answers) ->
     guesses = {int(np.argmax(a["proba"][0])) for a in answers}
     if len(guesses) > 1:
         words.append("The models disagree on the class.")
+    words += _wrong(dataset, row, answers)
+    words += [said for a in answers if "values" in a and (said := _on_nothing(dataset, row, a))]
     if all("values" in a for a in answers) and len(answers) == 2:
         rho = agreement(answers[0]["values"], answers[1]["values"]).spearman
         if not rho >= LITTLE_AGREEMENT:
@@ -188,6 +210,34 @@ def warnings_of(dataset: Dataset, row: int, like: Likeness, answers: Answers) ->
     if missing > 0.1:
         words.append(f"{missing:.0%} of this patient's values are missing.")
     return words
+
+
+def _wrong(dataset: Dataset, row: int, answers: Answers) -> list[str]:
+    """Models whose answer is not the label: what they looked at explains a wrong answer."""
+    if dataset.y is None:
+        return []
+    truth = int(dataset.y[row])
+    wrong = [a for a in answers if int(np.argmax(a.get("undisturbed", a["proba"])[0])) != truth]
+    if not wrong:
+        return []
+    who = " and ".join(str(a["label"]) for a in wrong)
+    verb = "are" if len(wrong) > 1 else "is"
+    return [
+        f"{who} {verb} wrong about this patient (labelled {dataset.classes[truth]}): attributions explain an error."
+    ]
+
+
+def _on_nothing(dataset: Dataset, row: int, answer: Mapping[str, Any]) -> str:
+    """Said where the feature that counts most was not measured in this patient."""
+    strongest = int(np.argmax(np.abs(answer["values"])))
+    x = dataset.X[[row]]
+    value = (x if isinstance(x, np.ndarray) else x.toarray())[0, strongest]
+    if answer["values"][strongest] == 0 or not np.isnan(value):
+        return ""
+    return (
+        f"The strongest attribution of {answer['label']} lies on {dataset.feature_names[strongest]}, which was not "
+        "measured in this patient: it explains what was filled in."
+    )
 
 
 def in_words(found: CompareResult, name: str, target: int, p: float) -> str:
@@ -242,7 +292,8 @@ def case_picture(case: PatientCase) -> StaticMap:
 
 
 def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
-    guess = int(np.argmax(a["proba"][0]))
+    own = a.get("undisturbed", a["proba"])[0]
+    guess = int(np.argmax(own))
     top = np.argsort(-np.abs(a["values"]))[:N_TOP]
     x = case.dataset.X[[case.row]]
     x = (x if isinstance(x, np.ndarray) else x.toarray())[0]
@@ -251,12 +302,13 @@ def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
         proba=tuple(float(v) for v in a["proba"][0]),
         low=tuple(float(v) for v in a["proba"][1:].min(axis=0)),
         high=tuple(float(v) for v in a["proba"][1:].max(axis=0)),
-        in_words=in_words(case.found, a["model"], guess, float(a["proba"][0, guess])),
-        stays_possible=sets.in_words(case.found, a["model"], case.fold, a["proba"][0], case.confidence),
+        in_words=in_words(case.found, a["model"], guess, float(own[guess])),
+        stays_possible=sets.in_words(case.found, a["model"], case.fold, own, case.confidence),
         scores=tuple((METRICS[m], str(s)) for m, s in case.found.scores[a["model"]].items()),
         method=str(a["method"]),
         top=tuple((case.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
         completeness_gap=float(a["completeness_gap"]),
+        undisturbed=tuple(float(v) for v in own) if "undisturbed" in a else None,
     )
 
 
