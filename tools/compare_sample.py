@@ -1,4 +1,7 @@
-"""Compare the first sample and store it for the Compare page: ``python -m tools.compare_sample`` (a few minutes)."""
+"""Compare the first sample and store it for the Compare page: ``python -m tools.compare_sample [FOLDER]``.
+
+It takes some minutes; with a folder to work in, a run that was stopped goes on there.
+"""
 
 from __future__ import annotations
 
@@ -20,33 +23,32 @@ from genomap_core.workflows.tabular.patient import explained_answers
 from genomap_core.workflows.tabular.shipped import ANSWERING, ANSWERS, COMPARED, PATIENTS, SAMPLE, store_answers
 
 
-def write_compared(target: Path = COMPARED, on_progress: OnProgress = ignore) -> None:
-    """Compare with the default options and the shipped weights, explain the first patients, and store both."""
+def write_compared(folder: Path, target: Path = COMPARED, on_progress: OnProgress = ignore) -> None:
+    """Compare with the default options and the shipped weights, explain the first patients, and store both.
+
+    The work is done in ``folder``; what was finished there is not done again.
+    """
     dataset = load_sample(SAMPLE)
     weights = shipped_weights()
     config = CompareConfig(weights=None if weights is None else str(weights.path))
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        dataset.save(folder / "dataset.npz")
-        found = compare(dataset, config, folder, on_progress)
-        found = replace(found, config=CompareConfig())  # a path of this machine says nothing elsewhere
-        found.save(folder)
-        genomap = fit_genomap(dataset)
-        assert dataset.y is not None
-        cache: dict[object, object] = {}
-        answers = [
-            explained_answers(
-                folder, dataset, genomap, found, row, int(dataset.y[row]), ANSWERING, on_progress, cache=cache
-            )
-            for row in range(PATIENTS)
-        ]
-        store_answers(folder, dataset, answers)
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        for name in (FILE, ANSWERS, *(run_file(run.name) for run in found.runs)):
-            shutil.copyfile(folder / name, target / name)
+    dataset.save(folder / "dataset.npz")
+    found = compare(dataset, config, folder, on_progress)
+    found = replace(found, config=CompareConfig())  # a path of this machine says nothing elsewhere
+    found.save(folder)
+    genomap, cache = fit_genomap(dataset), dict[object, object]()
+    assert dataset.y is not None
+    answers = [
+        explained_answers(folder, dataset, genomap, found, row, int(code), ANSWERING, on_progress, cache=cache)
+        for row, code in enumerate(dataset.y[:PATIENTS])
+    ]
+    store_answers(folder, dataset, answers)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in (FILE, ANSWERS, *(run_file(run.name) for run in found.runs)):
+        shutil.copyfile(folder / name, target / name)
 
 
 if __name__ == "__main__":
-    write_compared(on_progress=teller(sys.stderr))
+    with tempfile.TemporaryDirectory() as made:
+        write_compared(Path(sys.argv[1] if len(sys.argv) > 1 else made), on_progress=teller(sys.stderr))
     finish(sys.stderr)

@@ -24,8 +24,9 @@ def run(options: Explain, on_progress: OnProgress) -> Answer:
     """One row a sample; how far the values are from the sum that the method promises is said."""
     check_out(options.out, options.table, options.model, options.background)
     bundle = open_bundle(options.model)
-    dataset, notes = table_for(bundle, options.table, options)
-    around = None if options.background is None else table_for(bundle, options.background, options)[0]
+    given = table_for(bundle, options.table, options)
+    dataset, notes = given.dataset, given.notes
+    around = None if options.background is None else table_for(bundle, options.background, options).dataset
     rows = tuple(range(dataset.n_samples))
     if options.sample:
         rows = tuple(dict.fromkeys(row_of(dataset, name) for name in options.sample))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ from genomap_core.cli.options import Columns
 from genomap_core.cli.tables import checked, read, wishes
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import BundleError, RefusedError
-from genomap_core.workflows.cohorts.cohort import for_model
+from genomap_core.workflows.cohorts.cohort import for_model, known_labels
 from genomap_core.workflows.tabular.saved_model import open_model, with_features_of
 
 if TYPE_CHECKING:
@@ -26,8 +28,19 @@ def open_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path.name}: {error}") from error
 
 
-def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = False) -> tuple[Dataset, tuple[str, ...]]:
-    """The rows of a table as the model takes them, and what to look at in it.
+@dataclass(frozen=True, eq=False)
+class Given:
+    """The rows of a table as a model takes them."""
+
+    dataset: Dataset
+    notes: tuple[str, ...]
+    """What to look at in it"""
+    labels: Mapping[str, str]
+    """Sample -> class, where the table says; the model does not see it"""
+
+
+def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = False) -> Given:
+    """The table in a file, read as the model was trained.
 
     ``lacking``: features may be missing, where the model was trained for that.
 
@@ -40,6 +53,7 @@ def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = Fals
     report = for_model(table, bundle.feature_names, bundle.header.provenance, wishes(options))
     dataset = checked(table, report)
     notes = dataset.notes
+    labels = known_labels(table, report, bundle.header.provenance, wishes(options))
     try:
         if lacking:
             dataset, more = with_features_of(bundle, dataset)
@@ -52,6 +66,6 @@ def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = Fals
         raise BundleError(f"{path.name} does not fit the model. {error}{hint}") from error
     trained = str(bundle.header.provenance.get("unit", dataset.unit))
     if trained.startswith("log") == dataset.unit.startswith("log"):
-        return dataset, notes
+        return Given(dataset, notes, labels)
     note = f"The model was trained on values in {trained!r}, these look like {dataset.unit!r}: see --scale."
-    return dataset, (*notes, note)
+    return Given(dataset, (*notes, note), labels)

@@ -17,6 +17,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.schema.validate import to_dataset, validate
 from genomap_core.io.tables.read import read_table
 from genomap_core.training import load_bundle
+from genomap_core.workflows.comparison.folds import hold_out
 from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +104,22 @@ def test_predict_says_what_the_model_says_with_and_without_labels(given, tmp_pat
         np.testing.assert_allclose(got, wanted, rtol=1e-4)
         assert [row["predicted"] for row in rows] == [("good", "poor")[k] for k in wanted.argmax(axis=1)]
     assert f"({len(rows)}" not in capsys.readouterr().err
+
+
+def test_predict_says_which_samples_were_in_the_training_and_what_they_are(given, tmp_path, capsys):
+    """Four fifths were; a sample that was measured again is another row."""
+    changed, out = tmp_path / "changed.csv", tmp_path / "out.csv"
+    lines = given.table.read_text().splitlines()
+    cells = lines[1].split(",")
+    changed.write_text("\n".join([lines[0], ",".join([*cells[:2], "0.123", *cells[3:]]), *lines[2:]]) + "\n")
+    assert main(["predict", str(given.model), str(changed), "--out", str(out), "--json"]) == 0
+    said = capsys.readouterr()
+    rows, dataset = rows_of(out), cohort(given.table)
+    known = [i for i in hold_out(dataset, 0)[0] if i != 0]
+    assert [i for i, row in enumerate(rows) if row["in_training"] == "yes"] == known
+    assert json.loads(said.out)["in_training"] == len(known)
+    assert f"{len(known)} of 48 samples were in this model's training" in said.err
+    assert [row["label"] for row in rows] == [dataset.classes[code] for code in dataset.y]
 
 
 def test_predict_answers_one_patient_with_a_gap(given, tmp_path):
@@ -205,4 +222,5 @@ def test_predict_answers_a_table_that_lacks_a_feature_and_says_so(given, tmp_pat
     told = said.out + said.err
     assert "lacks 1 of the model's 12 features: G11" in told
     assert "Not used, as the model does not know them: H1" in told
+    assert "in_training" not in rows_of(lacking)[0], "whether they were in the training is not known"
     assert len(rows_of(lacking)) == len(rows_of(out)) == 48

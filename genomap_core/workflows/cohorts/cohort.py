@@ -130,6 +130,24 @@ def for_model(table: Table, features: Sequence[str], provenance: Mapping[str, An
     return validate(table, _unlabelled(roles, trained.target, wishes))
 
 
+def known_labels(table: Table, report: SchemaReport, provenance: Mapping[str, Any], wishes: Wishes) -> dict[str, str]:
+    """Sample -> class, where the column is there that held the classes in training or that was named.
+
+    ``report``: of :func:`for_model`, which leaves that column out.
+    """
+    trained = _roles(provenance)
+    target = wishes.target or (None if trained is None else trained.target)
+    if target is None or table.find(target) is None:
+        return {}
+    aside = tuple(name for name in report.roles.set_aside if name != target)
+    labelled = validate(table, replace(report.roles, target=target, set_aside=aside))
+    if labelled.errors:
+        return {}
+    dataset = cohort_of(table, labelled)
+    assert dataset.y is not None
+    return {sample: dataset.classes[code] for sample, code in zip(dataset.sample_ids, dataset.y, strict=True)}
+
+
 def _check_names(table: Table, report: SchemaReport, wishes: Wishes) -> None:
     named = {"target": wishes.target, "id": wishes.id, "group": wishes.group}
     if report.roles.orientation == "genes_in_rows":

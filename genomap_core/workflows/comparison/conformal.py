@@ -137,10 +137,12 @@ def prediction_set(found: Comparison, model: str, fold: int, asked: np.ndarray, 
     stays = in_set(p_values_of(found, model, fold, asked[None])[0], confidence)
     counts = np.bincount(found.y[found.fold_of_row != fold], minlength=len(found.classes))
     rare = counts < least_patients(confidence)
-    parts = [tuple(n for n, is_there in zip(found.classes, part, strict=True) if is_there)
-             for part in (stays & ~rare, stays & rare, ~stays)]  # fmt: skip
+    fits, apart, out = (
+        tuple(name for name, is_there in zip(found.classes, part, strict=True) if is_there)
+        for part in (stays & ~rare, stays & rare, ~stays)
+    )
     best = int(np.argmax(asked))
-    return PredictionSet(*parts, found.classes[best], float(asked[best]))
+    return PredictionSet(fits, apart, out, found.classes[best], float(asked[best]))
 
 
 def in_words(found: Comparison, model: str, fold: int, asked: np.ndarray, confidence: float) -> str:

@@ -68,7 +68,7 @@ def map_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dic
     The network's linear path is off, so that its convolutions alone read the map. ``spec``: ``seed``. Gives ``noise``,
     ``accuracy`` (model -> one figure a noise level), ``n_test``.
     """
-    from genomap_core.training.pipelines import logistic_pipeline
+    from genomap_core.training.baselines import logistic_pipeline
 
     seed = int(spec.get("seed", 0))
     lesson = lesson_cohort(seed)

@@ -25,6 +25,7 @@ from genomap_core.workflows.comparison.result import changed, exists
 from genomap_core.workflows.tabular.agreement import agreed, ceiling_of
 from genomap_core.workflows.tabular.compare import NETWORKS, CompareConfig, CompareResult, build, compare, fit_on_rows
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
+from genomap_core.workflows.tabular.saved_model import seen_in_training
 from genomap_core.workflows.tabular.shipped import cohort_of
 
 _BATCH_ROWS = 128  # a stop is noticed between two batches
@@ -217,7 +218,10 @@ def agreement(a: np.ndarray, b: np.ndarray) -> Any:
 
 
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
-    """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``."""
+    """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``.
+
+    Also ``seen (m,)``: which rows were in the model's training; not there where the file does not know.
+    """
     from genomap_core.training import load_bundle
 
     key = ("bundle", spec["path"])
@@ -225,7 +229,10 @@ def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[
         cache[key] = load_bundle(Path(spec["path"]))
     bundle = cache[key]
     bundle.check_features(spec["feature_names"])
-    return {"classes": list(bundle.classes)}, {"proba": bundle.pipeline.predict_proba(arrays["X"])}
+    found = {"proba": bundle.pipeline.predict_proba(arrays["X"])}
+    if (seen := seen_in_training(bundle, arrays["X"])) is not None:
+        found["seen"] = seen
+    return {"classes": list(bundle.classes)}, found
 
 
 def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:

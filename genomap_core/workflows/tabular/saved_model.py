@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.fingerprint import row_fingerprints
 from genomap_core.data.message import some
 from genomap_core.errors import BundleError, InputError
 from genomap_core.explain.stages import used_features
@@ -68,6 +69,27 @@ def predict_rows(bundle: Bundle, dataset: Dataset) -> np.ndarray:
     """
     proba: np.ndarray = bundle.pipeline.predict_proba(with_features_of(bundle, dataset)[0].X)
     return proba
+
+
+def seen_in_training(bundle: Bundle, X: Any) -> np.ndarray | None:
+    """``(n,)`` bool: which raw rows ``(n, p)`` have exactly the values of a training row.
+
+    None where it is not known: the file does not say, or the table lacks a feature. An answer to a row of the training
+    says nothing about new samples.
+    """
+    if bundle.seen is None or (not sp.issparse(X) and np.isnan(X).all(axis=0).any()):
+        return None
+    return np.isin(row_fingerprints(X), bundle.seen)
+
+
+def seen_in_words(seen: np.ndarray | None) -> str:
+    """What to know of answers to rows that the model was trained on; empty where there are none or it is not known."""
+    if seen is None or not seen.any():
+        return ""
+    return (
+        f"{int(seen.sum()):,} of {len(seen):,} samples were in this model's training: its answers to them are no "
+        "evidence of how good it is."
+    )
 
 
 def with_features_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:

@@ -31,7 +31,7 @@ COMPARED = SAMPLE_DATA / "comparison"
 ANSWERS = "answers.npz"
 ANSWERING: tuple[str, ...] = ("genomap", "pfn", "logistic")
 """Models whose answers are stored."""
-PATIENTS = 12
+PATIENTS = 24
 """Rows whose answers are stored, from the first on."""
 
 

@@ -132,6 +132,7 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
             "unit": dataset.unit,
             **({} if dataset.roles is None else {"roles": asdict(dataset.roles)}),
         },
+        training_rows=dataset.X[rows],
     )
     np.savez(folder / "train.npz", test_rows=test, proba=proba)
     if (folder / CHECKPOINTS).is_dir():
