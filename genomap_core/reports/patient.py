@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from genomap_core.reports.parts import layout_rows, origin
 from genomap_core.reports.standing import standing_blocks
 from genomap_core.workflows.comparison import conformal as sets
 from genomap_core.workflows.comparison.scores import METRICS
+from genomap_core.workflows.tabular.agreement import Agreed, agreed, noise_range
 from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, map_unit, region_groups
 from genomap_core.workflows.tabular.outliers import Likeness, likeness
-from genomap_core.workflows.tabular.patient import agreement, top_of
 from genomap_core.workflows.tabular.stands_out import StandsOut
 
 
@@ -128,7 +129,6 @@ def _score_rows(report: PatientReport) -> tuple[tuple[str, ...], ...]:
     return tuple((title, *(dict(a.scores).get(title, "-") for a in report.answers)) for title in titles)
 
 
-LITTLE_AGREEMENT = 0.2
 N_TOP = 10
 MANY = 1000
 """Features on the map from which attributions are first shown as sums over regions: single cells are hard to see."""
@@ -156,6 +156,19 @@ class PatientCase:
     """Asked of the prediction sets"""
     standing: StandsOut | None = None
     """What is unusual about the patient"""
+    regions: np.ndarray | None = None
+    """``(p,)`` map region of every feature; None: they are made when they are asked for"""
+
+    @cached_property
+    def agreed(self) -> Agreed | None:
+        """Whether both models look at the same; None until two of them are explained."""
+        answers = [
+            a if "used" in a else {**a, "used": np.asarray(a["values"]) != 0} for a in self.answers if "values" in a
+        ]
+        if len(answers) != 2:
+            return None
+        regions = region_groups(self.genomap, self.dataset.n_features) if self.regions is None else self.regions
+        return agreed(answers[0], answers[1], regions)
 
     @property
     def fold(self) -> int:
@@ -173,7 +186,7 @@ def patient_report(case: PatientCase, name: str, picture: StaticMap, warnings: S
         explained=case.found.classes[case.target],
         answers=tuple(_answer(case, a) for a in case.answers),
         picture=picture,
-        agreement=_agreement(case.answers),
+        agreement="" if case.agreed is None else case.agreed.words,
         layout=layout_rows(case.genomap),
         warnings=tuple(warnings),
         provenance=_provenance(case),
@@ -187,9 +200,9 @@ def patient_likeness(genomap: GenomapResult, found: CompareResult, row: int) -> 
     return likeness(genomap.z[found.fold_of_row != found.fold_of_row[row]], genomap.z[row])
 
 
-def warnings_of(dataset: Dataset, row: int, like: Likeness, answers: Answers) -> list[str]:
+def warnings_of(case: PatientCase, like: Likeness) -> list[str]:
     """What a reader must know before believing the models about this patient."""
-    words = []
+    dataset, row, answers, words = case.dataset, case.row, case.answers, []
     if like.unlike:
         words.append(
             "Unlike the training patients: this patient lies further from them on the map than 95 % of them lie from "
@@ -200,12 +213,12 @@ def warnings_of(dataset: Dataset, row: int, like: Likeness, answers: Answers) ->
         words.append("The models disagree on the class.")
     words += _wrong(dataset, row, answers)
     words += [said for a in answers if "values" in a and (said := _on_nothing(dataset, row, a))]
-    if all("values" in a for a in answers) and len(answers) == 2:
-        rho = agreement(answers[0]["values"], answers[1]["values"]).spearman
-        if not rho >= LITTLE_AGREEMENT:
-            words.append(
-                f"The attributions hardly agree (rank correlation {rho:+.2f}): neither should be believed alone."
-            )
+    pair = case.agreed
+    if pair is not None and not np.isnan(pair.value) and not pair.beyond_chance:
+        words.append(
+            f"Both models look at different things (rank correlation {pair.value:+.2f}; random pairings stay within "
+            f"{pair.chance:.2f}): neither should be believed alone."
+        )
     missing = float(np.isnan(dataset.X[row]).mean()) if isinstance(dataset.X, np.ndarray) else 0.0
     if missing > 0.1:
         words.append(f"{missing:.0%} of this patient's values are missing.")
@@ -300,8 +313,8 @@ def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
     return ModelAnswer(
         label=str(a["label"]),
         proba=tuple(float(v) for v in a["proba"][0]),
-        low=tuple(float(v) for v in a["proba"][1:].min(axis=0)),
-        high=tuple(float(v) for v in a["proba"][1:].max(axis=0)),
+        low=tuple(map(float, noise_range(a["proba"])[0])),
+        high=tuple(map(float, noise_range(a["proba"])[1])),
         in_words=in_words(case.found, a["model"], guess, float(own[guess])),
         stays_possible=sets.in_words(case.found, a["model"], case.fold, own, case.confidence),
         scores=tuple((METRICS[m], str(s)) for m, s in case.found.scores[a["model"]].items()),
@@ -309,15 +322,6 @@ def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
         top=tuple((case.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
         completeness_gap=float(a["completeness_gap"]),
         undisturbed=tuple(float(v) for v in own) if "undisturbed" in a else None,
-    )
-
-
-def _agreement(answers: Answers) -> str:
-    if len(answers) < 2:
-        return ""
-    pair, top = agreement(answers[0]["values"], answers[1]["values"]), top_of(len(answers[0]["values"]))
-    return (
-        f"Rank correlation of both attributions {pair.spearman:+.2f}, {pair.top_k_overlap:.0%} of the top {top} shared."
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import plural
 from genomap_core.errors import GenomapError, InputError
 from genomap_core.io.tables.export import csv_table
@@ -22,7 +23,7 @@ from genomap_core.workflows.comparison.result import changed, exists
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, compare_config, verdict
 from genomap_core.workflows.tabular.models import MODELS
-from genomap_core.workflows.tabular.shipped import Shipped, shipped_comparison
+from genomap_core.workflows.tabular.shipped import Shipped, expected_seconds, shipped_comparison
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
 from pages._ui.patient_panel import patient_panel
@@ -41,7 +42,7 @@ STATUS = {"ok": "ok", "refused": "refused", "oom": "out of memory", "error": "er
 
 
 def shown_comparison(session: Session) -> Look | None:
-    """What the page opens on: the newest comparison of this tab with an answer, running or ended; else the shipped one."""
+    """What the page opens on: the newest comparison of this tab that has an answer, else the one that is shipped."""
     runs = {job.id: job for job in job_panel.of_task(session, TASK) if _folder_of(session, job)}
     stored = session.remember(("shipped", session.dataset.digest), lambda: shipped_comparison(session.dataset))
     names = {
@@ -90,6 +91,18 @@ def _digest(session: Session, job: Job) -> str:
     return _loaded(session, job).digest
 
 
+def changes(session: Session, job: Job) -> int:
+    """Another number once another model of a running comparison has answered: then the page is drawn again."""
+    return changed(jobs().folder(job.id, session.owner))
+
+
+def unfinished(session: Session, look: Look | None) -> None:
+    """The last comparison, where it ended without its result: why, and how to go on."""
+    job = job_panel.latest(session, TASK)
+    if job is not None and not job.active and job.status != "done":
+        job_panel.ended(session, job, lambda _: None)
+
+
 def patient(session: Session, look: Look) -> None:
     """One patient under two models: the first thing on the page."""
     if look.found.digest != session.dataset.digest:
@@ -105,8 +118,8 @@ def settings_line(session: Session, look: Look) -> bool:
     c = look.found.config
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
-            f"Made with {plain(plural(len(c.models), 'model'))}, {c.n_folds} folds, at most {c.max_features:,} features on "
-            f"the map, seed {c.seed}."
+            f"Made with {plain(plural(len(c.models), 'model'))}, {c.n_folds} folds, at most {c.max_features:,} "
+            f"features on the map, seed {c.seed}."
             + (
                 f" Still at work: {plain(', '.join(MODELS[m] for m in look.found.pending))}."
                 if look.found.pending
@@ -152,7 +165,7 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
         features = second.number_input("Features on the map", 1, p, min(before.max_features, p))
         usual = 1 if weights is None else affordable(weights, n, p)
         estimators = third.number_input(
-            "Copies of the tabular model",
+            "Estimators of the tabular model",
             1,
             32,
             before.n_estimators or usual,
@@ -172,6 +185,18 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
         max_features=int(features),
         weights=None if weights is None else str(weights.path),
         n_estimators=int(estimators),
+    )
+
+
+def expected_time(dataset: Dataset) -> str:
+    """How long the usual comparison is expected to take, said before it starts."""
+    seconds = expected_seconds(dataset)
+    if seconds is None:
+        return ""
+    return (
+        f"All five models on five folds are expected to take {job_panel.duration(seconds / 2)} to "
+        f"{job_panel.duration(2 * seconds)} on two cores, the linear model a few seconds: the fastest answers first, "
+        "and every answer can be read at once."
     )
 
 

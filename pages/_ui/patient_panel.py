@@ -20,6 +20,7 @@ from genomap_core.errors import Cancelled, GenomapError
 from genomap_core.jobs.warm import WarmWorker
 from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
+from genomap_core.reports.parts import share_words
 from genomap_core.reports.patient import (
     PatientCase,
     in_words,
@@ -30,7 +31,7 @@ from genomap_core.reports.patient import (
     warnings_of,
 )
 from genomap_core.workflows.comparison import conformal as sets
-from genomap_core.workflows.tabular.agreement import agreed, noise_range
+from genomap_core.workflows.tabular.agreement import noise_range
 from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
 from genomap_core.workflows.tabular.patient import DRAWS, Desk, methods_for, noisy_rows, spread_of
@@ -85,7 +86,7 @@ def drop_others(wanted: list[Key]) -> None:
 
 
 def explanation(
-    session: Session, key: Key, title: str, spec: Mapping[str, Any], arrays: dict[str, np.ndarray]
+    session: Session, key: Key, title: str, spec: Mapping[str, Any], arrays: dict[str, np.ndarray], task: str = TASK
 ) -> Explanation:
     """The explanation under this key; started now where there is none."""
     known = _known()
@@ -95,7 +96,7 @@ def explanation(
         parent = session.folder / "explaining"
         parent.mkdir(exist_ok=True)
         desk = Desk(Path(tempfile.mkdtemp(dir=parent)))
-        known[key] = Explanation(title, desk, _threads().submit(_run, warm(), desk, dict(spec), arrays))
+        known[key] = Explanation(title, desk, _threads().submit(_run, warm(), task, desk, dict(spec), arrays))
     return known[key]
 
 
@@ -114,9 +115,9 @@ def follow(explanations: list[Explanation]) -> None:
         st.button("Explain again", icon=":material/refresh:", on_click=_forget, args=(explanations,))
 
 
-def _run(worker: WarmWorker, desk: Desk, spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> Answer:
+def _run(worker: WarmWorker, task: str, desk: Desk, spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> Answer:
     try:
-        return worker.call(TASK, spec | {"desk": str(desk.folder)}, arrays, timeout=_TIMEOUT)
+        return worker.call(task, spec | {"desk": str(desk.folder)}, arrays, timeout=_TIMEOUT)
     finally:
         shutil.rmtree(desk.folder, ignore_errors=True)
 
@@ -167,23 +168,24 @@ def _panel(session: Session, folder: Path, found: CompareResult, stored: Shipped
     asked, pair, methods = _question(session, folder, found, row, names)
     clinical_line(session, row)
     shown, genomap = session.perturbation, session.genomap()
-    disturbed_line(shown, "Disturbed: these are not the patient's own values, and both models answer for them")
-    warned = st.container()
+    disturbed_line(shown, "Disturbed: these are not the patient's own values, and the models answer for them")
+    warned = st.container(key="warned")
     keys = [asked.key(name, method, shown) for name, method in zip(pair, methods, strict=True)]
     drop_others(keys)
     left, right = st.container(key="wide-models").columns([13, 7], gap="medium")
     with right:
         answers, explanations = _answers(session, asked, pair, methods, keys, genomap, names, stored)
-        _predictions(found, asked, answers, session.confidence)
+        with st.container(key="said"):
+            _predictions(found, asked, answers, session.confidence)
         standing_found = standing(session, genomap, row)
         if standing_found is not None:
-            sentences(session, genomap, standing_found, most=3)
+            sentences(session, genomap, standing_found, features=2, regions=1)
     with left:
-        maps = _two_maps(session, genomap, row, answers)
+        maps = maps_with(session, genomap, row, answers)
         event = gene_map(maps, key="compare_map", height=300, columns=2, initial=shown)
         follow(explanations)
         caption(
-            "Both models see exactly the values drawn here and were fitted without this patient (fold "
+            "The models see exactly the values drawn here and were fitted without this patient (fold "
             f"{asked.fold + 1} of {found.config.n_folds}). Colour over grey: how much a region or feature speaks for "
             f"{found.classes[asked.target]}, each model in shares of its largest."
         )
@@ -196,12 +198,12 @@ def _panel(session: Session, folder: Path, found: CompareResult, stored: Shipped
         st.rerun(scope="fragment")
     case = PatientCase(
         session.dataset, genomap, session.layout, found, row, asked.target, answers, shown, session.confidence,
-        standing_found,
+        standing_found, map_regions_of(session, genomap),
     )  # fmt: skip
     warnings = _warnings(session, case)
     if warnings:
         warned.warning("  \n".join(plain(words) for words in warnings), icon=":material/warning:")
-    _attributions(session.dataset, genomap, answers)
+    _attributions(case)
     report_card(case, maps, warnings)
     keep_link(session)
 
@@ -211,7 +213,7 @@ def _warnings(session: Session, case: PatientCase) -> list[str]:
         ("likeness", session.dataset.digest, session.layout, case.row),
         lambda: patient_likeness(case.genomap, case.found, case.row),
     )
-    return warnings_of(session.dataset, case.row, like, case.answers)
+    return warnings_of(case, like)
 
 
 def report_card(case: PatientCase, maps: MapData, warnings: Sequence[str]) -> None:
@@ -235,27 +237,30 @@ def report_card(case: PatientCase, maps: MapData, warnings: Sequence[str]) -> No
 
 def _question(
     session: Session, folder: Path, found: CompareResult, row: int, names: dict[str, str]
-) -> tuple[Asked, tuple[str, str], list[str]]:
-    """Which two models, which class, by which methods: all of it in the address."""
+) -> tuple[Asked, tuple[str, ...], list[str]]:
+    """Which models, two where there are, which class, and by which methods."""
     models = list(names)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-question"):
         left = st.selectbox(
             "First model", models, format_func=names.__getitem__, key="first", bind="query-params", width=215,
             label_visibility="collapsed",
         )  # fmt: skip
-        st.markdown("and", width="content")
-        others = [m for m in models if m != left] or models
-        right = st.selectbox(
-            "Second model", others, index=others.index("pfn") if "pfn" in others else 0,
-            format_func=names.__getitem__, key="second", bind="query-params", width=215, label_visibility="collapsed",
-        )  # fmt: skip
+        others = [m for m in models if m != left]
+        pair: tuple[str, ...] = (left,)
+        if others:
+            st.markdown("and", width="content")
+            right = st.selectbox(
+                "Second model", others, index=others.index("pfn") if "pfn" in others else 0,
+                format_func=names.__getitem__, key="second", bind="query-params", width=215,
+                label_visibility="collapsed",
+            )  # fmt: skip
+            pair = (left, right)
         st.markdown("explained for", width="content")
         target = st.selectbox(
             "Explain the probability of", range(len(found.classes)), index=int(found.y[row]),
             format_func=found.classes.__getitem__, key=f"target-{row}", width=150, label_visibility="collapsed",
         )  # fmt: skip
         with st.popover("How", icon=":material/tune:"):
-            pair = (left, right)
             methods = _methods(pair, names)
             estimators = _estimators(session, found, pair)
     return Asked(folder, found, row, target, estimators), pair, methods
@@ -264,7 +269,7 @@ def _question(
 def _answers(
     session: Session,
     asked: Asked,
-    pair: tuple[str, str],
+    pair: tuple[str, ...],
     methods: list[str],
     keys: list[Key],
     genomap: GenomapResult,
@@ -285,7 +290,7 @@ def _answers(
         for m, p in _probabilities(session, asked, pair, shown)
     ]
     x = rows_for_models(session, asked.row, shown)[0]
-    explanations = _explanations(session, asked, keys, x, _groups(session, genomap), names)
+    explanations = _explanations(session, asked, keys, x, map_regions_of(session, genomap), names)
     for answer, why in zip(answers, explanations, strict=True):
         if why.answer is not None:
             about, arrays = why.answer
@@ -337,7 +342,7 @@ def _probabilities(
 ) -> list[tuple[str, np.ndarray]]:
     """``(1 + DRAWS, C)`` probabilities of every model: of the values so disturbed, then of other draws of the noise."""
     key = ("predict", asked.folder.name, asked.row, shown, models, asked.estimators)
-    words = "Asking both models ..."
+    words = "Asking the models ..."
     if asked.folder == COMPARED:
         words = "Fitting the networks of this fold again, once: they don't come with the program ..."
     with st.spinner(words, show_time=True):
@@ -393,17 +398,17 @@ def rows_for_models(session: Session, row: int, shown: Perturbation) -> np.ndarr
     return noisy_rows(dataset, row, shown, scale)
 
 
-def _groups(session: Session, genomap: GenomapResult) -> np.ndarray:
+def map_regions_of(session: Session, genomap: GenomapResult) -> np.ndarray:
     """``(p,)`` map region of every feature of the cohort, -1 for those not on the map."""
 
     key = ("regions", session.dataset.digest, session.layout)
     return session.remember(key, lambda: region_groups(genomap, session.dataset.n_features))
 
 
-def _two_maps(session: Session, genomap: GenomapResult, row: int, about: list[dict[str, Any]]) -> MapData:
-    """The patient twice, each time with one model's attribution on top; one pair of sliders moves both."""
-    base = map_data(session, genomap, [row, row], title=session.dataset.name)
-    regions = _groups(session, genomap)[genomap.kept]
+def maps_with(session: Session, genomap: GenomapResult, row: int, about: list[dict[str, Any]]) -> MapData:
+    """The patient once for each model, with its attribution on top; one pair of sliders moves all."""
+    base = map_data(session, genomap, [row] * len(about), title=session.dataset.name)
+    regions = map_regions_of(session, genomap)[genomap.kept]
     shown = overlays(about, genomap.kept, regions) if all("values" in a for a in about) else ()
     labels = tuple(str(a["label"]) for a in about)
     return replace(
@@ -418,7 +423,7 @@ def _predictions(found: CompareResult, asked: Asked, about: list[dict[str, Any]]
     """Bars and one paragraph a model: what it says, how often that was right, what stays possible."""
     bars = [(a["label"], a["proba"][0], *noise_range(a["proba"])) for a in about]
     st.plotly_chart(
-        probability_bars(bars, found.classes), alt="Probabilities of both models", key="probabilities", height=170
+        probability_bars(bars, found.classes, compact=True), alt="Probabilities of both models", key="probabilities"
     )
     for a in about:
         own = a.get("undisturbed", a["proba"])[0]
@@ -427,30 +432,26 @@ def _predictions(found: CompareResult, asked: Asked, about: list[dict[str, Any]]
         if "undisturbed" in a:
             said += f" disturbed, {plain(found.classes[best])} {own[best]:.0%} undisturbed"
         words = in_words(found, a["model"], best, float(own[best]))
-        stays = sets.in_words(found, a["model"], asked.fold, own, confidence)
+        stays = sets.set_in_words(sets.prediction_set(found, a["model"], asked.fold, own, confidence), confidence)
+        did = sets.coverage(found.y, sets.held_out_sets(found, a["model"], confidence)).overall
         st.markdown(
             f"**{plain(a['label'])}: {said}**  \n{plain(words[:1].upper() + words[1:])} {plain(stays)}",
-            help=f"Lines in the chart: range over {DRAWS} fresh draws of the noise (at least 5 %).",
+            help=f"Such sets held the truth for {share_words(did)} of the held-out samples. Lines in the chart: range "
+            f"over {DRAWS} fresh draws of the noise (at least 5 %).",
         )
 
 
-def _attributions(dataset: Dataset, genomap: GenomapResult, about: list[dict[str, Any]]) -> None:
+def _attributions(case: PatientCase) -> None:
     """Agreement of both attributions, and the strongest features of each."""
-    about = [a for a in about if "values" in a]
-    if len(about) == 2:
-        _agreement(dataset, genomap, about)
+    if (pair := case.agreed) is not None:
+        one, two = st.columns(2)
+        one.metric("Rank agreement", "-" if np.isnan(pair.value) else f"{pair.value:+.2f}", border=True)
+        two.metric(f"Shared top {pair.k}", "-" if np.isnan(pair.shared) else f"{pair.shared:.0%}", border=True)
+        caption(pair.words)
+    about = [a for a in case.answers if "values" in a]
     for column, a in zip(st.container(key="wide-top").columns(2), about):
         with column:
-            _top_features(dataset, a)
-
-
-def _agreement(dataset: Dataset, genomap: GenomapResult, about: list[dict[str, Any]]) -> None:
-    pair = agreed(*(a if "used" in a else {**a, "used": np.asarray(a["values"]) != 0} for a in about),
-                  region_groups(genomap, dataset.n_features))  # fmt: skip
-    one, two = st.columns(2)
-    one.metric("Rank agreement", "-" if np.isnan(pair.value) else f"{pair.value:+.2f}", border=True)
-    two.metric(f"Shared top {pair.k}", "-" if np.isnan(pair.shared) else f"{pair.shared:.0%}", border=True)
-    caption(pair.words)
+            _top_features(case.dataset, a)
 
 
 def _top_features(dataset: Dataset, a: dict[str, Any]) -> None:

@@ -76,15 +76,16 @@ def marked(session: Session, genomap: GenomapResult) -> dict[str, object]:
     return shown
 
 
-def sentences(session: Session, genomap: GenomapResult, found: StandsOut, most: int = 5) -> None:
+def sentences(session: Session, genomap: GenomapResult, found: StandsOut, features: int = 5, regions: int = 2) -> None:
     """What stands out, each a button that marks its cells; the chosen one first."""
-    st.markdown(f"**What stands out here**, compared with {plain(found.reference)} ({found.n_reference:,} others)")
+    with st.container(key="standing"):
+        st.markdown(f"**What stands out here**, compared with {plain(found.reference)} ({found.n_reference:,} others)")
     chosen = chosen_feature(session, genomap)
-    features = list(found.features)
-    picked = [f for f in features if f.features == (chosen,)]
-    unpicked = [f for f in features if f.features != (chosen,)][: most - len(picked)]
-    regions = regions_of(session, genomap)
-    own = [(f, int(regions.labels[f.features[0]])) for f in found.regions[:2]]
+    picked = [f for f in found.features if f.features == (chosen,)]
+    unpicked = [f for f in found.features if f.features != (chosen,)][: features - len(picked)]
+    labels = regions_of(session, genomap).labels
+    own = [(f, int(labels[f.features[0]])) for f in found.regions]
+    own = [pair for k, pair in enumerate(own) if k < regions or pair[1] == session.region]
     with st.container(key="findings", gap="xxsmall"):
         for finding in picked:
             _sentence(session, genomap, finding, None, on=True)

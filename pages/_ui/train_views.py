@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from genomap_core.data.message import plural
 from genomap_core.errors import InputError
 from genomap_core.files import write_atomically
 from genomap_core.io.tables.export import csv_table
@@ -18,9 +19,11 @@ from genomap_core.reports.model_card import model_card
 from genomap_core.workflows.cohorts.cohort import recoded
 from genomap_core.workflows.comparison.folds import hold_out
 from genomap_core.workflows.comparison.scores import METRICS, Score
+from genomap_core.workflows.tabular.saved_model import seen_in_words
 from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, TrainResult, bundle_header
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
+from pages._ui.model_panel import model_panel
 from pages._ui.session import Session, jobs, storage, warm
 from pages._ui.shell import plain
 from pages._ui.widgets import NETWORKS, caption, file_stem, report_downloads
@@ -63,7 +66,10 @@ def result(session: Session, job: Job) -> None:
     classes = tuple(header.classes)
     st.subheader("On patients the network never saw")
     score_metrics(found.scores)
-    caption(f"{len(found.test_rows)} held-out samples; trained in {found.seconds:.1f} s.")
+    caption(f"{plural(len(found.test_rows), 'held-out sample')}; trained in {found.seconds:.1f} s.")
+    if tuple(header.feature_names) == session.dataset.feature_names:
+        st.subheader("One patient")
+        model_panel(session, folder / BUNDLE, classes, dict(header.provenance))
     job_panel.learning_curves(jobs().events(job.id, session.owner), "training", job.id)
     if header.provenance.get("dataset") == session.dataset.digest and session.dataset.y is not None:
         y = session.dataset.y[found.test_rows]
@@ -103,7 +109,9 @@ def load(session: Session) -> None:
     if not path.is_file():
         storage().make_room(session.owner, len(content))
         write_atomically(path, content)
-    if not st.button("Apply to this cohort", type="primary"):
+    if st.button("Apply to this cohort", type="primary"):
+        st.session_state["applied"] = str(path)
+    if st.session_state.get("applied") != str(path):
         return
     dataset = recoded(session.dataset, header.provenance)
     X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
@@ -115,11 +123,19 @@ def load(session: Session) -> None:
             timeout=300,
         )
     proba, names = arrays["proba"], about["classes"]
+    if proba.shape[1] < 2:
+        raise InputError("The model knows one class only.")
+    if words := seen_in_words(arrays.get("seen")):
+        st.warning(words, icon=":material/warning:")
+    model_panel(session, path, names, dict(header.provenance))
+    st.subheader("All patients")
     table = pd.DataFrame(proba.round(4), columns=names)
     table.insert(0, "sample", dataset.sample_ids)
     table.insert(1, "most likely", [names[k] for k in proba.argmax(1)])
-    if proba.shape[1] < 2:
-        raise InputError("The model knows one class only.")
+    if dataset.y is not None:
+        table.insert(1, "label", [dataset.classes[k] for k in dataset.y])
+    if "seen" in arrays:
+        table.insert(2, "in its training", np.where(arrays["seen"], "yes", "no"))
     st.dataframe(table, hide_index=True)
     st.download_button(
         "Download predictions (CSV)",

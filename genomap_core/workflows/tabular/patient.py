@@ -148,6 +148,48 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     return about, {"values": np.asarray(found.values, np.float32), "used": used}
 
 
+def attribute_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """Why a saved model gives one raw row its probability of a class.
+
+    Parameters
+    ----------
+    spec
+        ``path`` of the bundle, ``target``, ``method`` and ``desk`` as of :func:`attribute`.
+    arrays
+        ``x (p,)``, ``groups (p,)``; ``background (m, p)``: raw rows that stand for the usual sample.
+
+    Returns
+    -------
+    As of :func:`attribute`.
+    """
+    from genomap_core.explain import explain
+
+    desk = Desk(Path(spec["desk"])) if spec.get("desk") else None
+    bundle = _bundle(spec["path"], cache)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = explain(
+            bundle.pipeline,
+            arrays["x"],
+            target=int(spec["target"]),
+            method=spec["method"],
+            groups=arrays["groups"].astype(np.int64),
+            background=arrays["background"],
+            feature_names=bundle.feature_names,
+            classes=bundle.classes,
+            batch_rows=_BATCH_ROWS,
+            on_progress=ignore if desk is None else desk.report,
+        )
+    about = {
+        "output": float(found.output),
+        "baseline_output": float(found.baseline_output),
+        "completeness_gap": float(found.completeness_gap),
+        "method": found.method,
+    }
+    used = used_features(bundle.pipeline, len(arrays["x"]))
+    return about, {"values": np.asarray(found.values, np.float32), "used": used}
+
+
 def seed_ceiling(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
     """How far the attributions of the same models agree that differ in their seed alone: the ceiling of any agreement.
 
@@ -203,36 +245,26 @@ class Desk:
         return min(1.0, step / total) if total else 0.0
 
 
-def top_of(n_features: int) -> int:
-    """How long the lists are whose overlap is told: 50, or a fifth of few features."""
-    return min(50, max(1, n_features // 5))
-
-
-def agreement(a: np.ndarray, b: np.ndarray) -> Any:
-    """How much two attributions ``(p,)`` of the same features agree: ``spearman``, and ``top_k_overlap`` of the
-    first :func:`top_of` ones.
-    """
-    from genomap_core.explain.attribution import agreement_of
-
-    return agreement_of(a, b, top_of(len(a)))
-
-
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
     """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``.
 
     Also ``seen (m,)``: which rows were in the model's training; not there where the file does not know.
     """
-    from genomap_core.training import load_bundle
-
-    key = ("bundle", spec["path"])
-    if key not in cache:
-        cache[key] = load_bundle(Path(spec["path"]))
-    bundle = cache[key]
+    bundle = _bundle(spec["path"], cache)
     bundle.check_features(spec["feature_names"])
     found = {"proba": bundle.pipeline.predict_proba(arrays["X"])}
     if (seen := seen_in_training(bundle, arrays["X"])) is not None:
         found["seen"] = seen
     return {"classes": list(bundle.classes)}, found
+
+
+def _bundle(path: str, cache: Cache) -> Any:
+    from genomap_core.training import load_bundle
+
+    key = ("bundle", path)
+    if key not in cache:
+        cache[key] = load_bundle(Path(path))
+    return cache[key]
 
 
 def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:
