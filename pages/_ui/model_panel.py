@@ -14,7 +14,7 @@ from genomap_core.plotting import probability_bars
 from genomap_core.workflows.cohorts.cohort import recoded
 from genomap_core.workflows.tabular.agreement import noise_range
 from genomap_core.workflows.tabular.genomap import GenomapResult
-from genomap_core.workflows.tabular.patient import GRADIENT_METHODS
+from genomap_core.workflows.tabular.patient import DRAWS, GRADIENT_METHODS
 from pages._ui.gene_map import gene_map
 from pages._ui.genomap_views import disturbed_line
 from pages._ui.links import keep_link
@@ -81,7 +81,11 @@ def _answer(
             ("bundle", str(path), session.dataset.digest, row, perturbation),
             lambda: warm().call(
                 f"{_WORKER}:predict_bundle",
-                {"path": str(path), "feature_names": list(session.dataset.feature_names)},
+                {
+                    "path": str(path),
+                    "feature_names": list(session.dataset.feature_names),
+                    "sample_ids": [f"draw {k}" for k in range(1 + DRAWS)],
+                },
                 {"X": _rows(session, row, perturbation, provenance)},
                 timeout=300,
             ),
@@ -145,7 +149,12 @@ def _why(
         session,
         key,
         "this model",
-        {"path": str(path), "target": target, "method": next(iter(GRADIENT_METHODS))},
+        {
+            "path": str(path),
+            "feature_names": list(session.dataset.feature_names),
+            "target": target,
+            "method": next(iter(GRADIENT_METHODS)),
+        },
         {
             "x": _rows(session, row, shown, provenance)[0],
             "groups": map_regions_of(session, genomap),

@@ -118,13 +118,19 @@ def load(session: Session) -> None:
     with st.spinner("Loading the model ..."):
         about, arrays = warm().call(
             "genomap_core.workflows.tabular.patient:predict_bundle",
-            {"path": str(path), "feature_names": list(dataset.feature_names)},
+            {
+                "path": str(path),
+                "feature_names": list(dataset.feature_names),
+                "sample_ids": list(dataset.sample_ids),
+            },
             {"X": X},
             timeout=300,
         )
     proba, names = arrays["proba"], about["classes"]
     if proba.shape[1] < 2:
         raise InputError("The model knows one class only.")
+    for note in about["notes"]:
+        st.warning(plain(note), icon=":material/help:")
     if words := seen_in_words(arrays.get("seen")):
         st.warning(words, icon=":material/warning:")
     model_panel(session, path, names, dict(header.provenance))

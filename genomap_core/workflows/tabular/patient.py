@@ -154,7 +154,8 @@ def attribute_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tupl
     Parameters
     ----------
     spec
-        ``path`` of the bundle, ``target``, ``method`` and ``desk`` as of :func:`attribute`.
+        ``path`` of the bundle, ``feature_names`` of the row; ``target``, ``method`` and ``desk`` as of
+        :func:`attribute`.
     arrays
         ``x (p,)``, ``groups (p,)``; ``background (m, p)``: raw rows that stand for the usual sample.
 
@@ -163,18 +164,25 @@ def attribute_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tupl
     As of :func:`attribute`.
     """
     from genomap_core.explain import explain
+    from genomap_core.workflows.tabular.saved_model import with_features_of
 
     desk = Desk(Path(spec["desk"])) if spec.get("desk") else None
-    bundle = _bundle(spec["path"], cache)
+    bundle, names = _bundle(spec["path"], cache), tuple(spec["feature_names"])
+    rows = np.vstack([arrays["x"][None], arrays["background"]])
+    given = Dataset("table", rows, names, tuple(f"row {i}" for i in range(len(rows))))
+    X = with_features_of(bundle, given)[0].X
+    at = {name: j for j, name in enumerate(names)}
+    own = np.array([at.get(name, -1) for name in bundle.feature_names])  # where the model's features stand in the row
+    groups = np.where(own >= 0, arrays["groups"].astype(np.int64)[own], -1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = explain(
             bundle.pipeline,
-            arrays["x"],
+            X[0],
             target=int(spec["target"]),
             method=spec["method"],
-            groups=arrays["groups"].astype(np.int64),
-            background=arrays["background"],
+            groups=groups,
+            background=X[1:],
             feature_names=bundle.feature_names,
             classes=bundle.classes,
             batch_rows=_BATCH_ROWS,
@@ -186,8 +194,10 @@ def attribute_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tupl
         "completeness_gap": float(found.completeness_gap),
         "method": found.method,
     }
-    used = used_features(bundle.pipeline, len(arrays["x"]))
-    return about, {"values": np.asarray(found.values, np.float32), "used": used}
+    values, used = np.zeros(len(names), np.float32), np.zeros(len(names), bool)
+    values[own[own >= 0]] = np.asarray(found.values, np.float32)[own >= 0]
+    used[own[own >= 0]] = used_features(bundle.pipeline, len(own))[own >= 0]
+    return about, {"values": values, "used": used}
 
 
 def seed_ceiling(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
@@ -246,16 +256,29 @@ class Desk:
 
 
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
-    """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``.
+    """Class probabilities of raw rows under a saved model, also where features that it knows are lacking.
 
-    Also ``seen (m,)``: which rows were in the model's training; not there where the file does not know.
+    Parameters
+    ----------
+    spec
+        ``path`` of the model; ``feature_names`` and ``sample_ids`` of the rows.
+    arrays
+        ``X (m, p)``.
+
+    Returns
+    -------
+    ``classes``, and ``notes`` on what is missing and what that costs; ``proba (m, C)``, and ``seen (m,)``: which rows
+    were in the model's training; not there where the file does not know.
     """
+    from genomap_core.workflows.tabular.saved_model import with_features_of
+
     bundle = _bundle(spec["path"], cache)
-    bundle.check_features(spec["feature_names"])
-    found = {"proba": bundle.pipeline.predict_proba(arrays["X"])}
-    if (seen := seen_in_training(bundle, arrays["X"])) is not None:
+    given = Dataset("table", arrays["X"], tuple(spec["feature_names"]), tuple(spec["sample_ids"]))
+    taken, notes = with_features_of(bundle, given)
+    found = {"proba": bundle.pipeline.predict_proba(taken.X)}
+    if (seen := seen_in_training(bundle, taken.X)) is not None:
         found["seen"] = seen
-    return {"classes": list(bundle.classes)}, found
+    return {"classes": list(bundle.classes), "notes": notes}, found
 
 
 def _bundle(path: str, cache: Cache) -> Any:
