@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
 from genomap_core.data.perturb import Perturbation
 from genomap_core.data.readings import Readings
 from genomap_core.plotting import displacement_map, layout_quality
@@ -59,10 +60,11 @@ VALUES, DIFFERENCE = "Values", "Difference"
 def cohort_line(session: Session) -> None:
     """What is looked at, in one line, and the way to another cohort."""
     d = session.dataset
-    classes = "no labels" if d.y is None else f"{len(d.classes)} classes"
+    classes = "no labels" if d.y is None else f"{len(d.classes)} class{'' if len(d.classes) == 1 else 'es'}"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
-            f"**{plain(d.name)}** · {d.n_samples:,} samples · {d.n_features:,} features · {classes} · {plain(d.unit)}",
+            f"**{plain(d.name)}** · {plural(d.n_samples, 'sample')} · {plural(d.n_features, 'feature')} · {classes}"
+            + ("" if d.unit == "value" else f" · {plain(d.unit)}"),
             width="content",
         )
         page_link("data", "Change cohort", ":material/swap_horiz:")

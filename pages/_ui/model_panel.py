@@ -101,15 +101,13 @@ def _answer(
 
 def _rows(session: Session, row: int, perturbation: Perturbation, provenance: dict[str, Any]) -> np.ndarray:
     """What the model is given: words as the numbers that it learned for them, then the disturbance of the map."""
-    rows = rows_for_models(session, row, perturbation)
-    if perturbation.is_identity:
-        dataset = session.remember(
-            ("recoded", session.dataset.digest, str(provenance.get("dataset"))),
-            lambda: recoded(session.dataset, provenance),
-        )
-        x = dataset.X[[row]]
-        rows[0] = (x if isinstance(x, np.ndarray) else x.toarray())[0]
-    return rows
+    rows, dataset = rows_for_models(session, row, perturbation), session.dataset
+    learned = session.remember(
+        ("recoded", dataset.digest, str(provenance.get("dataset"))), lambda: recoded(dataset, provenance)
+    )
+    if learned is dataset:
+        return rows
+    return rows + np.nan_to_num(learned.X[row] - dataset.X[row])  # recoded tables are dense
 
 
 def _said(session: Session, row: int, classes: tuple[str, ...], about: dict[str, np.ndarray]) -> None:

@@ -93,7 +93,8 @@ def sentences(session: Session, genomap: GenomapResult, found: StandsOut, featur
             _sentence(session, genomap, finding, k, on=k == session.region)
         for finding in unpicked:
             _sentence(session, genomap, finding, None, on=False)
-    caption(found.usual_words)
+    with st.container(key="usual"):
+        caption(found.usual_words)
 
 
 def _sentence(session: Session, genomap: GenomapResult, finding: Finding, region: int | None, on: bool) -> None:
@@ -139,7 +140,8 @@ def nearest_line(session: Session, found: StandsOut) -> None:
     if dataset.y is not None:
         classes = [dataset.classes[dataset.y[row]] for row, _ in found.nearest]
         top = max(set(classes), key=classes.count)
-        caption(f"{classes.count(top)} of these {len(classes)} are {top}.")
+        with st.container(key="usual-class"):
+            caption(f"{classes.count(top)} of these {len(classes)} are labelled {top}.")
 
 
 def _who(dataset: Dataset, row: int) -> str:
