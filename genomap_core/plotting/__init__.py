@@ -8,7 +8,14 @@ from genomap_core.plotting.features import (
 )
 from genomap_core.plotting.imaging import interaction_heatmap, predicted_measured, r_histogram, tissue, type_heatmap
 from genomap_core.plotting.layouts import displacement_map, feature_journey, layout_quality
-from genomap_core.plotting.performance import confusion, learning_curves, reliability, roc, score_intervals
+from genomap_core.plotting.performance import (
+    confusion,
+    learning_curves,
+    reliability,
+    robustness_curves,
+    roc,
+    score_intervals,
+)
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap, map_png, map_svg
 from genomap_core.plotting.template import for_export
@@ -32,6 +39,7 @@ __all__ = [
     "probability_bars",
     "r_histogram",
     "reliability",
+    "robustness_curves",
     "roc",
     "score_intervals",
     "tissue",

@@ -199,7 +199,8 @@ def show(picture: Picture, key: str, file: Callable[[], bytes] | None = None) ->
 
 def _verdict(look: Look) -> None:
     first, *rest = look.verdict()
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(text) for text in rest), icon=":material/balance:")
+    st.info("\n\n".join(plain(text) for text in look.bottom_line), icon=":material/balance:")
+    st.markdown(f"**{plain(first)}**\n\n" + "\n\n".join(plain(text) for text in rest))
     s = look.summary
     st.dataframe(
         look.models_table(),

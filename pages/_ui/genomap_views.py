@@ -29,7 +29,16 @@ from pages._ui.links import keep_link, link_card
 from pages._ui.patient_bar import STEPPING, label, patient_bar, reference_picker
 from pages._ui.session import Session, jobs
 from pages._ui.shell import errors_shown, page_link, plain
-from pages._ui.standing import clinical_line, marked, nearest_line, regions_of, sentences, standing, standing_report
+from pages._ui.standing import (
+    clinical_line,
+    marked,
+    nearest_line,
+    region_reasons,
+    regions_of,
+    sentences,
+    standing,
+    standing_report,
+)
 from pages._ui.widgets import caption, file_stem
 
 MAP_HEIGHT = 400
@@ -144,7 +153,7 @@ def _patient(session: Session, result: GenomapResult) -> None:
             st.toggle(
                 "Name the regions",
                 key="name_regions",
-                help="Outlines of groups of related features, or of your gene sets.",
+                help="Processes that lie together: your gene sets, or what groups of related features have in common.",
             )
             with st.popover("Save", icon=":material/download:"):
                 exports(session, result, map_data(session, result, [row], title=session.dataset.name))
@@ -152,6 +161,8 @@ def _patient(session: Session, result: GenomapResult) -> None:
                     standing_report(session, result, row, found)
             with st.popover("Link to this view", icon=":material/link:"):
                 link_card(session, "Patient")
+        if st.session_state.get("name_regions"):
+            region_reasons(regions_of(session, result))
     with right:
         if found is not None:
             nearest_line(session, found)

@@ -40,6 +40,7 @@ from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.genomap_views import disturbed_line, map_data
 from pages._ui.links import keep_link
 from pages._ui.patient_bar import patient_bar, reference_picker
+from pages._ui.robustness import robustness_card
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, plain, show_error
 from pages._ui.standing import clinical_line, marked, sentences, standing
@@ -204,6 +205,7 @@ def _panel(session: Session, folder: Path, found: CompareResult, stored: Shipped
     if warnings:
         warned.warning("  \n".join(plain(words) for words in warnings), icon=":material/warning:")
     _attributions(case)
+    robustness_card(session, asked.spec(), {name: names[name] for name in pair}, row, asked.target)
     report_card(case, maps, warnings)
     keep_link(session)
 

@@ -48,7 +48,7 @@ def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Pag
     page.get_by_role("button", name="Use this cohort").click()
     expect(page.get_by_text("Images in use: cohort")).to_be_visible()
     page.get_by_role("link", name="Compare or train on it").click()
-    expect(page.get_by_text("To see cohort here, start a comparison")).to_be_visible()
+    expect(page.get_by_text("to see it here, start a comparison")).to_be_visible()
     page.get_by_role("tab", name="Train and compare").click()
     page.get_by_role("combobox", name=re.compile(r"\bWork\b")).click()
     page.get_by_role("option", name="Train one network").click()
