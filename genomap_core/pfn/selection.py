@@ -206,9 +206,12 @@ class Choice:
         return f"{way}, chosen of {len(self.losses)} ways on inner folds" if self.losses else way
 
 
-def candidates(weights: Weights, on_cpu: bool) -> tuple[Selection, ...]:
-    """The strategies worth their time: all for small weights or a GPU, the two strongest for large ones on a CPU."""
-    if on_cpu and not weights.quick:
+def candidates(weights: Weights, on_cpu: bool, n_classes: int = 2) -> tuple[Selection, ...]:
+    """The strategies worth their time: all for small weights or a GPU, the two strongest for large ones on a CPU.
+
+    Also only these where there are more classes than the weights know, each try being many models.
+    """
+    if (on_cpu and not weights.quick) or n_classes > weights.limits.classes:
         return ("anova", "regions")
     return ("anova", "mutual_information", "variance", "pca", "regions", "none")
 
