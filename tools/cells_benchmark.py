@@ -1,7 +1,7 @@
 """Training on many cells, as a user starts it: ``python -m tools.cells_benchmark --cells 20000 --genes 3000``.
 
-Counts of simulated cell types (negative binomial, sparse) are written as h5ad, and `genomap train` learns from them in a process of its
-own. Seconds of wall clock and of processor, peak resident memory.
+Counts of simulated cell types (negative binomial, sparse) are written as h5ad, and `genomap train` learns
+from them in a process of its own. Seconds of wall clock and of processor, peak resident memory.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """All models at their defaults on small parts of every set of the study: ``python -m tools.compare_every_set``.
 
-Nothing but memory and time may keep a model from answering. A part has at most ``--rows`` rows (every class with as many
-as there are folds, where the set has them) and ``--features`` features; one line a set and number of folds.
+Nothing but memory and time may keep a model from answering. A part has at most ``--rows`` rows (every class with as
+many as there are folds, where the set has them) and ``--features`` features; one line a set and number of folds.
 """
 
 from __future__ import annotations

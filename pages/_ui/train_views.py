@@ -63,7 +63,7 @@ def result(session: Session, job: Job) -> None:
     classes = tuple(header.classes)
     st.subheader("On patients the network never saw")
     score_metrics(found.scores)
-    caption(f"{len(found.test_rows)} held-out samples; trained in {found.seconds:.1f} s.")
+    caption(f"{found.words} Trained in {found.seconds:.1f} s.")
     job_panel.learning_curves(jobs().events(job.id, session.owner), "training", job.id)
     if header.provenance.get("dataset") == session.dataset.digest and session.dataset.y is not None:
         y = session.dataset.y[found.test_rows]

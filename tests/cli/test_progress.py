@@ -22,7 +22,11 @@ def test_a_terminal_shows_one_line_that_never_wraps(monkeypatch: pytest.MonkeyPa
     tell = teller(screen)
     for step in range(500):
         stage = "training" if step % 2 else "linear start"
-        tell(Progress(stage, step, 500, {"member": 1.0, "epoch": 3.0, "loss": 0.512345, "val_loss": 0.7, "val_accuracy": 0.8}))
+        tell(
+            Progress(
+                stage, step, 500, {"member": 1.0, "epoch": 3.0, "loss": 0.512345, "val_loss": 0.7, "val_accuracy": 0.8}
+            )
+        )
     finish(screen)
     shown = screen.getvalue()
     assert "\n" not in shown

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
 from genomap_core.errors import InputError
+from genomap_core.explain.stages import used_features
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.store import decode
 from genomap_core.workflows.comparison.folds import hold_out
@@ -63,6 +65,21 @@ class TrainResult:
     history: tuple[dict[str, Any], ...]
     """Figures of every epoch: ``member``, ``phase``, ``loss`` and, while validating, ``val_loss``, ``val_accuracy``."""
     seconds: float
+    made_of: dict[str, int] = field(default_factory=dict)
+    """``training_rows``, ``features`` of the table, ``on_map`` of them, ``networks`` averaged and their first ``seed``;
+    empty for what earlier versions left"""
+
+    @property
+    def words(self) -> str:
+        """What the scores stand on: rows, the map's share of the features, networks and seed."""
+        tested = f"Tested on {plural(len(self.test_rows), 'held-out sample')}"
+        if not self.made_of:
+            return f"{tested}."
+        known = self.made_of
+        seed = f"seed {known['seed']}"
+        networks = f"{known['networks']} networks averaged, {seed}" if known["networks"] > 1 else f"one network, {seed}"
+        share = f"{known['on_map']:,} of {known['features']:,} features are on the map"
+        return f"{tested}, trained on {known['training_rows']:,}. {share}; {networks}."
 
     @classmethod
     def load(cls, folder: Path) -> TrainResult:
@@ -75,6 +92,7 @@ class TrainResult:
                 f["proba"],
                 tuple(header["history"]),
                 header["seconds"],
+                header.get("made_of", {}),
             )
 
 
@@ -141,6 +159,13 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
         "scores": {k: asdict(s) for k, s in scores.items()},
         "history": model.named_steps["network"].history_,
         "seconds": measured.seconds,
+        "made_of": {
+            "training_rows": len(rows),
+            "features": dataset.n_features,
+            "on_map": int(used_features(model, dataset.n_features).sum()),
+            "networks": len(model.named_steps["network"].module_.members),
+            "seed": config.seed,
+        },
     }
     (folder / "train.json").write_text(json.dumps(header))
     return TrainResult.load(folder)
