@@ -180,6 +180,18 @@ class Layout(OfTable):
     )
     max_features: Count = Field(16_384, description="most variable ones kept")
     joint: bool = Field(False, description="all omics types on one map instead of one map each")
+    resamples: Annotated[int, BeforeValidator(_whole(0))] = Field(
+        0, description="bootstrap resamples to average over, for steadier places"
+    )
+    halves: Annotated[int, BeforeValidator(_whole(0))] = Field(
+        0, description="splits of the samples to measure reproducibility on"
+    )
+    use: Path | None = Field(None, description="a reference map, whose places are taken as they are")
+    save: Annotated[Path, BeforeValidator(_ending(".json"))] | None = Field(
+        None, description="also write the layout as a reference map for other cohorts"
+    )
+    map_name: str = Field("", description="of the reference map; if not given, the table's name")
+    map_version: str = Field("1", description="of the reference map")
 
     @property
     def sides(self) -> tuple[int, int] | None:

@@ -44,6 +44,9 @@ class Dataset:
         What to look at in the table it was read from.
     roles
         How the columns of its table were read, down to the words; None for data that never were a table.
+    clinical
+        Columns of its table that are no features, those that may identify persons left out: the name, and one text a
+        sample, "" where missing. They are shown beside a patient; nothing is learned from them.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Dataset:
     planted: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     roles: Roles | None = None
+    clinical: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         n, p = self.X.shape
@@ -101,6 +105,7 @@ class Dataset:
             sample_ids=tuple(self.sample_ids[i] for i in rows),
             y=None if self.y is None else self.y[rows],
             groups=None if self.groups is None else self.groups[rows],
+            clinical=tuple((name, tuple(texts[i] for i in rows)) for name, texts in self.clinical),
         )
 
     def select(self, features: np.ndarray | Sequence[int]) -> Dataset:
@@ -117,7 +122,17 @@ class Dataset:
         """Write as one ``.npz`` (no pickle), for a worker process to read."""
         header = {
             k: getattr(self, k)
-            for k in ("name", "feature_names", "sample_ids", "classes", "omics_names", "unit", "planted", "notes")
+            for k in (
+                "name",
+                "feature_names",
+                "sample_ids",
+                "classes",
+                "omics_names",
+                "unit",
+                "planted",
+                "notes",
+                "clinical",
+            )
         }
         header["roles"] = None if self.roles is None else asdict(self.roles)
         arrays = {k: a for k in ("y", "groups", "omics") if (a := getattr(self, k)) is not None}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -11,12 +13,21 @@ from genomap_core.data.message import SEVERITIES, Message, Severity, plural, wor
 from genomap_core.data.schema.validate import validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
+from genomap_core.io.kinds import (
+    CONVERT,
+    IMAGE_ENDINGS,
+    IMAGE_SUFFIXES,
+    NAMES,
+    SLIDES,
+    find_kind,
+    foreign,
+)
 from genomap_core.io.sandbox.call import as_path, run_in_child
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.sandbox.transfer import load_answer
 from genomap_core.io.tables.bundled import is_zip_of_counts
 from genomap_core.io.tables.read import head_of, is_workbook, read_table
+from genomap_core.io.zips import is_junk
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,23 @@ def _look(source: Path | bytes, name: str, limits: FileLimits) -> tuple[tuple[Me
     job = kind_of_upload(source, name, limits)
     if job == "table":
         return _look_at_table(source, name, limits)
-    with as_path(source) as path, run_in_child(job, path, {"name": name}, limits) as folder:
-        messages = load_answer(folder)
-    if isinstance(messages, Table):
-        raise InputError("The file is a table.")
+    with as_path(source) as path:
+        if job == "archive":
+            from genomap_core.io.archives import check_archive
+
+            messages = check_archive(path, limits)
+        else:
+            messages = _in_child(job, path, name, limits)
     summary = " ".join(message.text for message in messages if message.code == "content")
     return tuple(message for message in messages if message.code != "content"), summary
+
+
+def _in_child(job: str, path: Path, name: str, limits: FileLimits) -> tuple[Message, ...]:
+    with run_in_child(job, path, {"name": name}, limits) as folder:
+        answer = load_answer(folder)
+    if isinstance(answer, Table):
+        raise InputError("The file is a table.")
+    return answer
 
 
 def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT) -> str:
@@ -89,11 +111,14 @@ def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT
 
     Raises :class:`InputError` for an empty file, :class:`RefusedError` for one that is too large.
     """
-    size = source.stat().st_size if isinstance(source, Path) else len(source)
-    if size > limits.file:
-        raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
-    kind, suffixes = find_kind(head_of(source)), "".join(PurePath(name).suffixes[-2:]).lower()
+    head = head_of(source)
+    kind, suffixes = find_kind(head), "".join(PurePath(name).suffixes[-2:]).lower()
     suffix = PurePath(name).suffix.lower()
+    if kind != "npy" and (unread := foreign(head, name)):
+        raise InputError(f"The file is {CONVERT[unread]}")  # before its size: naming takes no reading
+    size = source.stat().st_size if isinstance(source, Path) else len(source)
+    if size > limits.file and kind != "zip":
+        raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
     if kind == "empty":
         raise InputError("The file is empty (0 bytes): export or copy it again.")
     if suffix in _MODELS or kind in ("pickle", "npy"):
@@ -103,10 +128,21 @@ def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT
     if kind in _BY_KIND and suffix not in _TABLES:
         return _BY_KIND[kind]
     if kind == "zip" and not suffix.startswith(".xls") and not is_workbook(source):
-        return "table" if is_zip_of_counts(source) else "archive"
+        return "table" if is_zip_of_counts(source) or _is_zipped_table(source) else "archive"
     if suffix == ".zip":
         raise InputError(f"The file is {NAMES[kind]}, not a ZIP archive: other formats are not supported.")
     return "table"
+
+
+def _is_zipped_table(source: Path | bytes) -> bool:
+    """Whether a ZIP holds one table and no image."""
+    try:
+        with zipfile.ZipFile(source if isinstance(source, Path) else io.BytesIO(source)) as archive:
+            names = [name.lower().removesuffix(".gz") for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    tables = [name for name in names if name.endswith((*_TABLES, ".pq")) and not is_junk(name)]
+    return len(tables) == 1 and not any(name.endswith((*IMAGE_ENDINGS, *SLIDES)) for name in names)
 
 
 _MODELS = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".safetensors"}

@@ -72,7 +72,7 @@ def _classes(dataset: Dataset, genomap: GenomapResult) -> tuple[Block, ...]:
     types = tuple(f"type {k + 1}" for k in range(genomap.layout.n_channels))
     picture = StaticMap(
         genomap.layout.to_maps(means, fill=np.nan), tuple(dataset.classes[c] for c in shown), (-span, span),
-        unit="mean z-score", diverging=True, channel_names=types if len(types) > 1 else ("",),
+        unit="mean z-score", channel_names=types if len(types) > 1 else ("",),
     )  # fmt: skip
     return (
         Heading("The classes"),

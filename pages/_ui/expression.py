@@ -152,7 +152,6 @@ def _maps(found: Finished[ExpressionResult], row: int) -> None:
         labels=("measured", "predicted", "measured - predicted"),
         value_range=(-3.0, 3.0),
         unit="standard deviations",
-        diverging=True,
         title=f"{r.name}: {r.sample_ids[row]}",
     )
     gene_map(data, key="expression_map", height=330, columns=3, controls=("zoom", "export"))

@@ -205,7 +205,6 @@ def _maps(cohort: PatientImages, row: int, about: dict[str, Any], seen: dict[str
             Overlay("features (gradients)", parts["features"][None].astype(np.float32)),
         ),
         value_range=(-3.0, 3.0),
-        diverging=True,
         regions=modules,
         title=table.name,
         noun="feature",

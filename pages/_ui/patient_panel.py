@@ -34,7 +34,8 @@ from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
 from genomap_core.workflows.tabular.patient import DRAWS, Desk, agreement, methods_for, noisy_rows, spread_of, top_of
 from pages._ui.gene_map import MapData, Overlay, gene_map
-from pages._ui.genomap_views import map_data, patient_picker
+from pages._ui.genomap_views import map_data
+from pages._ui.patient_bar import patient_bar
 from pages._ui.session import Session, warm
 from pages._ui.shell import plain, show_error
 from pages._ui.weights_card import time_warning
@@ -175,7 +176,7 @@ def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
     """Choose a patient; move the sliders; read what both models say and why."""
     models = [r.name for r in found.runs if r.status == "ok"]
     names = {name: found.run(name).label for name in models}
-    row = patient_picker(session)
+    row = patient_bar(session)
     first, second, third = st.columns(3)
     left = first.selectbox("First model", models, format_func=names.__getitem__)
     others = [m for m in models if m != left] or models

@@ -39,13 +39,21 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
 }
 DEFAULT = "genomap"
 STYLE = """<style>
-[data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}
+[data-testid=stMainBlockContainer] {padding: 1.6rem 2.5rem 3rem}
+.st-key-page-title {row-gap: 0}
+.st-key-page-title h1 {padding: 0; font-size: 1.5rem}
+.st-key-findings button {justify-content: flex-start; text-align: left; min-height: 0; padding: .15rem .4rem}
+.st-key-findings button p {font-size: .85rem; line-height: 1.3}
+.st-key-nearest button {min-height: 0; padding: .1rem .3rem}
+.st-key-nearest button p, .st-key-nearest p, .st-key-clinical p {font-size: .88rem}
 [data-testid=stColumn] {min-width: min(100%, 6rem)}
 [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) {flex-wrap: wrap}
 [data-testid=stPlotlyChart] :is([class$=tick] text, .xtitle, .ytitle, .legendtext, .cbaxis text, .cbtitle text,
   .bartext-outside, .textpoint text,
   .annotation-text:not([style*="rgb(20, 22, 26)"]):not([style*="rgb(255, 255, 255)"])) {fill: currentColor !important}
+[data-testid=stButtonGroup] [role=radiogroup] {flex-wrap: wrap}
 @media (max-width: 960px) {
+  [data-testid=stMainBlockContainer] {padding: 1.2rem 1rem 2rem}
   [class*=st-key-wide] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {
     min-width: 100%
   }
@@ -55,9 +63,9 @@ STYLE = """<style>
   [data-testid=stSliderThumbValue] p {color: #e7eef2}
 }
 </style>"""
-"""Less empty space above the page, words of charts in the ink of the page (those on coloured cells bring their own),
-columns that wrap before their text is cut (those in a container whose key begins with ``wide`` early), chosen tabs and
-sliders' values with enough contrast in the dark; fixed text, no data in it."""
+"""Little empty space around the page, sentences as buttons that read from the left, words of charts in the ink of the
+page (those on coloured cells bring their own), columns that wrap before their text is cut (those in a container whose
+key begins with ``wide`` early), chosen tabs and sliders' values with enough contrast in the dark. Fixed text."""
 
 
 def _navigation() -> Any:
@@ -99,8 +107,9 @@ def page(title: str, purpose: str) -> Iterator[None]:
         if not st.session_state.get("_framed"):  # once: in the older mode the first change of a widget would be lost
             st.session_state["_framed"] = True
             st.rerun()
-    st.title(title)
-    st.markdown(purpose)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="page-title"):
+        st.title(title, anchor=False, width="content")
+        st.markdown(purpose, width="content")
     with errors_shown():
         yield
     _collect_garbage()

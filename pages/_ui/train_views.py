@@ -110,11 +110,17 @@ def load(session: Session) -> None:
     with st.spinner("Loading the model ..."):
         about, arrays = warm().call(
             "genomap_core.workflows.tabular.patient:predict_bundle",
-            {"path": str(path), "feature_names": list(dataset.feature_names)},
+            {
+                "path": str(path),
+                "feature_names": list(dataset.feature_names),
+                "sample_ids": list(dataset.sample_ids),
+            },
             {"X": X},
             timeout=300,
         )
     proba, names = arrays["proba"], about["classes"]
+    for note in about["notes"]:
+        st.warning(plain(note), icon=":material/help:")
     table = pd.DataFrame(proba.round(4), columns=names)
     table.insert(0, "sample", dataset.sample_ids)
     table.insert(1, "most likely", [names[k] for k in proba.argmax(1)])

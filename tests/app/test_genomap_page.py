@@ -43,7 +43,7 @@ def test_every_view_draws(app):
         "Side by side": "brightness can be compared",
         "Layout quality": "Gromov-Wasserstein loss",
         "Fewer samples": "look the same with fewer patients",
-        "Patient": "units of each feature",
+        "Patient": "What stands out here",
     }.items():
         app.segmented_control(key="view").set_value(view).run()
         assert not app.exception, view
@@ -82,15 +82,18 @@ def test_of_many_features_those_are_listed_whose_name_is_typed(app):
         Dataset("wide", rng.normal(size=(20, 2500)).astype(np.float32), names, tuple(f"S{i}" for i in range(20))), None
     )
     app.run()
-    search = app.text_input(key="feature_part")
-    search.set_value("g0123").run()
+
+    def search(words):
+        return app.text_input(key="feature_part").set_value(words).run()
+
+    search("g0123")
     listed = select(app, "10 features with this in their name")
     assert listed.options == [f"G0123{k}" for k in range(10)]
     listed.select(1234).run()
     assert not app.exception
     assert {"Value", "z-score", "Percentile"} <= {m.label for m in app.metric}
-    search.set_value("nobody").run()
+    search("nobody")
     assert "No feature on the map has this in its name." in texts(app)
     assert app.session_state["session"].feature == 1234, "the chosen one stays"
-    search.set_value("g02345").run()
+    search("g02345")
     assert app.session_state["session"].feature == 2345, "the only one of this name needs no second choice"

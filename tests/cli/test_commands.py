@@ -51,6 +51,27 @@ def test_layout_writes_the_places_that_the_library_finds(given, tmp_path, capsys
     assert told["random_quality"]["knn_recall"] == pytest.approx(result.control.knn_recall)
 
 
+def test_a_saved_reference_map_gives_another_cohort_the_same_places(given, tmp_path, capsys):
+    saved, out, other = tmp_path / "pan.json", tmp_path / "layout.csv", tmp_path / "other.csv"
+    asked = ["--save", str(saved), "--map-name", "pan", "--map-version", "3", "--halves", "2", "--quiet"]
+    assert main(["layout", str(given.table), "--out", str(out), *asked]) == 0
+    assert re.search(r"Reproducibility: \d+% of each feature's .* \(2 splits\)", capsys.readouterr().out)
+    first = {row["feature"]: (row["row"], row["column"]) for row in rows_of(out)}
+    table = given.table.read_text()
+    for old, new in ((",G0,", ",unheard of,"), (",G1,", ",G one,")):
+        assert old in table
+        table = table.replace(old, new, 1)
+    other.write_text(table)
+    assert main(["layout", str(other), "--out", str(out), "--use", str(saved), "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["reference"]["version"] == "3"
+    assert told["reference"]["fitted_on"]["samples"] == told["samples"]
+    assert (told["reference"]["lacking"], told["reference"]["unknown"]) == (["G0", "G1"], ["unheard of", "G one"])
+    assert told["evidence"]["random"]["gw_distortion"]["low"] < told["random_quality"]["gw_distortion"]
+    again = {row["feature"]: (row["row"], row["column"]) for row in rows_of(out)}
+    assert again == {name: at for name, at in first.items() if name not in ("G0", "G1")}
+
+
 def test_layout_of_an_h5ad_file_comes_back_as_one(given, tmp_path, capsys):
     anndata = pytest.importorskip("anndata", reason="AnnData files are written by the package anndata")
     first, second = tmp_path / "first.h5ad", tmp_path / "second.h5ad"

@@ -421,3 +421,12 @@ def test_whole_slides_are_named_with_what_to_do():
     (slides,) = [m for m in said if m.code == "slides"]
     assert "S0.SVS" in slides.text
     assert "TIFF" in slides.remedy
+
+
+def test_formats_that_are_not_read_are_named_with_how_to_convert_them():
+    members = {"omics.csv": table(4), **{f"S{i}.png": png(i) for i in range(4)}}
+    _, messages = read_imaging_cohort(packed(members | {"S1.nrrd": b"NRRD0004", "S2.heic": b"x", "x.exe": b"MZ"}))
+    said = {m.text: m.remedy for m in messages if m.code == "not-read"}
+    assert "NIfTI" in said["1 file not read: S1.nrrd."]
+    assert "JPEG" in said["1 file not read: S2.heic."]
+    assert any("x.exe" in m.text for m in messages if m.code == "ignored-members")

@@ -62,7 +62,7 @@ def test_the_map_of_a_cohort_with_formulas_for_names(home) -> None:
     X = np.random.default_rng(0).normal(size=(20, len(FORMULAS))).astype(np.float32)
     dataset = Dataset("=x", X, FORMULAS, tuple(f"=s{i}" for i in range(20)))
     result = fit_genomap(dataset, GenomapConfig())
-    content = map_csv(result, np.zeros(len(result.feature_names), np.float32)).decode().split("\r\n", 1)[1]
+    content = map_csv(dataset, result, np.zeros(len(result.feature_names), np.float32)).decode().split("\r\n", 1)[1]
     cells = [cell for row in csv.reader(io.StringIO(content, newline="")) for cell in row]
     assert len(cells) > 5 * len(FORMULAS)
     assert all(map(is_harmless, cells))

@@ -11,6 +11,7 @@ import numpy as np
 from genomap_core.data.message import Message
 from genomap_core.data.schema.apply import Cohort, arrange
 from genomap_core.data.schema.check import Scale, clean_id, clean_labels
+from genomap_core.data.schema.clinical import columns_beside
 from genomap_core.data.schema.encode import Encoded, encode_words
 from genomap_core.data.schema.roles import Roles
 from genomap_core.data.schema.statistics import Matrix, blocks
@@ -93,6 +94,7 @@ def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...]) -> Dataset
         unit=unit,
         notes=notes,
         roles=replace(cohort.roles, codes=tuple(made.codes for made in parts.encoded if made.codes is not None)),
+        clinical=columns_beside(cohort, rows),
     )
 
 

@@ -28,6 +28,7 @@ from genomap_core.data.table import Table, TextColumn
 _SURE_TARGETS = TARGET_NAMES[:8]
 _SURE_IDS = ID_NAMES[:14]
 _PHI_SHARE = 0.6
+_NAMED, DATES = "its name says so", "it holds dates"
 
 ASK_ORIENTATION = "ambiguous-orientation"
 """Code of the question whether rows are samples or genes."""
@@ -169,24 +170,35 @@ def _propose_rows(table: Table) -> tuple[Roles, list[Message]]:
 def _set_identifiers_aside(draft: _Draft) -> None:
     """Columns that may identify persons, and dates."""
     table = draft.table
-    for at in sorted(table.texts):
-        named = is_phi_name(table.title(at)) and not _fractions(table.texts[at])
-        kind = "its name says so" if named else _identifying(table.texts[at])
-        if kind:
-            text = f"Column {table.title(at)} may identify persons ({kind}): set aside, its values are not shown."
+    for at in (*sorted(table.texts), *table.number_at.tolist()):
+        title, kind = table.title(at), may_identify(table, at)
+        if not kind:
+            continue
+        if kind == DATES:
+            text = f"Column {title} holds dates, which may identify persons: set aside."
+            said = Message("warn", "dates", text, title, remedy="Give durations or ages instead.")
+        elif at in table.texts:
+            text = f"Column {title} may identify persons ({kind}): set aside, its values are not shown."
             remedy = "Remove the column from the file, or keep it out of exports."
-            draft.said.append(Message("warn", "identifying", text, table.title(at), remedy=remedy))
-            draft.aside.append(at)
-        elif _share(table.texts[at], lambda word: bool(DATE_PATTERN.fullmatch(word.strip()))) > 0.8:
-            text = f"Column {table.title(at)} holds dates, which may identify persons: set aside."
-            draft.said.append(Message("warn", "dates", text, table.title(at), remedy="Give durations or ages instead."))
-            draft.aside.append(at)
-    for at in table.number_at.tolist():
-        name = table.columns[at]
-        if is_phi_name(name) and _whole(table.number_column(at)) and not is_gene_among_genes(table.columns, name):
-            text = f"Column {table.title(at)} may identify persons (its name says so): set aside."
-            draft.said.append(Message("warn", "identifying", text, table.title(at), remedy="Remove the column."))
-            draft.aside.append(at)
+            said = Message("warn", "identifying", text, title, remedy=remedy)
+        else:
+            text = f"Column {title} may identify persons ({kind}): set aside."
+            said = Message("warn", "identifying", text, title, remedy="Remove the column.")
+        draft.said.append(said)
+        draft.aside.append(at)
+
+
+def may_identify(table: Table, at: int) -> str:
+    """Why a column may identify persons, in words; "" where nothing says so."""
+    if at in table.texts:
+        if is_phi_name(table.title(at)) and not _fractions(table.texts[at]):
+            return _NAMED
+        dates = _share(table.texts[at], lambda word: bool(DATE_PATTERN.fullmatch(word.strip()))) > 0.8
+        return _identifying(table.texts[at]) or (DATES if dates else "")
+    name = table.columns[at]
+    if is_phi_name(name) and _whole(table.number_column(at)) and not is_gene_among_genes(table.columns, name):
+        return _NAMED
+    return ""
 
 
 def _fractions(column: TextColumn) -> bool:

@@ -14,7 +14,7 @@ from genomap_core.data.personal import may_name_a_person
 from genomap_core.io.images.matching import find_owners
 from genomap_core.io.images.prepare import Unit, Units, stem_of
 from genomap_core.io.images.tables import CohortTables
-from genomap_core.io.kinds import SLIDES
+from genomap_core.io.kinds import CONVERT, FOREIGN_SUFFIXES, SLIDES
 
 _LISTED = 20
 _COLOURS = ("red", "green", "blue")
@@ -110,7 +110,12 @@ def messages_on_units(units: Units) -> list[Message]:
         text = f"{plural(len(slides), 'whole-slide image')} not read: {some(map(shown_name, slides))}."
         remedy = "Export each, or tiles of it, as TIFF or PNG of at most a few thousand pixels (QuPath, OpenSlide)."
         said.append(Message("warn", "slides", text, remedy=remedy))
-    if other := [name for name in units.ignored if name not in slides]:
+    kinds = {name: FOREIGN_SUFFIXES.get(PurePosixPath(name.lower()).suffix, "") for name in units.ignored}
+    for kind in dict.fromkeys(kinds[name] for name in kinds if kinds[name] and name not in slides):
+        unread = [name for name in kinds if kinds[name] == kind and name not in slides]
+        text = f"{plural(len(unread), 'file')} not read: {some(map(shown_name, unread))}."
+        said.append(Message("warn", "not-read", text, remedy=f"The first is {CONVERT[kind]}"))
+    if other := [name for name in kinds if not kinds[name] and name not in slides]:
         text = f"{plural(len(other), 'file')} of other kinds ignored: {some(map(shown_name, other))}."
         said.append(Message("warn", "ignored-members", text, remedy="Remove them."))
     return said + _messages_on_forms([unit for unit in units.units if not unit.refused])

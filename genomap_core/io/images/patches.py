@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL import Image
 
 from genomap_core.data.images.stain import Stains, find_stains, normalise_stains
 from genomap_core.errors import InputError
-from genomap_core.io.images.raster import check_image
+from genomap_core.io.images.raster import read_picture
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.tables.h5ad import check_hdf5, open_hdf5
 
@@ -106,14 +105,26 @@ def _visium_image(file: h5py.File, limits: FileLimits) -> tuple[Image.Image, flo
 
 
 def _open_slide(path: Path, number: int, limits: FileLimits) -> Image.Image:
-    data = path.read_bytes()
     try:
-        check_image(data, path.name, limits)
+        volume = read_picture(path.read_bytes(), path.name, limits)
     except InputError as error:
         raise type(error)(f"Image of section {number + 1}: {error}") from error
-    Image.MAX_IMAGE_PIXELS = limits.pixels
-    image: Image.Image = Image.open(io.BytesIO(data))
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if any(m.code == "turned" for m in volume.messages):
+        text = "its EXIF orientation turns it, so that places in its pixels mean two things: save it upright, untagged."
+        raise InputError(f"Image of section {number + 1}: {text}")
+    return Image.fromarray(_colours(volume.voxels[0], number))
+
+
+def _colours(values: np.ndarray, number: int) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, 3)`` of any number type -> ``(H, W, 3)`` uint8; deeper ones up to their highest value."""
+    if values.ndim == 2:
+        values = np.broadcast_to(values[..., None], (*values.shape, 3))
+    if values.shape[2] != 3:
+        raise InputError(f"Image of section {number + 1} has {values.shape[2]} channels: give red, green and blue.")
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    low, high = min(float(values.min()), 0.0), float(values.max())
+    return ((values - low) * (255 / max(high - low, 1e-9))).round().astype(np.uint8)
 
 
 def cut(

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from genomap_core.data.message import Message, plural
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.volume import Volume, reduce_to_float32
-from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
+from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind, told
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "tiff": "TIFF"}
@@ -74,25 +74,35 @@ def check_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Image
     except InputError:
         if find_kind(data[:4096]) != "tiff":
             raise
-        volume = read_picture(data, name, limits)
-        rows, columns = volume.voxels.shape[1:3]
-        return ImageFacts(columns, rows, str(volume.voxels.dtype), volume.messages)
+        return _facts_of(read_picture(data, name, limits))
     known = {message.code for message in facts.messages}
     further = (m for m in read_picture(data, name, limits).messages if m.code not in known)
     return replace(facts, messages=(*facts.messages, *further))
 
 
+def _facts_of(volume: Volume) -> ImageFacts:
+    """Of what Pillow does not decode."""
+    rows, columns = volume.voxels.shape[1:3]
+    return ImageFacts(columns, rows, str(volume.voxels.dtype), volume.messages)
+
+
 def check_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> ImageFacts:
     """Look at an image's header, and read its pixels when the header is within the limits."""
+    return open_image(data, name, limits)[0]
+
+
+def open_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> tuple[ImageFacts, Image.Image]:
+    """:func:`check_image`, and the image itself, its first page or frame loaded."""
     kind = find_kind(data[:4096])
     if kind not in FORMATS:
-        raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
+        raise InputError(f"The file is {told(data[:4096], name)}")
     if kind == "tiff" and data[2:4] in (b"*\0", b"\0*"):
         check_tiff_chain(data)
     Image.MAX_IMAGE_PIXELS = None  # of the first picture we count the pixels ourselves, before they are read
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as image:
-            return _look(image, data, kind, name, limits)
+        with warnings.catch_warnings(action="ignore"):
+            image: Image.Image = Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
+            return _look(image, data, kind, name, limits), image
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -213,14 +223,13 @@ def read_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Volume
     """
     tiff = find_kind(data[:4096]) == "tiff"
     try:
-        facts = check_image(data, name, limits)
+        facts, image = open_image(data, name, limits)
     except RefusedError:
         raise
     except InputError:  # Pillow knows no channels of more than 8 bits
         if not tiff:
             raise
         return _by_tifffile(data, limits)
-    image: Image.Image = Image.open(io.BytesIO(data))
     pages = getattr(image, "n_frames", 1) if tiff else 1
     said = [
         m for m in facts.messages if m.code not in ("pages", "exif", "image-text") or (m.code == "pages" and not tiff)
@@ -239,8 +248,27 @@ def read_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Volume
     return _volume(np.stack(planes, axis=-1), said)
 
 
+def shown_pixels(data: bytes, name: str, limits: FileLimits = DEFAULT) -> tuple[np.ndarray, ImageFacts]:
+    """One picture to be looked at: ``(H, W)`` or ``(H, W, c)`` of its first page or frame, upright, as stored.
+
+    Transparency is kept as a fourth channel. Raises as :func:`read_picture` does.
+    """
+    try:
+        facts, image = open_image(data, name, limits)
+    except RefusedError:
+        raise
+    except InputError:
+        if find_kind(data[:4096]) != "tiff":
+            raise
+        volume = _by_tifffile(data, limits)
+        return volume.voxels[0], _facts_of(volume)
+    return plain_pixels(image, keep_alpha=True), facts
+
+
 def plain_pixels(image: Image.Image, keep_alpha: bool = False) -> np.ndarray:
     """``(H, W)`` or ``(H, W, 3)`` (4 with alpha): upright, bright where the image is, numbers as a TIFF says."""
+    if keep_alpha and ("transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa")):
+        image = image.convert("RGBA")
     tags = getattr(image, "tag_v2", {})
     photometric, sign, bits = tags.get(262), tags.get(339, (1,))[0], tags.get(258, (8,))[0]
     ImageOps.exif_transpose(image, in_place=True)

@@ -391,6 +391,12 @@ def _groups(parts: Sequence[Spots], options: SpatialOptions, said: list[Message]
     return x * _BLOCKS + y
 
 
+def is_spatial(names: Sequence[str]) -> bool:
+    """Whether files of these names are sections of a tissue and not images of patients."""
+    plain = [PurePosixPath(name).name for name in names]
+    return any(PurePosixPath(name).stem.endswith("_HE") for name in plain) and any("_selection." in n for n in plain)
+
+
 def read_spatial_upload(
     source: Source,
     options: SpatialOptions = SpatialOptions(),

@@ -24,6 +24,8 @@ _MINOR = ("few-samples", "small-class", "no-features", "one-sample")
 """Not said of one table among several."""
 
 
+_COPIED = 0.9
+"""Share of equal values that makes a table a copy of another"""
 _NAME_IT = "Write the name of the column to predict under Class to predict."
 
 
@@ -33,6 +35,7 @@ class TypeTable:
 
     name: str
     data: Dataset
+    file: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +132,21 @@ def _take(
     if report.errors and not plain:
         text = f"The table has {plural(report.n_samples, 'row')}: too few."
         return _named(title, [*said, Message("error", "few-rows", text)])
-    types.append(TypeTable(_distinct(title, types), to_dataset(table, report, title)))
+    data = to_dataset(table, report, title)
+    if copy := next((kind for kind in types if _same_values(kind.data, data)), None):
+        text = f"{copy.file} and {table.name} hold the same values of the same samples and features: one is a copy."
+        return _named(title, [*said, Message("error", "copied-table", text, remedy="Leave one of them in.")])
+    types.append(TypeTable(_distinct(title, types), data, table.name))
     return _named(title, said)
+
+
+def _same_values(a: Dataset, b: Dataset) -> bool:
+    """Whether two tables are copies: the same names, and nearly all values alike."""
+    if set(a.feature_names) != set(b.feature_names) or set(a.sample_ids) != set(b.sample_ids):
+        return False
+    where = {name: k for k, name in enumerate(b.feature_names)}
+    rows, own = _rows(b, a.sample_ids)[:, [where[name] for name in a.feature_names]], _rows(a, a.sample_ids)
+    return bool(((rows == own) | (np.isnan(rows) & np.isnan(own))).mean() > _COPIED)
 
 
 def _named(title: str, messages: Sequence[Message]) -> list[Message]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.io.images.preview import read_pixels
 from genomap_core.layout import (
     Arrangement,
     Constraints,
@@ -19,7 +20,6 @@ from genomap_core.layout import (
     fitting_mask,
     map_regions,
     mask_from_image,
-    picture_aspect,
     read_gmt,
 )
 from genomap_core.layout.distances import FeatureTable
@@ -55,7 +55,9 @@ def disc_rows(n_features: int) -> tuple[str, ...]:
 
 def outline_rows(picture: bytes, n_features: int) -> tuple[str, ...]:
     """A picture's outline with room for ``n_features``, as :attr:`GenomapConfig.mask` wants it."""
-    return _rows(fitting_mask(partial(mask_from_image, picture), n_features, picture_aspect(picture)))
+    pixels = read_pixels(picture, "outline").slices[0]
+    height, width = pixels.shape[:2]
+    return _rows(fitting_mask(partial(mask_from_image, pixels), n_features, width / height))
 
 
 def _rows(mask: np.ndarray) -> tuple[str, ...]:

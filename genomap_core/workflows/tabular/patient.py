@@ -218,21 +218,33 @@ def agreement(a: np.ndarray, b: np.ndarray) -> Any:
 
 
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
-    """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``.
+    """Class probabilities of raw rows under a saved model, also where features that it knows are lacking.
 
-    Also ``seen (m,)``: which rows were in the model's training; not there where the file does not know.
+    Parameters
+    ----------
+    spec
+        ``path`` of the model; ``feature_names`` and ``sample_ids`` of the rows.
+    arrays
+        ``X (m, p)``.
+
+    Returns
+    -------
+    ``classes``, and ``notes`` on what is missing and what that costs; ``proba (m, C)``, and ``seen (m,)``: which rows
+    were in the model's training; not there where the file does not know.
     """
     from genomap_core.training import load_bundle
+    from genomap_core.workflows.tabular.saved_model import with_features_of
 
     key = ("bundle", spec["path"])
     if key not in cache:
         cache[key] = load_bundle(Path(spec["path"]))
     bundle = cache[key]
-    bundle.check_features(spec["feature_names"])
-    found = {"proba": bundle.pipeline.predict_proba(arrays["X"])}
-    if (seen := seen_in_training(bundle, arrays["X"])) is not None:
+    given = Dataset("table", arrays["X"], tuple(spec["feature_names"]), tuple(spec["sample_ids"]))
+    taken, notes = with_features_of(bundle, given)
+    found = {"proba": bundle.pipeline.predict_proba(taken.X)}
+    if (seen := seen_in_training(bundle, taken.X)) is not None:
         found["seen"] = seen
-    return {"classes": list(bundle.classes)}, found
+    return {"classes": list(bundle.classes), "notes": notes}, found
 
 
 def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:

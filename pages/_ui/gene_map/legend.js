@@ -23,7 +23,7 @@ function strip(bytes) {
 function scalesOf(data, variants) {
   const [low, high] = data.range;
   const several = data.maps > 1 ? "one scale for all maps" : "";
-  const scales = [{ title: data.unit, note: several, low, high, bytes: data.diverging ? data.vik : data.lut, ends: null }];
+  const scales = [{ title: data.unit, note: several, low, high, bytes: data.lut, ends: null }];
   for (const v of variants.filter((i) => i >= 0)) {
     const { label, limit } = data.overlays[v];
     scales.push({ title: "Attribution", note: label, low: -limit, high: limit, bytes: data.vik, ends: ["against", "in favour"] });
@@ -48,6 +48,11 @@ function scaleBox(scale) {
   const marks = element("div", "gm-ticks");
   const { ticks, step } = ticksOf(scale.low, scale.high, 5);
   setTicks(marks, ticks.map((v) => ({ at: (v - scale.low) / (scale.high - scale.low), text: tickLabel(v, step) })));
+  if (scale.low < 0 && scale.high > 0) {
+    const zero = element("div", "gm-zero");
+    zero.style.left = `${(-scale.low / (scale.high - scale.low)) * 100}%`;
+    colours.append(zero);
+  }
   box.append(title, colours, marks);
   if (scale.ends) {
     const ends = element("div", "gm-ends");
@@ -64,8 +69,8 @@ function buildLegend(s) {
   s.holes = element("div", "gm-holes");
   const keys = data.maps === 1 ? "" : ", Page keys change map";
   const wheel = data.controls.includes("zoom") ? " In a focused map the wheel and + − 0 zoom, dragging moves." : "";
-  s.hint = element("div", "gm-hint", `Click a cell to choose its ${data.noun}. Arrow keys walk, Enter chooses${keys}.${wheel}`);
-  legend.replaceChildren(...s.scales.map((x) => x.box), s.holes, s.hint);
+  s.$(".gm-hint").textContent = `Click a cell to choose its ${data.noun}. Arrow keys walk, Enter chooses${keys}.${wheel}`;
+  legend.replaceChildren(...s.scales.map((x) => x.box), s.holes);
   s.holesShown = null;
 }
 

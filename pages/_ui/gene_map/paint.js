@@ -30,7 +30,7 @@ function makePicture(data) {
 
 /** What does not change with a slider: the tables, and each overlay's colour index and strength. */
 function prepare(data) {
-  data.table = tableOf(data.diverging ? data.vik : data.lut);
+  data.table = tableOf(data.lut);
   data.prepared = data.overlays.map((overlay, i) => {
     const values = data[`overlay${i}`];
     const index = new Uint8Array(values.length);

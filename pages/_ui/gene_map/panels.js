@@ -245,7 +245,7 @@ function cellNames(context, seen, job) {
       context.fillText(shorten(context, data.names[j], cell - 8 * ratio), center, two ? middle - size * 0.65 : middle);
       if (!two) continue;
       context.font = `${size}px ${job.font}`;
-      context.fillText(value !== value ? "–" : formatNumber(value), center, middle + size * 0.75);
+      context.fillText(value !== value ? "–" : shorten(context, said(data, j, value), cell - 6 * ratio), center, middle + size * 0.75);
     }
 }
 
