@@ -30,7 +30,7 @@ class TrainConfig:
     """Highest standard deviation of the noise, in standard deviations of each feature."""
     mixup: float = 0.4
     """Both parameters of mixup's Beta distribution; 0: none."""
-    epoch_rows: int = 3000
+    epoch_rows: int = 2500
     """Most rows that an epoch sees, drawn anew each time: more rows don't need more steps, and would take hours."""
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from genomap_core.workflows.comparison.folds import hold_out
 from genomap_core.workflows.comparison.runner import measure
 from genomap_core.workflows.comparison.scores import Score, score_table
 from genomap_core.workflows.tabular.compare import fit_on_rows, omics_channels
+from genomap_core.workflows.tabular.duration import in_words, network_seconds
 from genomap_core.workflows.tabular.models import make_classifier
 
 BUNDLE = "model.safetensors"
@@ -127,6 +128,8 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
     from genomap_core.training import save_bundle
 
     rows, test = hold_out(dataset, config.seed)
+    seconds = network_seconds(len(rows), min(dataset.n_features, config.max_features), config.max_epochs)
+    on_progress(Progress(f"the training takes {in_words(seconds)}", 0, 1))
     on_progress(Progress("placing features", 0, 1))
     model = build_network(config, dataset, on_progress, folder / CHECKPOINTS)
     with measure() as measured:
