@@ -22,8 +22,9 @@ from genomap_core.workflows.comparison.folds import largest_fold_count
 from genomap_core.workflows.comparison.result import changed, exists
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, compare_config, verdict
+from genomap_core.workflows.tabular.duration import comparison_seconds, in_words
 from genomap_core.workflows.tabular.models import MODELS
-from genomap_core.workflows.tabular.shipped import Shipped, expected_seconds, shipped_comparison
+from genomap_core.workflows.tabular.shipped import Shipped, shipped_comparison
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
 from pages._ui.patient_panel import patient_panel
@@ -173,7 +174,9 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
             help="Differently prepared copies of the table whose answers are averaged; time grows with it.",
         )
         seed = fourth.number_input("Seed", 0, 10_000, before.seed)
-        st.markdown(plain(expected_time(session.dataset)))
+        usually = again(session, before, weights)
+        if usually.models:
+            st.markdown(plain(expected_time(session.dataset, usually)))
         if not st.form_submit_button("Compare", type="primary", icon=":material/play_arrow:"):
             return None
     if not models:
@@ -188,15 +191,14 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
     )
 
 
-def expected_time(dataset: Dataset) -> str:
-    """How long the usual comparison is expected to take, said before it starts."""
-    seconds = expected_seconds(dataset)
-    if seconds is None:
-        return ""
+def expected_time(dataset: Dataset, config: CompareConfig) -> str:
+    """How long it is expected to take, said before it starts."""
+    seconds = comparison_seconds(dataset.n_samples, dataset.n_features, len(dataset.classes), config)
+    first = min(seconds, key=seconds.__getitem__)
     return (
-        f"All five models on five folds are expected to take {job_panel.duration(seconds / 2)} to "
-        f"{job_panel.duration(2 * seconds)} on two cores, the linear model a few seconds: the fastest answers first, "
-        "and every answer can be read at once."
+        f"Expected on two quiet cores: {in_words(sum(seconds.values()))} for {plural(len(seconds), 'model')} and "
+        f"{config.n_folds} folds, {MODELS[first]} within {in_words(seconds[first])}. Models answer one by one, the fastest "
+        "first, and every answer can be read at once."
     )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from genomap_core.data.message import plural
 from genomap_core.errors import InputError
 from genomap_core.files import write_atomically
 from genomap_core.io.tables.export import csv_table
@@ -19,6 +18,7 @@ from genomap_core.reports.model_card import model_card
 from genomap_core.workflows.cohorts.cohort import recoded
 from genomap_core.workflows.comparison.folds import hold_out
 from genomap_core.workflows.comparison.scores import METRICS, Score
+from genomap_core.workflows.tabular.duration import in_words, network_seconds
 from genomap_core.workflows.tabular.saved_model import seen_in_words
 from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, TrainResult, bundle_header
 from pages._ui import jobs as job_panel
@@ -39,7 +39,8 @@ def hold_out_line(session: Session) -> None:
     groups = "" if session.dataset.groups is None else ", groups kept whole"
     st.markdown(
         f"{len(rows):,} samples train the network, {len(test):,} are held out for the test (stratified{groups}). "
-        "Selection, scaling and layout are learned on the training samples only."
+        "Selection, scaling and layout are learned on the training samples only. Expected on two quiet cores: "
+        f"{in_words(network_seconds(len(rows), min(session.dataset.n_features, 4096)))}."
     )
 
 
@@ -66,7 +67,7 @@ def result(session: Session, job: Job) -> None:
     classes = tuple(header.classes)
     st.subheader("On patients the network never saw")
     score_metrics(found.scores)
-    caption(f"{plural(len(found.test_rows), 'held-out sample')}; trained in {found.seconds:.1f} s.")
+    caption(f"{found.words} Trained in {found.seconds:.1f} s.")
     if tuple(header.feature_names) == session.dataset.feature_names:
         st.subheader("One patient")
         model_panel(session, folder / BUNDLE, classes, dict(header.provenance))

@@ -85,8 +85,11 @@ def training_form(dataset: Dataset) -> TrainConfig | None:
         seeds = third.number_input("Networks averaged", 1, 5, 2, help="Each starts from another seed.")
         with st.expander("More options"):
             a, b, c, d = st.columns(4)
-            epochs = a.number_input("Most epochs (0: default)", 0, 1000, 0)
-            noise = b.number_input("Training noise (-1: default)", -1.0, 3.0, -1.0, 0.1, help="In standard deviations.")
+            own = "the network's own"
+            epochs = a.number_input("Most epochs", 1, 1000, None, placeholder=own)
+            noise = b.number_input(
+                "Training noise", 0.0, 3.0, None, 0.1, placeholder=own, help="In standard deviations."
+            )
             device = c.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
             seed = d.number_input("Seed", 0, 10_000, 0)
         if not st.form_submit_button("Start training", type="primary", icon=":material/play_arrow:"):
@@ -95,8 +98,8 @@ def training_form(dataset: Dataset) -> TrainConfig | None:
         network=network,
         max_features=int(features),
         n_seeds=int(seeds),
-        max_epochs=int(epochs) or None,
-        noise=None if noise < 0 else float(noise),
+        max_epochs=None if epochs is None else int(epochs),
+        noise=None if noise is None else float(noise),
         device=device,
         seed=int(seed),
     )

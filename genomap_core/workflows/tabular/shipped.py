@@ -86,24 +86,6 @@ def shipped_comparison(dataset: Dataset, folder: Path = COMPARED) -> Shipped | N
     return Shipped(folder, CompareResult.load(folder), targets, arrays, header["about"])
 
 
-def expected_seconds(dataset: Dataset, folder: Path = COMPARED) -> float | None:
-    """How long the default comparison of a cohort is expected to take: the shipped one's time, times values and rows.
-
-    Training goes with rows x features of the map. None where nothing is shipped.
-    """
-    if not (folder / ANSWERS).is_file():
-        return None
-    found = CompareResult.load(folder)
-    sample = load_sample(SAMPLE)
-    most = found.config.max_features
-
-    def values(of: Dataset) -> int:
-        return of.n_samples * min(of.n_features, most)
-
-    measured = sum(run.fit_seconds + run.predict_seconds for run in found.runs)
-    return measured * max(0.1, values(dataset) / values(sample))
-
-
 def cohort_of(folder: Path) -> Dataset:
     """The cohort that a comparison in this folder was made on."""
     path = folder / "dataset.npz"
