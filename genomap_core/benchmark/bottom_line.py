@@ -9,7 +9,7 @@ from genomap_core.benchmark import statistics as st
 from genomap_core.benchmark.explanation import Endpoint, shipped_endpoint
 from genomap_core.benchmark.models import CONTROL, MAP_MODELS, REFERENCE, title_of
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
-from genomap_core.benchmark.summary import Comparison, compare
+from genomap_core.benchmark.summary import Comparison, compare, strongest_without_map
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title
 from genomap_core.data.message import plural
 
@@ -27,19 +27,15 @@ class Line:
 
 
 def line(study: StudyRecords, condition: str, metric: str) -> Line | None:
-    """The strongest rival is the one least behind the map classifier, of those that share most sets with it.
-
-    None where no model without a map was run beside it.
-    """
+    """None where no model without a map was run beside the map classifier under this condition."""
     models = set(study.table["model"][study.table["condition"] == condition])
     if REFERENCE not in models:
         return None
-    found = [compare(study, condition, metric, REFERENCE, m) for m in sorted(models - MAP_MODELS)]
-    sizes = {c.other: c.wins + c.ties + c.losses for c in found}
-    most = max(sizes.values(), default=0)
-    if not most:
+    rival = strongest_without_map(
+        [compare(study, condition, metric, REFERENCE, m) for m in sorted(models - MAP_MODELS)]
+    )
+    if rival is None:
         return None
-    rival = min((c for c in found if 10 * sizes[c.other] >= 9 * most), key=lambda c: c.difference.mean)
     layout = compare(study, condition, metric, REFERENCE, CONTROL) if CONTROL in models else None
     return Line(condition, rival, layout)
 
@@ -59,9 +55,8 @@ def _sentence(topic: str, found: Line | None, metric: str) -> str:
     if found is None:
         return f"{topic}: this study does not say; no model without a map was run beside the map classifier."
     rival = found.rival
-    n_sets = rival.wins + rival.ties + rival.losses
     told = (
-        f"{topic} ({condition_title(found.condition)}, {plural(n_sets, 'data set')}): the map classifier is "
+        f"{topic} ({condition_title(found.condition)}, {plural(rival.n_sets, 'data set')}): the map classifier is "
         f"{_stands(rival.difference)} {title_of(rival.other)}, the strongest model without a map, in "
         f"{METRIC_TITLES[metric]} ({_interval(rival.difference)})"
     )

@@ -6,7 +6,14 @@ from genomap_core.plotting.features import (
     feature_distribution,
     probability_bars,
 )
-from genomap_core.plotting.imaging import interaction_heatmap, predicted_measured, r_histogram, tissue, type_heatmap
+from genomap_core.plotting.imaging import (
+    interaction_heatmap,
+    over_slide,
+    predicted_measured,
+    r_histogram,
+    tissue,
+    type_heatmap,
+)
 from genomap_core.plotting.layouts import displacement_map, feature_journey, layout_quality
 from genomap_core.plotting.performance import (
     confusion,
@@ -35,6 +42,7 @@ __all__ = [
     "learning_curves",
     "map_png",
     "map_svg",
+    "over_slide",
     "predicted_measured",
     "probability_bars",
     "r_histogram",

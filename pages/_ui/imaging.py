@@ -47,10 +47,10 @@ def imaging(session: Session) -> None:
     """The whole tab. The cohort in use is not touched before the last button."""
     st.markdown(
         "Images and one or several tables of the same patients, for networks that see both. One image a patient (PNG, "
-        "JPEG, TIFF, DICOM, NIfTI, or a folder of DICOM files), named by the patient's id; each CSV, TSV or Parquet "
-        "file is a type of omics. A table with the columns *patient* and *file* (and *channel*) says which image is "
-        "whose where names do not. Up to 500 MB; larger cohorts through the library. The files stay on this machine; "
-        "names and dates in them are never stored."
+        "JPEG, TIFF, DICOM, NIfTI, a whole slide, or a folder of DICOM files), named by the patient's id; each CSV, "
+        "TSV or Parquet file is a type of omics. A table with the columns *patient* and *file* (and *channel*) says "
+        "which image is whose where names do not. Up to 500 MB; larger cohorts through the library. The files stay on "
+        "this machine; names and dates in them are never stored."
     )
     _in_use(session)
     _samples(session)
@@ -215,8 +215,18 @@ def _options_form() -> ImagingOptions:
             disabled=treatment != "histology" or not colours,
             help="Haematoxylin and eosin of each image are found (Macenko) and painted in standard colours.",
         )
+        sequence = st.text_input(
+            "Sequence",
+            help="Of patients with several (BIDS, BraTS): t1w, flair, ...; all: each a channel; empty: that of most.",
+            width=_FIELD,
+        )
+    patches, microns, pixel = _slide_options()
     return ImagingOptions(
         side=int(side),
+        sequence=sequence.strip(),
+        patches=patches,
+        microns=microns,
+        pixel=pixel,
         treatment=treatment,
         window=window,
         slices=slices,
@@ -224,6 +234,17 @@ def _options_form() -> ImagingOptions:
         colours=colours,
         stains=bool(stains and colours and treatment == "histology"),
     )
+
+
+def _slide_options() -> tuple[int, float, float]:
+    """Patches of a slide, micrometres of their pixels, and of the slide's own (0: as its file says)."""
+    with st.expander("Whole slides", icon=":material/biotech:"), st.container(horizontal=True):
+        patches = st.number_input("Patches", 1, 256, 16, help="Of a slide's tissue, seen as slices.", width=_FIELD)
+        microns = st.number_input("Micrometres a pixel", 0.1, 50.0, 0.5, step=0.1, help=".5 is 20x.", width=_FIELD)
+        pixel = st.number_input(
+            "Of the slide's pixels", 0.0, 50.0, 0.0, step=0.05, format="%.3f", help="0: as its file says.", width=_FIELD
+        )
+    return int(patches), float(microns), float(pixel)
 
 
 def _spots_form() -> SpatialOptions:

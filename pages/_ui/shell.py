@@ -25,7 +25,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "Model": [
         ("train", "Train", ":material/model_training:", "Train a network on the maps, or load one"),
-        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
+        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and other models on the same patients"),
         ("benchmark", "Benchmark", ":material/leaderboard:", "Every model on many data sets, disturbed and not"),
     ],
     "Imaging": [

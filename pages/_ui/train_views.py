@@ -11,12 +11,12 @@ import streamlit as st
 
 from genomap_core.errors import InputError
 from genomap_core.files import write_atomically
-from genomap_core.io.tables.export import csv_table
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.jobs import Job
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.reports.model_card import model_card
-from genomap_core.workflows.cohorts.cohort import recoded
-from genomap_core.workflows.comparison.folds import hold_out
+from genomap_core.workflows.cohorts.cohort import recoded, unit_note
+from genomap_core.workflows.comparison.folds import hold_out, rare_class_note
 from genomap_core.workflows.comparison.scores import METRICS, Score
 from genomap_core.workflows.tabular.duration import in_words, network_seconds
 from genomap_core.workflows.tabular.saved_model import seen_in_words
@@ -42,6 +42,8 @@ def hold_out_line(session: Session) -> None:
         "Selection, scaling and layout are learned on the training samples only. Expected on two quiet cores: "
         f"{in_words(network_seconds(len(rows), min(session.dataset.n_features, 4096)))}."
     )
+    if note := rare_class_note(session.dataset):
+        st.info(plain(note), icon=":material/group_remove:")
 
 
 def submit(session: Session, config: TrainConfig) -> None:
@@ -130,7 +132,7 @@ def load(session: Session) -> None:
     proba, names = arrays["proba"], about["classes"]
     if proba.shape[1] < 2:
         raise InputError("The model knows one class only.")
-    for note in about["notes"]:
+    for note in filter(None, (*about["notes"], unit_note(header.provenance, dataset.unit))):
         st.warning(plain(note), icon=":material/help:")
     if words := seen_in_words(arrays.get("seen")):
         st.warning(words, icon=":material/warning:")
@@ -147,6 +149,6 @@ def load(session: Session) -> None:
     st.download_button(
         "Download predictions (CSV)",
         csv_table(list(table.columns), table.itertuples(index=False)),
-        f"predictions-{file_stem(dataset.name)}.csv",
+        csv_name(f"predictions-{file_stem(dataset.name)}"),
         on_click="ignore",
     )

@@ -60,7 +60,7 @@ def test_a_patient_is_explained_by_the_network_that_never_saw_him(app) -> None:
     best = int(result.runs[0].proba[0].argmax())
     assert select(app, "Class explained").value == best
     assert len(app.get("imgs") or app.get("image")) >= 1
-    assert {"Log-odds of the class", "Random orders beaten"} <= {m.label for m in app.metric}
+    assert {"Log-odds of the class", "Better than random orders"} <= {m.label for m in app.metric}
     select(app, "Patient").select(5).run()
     assert not app.exception
     assert select(app, "Class explained").value == int(result.runs[0].proba[5].argmax())

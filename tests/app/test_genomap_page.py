@@ -5,6 +5,7 @@ import pytest
 from app_harness import open_page, select, texts
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.perturb import Perturbation
 
 
 def test_the_app_opens_on_the_sample_cohorts_map(app):
@@ -34,6 +35,23 @@ def test_a_searched_feature_shows_value_rank_and_neighbours(app):
     neighbours = app.dataframe[0].value
     assert 3 <= len(neighbours) <= 8
     assert neighbours["correlation"].between(-1, 1).all()
+
+
+def test_what_is_missing_is_filled_from_the_other_patients(app):
+    open_page(app, "genomap")
+    next(t for t in app.toggle if t.label == "Fill what is missing").set_value(True).run()
+    assert "Every feature is measured" in texts(app)
+    session = app.session_state["session"]
+    session.perturbation = Perturbation(0.0, 0.2)
+    app.run()
+    assert not app.exception
+    result = session.genomap()
+    values, filled = next(v for k, v in session.cache.items() if k[0] == "filled")
+    assert filled.mean() == pytest.approx(0.8)
+    truth = result.z[session.patient]
+    np.testing.assert_array_equal(values[~filled], truth[~filled])
+    assert np.corrcoef(values[filled], truth[filled])[0, 1] > 0.3
+    assert f"the hatched {filled.sum():,} of {len(filled):,} values" in texts(app)
 
 
 def test_every_view_draws(app):

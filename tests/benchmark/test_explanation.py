@@ -10,6 +10,7 @@ import pytest
 from genomap_core.benchmark import explanation as module
 from genomap_core.benchmark.bottom_line import bottom_line, line
 from genomap_core.benchmark.reading import read_study
+from genomap_core.benchmark.summary import summarise
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 
@@ -98,4 +99,7 @@ def test_the_bottom_line_of_the_shipped_study_names_a_rival_without_a_map_for_ea
     found = line(study, "full", "balanced_accuracy")
     assert found is not None
     assert found.rival.other in ("svm", "logistic", "lightgbm", "forest", "pfn")
+    said = summarise(study).without_map
+    assert said is not None
+    assert (said.other, said.difference) == (found.rival.other, found.rival.difference)
     assert bottom_line(study.filtered(models=["svm", "forest"]))[0].startswith("Accuracy: this study does not say")

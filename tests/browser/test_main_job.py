@@ -38,7 +38,7 @@ def test_the_sample_is_on_the_screen_without_a_click(server: AppServer, page: Pa
 def test_a_click_on_the_map_names_the_gene(server: AppServer, page: Page) -> None:
     page.goto(server.url)
     map_drawn(page)
-    page.locator(".gm canvas").first.click(position={"x": 150, "y": 150})
+    page.locator(".gm canvas[role=application]").first.click(position={"x": 150, "y": 150})
     expect(page.get_by_text("Neighbours on the map")).to_be_visible()
 
 

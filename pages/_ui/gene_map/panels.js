@@ -129,6 +129,7 @@ function drawPanel(context, box, job) {
   if (cell >= HATCH_FROM) {
     hatch(context, box, picture.missing, seen, job, false);
     hatch(context, box, picture.dropped, seen, job, true);
+    hatch(context, box, picture.filled, seen, job, false, true);
   }
   if (cell >= GRID_FROM * ratio) gridLines(context, seen, theme, ratio);
   if (job.regions) outline(context, job.regions, seen, ratio);
@@ -150,11 +151,11 @@ function stamp(context, source, offset, seen) {
 let scratch = null;
 
 /** Few cells are filled one by one, many through a mask. */
-function hatch(context, box, hole, seen, job, falling) {
+function hatch(context, box, hole, seen, job, falling, filled = false) {
   const [, rows, columns] = job.data.shape;
   const offset = job.panel.channel * rows;
-  if (hole.count > ONE_BY_ONE) return hatchMask(context, box, hole.canvas, offset, seen, job, falling);
-  if (hole.count) context.fillStyle = hatchPattern(context, job.theme, job.ratio, falling);
+  if (hole.count > ONE_BY_ONE) return hatchMask(context, box, hole.canvas, offset, seen, job, falling, filled);
+  if (hole.count) context.fillStyle = hatchPattern(context, job.theme, job.ratio, falling, filled);
   for (let i = 0; i < hole.count; i++) {
     const x = hole.cells[i] % columns;
     const y = Math.floor(hole.cells[i] / columns) - offset;
@@ -163,7 +164,7 @@ function hatch(context, box, hole, seen, job, falling) {
   }
 }
 
-function hatchMask(context, box, mask, offset, seen, job, falling) {
+function hatchMask(context, box, mask, offset, seen, job, falling, filled) {
   scratch ??= document.createElement("canvas");
   if (scratch.width < box.width) scratch.width = box.width;
   if (scratch.height < box.height) scratch.height = box.height;
@@ -172,7 +173,7 @@ function hatchMask(context, box, mask, offset, seen, job, falling) {
   pen.clearRect(0, 0, box.width, box.height);
   stamp(pen, mask, offset, { ...seen, left: seen.left - box.x, top: seen.top - box.y });
   pen.globalCompositeOperation = "source-in";
-  pen.fillStyle = hatchPattern(pen, job.theme, job.ratio, falling);
+  pen.fillStyle = hatchPattern(pen, job.theme, job.ratio, falling, filled);
   pen.fillRect(0, 0, box.width, box.height);
   context.drawImage(scratch, 0, 0, box.width, box.height, box.x, box.y, box.width, box.height);
 }
