@@ -303,7 +303,12 @@ def thumbnails(cohort: PatientImages, count: int = _SHOWN) -> None:
     n = min(count, cohort.n_samples)
     st.markdown(f"**The first {n} of {cohort.n_samples:,}, as a network sees them**")
     ids = [plain(sample) for sample in cohort.table.sample_ids[:n]]
-    st.image([thumbnail(image, cohort.channels) for image in cohort.images[:n]], caption=ids, width=110)
+    st.image(
+        [thumbnail(image, cohort.channels) for image in cohort.images[:n]],
+        caption=ids,
+        width=110,
+        alt=["An image of the cohort"] * n,
+    )
 
 
 def thumbnail(image: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:
