@@ -1,4 +1,4 @@
-"""GenoMap and TabPFN on the same folds, then on the same patient: predictions, noise and attributions together."""
+"""GenoMap and other models on the same folds, then on one patient: predictions, noise and attributions together."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ Method = Literal[
     "auto", "integrated_gradients", "deeplift", "gradient_shap", "occlusion", "gradcam", "shapley", "ablation"
 ]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Scale = Literal["as-is", "log2"]
+Scale = Literal["as-is", "log2", "log2-per-total"]
 Orientation = Literal["samples_in_rows", "genes_in_rows"]
 
 
@@ -116,7 +116,7 @@ class Columns(Figures):
     set_aside: tuple[str, ...] = Field((), description="column that is no feature; may be repeated")
     leave_out_class: tuple[str, ...] = Field((), description="class whose samples are left out; may be repeated")
     orientation: Orientation | None = Field(None, description="what stands in the rows")
-    scale: Scale | None = Field(None, description="log2: log2(1 + x) of all numbers")
+    scale: Scale | None = Field(None, description="log2: log2(1 + x); log2-per-total: of samples scaled to one total")
     missing: str | None = Field(None, description="words and numbers that mean a missing value, with commas")
     encoding: str | None = Field(None, description="of a text file")
     delimiter: str | None = Field(None, description="of a text file: a sign, or tab, comma, semicolon, bar, blank")

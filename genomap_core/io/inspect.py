@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from genomap_core.data.message import SEVERITIES, Message, Severity, plural, worst
@@ -99,6 +99,7 @@ def _look(source: Path | bytes, name: str, limits: FileLimits) -> tuple[tuple[Me
 
 
 def _in_child(job: str, path: Path, name: str, limits: FileLimits) -> tuple[Message, ...]:
+    limits = replace(limits, seconds=max(limits.seconds, 300.0)) if job == "slide" else limits
     with run_in_child(job, path, {"name": name}, limits) as folder:
         answer = load_answer(folder)
     if isinstance(answer, Table):
@@ -117,6 +118,8 @@ def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT
     if kind != "npy" and (unread := foreign(head, name)):
         raise InputError(f"The file is {CONVERT[unread]}")  # before its size: naming takes no reading
     size = source.stat().st_size if isinstance(source, Path) else len(source)
+    if kind == "tiff" and (suffix in SLIDES or size > limits.file):
+        return "slide"
     if size > limits.file and kind != "zip":
         raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
     if kind == "empty":

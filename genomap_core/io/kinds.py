@@ -12,6 +12,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"II*\x00", "tiff"),
     (b"MM\x00*", "tiff"),
     (b"II+\x00", "tiff"),
+    (b"MM\x00+", "tiff"),
     (b"BM", "bmp"),
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
@@ -129,6 +130,8 @@ CONVERT = {
     "a ZIP with barcodes.tsv and features.tsv.",
     "arrow": "an Arrow (Feather) file: save it as Parquet or CSV.",
     "xml": "an XML document (xml): save it as CSV, TSV, Excel or Parquet.",
+    "fasta": "a file of sequences (FASTA or FASTQ), not of values: count or quantify them first.",
+    "vcf": "a file of variants (VCF): write the genotypes or features of every sample as a table.",
     "nrrd": "an NRRD volume: save it as NIfTI, e. g. in 3D Slicer.",
     "metaimage": "a MetaImage volume (.mha, .mhd): save it as NIfTI, e. g. in 3D Slicer or with SimpleITK.",
     "freesurfer": "a FreeSurfer volume (.mgh, .mgz): convert it with `mri_convert in.mgz out.nii.gz`.",
@@ -211,6 +214,10 @@ def foreign_kind(head: bytes) -> str:
 def _foreign_text(text: str) -> str:
     if text.startswith("%%MatrixMarket"):
         return "matrixmarket"
+    if text.startswith("##fileformat=VCF"):
+        return "vcf"
+    if re.match(r">[^\n]*\n[A-Z*\-]{10,}\r?\n|@[^\n]*\n[ACGTN]{10,}\r?\n\+", text, re.I):
+        return "fasta"
     lines = [line for line in text.split("\n")[:-1] if line.strip()] or [text]
     body = [line for line in lines if not line.startswith("%")]
     if body and re.match(r"@relation\b", body[0], re.I):

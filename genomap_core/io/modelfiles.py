@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.message import Message, plural
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.errors import BundleError, InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.zips import check_members, open_zip
@@ -83,12 +84,15 @@ def check_safetensors(path: Path, limits: FileLimits) -> tuple[Message, ...]:
     kind, version, names = fields["format"], fields["version"], as_names(fields.get("features", []))
     check_sides(names, tensors)
     bare = set(fields) <= {"format", "version", "features"} and "header" not in metadata
+    arrays = _read_tensors(path, fields.get("sha256"))
     if not bare:
         check_fields(fields)
-    arrays = _read_tensors(path, fields.get("sha256"))
     if kind == "genomap" and not bare:
         _check_parts(fields, arrays)
     text = f"Model bundle ({kind}), version {version}, {plural(len(tensors), 'tensor')}."
+    recipe = Recipe.of_model(fields.get("provenance") or {})
+    if recipe is not None:
+        text += f" Its table was read as: {recipe}."
     said = [Message("ok", "content", text)]
     if bare:
         text = "It has no header (classes, features, network): its tensors can be looked at, `predict` refuses it."

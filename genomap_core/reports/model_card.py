@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.errors import BundleError
 from genomap_core.reports.document import Document, Heading, Table, Text, warnings
 from genomap_core.reports.parts import facts_table, origin
@@ -118,8 +119,10 @@ def _training(known: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str,
         known.get("test_rows", "none"),
         options["random_state"],
     )
+    recipe = Recipe.of_model(known)
     return {
         "Data set (SHA-256)": str(known.get("dataset", "not recorded")),
+        "Table read as": "not recorded" if recipe is None else str(recipe),
         "Patients": f"{train} for training, {test} for the test",
         "Options": f"at most {options['max_epochs']} epochs, learning rate {options['learning_rate']}, "
         f"noise {options['noise']} sd, mixup {options['mixup']}, seed {seed}",

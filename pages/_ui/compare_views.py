@@ -8,16 +8,16 @@ import pandas as pd
 import streamlit as st
 
 from genomap_core.errors import InputError
-from genomap_core.io.tables.export import csv_table
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.jobs import Job
 from genomap_core.pfn import Weights
 from genomap_core.plotting import confusion, reliability, roc, score_intervals
 from genomap_core.reports.cohort import cohort_document
 from genomap_core.reports.parts import share_words
 from genomap_core.workflows.comparison import conformal as sets
-from genomap_core.workflows.comparison.folds import largest_fold_count
+from genomap_core.workflows.comparison.folds import largest_fold_count, rare_class_note
 from genomap_core.workflows.comparison.scores import METRICS
-from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, verdict
+from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, in_short, verdict
 from genomap_core.workflows.tabular.models import MODELS
 from pages._ui import jobs as job_panel
 from pages._ui.genomap_views import cohort_line
@@ -25,7 +25,7 @@ from pages._ui.patient_panel import patient_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain
 from pages._ui.weights_card import affordable, time_warning, weights_card
-from pages._ui.widgets import bound, caption, file_stem, report_downloads
+from pages._ui.widgets import bound, caption, file_stem, report_downloads, verdict_box
 
 __all__ = ["TASK", "cohort_line", "compare_form", "result", "submit", "weights_card"]
 
@@ -38,6 +38,8 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
     most = largest_fold_count(session.dataset)
     if most < 2:
         raise InputError("The smallest class has fewer than two samples: no folds can be made. Leave that class out.")
+    if note := rare_class_note(session.dataset):
+        st.info(plain(note), icon=":material/group_remove:")
     available = [m for m in MODELS if m != "pfn" or weights is not None]
     n, p = session.dataset.n_samples, session.dataset.n_features
     slow = "" if weights is None else time_warning(weights, n, p, weights.estimators(n))
@@ -148,7 +150,7 @@ def _table(found: CompareResult) -> None:
         if run.status != "ok":
             st.warning(f"{plain(run.label)}: {plain(run.message)}", icon=":material/report:")
     if words := verdict(found):
-        st.markdown(f"**In words:** {words}")
+        verdict_box([in_short(found)], [words], also=METRICS.values())
 
 
 def _sets(session: Session, found: CompareResult) -> None:
@@ -204,5 +206,5 @@ def _downloads(session: Session, found: CompareResult) -> None:
         return csv_table(header, ([row.get(name) for name in header] for row in rows))
 
     st.download_button(
-        "Download the scores (CSV)", table, f"comparison-{file_stem(session.dataset.name)}.csv", on_click="ignore"
+        "Download the scores (CSV)", table, csv_name(f"comparison-{file_stem(session.dataset.name)}"), on_click="ignore"
     )

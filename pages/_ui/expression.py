@@ -14,6 +14,7 @@ from genomap_core.data.images.networks import FRONTS, HEADS, LOSSES, ExpressionC
 from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.data.message import plural
 from genomap_core.errors import InputError
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.plotting import predicted_measured, r_histogram, score_intervals, tissue
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.expression.compare import TITLES
@@ -22,14 +23,14 @@ from genomap_core.workflows.expression.jobs import MODEL, read_cohort
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED, SAMPLE
 from genomap_core.workflows.expression.view import gene_modules
-from genomap_core.workflows.expression.words import count_rows, gene_rows, report, run_rows, verdict
+from genomap_core.workflows.expression.words import count_rows, gene_rows, in_short, report, run_rows, verdict
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.data_views import report_messages
 from pages._ui.gene_map import MapData, gene_map
 from pages._ui.session import Session, warm
 from pages._ui.shell import page_link, plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, verdict_box
 
 EXPRESSION = Kind(
     name="expression",
@@ -225,7 +226,7 @@ def _figures(about: dict[str, Any], gradients: bool) -> None:
     with st.container(horizontal=True):
         metric("Predicted (standard deviations)", f"{about['output']:+.2f}")
         metric("For the mean image", f"{about['baseline']:+.2f}")
-        metric("Random orders beaten", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
+        metric("Better than random orders", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
         if gradients:
             metric("Sum misses the change by", f"{about['gap']:.0%}", help="Of the change from the mean image.")
     if beaten < 0.8 or min(deletion, insertion) <= 0:
@@ -267,8 +268,7 @@ def genes(session: Session, found: Finished[ExpressionResult]) -> None:
         )
         metric("r above .4", f"{counts['n_strong']:,}")
         metric("Better than ridge", f"{counts['n_better_than_ridge_fdr_below_0.05']:,}", help=_RIDGE)
-    first, *rest = verdict(r, cohort)
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(text) for text in rest), icon=":material/balance:")
+    verdict_box([in_short(r, cohort)], verdict(r, cohort), also=["r", "false discovery rate", "permutation", "ridge"])
     st.plotly_chart(r_histogram(s.r, s.r_null), key="expression_r", alt="Correlation of every gene beside chance")
     caption("Correlation of predicted and measured expression, and the same with the predictions of other patients.")
     shown = [(TITLES[run.name], r.mean_r[cohort][run.name]) for run in r.runs]
@@ -312,7 +312,7 @@ def _table(found: Finished[ExpressionResult], cohort: str) -> None:
     st.download_button(
         "Download the table",
         lambda: _csv(frame),
-        "genes.csv",
+        csv_name("genes"),
         on_click="ignore",
         icon=":material/download:",
         key=found.key("table"),
@@ -320,8 +320,6 @@ def _table(found: Finished[ExpressionResult], cohort: str) -> None:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    from genomap_core.io.tables.export import csv_table
-
     return csv_table(list(frame.columns), frame.values.tolist())
 
 

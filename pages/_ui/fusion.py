@@ -14,6 +14,7 @@ from genomap_core.data.images.networks import BACKBONES, VARIANTS
 from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.data.message import some
 from genomap_core.errors import InputError
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.plotting import interaction_heatmap, probability_bars, score_intervals, type_heatmap
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
@@ -22,14 +23,23 @@ from genomap_core.workflows.fusion.compare import FusionCompareConfig
 from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.words import gain_rows, heading, images_used, name_of, report, score_rows, verdict
+from genomap_core.workflows.fusion.words import (
+    gain_rows,
+    heading,
+    images_used,
+    in_short,
+    name_of,
+    report,
+    score_rows,
+    verdict,
+)
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, page_link, plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, verdict_box
 
 _VIEW = "genomap_core.workflows.fusion.view"
 REGIONS, PIXELS = "Regions", "Gradients"
@@ -234,7 +244,7 @@ def _faithful(why: dict[str, Any]) -> None:
         st.metric("Log-odds of the class", f"{why['output']:+.2f}", border=True, width=_METRIC)
         st.metric("Of the mean patient", f"{why['baseline']:+.2f}", border=True, width=_METRIC)
         st.metric(
-            "Random orders beaten",
+            "Better than random orders",
             f"{beaten:.0%}",
             border=True,
             width=_METRIC,
@@ -277,15 +287,13 @@ def _interaction(why: dict[str, Any], parts: dict[str, Any]) -> None:
     st.download_button(
         "Download the matrix",
         lambda: _csv(names, parts["interaction"]),
-        "modules-regions.csv",
+        csv_name("modules-regions"),
         on_click="ignore",
         icon=":material/download:",
     )
 
 
 def _csv(names: list[str], values: np.ndarray) -> bytes:
-    from genomap_core.io.tables.export import csv_table
-
     header = ["module", *(f"region {k + 1}" for k in range(values.shape[1]))]
     return csv_table(header, [[name, *map(float, row)] for name, row in zip(names, values, strict=True)])
 
@@ -332,8 +340,7 @@ def result(found: Finished[FusionResult]) -> None:
     st.markdown(
         f"**{plain(r.name)}**: {_size(len(r.y), r.groups)}, {len(r.classes)} classes, {plain(', '.join(kinds))}."
     )
-    first, *rest = verdict(r)
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(s) for s in rest), icon=":material/balance:")
+    verdict_box([in_short(r)], verdict(r), also=list(METRICS.values()))
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs if run.name in r.scores]
     found.say_failures()
     st.plotly_chart(

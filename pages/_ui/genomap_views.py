@@ -14,6 +14,7 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
 from genomap_core.data.readings import Readings
+from genomap_core.io.tables.export import csv_name
 from genomap_core.plotting import displacement_map, layout_quality
 from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import map_png, map_svg
@@ -23,12 +24,22 @@ from genomap_core.workflows.tabular.genomap import GenomapResult, map_unit
 from genomap_core.workflows.tabular.stands_out import StandsOut
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import feature_card
+from pages._ui.filled import filled_view
 from pages._ui.gene_map import MapData, Measured, gene_map, perturbation_fields
 from pages._ui.links import keep_link, link_card
 from pages._ui.patient_bar import STEPPING, label, patient_bar, reference_picker
 from pages._ui.session import Session, jobs
 from pages._ui.shell import errors_shown, page_link, plain
-from pages._ui.standing import clinical_line, marked, nearest_line, regions_of, sentences, standing, standing_report
+from pages._ui.standing import (
+    clinical_line,
+    marked,
+    nearest_line,
+    region_reasons,
+    regions_of,
+    sentences,
+    standing,
+    standing_report,
+)
 from pages._ui.widgets import caption, file_stem
 
 MAP_HEIGHT = 400
@@ -41,7 +52,7 @@ def exports(session: Session, result: GenomapResult, data: MapData) -> None:
     files = {
         "PNG": (lambda: map_png(data.static(shown)), f"{stem}.png"),
         "SVG": (lambda: map_svg(data.static(shown)), f"{stem}.svg"),
-        "CSV": (lambda: map_csv(session.dataset, result, data.shown(shown)[0]), f"{stem}.csv"),
+        "CSV": (lambda: map_csv(session.dataset, result, data.shown(shown)[0]), csv_name(stem)),
         "All maps (npz)": (
             lambda: maps_npz(session.dataset, result),
             f"genomaps-{file_stem(session.dataset.name)}.npz",
@@ -138,11 +149,12 @@ def _patient(session: Session, result: GenomapResult) -> None:
             _difference(session, result, found)
         else:
             _values(session, result, row)
+            filled_view(session, result, row, map_data(session, result, [row]), MAP_HEIGHT)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.toggle(
                 "Name the regions",
                 key="name_regions",
-                help="Outlines of groups of related features, or of your gene sets.",
+                help="Processes that lie together: your gene sets, or what groups of related features have in common.",
             )
             with st.popover("Save", icon=":material/download:"):
                 exports(session, result, map_data(session, result, [row], title=session.dataset.name))
@@ -150,6 +162,8 @@ def _patient(session: Session, result: GenomapResult) -> None:
                     standing_report(session, result, row, found)
             with st.popover("Link to this view", icon=":material/link:"):
                 link_card(session, "Patient")
+        if st.session_state.get("name_regions"):
+            region_reasons(regions_of(session, result))
     with right:
         if found is not None:
             nearest_line(session, found)

@@ -168,17 +168,6 @@ def chosen_folder(session: Session, task: str, shipped: Path, label: str) -> Pat
     return Path(chosen)
 
 
-def only_an_example(session: Session, folder: Path, shipped: Path) -> None:
-    """Said where the user's own images are in use and what is shown is the example."""
-    own = session.imaging
-    if own is not None and folder == shipped and session.imaging_sample is None:
-        st.info(
-            f"This is the example that comes with the program. To see {plain(own.name)} here, start a comparison under "
-            "“Train and compare”.",
-            icon=":material/info:",
-        )
-
-
 def history(session: Session, task: str, show: Callable[[Job], None], stage: str | None = None) -> None:
     """Every job of ``task`` of this tab, newest first: the active ones followed, the last ended one drawn."""
     follow(session, task, stage)

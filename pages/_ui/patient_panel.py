@@ -36,6 +36,7 @@ from genomap_core.workflows.tabular.patient import DRAWS, Desk, agreement, metho
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.genomap_views import map_data
 from pages._ui.patient_bar import patient_bar
+from pages._ui.robustness import robustness_card
 from pages._ui.session import Session, warm
 from pages._ui.shell import plain, show_error
 from pages._ui.weights_card import time_warning
@@ -203,6 +204,8 @@ def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
         if why_so.answer is not None:
             about, arrays = why_so.answer
             answer |= {"values": arrays["values"], **about}
+    with said:
+        robustness_card(session, asked.spec(), {name: names[name] for name in pair}, row, target)
     with why:
         follow(explanations)
         _attributions(session.dataset, answers)

@@ -25,7 +25,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "Model": [
         ("train", "Train", ":material/model_training:", "Train a network on the maps, or load one"),
-        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
+        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and other models on the same patients"),
         ("benchmark", "Benchmark", ":material/leaderboard:", "Every model on many data sets, disturbed and not"),
     ],
     "Imaging": [
@@ -112,6 +112,7 @@ def page(title: str, purpose: str) -> Iterator[None]:
         st.markdown(purpose, width="content")
     with errors_shown():
         yield
+    _say_what_is_in_use()
     _collect_garbage()
 
 
@@ -152,6 +153,17 @@ def _notice() -> None:
             "`streamlit run app.py`. Until then it may answer other machines or send usage statistics.",
             icon=":material/shield:",
         )
+
+
+def _say_what_is_in_use() -> None:
+    """In the sidebar of every page: the table and the images that the pages work on."""
+    session = st.session_state.get("session")
+    if session is None:
+        return
+    with st.sidebar.container(key="in-use"):
+        images = "none" if session.imaging is None else plain(session.imaging.name)
+        st.caption(f"In use  \nTable: **{plain(session.dataset.name)}**  \nImages: **{images}**")
+        page_link("data", "Change", ":material/swap_horiz:")
 
 
 def show_error(error: Exception) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -12,7 +11,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import GenomapError
 from genomap_core.reports.standing import standing_document
 from genomap_core.workflows.tabular.genomap import GenomapResult
-from genomap_core.workflows.tabular.layout_study import named_regions
+from genomap_core.workflows.tabular.layout_study import NamedRegions, named_regions
 from genomap_core.workflows.tabular.stands_out import Finding, StandsOut, stands_out
 from pages._ui.feature_card import chosen_feature
 from pages._ui.patient_bar import reference_of
@@ -21,29 +20,21 @@ from pages._ui.shell import plain, show_error
 from pages._ui.widgets import caption, report_downloads
 
 
-@dataclass(frozen=True, eq=False)
-class Regions:
-    """Patches of the map and what they are called."""
-
-    labels: np.ndarray
-    names: tuple[str, ...]
-
-    def only(self, region: int) -> tuple[np.ndarray, tuple[str, ...]]:
-        """This one alone, to be outlined."""
-        return np.where(self.labels == region, 0, -1), (self.names[region],)
-
-
-def regions_of(session: Session, genomap: GenomapResult) -> Regions:
+def regions_of(session: Session, genomap: GenomapResult) -> NamedRegions:
     """The named regions of the map in use; computed once."""
-
-    def make() -> Regions:
-        labels, names = named_regions(genomap, session.layout)
-        return Regions(labels, tuple(names))
-
-    found: Regions = session.remember(("named regions", session.dataset.digest, session.layout), make)
+    key = ("named regions", session.dataset.digest, session.layout)
+    found: NamedRegions = session.remember(key, lambda: named_regions(genomap, session.layout))
     if session.region is not None and session.region >= len(found.names):
         session.region = None
     return found
+
+
+def region_reasons(named: NamedRegions) -> None:
+    """Every region's name, its size and what the name rests on."""
+    with st.expander("What the regions are named after"):
+        size = np.bincount(named.labels[named.labels >= 0], minlength=len(named.names))
+        rows = zip(named.names, size, named.why, strict=True)
+        st.markdown("\n".join(f"* **{plain(name)}** ({count} features): {plain(why)}." for name, count, why in rows))
 
 
 def standing(session: Session, genomap: GenomapResult, row: int) -> StandsOut | None:

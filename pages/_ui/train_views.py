@@ -11,12 +11,12 @@ import streamlit as st
 
 from genomap_core.errors import InputError
 from genomap_core.files import write_atomically
-from genomap_core.io.tables.export import csv_table
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.jobs import Job
 from genomap_core.plotting import confusion, reliability, roc
 from genomap_core.reports.model_card import model_card
-from genomap_core.workflows.cohorts.cohort import recoded
-from genomap_core.workflows.comparison.folds import hold_out
+from genomap_core.workflows.cohorts.cohort import recoded, unit_note
+from genomap_core.workflows.comparison.folds import hold_out, rare_class_note
 from genomap_core.workflows.comparison.scores import METRICS, Score
 from genomap_core.workflows.tabular.train import BUNDLE, TrainConfig, TrainResult, bundle_header
 from pages._ui import jobs as job_panel
@@ -38,6 +38,8 @@ def hold_out_line(session: Session) -> None:
         f"{len(rows):,} samples train the network, {len(test):,} are held out for the test (stratified{groups}). "
         "Selection, scaling and layout are learned on the training samples only."
     )
+    if note := rare_class_note(session.dataset):
+        st.info(plain(note), icon=":material/group_remove:")
 
 
 def submit(session: Session, config: TrainConfig) -> None:
@@ -119,7 +121,7 @@ def load(session: Session) -> None:
             timeout=300,
         )
     proba, names = arrays["proba"], about["classes"]
-    for note in about["notes"]:
+    for note in filter(None, (*about["notes"], unit_note(header.provenance, dataset.unit))):
         st.warning(plain(note), icon=":material/help:")
     table = pd.DataFrame(proba.round(4), columns=names)
     table.insert(0, "sample", dataset.sample_ids)
@@ -130,6 +132,6 @@ def load(session: Session) -> None:
     st.download_button(
         "Download predictions (CSV)",
         csv_table(list(table.columns), table.itertuples(index=False)),
-        f"predictions-{file_stem(dataset.name)}.csv",
+        csv_name(f"predictions-{file_stem(dataset.name)}"),
         on_click="ignore",
     )

@@ -78,7 +78,7 @@ def test_an_outline_keeps_features_inside(page):
     assert not page.exception
     session, result = layout(page)
     mask = np.array([[cell == "#" for cell in row] for row in session.layout.mask])
-    assert mask.sum() >= 2000
+    assert mask.sum() >= 600
     assert not mask.all()
     assert mask[tuple(result.layout.positions.T)].all()
 

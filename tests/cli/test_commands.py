@@ -24,9 +24,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    lines = path.read_text().splitlines()
-    assert lines[0].startswith("# For research use only")
-    return list(csv.DictReader(lines[1:]))
+    assert path.with_name(path.name + ".notice.txt").read_text().startswith("For research use only")
+    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def cohort(path: Path) -> Dataset:
@@ -104,7 +103,7 @@ def test_train_leaves_a_model_that_knows_its_table_and_its_scores(given, tmp_pat
     assert bundle.classes == ("good", "poor")
     assert bundle.feature_names == cohort(given.table).feature_names
     assert bundle.header.metrics["accuracy"]["value"] == told["scores"]["accuracy"]["value"]
-    assert bundle.header.provenance["roles"]["target"] == told["target"] == "response"
+    assert bundle.header.provenance["recipe"]["roles"]["target"] == told["target"] == "response"
     assert bundle.header.provenance["config"]["seed"] == 3
     assert told["training_rows"] + told["test_rows"] == 48
     assert (told["features"], told["features_on_map"], told["networks"]) == (12, 12, 1)
@@ -246,3 +245,21 @@ def test_predict_answers_a_table_that_lacks_a_feature_and_says_so(given, tmp_pat
     assert "Not used, as the model does not know them: H1" in told
     assert "in_training" not in rows_of(lacking)[0], "whether they were in the training is not known"
     assert len(rows_of(lacking)) == len(rows_of(out)) == 48
+
+
+def test_a_label_under_another_name_in_another_order_changes_no_answer(given, tmp_path, capsys):
+    with given.table.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    header[-1] = "outcome after a year"
+    order = [0, *range(len(header) - 1, 0, -1)]
+    other, out, wanted = tmp_path / "other.csv", tmp_path / "out.csv", tmp_path / "wanted.csv"
+    other.write_text("\n".join(",".join(row[j] for j in order) for row in (header, *rows)) + "\n")
+    for table, answers in ((given.table, wanted), (other, out)):
+        assert main(["predict", str(given.model), str(table), "--out", str(answers)]) == 0
+    assert rows_of(out) == rows_of(wanted)
+    assert "Column outcome after a year holds the model's classes" in capsys.readouterr().err
+
+
+def test_inspect_of_a_model_tells_how_its_table_was_read(given, capsys):
+    assert main(["inspect", str(given.model)]) == 0
+    assert "read as: samples in rows; id patient_id; target response" in capsys.readouterr().out

@@ -28,7 +28,8 @@ def cohort(n: int = 120, p: int = 48, seed: int = 0) -> Dataset:
 
 
 def named(genomap: GenomapResult) -> tuple[np.ndarray, list[str]]:
-    labels, names = named_regions(genomap, GenomapConfig(solver="sorted"), 6)
+    named = named_regions(genomap, GenomapConfig(solver="sorted"), 6)
+    labels, names = named.labels, named.names
     return labels, names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -238,10 +239,33 @@ def _find_id(draft: _Draft) -> int | None:
     for name in ID_NAMES:
         if name in names and (_distinct(table.texts[names[name]]) > (0.5 if name in _SURE_IDS else 0.98)):
             return names[name]
+    if (numbered := _numbered_ids(draft)) is not None:
+        return numbered
     first = draft.free_words()[:1]
     if first and _distinct(table.texts[first[0]]) > 0.9 and not _reads_as_numbers(table.texts[first[0]]):
         return first[0]
     return None
+
+
+def _numbered_ids(draft: _Draft) -> int | None:
+    """The first column, where its whole numbers never repeat and rise, or where it has no title or that of a number."""
+    table = draft.table
+    if table.n_rows < 8 or 0 in draft.aside or 0 in table.annotations or not table.n_columns:
+        return None
+    words = table.text_column(0).values()
+    if not all(word and word.strip().isdecimal() for word in words):
+        return None
+    values = [int(word or "") for word in words]
+    titled = not table.columns[0] or set(re.split(r"[^a-z0-9]+", table.columns[0].casefold())) & _NUMBERS
+    if len(set(values)) < len(values) or not (titled or values == sorted(values)):
+        return None
+    text = f"Column {table.title(0)} numbers the samples: its whole numbers never repeat. It is taken for their ids."
+    remedy = "Choose another id, or none, if it is a measurement."
+    draft.said.append(Message("warn", "numbered-ids", text, table.title(0), remedy=remedy, option="id"))
+    return 0
+
+
+_NUMBERS = frozenset({"id", "no", "nr", "num", "number", "nummer", "numero", "code", "key", "index", "eid", "uid"})
 
 
 def _find_target(draft: _Draft, id_at: int | None) -> int | None:
@@ -314,11 +338,13 @@ def _repeats(ids: TextColumn, target: TextColumn | None) -> int:
     """
     endings: dict[str, list[str]] = defaultdict(list)
     for word in ids.words:
-        endings[stem(word)].append(word[len(stem(word)) :].lstrip("_-."))
+        endings[stem(word)].append(word[len(stem(word)) :].lstrip("_-. "))
     rows, stems = len(ids.words), len(endings)
     if not 3 <= stems <= 0.75 * rows or _are_classes(ids, target):
         return 0
     numbered = sum(_numbered(sorted(ends)) for ends in endings.values())
+    if numbered > 0.8 * stems and sum(any(c.isdigit() for c in name) for name in endings) < 0.5 * stems:
+        return 0  # words with a number behind them: strains, arms, tissues and their samples
     if stems >= 5 and stems <= 0.5 * rows and numbered > 0.8 * stems:
         return stems
     repeated = [ends for ends in endings.values() if len(ends) > 1 and len(set(ends)) == len(ends)]

@@ -105,8 +105,7 @@ def with_features_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[s
     """
     endurance = bundle.pipeline[-1].endurance_
     if endurance is None:
-        bundle.check_features(dataset.feature_names)
-        return dataset, ()
+        return in_order_of(bundle, dataset)
     names, own = bundle.feature_names, set(dataset.feature_names)
     used = used_features(bundle.pipeline, len(names))
     share = float(np.mean([name in own for name, is_used in zip(names, used, strict=True) if is_used]))
@@ -125,12 +124,29 @@ def with_features_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[s
             f"filled from the {share:.0%} of its features that are there. On rows left out in training, balanced "
             f"accuracy was {endurance.expected(share):.2f} with so many missing, {endurance.accuracy[0]:.2f} with none."
         )
-    if unknown := sorted(own - set(names)):
-        notes.append(f"Not used, as the model does not know them: {some(unknown)}.")
+    notes += _unknown(own - set(names))
     if few := _below(dataset, used, endurance.limit):
         needed = f"Fewer than the {endurance.limit:.0%} of features that the model needs have a value in"
         notes.append(f"{needed} {some(few)}: the answers for them say little.")
     return dataset, tuple(notes)
+
+
+def in_order_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+    """The table with the model's columns in its order, and a note on those that are left out.
+
+    Raises
+    ------
+    BundleError
+        A feature of the model is not there; the message lists the difference.
+    """
+    names, own = bundle.feature_names, set(dataset.feature_names)
+    if not own.issuperset(names):
+        bundle.check_features(dataset.feature_names)
+    return (dataset if dataset.feature_names == names else _columns(dataset, names)), _unknown(own - set(names))
+
+
+def _unknown(names: set[str]) -> tuple[str, ...]:
+    return (f"Not used, as the model does not know them: {some(sorted(names))}.",) if names else ()
 
 
 def _below(dataset: Dataset, used: np.ndarray, limit: float) -> list[str]:
@@ -187,8 +203,8 @@ def explain_rows(
 
     if target is not None and target not in bundle.classes:
         raise InputError(f"The model knows no class {target!r}: choose one of {some(bundle.classes, 20)}.")
-    around = dataset if background is None else background
-    bundle.check_features(around.feature_names)
+    dataset = in_order_of(bundle, dataset)[0]
+    around = dataset if background is None else in_order_of(bundle, background)[0]
     few = dataset.take(rows)
     X = np.asarray(few.X if isinstance(few.X, np.ndarray) else few.X.toarray(), np.float32)
     guesses = predict_rows(bundle, few).argmax(axis=1)

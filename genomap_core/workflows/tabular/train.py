@@ -123,7 +123,7 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
     """Fit on four fifths of the rows (groups whole), test on the rest; writes ``model.safetensors`` into ``folder``.
 
     The state after each epoch lies in ``folder`` too: a training that was stopped goes on from it. The bundle keeps the
-    roles of the table's columns, so that other tables are read as this one was.
+    recipe of the table, so that other tables are read as this one was.
     """
     from genomap_core.training import save_bundle
 
@@ -151,7 +151,7 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
             "test_rows": len(test),
             "config": asdict(config),
             "unit": dataset.unit,
-            **({} if dataset.roles is None else {"roles": asdict(dataset.roles)}),
+            **({} if dataset.recipe is None else {"recipe": asdict(dataset.recipe.to_publish())}),
         },
         training_rows=dataset.X[rows],
     )
