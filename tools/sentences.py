@@ -17,6 +17,7 @@ SPEAKING = (
     "pages/**/*.py",
     "genomap_core/reports/*.py",
     "genomap_core/plotting/*.py",
+    "genomap_core/benchmark/bottom_line.py",
     "genomap_core/benchmark/verdict.py",
     "genomap_core/workflows/**/words.py",
     "genomap_core/workflows/tabular/*.py",

@@ -47,6 +47,7 @@ GLOSSARY: dict[str, str] = {
     ),
     "entropy": "In a transport plan: how widely mass is spread. More of it blurs the plan.",
     "epoch": "One pass of the training over all patients.",
+    "ER": "Estrogen receptor: the switch that many breast cancers grow by.",
     "false discovery rate": (
         "Of what is called found, the share expected to be found by chance alone (Benjamini-Hochberg)."
     ),

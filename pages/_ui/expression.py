@@ -211,8 +211,9 @@ def _image(found: Finished[ExpressionResult], row: int, seen: dict[str, Any]) ->
         strongest = int(np.abs(values).sum(axis=(1, 2)).argmax())
         k = st.slider("Slice", 1, len(values), strongest + 1, key=found.key(f"slice-{row}")) - 1
     rgb = to_rgb(pictures[k])
-    left.image(with_regions(rgb, blank, numbered=False), caption="Image", width="stretch")
-    right.image(with_regions(overlaid(rgb, values[k], limit), blank, numbered=False), caption="Share", width="stretch")
+    left.image(with_regions(rgb, blank, numbered=False), caption="Image", width="stretch", alt="The patient's image")
+    shares = with_regions(overlaid(rgb, values[k], limit), blank, numbered=False)
+    right.image(shares, caption="Share", width="stretch", alt="The image with each pixel's share in the prediction")
     caption("Red raises the predicted expression, blue lowers it, against the mean image of the training patients.")
 
 

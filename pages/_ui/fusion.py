@@ -178,7 +178,7 @@ def _overlaid_image(
             f"{METHODS[how]}. Red speaks for the class, blue against it; colours are on this picture's own scale, "
             "however little it changes the answer."
         )
-    st.image(picture, width="stretch")
+    st.image(picture, width="stretch", alt="The image with what speaks for and against the class")
     if rests_on_background(seen["image"], labels, parts["region_values"]):
         st.warning(
             "The strongest region of this image is empty background: the network answers to something that is no part "

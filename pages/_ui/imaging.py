@@ -251,7 +251,8 @@ def _spots_form() -> SpatialOptions:
     """How spots become images with expression."""
     st.markdown(
         "For each section *S*: *S_HE.jpg*, counts *S.tsv.gz* (spots x genes), places *S_selection.tsv* (x, y, pixel_x, "
-        "pixel_y) and, where known, *S-cluster-annotation.tsv.gz* (x, y, label, patient_id); or one Visium .h5ad file."
+        "pixel_y) and, where known, *S-cluster-annotation.tsv.gz* (x, y, label, patient_id); the folder *outs* of "
+        "Space Ranger as ZIP, tar or tar.gz; or one Visium .h5ad file."
     )
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         patch = st.number_input(
@@ -302,7 +303,12 @@ def thumbnails(cohort: PatientImages, count: int = _SHOWN) -> None:
     n = min(count, cohort.n_samples)
     st.markdown(f"**The first {n} of {cohort.n_samples:,}, as a network sees them**")
     ids = [plain(sample) for sample in cohort.table.sample_ids[:n]]
-    st.image([thumbnail(image, cohort.channels) for image in cohort.images[:n]], caption=ids, width=110)
+    st.image(
+        [thumbnail(image, cohort.channels) for image in cohort.images[:n]],
+        caption=ids,
+        width=110,
+        alt=["An image of the cohort"] * n,
+    )
 
 
 def thumbnail(image: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:

@@ -34,7 +34,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("growth", "Growth", ":material/neurology:", "Class and growth of a brain tumour from one MRI slice"),
     ],
     "Learn": [
-        ("learn", "Learn", ":material/school:", "Five demonstrations of what the methods do"),
+        ("learn", "Learn", ":material/school:", "Six lessons: what the methods do, and where they fail"),
     ],
 }
 DEFAULT = "genomap"

@@ -15,12 +15,14 @@ from genomap_core.workflows.fusion import samples as fusion_samples
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.words import in_short as fusion_in_short
 from genomap_core.workflows.fusion.words import verdict as fusion_verdict
-from tools.sentences import sentences
+from tools.sentences import ROOT, sentences
 
 ABBREVIATION = re.compile(r"\b(?:[A-Z]{2,}[A-Za-z]*|[A-Z][a-z]+[A-Z][A-Za-z]*)(?:-\d+)?\b")
-FORMATS = set("CSV TSV PNG JPEG TIFF DICOM NIfTI HTML PDF SVG JSON ZIP OpenDocument STAR MB GB CPU GPU GenoMap".split())  # noqa: SIM905
-NAMES = {"ResNet", "CNN", "POT", "uFFFD", "NOT", "PET", "MR", "CAM", "AUC"}
-"""Names of networks, a scanner's other kinds, and parts of terms that the glossary holds whole."""
+FORMATS = set(ABBREVIATION.findall((ROOT / "docs" / "formats.md").read_text(encoding="utf-8")))
+"""What the page of formats says may be said: names of files and of the programs that write them."""
+NAMES = {"ResNet", "CNN", "POT", "uFFFD", "NOT", "PET", "MR", "CAM", "AUC", "MB", "GB", "CPU", "GPU", "GenoMap"}
+NAMES |= {"HTML", "PDF", "SVG", "PNG", "JSON", "SVS", "NDPI", "OME"}
+"""Names of networks, a scanner's other kinds, parts of a computer, and parts of terms that the glossary holds whole."""
 JARGON = (
     "ablation|balanced accuracy|bootstrap|Brier|conformal|critical difference|distortion|Dice|epochs?|false discovery|"
     "FDR|Friedman|Grad-CAM|Gromov-Wasserstein|Holm|hypergeometric|Integrated Gradients|log-odds|logistic regression|"

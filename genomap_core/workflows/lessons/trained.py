@@ -105,7 +105,8 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
 
     ``spec``: ``seed``. Writes ``attributions.npz``: ``trained``, ``shuffled`` ``(methods, p)`` mean sizes over test
     patients, ``planted (p,)``, ``positions (p, 2)``, ``shape``. Gives for each method ``found`` (ROC-AUC of the planted
-    features), ``found_shuffled`` and ``agreement`` (rank correlation of both), the network's ``accuracy``, and what
+    features), ``found_shuffled``, ``agreement`` (rank correlation of both) and ``unusual`` (mean rank correlation of a
+    patient's attribution with how far each gene lies from its mean), the network's ``accuracy``, and what
     :func:`shortcut` gives for a second network.
     """
     from scipy.stats import spearmanr
@@ -122,6 +123,8 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
     model.fit(lesson.X[train], lesson.y[train])
     accuracy = float((model.predict(lesson.X[test]) == lesson.y[test]).mean())
     networks = {"trained": model, "shuffled": shuffled_model(model, seed)}
+    far = np.abs(lesson.X[test[:N_EXPLAINED]] - lesson.X[train].mean(0)) / lesson.spread
+    unusual: dict[str, float] = {}
     sizes: dict[str, Any] = {name: np.zeros((len(METHODS), lesson.X.shape[1]), np.float32) for name in networks}
     for k, method in enumerate(METHODS):
         for j, (name, network) in enumerate(networks.items()):
@@ -135,6 +138,9 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
                 random_state=seed,
             )
             sizes[name][k] = np.abs(found.values).mean(0)
+            if name == "trained":
+                pairs = zip(np.abs(found.values), far, strict=True)
+                unusual[method] = float(np.mean([spearmanr(a, b).statistic for a, b in pairs]))
     layout = model.named_steps["genomap"].layout_
     np.savez(
         folder / "attributions.npz",
@@ -151,6 +157,7 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
                 "found": float(roc_auc_score(lesson.planted, sizes["trained"][k])),
                 "found_shuffled": float(roc_auc_score(lesson.planted, sizes["shuffled"][k])),
                 "agreement": float(spearmanr(sizes["trained"][k], sizes["shuffled"][k]).statistic),
+                "unusual": unusual[method],
             }
             for k, method in enumerate(METHODS)
         },
