@@ -12,6 +12,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"II*\x00", "tiff"),
     (b"MM\x00*", "tiff"),
     (b"II+\x00", "tiff"),
+    (b"MM\x00+", "tiff"),
     (b"BM", "bmp"),
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),

@@ -39,7 +39,7 @@ from genomap_core.reports.svg import svg_file
 from pages._ui import jobs as job_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain, show_error
-from pages._ui.widgets import caption, file_stem
+from pages._ui.widgets import caption, file_stem, verdict_box
 
 ENDING_S = 8.0
 FORM_WIDTH = 168
@@ -199,8 +199,7 @@ def show(picture: Picture, key: str, file: Callable[[], bytes] | None = None) ->
 
 
 def _verdict(look: Look) -> None:
-    first, *rest = look.verdict()
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(text) for text in rest), icon=":material/balance:")
+    verdict_box(look.bottom_line, look.verdict(), also=["critical difference", "Friedman", look.metric_title])
     s = look.summary
     st.dataframe(
         look.models_table(),

@@ -23,14 +23,16 @@ from genomap_core.workflows.expression.jobs import MODEL, read_cohort
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED, SAMPLE
 from genomap_core.workflows.expression.view import gene_modules
-from genomap_core.workflows.expression.words import count_rows, gene_rows, report, run_rows, verdict
+from genomap_core.workflows.expression.words import count_rows, gene_rows, in_short, report, run_rows, verdict
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.data_views import report_messages
 from pages._ui.gene_map import MapData, gene_map
+from pages._ui.links import follow_patient, keep_patient
+from pages._ui.patient_bar import Patients, patient_bar
 from pages._ui.session import Session, warm
 from pages._ui.shell import page_link, plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, verdict_box
 
 EXPRESSION = Kind(
     name="expression",
@@ -134,9 +136,11 @@ class _Places:
 def panel(session: Session, found: Finished[ExpressionResult]) -> None:
     """Choose a patient; see measured beside predicted expression, and what a prediction rests on."""
     r = found.result
-    row = int(
-        st.selectbox("Patient or spot", range(len(r.truth)), format_func=r.sample_ids.__getitem__, key=found.key("row"))
-    )
+    patients = Patients(r.digest, tuple(r.sample_ids), tuple(r.sample_ids), "Patient or spot")
+    follow_patient(session, patients)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar"):
+        row = patient_bar(session, patients)
+    keep_patient(session, patients)
     _maps(found, row)
     _origin(session, found, row)
 
@@ -207,8 +211,9 @@ def _image(found: Finished[ExpressionResult], row: int, seen: dict[str, Any]) ->
         strongest = int(np.abs(values).sum(axis=(1, 2)).argmax())
         k = st.slider("Slice", 1, len(values), strongest + 1, key=found.key(f"slice-{row}")) - 1
     rgb = to_rgb(pictures[k])
-    left.image(with_regions(rgb, blank, numbered=False), caption="Image", width="stretch")
-    right.image(with_regions(overlaid(rgb, values[k], limit), blank, numbered=False), caption="Share", width="stretch")
+    left.image(with_regions(rgb, blank, numbered=False), caption="Image", width="stretch", alt="The patient's image")
+    shares = with_regions(overlaid(rgb, values[k], limit), blank, numbered=False)
+    right.image(shares, caption="Share", width="stretch", alt="The image with each pixel's share in the prediction")
     caption("Red raises the predicted expression, blue lowers it, against the mean image of the training patients.")
 
 
@@ -226,7 +231,7 @@ def _figures(about: dict[str, Any], gradients: bool) -> None:
     with st.container(horizontal=True):
         metric("Predicted (standard deviations)", f"{about['output']:+.2f}")
         metric("For the mean image", f"{about['baseline']:+.2f}")
-        metric("Random orders beaten", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
+        metric("Better than random orders", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
         if gradients:
             metric("Sum misses the change by", f"{about['gap']:.0%}", help="Of the change from the mean image.")
     if beaten < 0.8 or min(deletion, insertion) <= 0:
@@ -268,8 +273,7 @@ def genes(session: Session, found: Finished[ExpressionResult]) -> None:
         )
         metric("r above .4", f"{counts['n_strong']:,}")
         metric("Better than ridge", f"{counts['n_better_than_ridge_fdr_below_0.05']:,}", help=_RIDGE)
-    first, *rest = verdict(r, cohort)
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(text) for text in rest), icon=":material/balance:")
+    verdict_box([in_short(r, cohort)], verdict(r, cohort), also=["r", "false discovery rate", "permutation", "ridge"])
     st.plotly_chart(r_histogram(s.r, s.r_null), key="expression_r", alt="Correlation of every gene beside chance")
     caption("Correlation of predicted and measured expression, and the same with the predictions of other patients.")
     shown = [(TITLES[run.name], r.mean_r[cohort][run.name]) for run in r.runs]

@@ -242,7 +242,7 @@ def one_image(session: Session) -> None:
     with left:
         st.subheader("Growth behind the image")
         if about["classes"][best] in about["clear"]:
-            st.image(blend(on_black(clean[0]), np.zeros_like(clean[0])), width="stretch")
+            st.image(blend(on_black(clean[0]), np.zeros_like(clean[0])), width="stretch", alt="The slice")
             caption("The model sees no tumour, so no density is drawn.")
         else:
             growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
@@ -306,7 +306,7 @@ def _no_answer(image: ChosenImage, verdict: str, why: str) -> None:
     st.warning(f"**{NO_ANSWER[verdict]}** {plain(why)}", icon=":material/block:")
     if np.isfinite(image.pixels).all():
         grey = to_grey(image.pixels)
-        st.image(blend(grey, np.zeros_like(grey), 1), width=320, caption=plain(image.label))
+        st.image(blend(grey, np.zeros_like(grey), 1), width=320, caption=plain(image.label), alt="The slice")
     _report(image, {"verdict": verdict, "why": why}, {})
 
 
@@ -453,7 +453,7 @@ def _attribution(
         )
     titles = {"physnet": "PhysNet (first seed)", "plain": "The same network without physics"}
     for column, (key, values) in zip(st.columns(2), found.items(), strict=False):
-        column.image(blend(on_black(clean[0]), values), caption=titles[key], width="stretch")
+        column.image(blend(on_black(clean[0]), values), caption=titles[key], width="stretch", alt=titles[key])
     caption("Red speaks for the class, blue against it; each picture on its own scale, darker is stronger.")
 
 

@@ -295,9 +295,14 @@ def placement(session: Session, result: GenomapResult) -> None:
     shape = result.layout.shape
     before, after = st.columns(2)
     before.image(
-        arrangement_picture(seen.frames[0], seen.colours, shape), caption="Before: the table's order", width="stretch"
+        arrangement_picture(seen.frames[0], seen.colours, shape),
+        caption="Before: the table's order",
+        width="stretch",
+        alt="Before",
     )
-    after.image(arrangement_picture(seen.frames[-1], seen.colours, shape), caption="After", width="stretch")
+    after.image(
+        arrangement_picture(seen.frames[-1], seen.colours, shape), caption="After", width="stretch", alt="After"
+    )
     st.plotly_chart(
         feature_journey(seen.frames, seen.colours, result.feature_names, shape),
         key="journey",

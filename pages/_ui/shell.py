@@ -25,7 +25,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "Model": [
         ("train", "Train", ":material/model_training:", "Train a network on the maps, or load one"),
-        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
+        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and other models on the same patients"),
         ("benchmark", "Benchmark", ":material/leaderboard:", "Every model on many data sets, disturbed and not"),
     ],
     "Imaging": [
@@ -34,7 +34,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("growth", "Growth", ":material/neurology:", "Class and growth of a brain tumour from one MRI slice"),
     ],
     "Learn": [
-        ("learn", "Learn", ":material/school:", "Five demonstrations of what the methods do"),
+        ("learn", "Learn", ":material/school:", "Six lessons: what the methods do, and where they fail"),
     ],
 }
 DEFAULT = "genomap"
@@ -43,7 +43,12 @@ STYLE = """<style>
 .st-key-page-title {row-gap: 0}
 .st-key-page-title h1 {padding: 0; font-size: 1.5rem}
 .st-key-findings button {justify-content: flex-start; text-align: left; min-height: 0; padding: .15rem .4rem}
+.st-key-findings button > * {width: 100%; justify-content: flex-start; text-align: left}
 .st-key-findings button p {font-size: .85rem; line-height: 1.3}
+.st-key-said p, .st-key-warned p, .st-key-standing p, [class*=st-key-usual] p {font-size: .88rem; line-height: 1.4}
+.st-key-said {gap: .4rem}
+.st-key-warned [data-testid=stAlertContainer] {padding: .4rem .8rem}
+.st-key-nearest {row-gap: 0}
 .st-key-nearest button {min-height: 0; padding: .1rem .3rem}
 .st-key-nearest button p, .st-key-nearest p, .st-key-clinical p {font-size: .88rem}
 [data-testid=stColumn] {min-width: min(100%, 6rem)}
@@ -112,6 +117,7 @@ def page(title: str, purpose: str) -> Iterator[None]:
         st.markdown(purpose, width="content")
     with errors_shown():
         yield
+    _say_what_is_in_use()
     _collect_garbage()
 
 
@@ -152,6 +158,17 @@ def _notice() -> None:
             "`streamlit run app.py`. Until then it may answer other machines or send usage statistics.",
             icon=":material/shield:",
         )
+
+
+def _say_what_is_in_use() -> None:
+    """In the sidebar of every page: the table and the images that the pages work on."""
+    session = st.session_state.get("session")
+    if session is None:
+        return
+    with st.sidebar.container(key="in-use"):
+        images = "none" if session.imaging is None else plain(session.imaging.name)
+        st.caption(f"In use  \nTable: **{plain(session.dataset.name)}**  \nImages: **{images}**")
+        page_link("data", "Change", ":material/swap_horiz:")
 
 
 def show_error(error: Exception) -> None:

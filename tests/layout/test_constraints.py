@@ -197,3 +197,18 @@ def test_a_gmt_file_is_read_and_its_problems_are_named(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             read_gmt(bad, ("g1", "g2"))
+
+
+def test_a_gene_is_found_by_its_symbol_and_by_its_ensembl_id():
+    features = (
+        "rna:TP53|ENSG00000141510.18",
+        "ENSG00000091831_ESR1",
+        "HLA-A (protein)",
+        "MYC (ENSG00000136997)",
+        "ESR1",
+    )
+    text = b"A\t\tTP53\tESR1\tMYC\tprotein\nB\t\tENSG00000141510\tENSG00000091831.5\tENSG00000136997\tHLA-A\n"
+    found = read_gmt(text, features)
+    assert found.sets == {"A": (0, 4, 3), "B": (0, 1, 3)}
+    assert found.missing == {"A": 1, "B": 1}
+    assert read_gmt(b"C\t\tTP53\tENSG00000141510\n", features).sets == {"C": (0,)}

@@ -95,6 +95,29 @@ def compare_config(values: Mapping[str, Any]) -> CompareConfig:
     return decode(CompareConfig, values)
 
 
+def in_short(found: CompareResult) -> str:
+    """The verdict as one sentence with its consequence, without a figure; empty where nothing was compared."""
+    linear, random = (found.differences.get(("genomap", other)) for other in ("logistic", "genomap_random"))
+    if linear is None:
+        if random is None:
+            return ""
+        return (
+            "On this cohort the order of the map helps the network."
+            if random.low > 0
+            else "On this cohort a map in random order is as good: the order is for looking, not for the answer."
+        )
+    if linear.high < 0:
+        return "On this cohort a linear model is better than the map's network: use the linear model."
+    if linear.low <= 0:
+        return (
+            "On this cohort a linear model is as good as the map's network: predict with it, and look at the map to "
+            "see where a patient differs."
+        )
+    helped = random is not None and random.low > 0
+    why = ", and the order of the map is part of it" if helped else "; that the map's order is the reason is not shown"
+    return f"On this cohort the map's network is better than a linear model{why}."
+
+
 def verdict(found: CompareResult) -> str:
     """In words: does the map beat its control and the linear baseline? Empty where neither was compared."""
     lines = []
@@ -122,7 +145,8 @@ def build(name: str, config: CompareConfig, dataset: Dataset, on_epoch: OnProgre
             options |= omics_channels(dataset, config.max_features)
         if config.max_epochs is not None:
             options["max_epochs"] = config.max_epochs
-        return make_classifier(name, **options)
+        # What missing features cost is measured for models that are handed out; these answer the cohort's own rows.
+        return make_classifier(name, **options).set_params(network__missing=None)
     if name == "pfn":
         return make_classifier(
             name,

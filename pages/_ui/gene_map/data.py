@@ -84,6 +84,8 @@ class MapData:
         The one from which ``noise`` and ``rank`` were drawn; it comes back with the event.
     missing
         ``(k, p)`` bool, where ``values`` holds an imputed number instead of NaN.
+    filled
+        ``(k, p)`` bool, where an imputed number is to be drawn: in its colour, hatched.
     overlays
         At most two models' attributions.
     value_range, unit
@@ -111,6 +113,7 @@ class MapData:
     scale: np.ndarray | float = 1.0
     seed: int = 0
     missing: np.ndarray | None = None
+    filled: np.ndarray | None = None
     overlays: tuple[Overlay, ...] = ()
     value_range: tuple[float, float] | None = None
     unit: str = "z-score"
@@ -138,6 +141,7 @@ class MapData:
             "rank": ((p,) if self.rank is None else np.shape(self.rank), (p,)),
             "scale": (np.shape(self.scale) or (p,), (p,)),
             "missing": ((k, p) if self.missing is None else np.shape(self.missing), (k, p)),
+            "filled": ((k, p) if self.filled is None else np.shape(self.filled), (k, p)),
             "regions": ((p,) if self.regions is None else np.shape(self.regions), (p,)),
         } | {f"overlay {o.label!r}": (np.shape(o.values), (k, p)) for o in self.overlays}
         for what, (got, want) in wanted.items():

@@ -33,8 +33,10 @@ function scalesOf(data, variants) {
 
 function scaleBox(scale) {
   const box = element("div", "gm-scale");
-  const title = element("h4", "", scale.title);
-  if (scale.note) title.append(element("span", "", ` · ${scale.note}`));
+  const title = element("h4", scale.ends ? "gm-signed" : "", scale.ends ? undefined : scale.title);
+  if (scale.ends) title.append(element("span", "", scale.ends[0]), scale.title, element("span", "", scale.ends[1]));
+  else if (scale.note) title.append(element("span", "", ` · ${scale.note}`));
+  title.title = [scale.title, scale.note].filter(Boolean).join(" · ");
   const colours = element("div", "gm-colours");
   const edge = (i) => `rgb(${scale.bytes[3 * i]} ${scale.bytes[3 * i + 1]} ${scale.bytes[3 * i + 2]})`;
   colours.style.setProperty("--low", edge(0));
@@ -54,11 +56,6 @@ function scaleBox(scale) {
     colours.append(zero);
   }
   box.append(title, colours, marks);
-  if (scale.ends) {
-    const ends = element("div", "gm-ends");
-    ends.append(...scale.ends.map((text) => element("span", "", text)));
-    box.append(ends);
-  }
   return { box, pointer, scale };
 }
 
@@ -79,21 +76,24 @@ function showHoles(s) {
   const { data } = s;
   let dropped = 0;
   for (let j = 0; j < data.features.length; j++) dropped += isDropped(data, j, s.keep);
-  const missing = s.pictures.reduce((sum, p) => sum + (p.variant === s.variants[0] ? p.picture.missing.count : 0), 0);
-  const key = `${dropped} ${missing} ${s.theme.blank}`;
+  const count = (kind) => s.pictures.reduce((sum, p) => sum + (p.variant === s.variants[0] ? p.picture[kind].count : 0), 0);
+  const missing = count("missing");
+  const filled = count("filled");
+  const key = `${dropped} ${missing} ${filled} ${s.theme.blank}`;
   if (key === s.holesShown) return;
   s.holesShown = key;
   const rows = [];
   const many = data.maps > 1 ? " in all maps" : "";
   if (missing) rows.push([false, `not measured: ${missing.toLocaleString("en")} value${missing === 1 ? "" : "s"}${many}`]);
   if (dropped) rows.push([true, `dropped: ${dropped.toLocaleString("en")} of ${data.features.length.toLocaleString("en")} ${data.noun}s`]);
-  s.holes.replaceChildren(...rows.map(([falling, text]) => {
+  if (filled) rows.push([false, `filled from the others: ${filled.toLocaleString("en")} value${filled === 1 ? "" : "s"}${many}`, true]);
+  s.holes.replaceChildren(...rows.map(([falling, text, over]) => {
     const row = element("div");
     const canvas = element("canvas");
     canvas.width = canvas.height = Math.round(16 * s.ratio);
     canvas.style.width = canvas.style.height = "16px";
     const context = canvas.getContext("2d");
-    context.fillStyle = hatchPattern(context, s.theme, s.ratio, falling);
+    context.fillStyle = hatchPattern(context, s.theme, s.ratio, falling, over);
     context.fillRect(0, 0, canvas.width, canvas.height);
     row.append(canvas, element("span", "", text));
     return row;

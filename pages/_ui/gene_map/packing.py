@@ -196,6 +196,8 @@ def _arrays(data: MapData) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays["spread"] = np.asarray(data.as_measured.scale, np.float32)[placed]
     if data.rank is not None:
         arrays["rank"] = np.asarray(data.rank, np.float32)[placed]
+    if data.filled is not None:
+        arrays["filled"] = np.asarray(data.filled, np.uint8)[:, placed]
     if data.regions is not None:
         arrays["regions"] = np.asarray(data.regions)[placed].astype(np.int32)
     for i, overlay in enumerate(data.overlays):
