@@ -127,16 +127,3 @@ def test_cells_that_are_no_numbers_and_a_wrong_label_are_mended_with_a_click_eac
     dataset = use(page)
     assert dataset.classes == ("A", "B")
     assert np.isnan(dataset.X[3, dataset.feature_names.index("crp")])
-
-
-def test_counts_of_different_depths_are_shown_with_their_unit_and_taken_otherwise_with_one_choice(upload):
-    counts = RNG.poisson(np.exp(RNG.normal(4, 2, 60)) * np.linspace(0.2, 5, 30)[:, None])
-    rows = [",".join(["sample_id", *(f"G{j}" for j in range(60)), "label"])]
-    rows += [",".join([name, *map(str, counts[i]), LABELS[i % 2]]) for i, name in enumerate(IDS)]
-    page = upload("counts.csv", "\n".join(rows).encode())
-    assert "+ count per 1" in texts(page)
-    scale = next(box for box in page.selectbox if box.label == "Scale")
-    scale.select("log2(1+x)").run()
-    dataset = use(page)
-    assert dataset.unit == "log2(1 + count)"
-    np.testing.assert_allclose(dataset.X, np.log2(1 + counts), rtol=1e-5)
