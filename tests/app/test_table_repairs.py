@@ -104,3 +104,26 @@ def test_a_word_read_as_missing_becomes_a_class(upload):
     page = upload("null.csv", "\n".join(rows).encode())
     press(page, "These words are a class")
     assert use(page).classes == ("WT", "het", "null")
+
+
+def test_ids_that_look_like_repeats_are_different_subjects_with_one_click(upload):
+    ids = [f"P{i // 3:02d}_{i % 3 + 1}" for i in range(30)]
+    rows = ["sample_id,crp,ldh,label"] + [f"{ids[i]},{i * 1.5},{i * 7 % 11},{LABELS[i // 3 % 2]}" for i in range(30)]
+    page = upload("repeats.csv", "\n".join(rows).encode())
+    press(page, "They are different subjects")
+    assert use(page).groups is None
+
+
+def test_cells_that_are_no_numbers_and_a_wrong_label_are_mended_with_a_click_each(upload):
+    rows = ["sample_id,crp,arm,response"]
+    rows += [f"{name},{i * 1.5},{('A', 'B')[i // 2 % 2]},{LABELS[i % 2]}" for i, name in enumerate(IDS)]
+    rows[4] = rows[4].replace(",4.5,", ",lost,")
+    page = upload("cells.csv", "\n".join(rows).encode())
+    assert button(page, "Use this cohort").disabled
+    press(page, "Treat such cells as missing")
+    label = next(box for box in page.selectbox if box.label == "Class to predict")
+    assert label.value == "response"
+    label.select("arm").run()
+    dataset = use(page)
+    assert dataset.classes == ("A", "B")
+    assert np.isnan(dataset.X[3, dataset.feature_names.index("crp")])

@@ -117,3 +117,52 @@ def test_sequences_and_variants_are_named():
     ):
         with pytest.raises(InputError, match=word):
             read_table(content, "t.csv")
+
+
+def genes_in_rows(genes, samples, first=None):
+    counts = np.exp(np.random.default_rng(1).normal(8, 0.1, (len(genes), len(samples)))).round(2)
+    made = [",".join(["", *(first or {}), *samples])]
+    made += [
+        ",".join([gene, *(str(v[i]) for v in (first or {}).values()), *map(str, counts[i])])
+        for i, gene in enumerate(genes)
+    ]
+    return made
+
+
+def test_symbols_beside_names_of_cell_lines_are_asked_about():
+    genes = "MXRA8 SCNN1D ACAP3 PUSL1 DVL1 CCNL2 VWA1 SSU72 MIB2 CDK11A NADK GNB1 CALML6 GABRD PRKCZ SKI HES5".split()  # noqa: SIM905
+    table, report = read(genes_in_rows(genes, ["A549", "MCF7", "HeLa", "K562", "HL60"]))
+    assert [m.option for m in report.errors] == ["orientation"]
+    turned = validate(table, orientation="genes_in_rows")
+    assert to_dataset(table, turned, "t").feature_names == tuple(genes)
+
+
+def test_a_pair_told_by_what_stands_in_front_is_told():
+    ids = [f"{way}_P{i:02d}" for i in range(N // 2) for way in ("pre", "post")]
+    _, report = read(lines(ids))
+    assert "repeats-in-front" in {m.code for m in report.messages}
+
+
+def test_means_of_groups_below_are_told():
+    made = [*lines(), "Mean of cases,20,20,20,case"]
+    assert "summary-row" in {m.code for m in read(made)[1].messages}
+
+
+@pytest.mark.parametrize(("form", "value"), [("{:.3f}D+00", 1), ("{:.2f} x 10^5", 1), ("{:.2f} \u00d710^9/l", 1)])
+def test_powers_as_other_programs_write_them_are_numbers(form, value):
+    written = [form.format(v) for v in X[:, 0]]
+    made = ["id\tflux\tcrp\tlabel", *(f"{IDS[i]}\t{written[i]}\t{X[i, 1]}\t{LABELS[i]}" for i in range(N))]
+    table, report = read(made)
+    dataset = to_dataset(table, report, "t")
+    np.testing.assert_allclose(dataset.X[:, dataset.feature_names.index("flux")], X[:, 0] * value, rtol=1e-5)
+    assert any(m.code == "number-notation" and "flux" in m.text for m in report.messages)
+
+
+def test_a_gene_called_target_is_no_label():
+    genes = ["TARGET", *(f"{a}{b}N{i}" for i, (a, b) in enumerate(zip("ABCDEFGHIJKL", "QRSTUVWXYZAB", strict=True)))]
+    values = RNG.normal(8, 1, (N, len(genes))).round(3)
+    made = [",".join(["sample", *genes, "diagnosis"])]
+    made += [",".join([IDS[i], *map(str, values[i]), LABELS[i]]) for i in range(N)]
+    table, report = read(made)
+    assert report.roles.target == "diagnosis"
+    assert to_dataset(table, report, "t").feature_names == tuple(genes)

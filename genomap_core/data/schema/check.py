@@ -146,7 +146,10 @@ def _reason(word: str) -> tuple[str, str, str]:
 
 _LISTED_IDS = 20
 _LONGEST = 1000
-_SUMMARIES = {"mean", "average", "median", "total", "sum", "sd", "std", "min", "max", "minimum", "maximum", "count"}
+_SUMMARIES = re.compile(
+    r"(mean|average|avg|median|total|sum|sd|std|min|max|minimum|maximum|count|mittelwert|summe|moyenne|somme|promedio|"
+    r"media|mediana|suma|gemiddelde|totaal)(\s.*)?"
+)
 
 
 def check_ids(cohort: Cohort) -> list[Message]:
@@ -181,7 +184,7 @@ def _check_word(cohort: Cohort, word: str, sample: int) -> list[Message]:
         return [
             _said(cohort, "error", "long-id", what, sample, None, "Check the line for a missing quote or delimiter.")
         ]
-    if word.strip().lower() in _SUMMARIES:
+    if _SUMMARIES.fullmatch(word.strip().lower()):
         what = "the id %s names a summary, not a sample"
         return [_said(cohort, "warn", "summary-row", what, sample, word, "Delete the row if so.")]
     if clean_id(word) != word:

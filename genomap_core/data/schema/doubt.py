@@ -99,6 +99,8 @@ def check_long(cohort: Cohort) -> list[Message]:
 def _range_of_name(name: str) -> tuple[_Range, ...]:
     """Ranges that a name may stand for, the narrowest first."""
     low = name.casefold()
+    if low.isalnum() and not any(low in words for words, _ in _NAMED):
+        return ()  # most genes, of which there may be 20,000
     tokens = set(re.split(r"[^\w%]+|_|(?<=\D)(?=\d{4})", low)) - {""}
     if tokens & _SIGNED or "pp" in tokens:
         return ()

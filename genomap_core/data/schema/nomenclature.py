@@ -52,6 +52,7 @@ ANNOTATION_NAMES = frozenset(
     sequencecoverage sequencelength score qvalue pvalue pval padj adjpvalue adjpval fdr logfc log2fc log2foldchange
     foldchange basemean stat lfcse gccontent gc percentgc mean average total sum sd std median min max taxonomy taxon
     lineage confidence kingdom phylum class order family genus species refseq uniprot ensembl unigene accession
+    taxid taxonomyid taxonomylvl rank
     proteinids majorityproteinids proteinnames genenames fastaheaders numberofproteins intensity msmscount
     """)
 )
@@ -95,6 +96,17 @@ def sample_share(names: Sequence[str]) -> float:
     """How many of the names are those of samples, runs, patients or files."""
     few = sample(names)
     return sum(is_sample(name) for name in few) / len(few) if few else 0.0
+
+
+def symbol_share(names: Sequence[str]) -> float:
+    """How many of the names have the form of a gene's symbol, which samples may have too; 0 if they follow a form."""
+    few = sample(names)
+    if not few or regularity(names) > 0.3:
+        return 0.0
+    return sum(bool(_SYMBOL.fullmatch(name)) for name in few) / len(few)
+
+
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9]{1,9}(-[A-Z0-9]{1,4})?|C[\dXY]+orf\d+|[A-Z][a-z][a-z0-9]{0,8}")
 
 
 def template(name: str) -> str:

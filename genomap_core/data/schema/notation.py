@@ -36,10 +36,11 @@ _SAME = str.maketrans(
 
 _NUMBER = re.compile(
     r"(?P<bound>[<>\u2264\u2265]=?\s*)?(?P<sign>[+-]?)\s*[$\u20ac\u00a3]?\s*"
-    r"(?P<body>\d(?:[\d.,' ]*\d)?[.,]?|[.,]\d+)(?P<power>[eE][+-]?\d+)?"
-    r"\s*(?P<unit>%|\u2030|[A-Za-z\u00b5\u03bc\u00b0$\u20ac\u00a3]"
+    r"(?P<body>\d(?:[\d.,' ]*\d)?[.,]?|[.,]\d+)(?P<power>[eE][+-]?\d+|[dD][+-]\d{2,3})?"
+    r"\s*(?P<unit>%|\u2030|[\u00d7A-Za-z\u00b5\u03bc\u00b0$\u20ac\u00a3]"
     # digits of a unit are exponents (m2, 10^9) or the body surface's 1.73: other ones are names of places, as in 10x14
-    r"(?:[A-Za-z\u00b5\u03bc%/^\u00b2\u00b3*. -]|(?<=[\^*])\d{1,2}|(?<=x)10(?=[\^*])|(?<=m)[23]|(?<=/)1\.73){0,11})?"
+    r"(?:[A-Za-z\u00b5\u03bc%/^\u00b2\u00b3*. -]|(?<=[\^*])\d{1,2}|"
+    r"(?:(?<=[x\u00d7])|(?<=[x\u00d7] ))10(?=[\^*])|(?<=m)[23]|(?<=/)1\.73){0,11})?"
 )
 _MINUS_BEHIND = re.compile(r"\d[\d.,' ]*\d-")
 """As accounting programs write it; a grade such as ``2-`` has one digit."""
@@ -245,7 +246,7 @@ def _value(part: re.Match[str], notation: Notation) -> float:
         body = body.replace(notation.thousands, "")
     text = body.replace(notation.decimal, ".") if notation.decimal != "." else body
     try:
-        return float(f"{part['sign']}{text}{part['power'] or ''}")
+        return float(f"{part['sign']}{text}{(part['power'] or '').lower().replace('d', 'e')}")
     except ValueError:
         return math.nan
 

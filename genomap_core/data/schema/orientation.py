@@ -18,6 +18,7 @@ from genomap_core.data.schema.nomenclature import (
     is_annotation,
     regularity,
     sample_share,
+    symbol_share,
 )
 from genomap_core.data.schema.words import GENE_COLUMN_NAMES, ID_NAMES, KNOWN_GENES, TARGET_NAMES, key
 from genomap_core.data.table import Table
@@ -115,6 +116,8 @@ def _names(rows: list[str], columns: list[str]) -> list[tuple[float, str]]:
         found.append((2.5, "its columns are named like samples"))
     elif in_rows > 0.8 and in_columns < 0.5:
         found.append((-2.5, "its rows are named like samples"))
+    if not found and len(rows) >= max(10, len(columns)) and symbol_share(rows) > max(0.8, symbol_share(columns) - 0.1):
+        found.append((0.6, "its rows may be symbols of genes"))
     bare = all(name.replace(".", "", 1).isdigit() for name in rows[:500])
     if bare and regularity(columns) > 0.4 and genes_in_columns <= 0.5:
         found.append((1.0, "its rows are numbered, its columns named in one form"))
@@ -148,7 +151,7 @@ def _words(table: Table, position: int) -> list[tuple[float, str]]:
             found.append((1.5, f"column {title!r} describes genes"))
         elif key(title) in TARGET_NAMES[:12]:
             found.append((-7.0, f"column {title!r} is named like a label"))
-        elif len(column.words) <= max(2, 0.2 * len(column)):
+        elif 1 < len(column.words) <= max(2, 0.2 * len(column)):
             found.append((-2.0, f"column {title!r} sorts the rows into few kinds"))
     told = sorted(found, key=lambda e: e[0])
     return told[:1] + [e for e in told[1:] if e[0] > 0][:1]

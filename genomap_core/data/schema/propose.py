@@ -11,7 +11,13 @@ import numpy as np
 
 from genomap_core.data.message import Message, plural, some
 from genomap_core.data.schema.apply import flip, stem
-from genomap_core.data.schema.nomenclature import SUMMARY_ROW, is_annotation, is_gene_among_genes, template
+from genomap_core.data.schema.nomenclature import (
+    SUMMARY_ROW,
+    feature_share,
+    is_annotation,
+    is_gene_among_genes,
+    template,
+)
 from genomap_core.data.schema.orientation import Verdict, judge_orientation
 from genomap_core.data.schema.roles import ID_STEM, Orientation, Roles
 from genomap_core.data.schema.statistics import summary_rows
@@ -52,7 +58,7 @@ def propose(table: Table, orientation: Orientation | None = None) -> tuple[Roles
     """Roles for a table, and what the user should know about how they were found; ``orientation``: the user's word."""
     if orientation == "samples_in_rows" or table.annotations or table.source.kind in ("h5ad", "anndata"):
         roles, said = _propose_rows(table)
-        return roles, tuple(said)
+        return roles, (*said, *_turned_object(table))
     verdict = judge_orientation(table)
     if orientation is not None and verdict.position is not None:
         return _propose_turned(table, verdict.position, "as you say")
@@ -60,6 +66,18 @@ def propose(table: Table, orientation: Orientation | None = None) -> tuple[Roles
         roles, said = _propose_rows(table)
         return roles, tuple(said) + _ask_orientation(verdict)
     return _propose_turned(table, verdict.position, verdict.reason)
+
+
+def _turned_object(table: Table) -> tuple[Message, ...]:
+    """On an AnnData whose observations are genes."""
+    if table.source.kind not in ("h5ad", "anndata"):
+        return ()
+    samples = table.text_column(0).words
+    genes = [table.columns[at] for at in table.number_at[:500].tolist()]
+    if feature_share(samples) < 0.5 or feature_share(genes) > 0.2:
+        return ()
+    text = "Observations (obs) are named like genes, variables (var) are not: genes may be in rows."
+    return (Message("warn", "object-turned", text, remedy="If so, transpose it (adata.T) and save it again."),)
 
 
 def _ask_orientation(verdict: Verdict) -> tuple[Message, ...]:
@@ -324,7 +342,23 @@ def _find_group(draft: _Draft, id_at: int | None, target_at: int | None) -> str 
             )
         )
         return ID_STEM
+    if id_at is not None and (pairs := _prefixed(table.text_column(id_at))):
+        text = f"The ids look like repeats of {pairs} subjects, told apart by what stands before their names."
+        remedy = "If they are, give the subjects as a column of their own and choose it as group."
+        draft.said.append(Message("warn", "repeats-in-front", text, table.title(id_at), remedy=remedy))
     return None
+
+
+def _prefixed(ids: TextColumn) -> int:
+    """How many subjects there are when a few words stand before their codes: ``pre_P01``, ``post_P01``."""
+    parts = [re.split(r"[-_. ]", word, maxsplit=1) for word in ids.words]
+    if any(len(part) < 2 for part in parts):
+        return 0
+    subjects = Counter(rest for _, rest in parts)
+    coded = all(re.search("[A-Za-z]", rest) and re.search(r"\d", rest) for rest in subjects)
+    twice = sum(count > 1 for count in subjects.values())
+    few = 2 <= len({prefix for prefix, _ in parts}) <= _REPEATS_AT_MOST
+    return len(subjects) if coded and few and len(subjects) >= 3 and twice > 0.8 * len(subjects) else 0
 
 
 _REPEATS_AT_MOST = 8

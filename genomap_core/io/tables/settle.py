@@ -96,12 +96,19 @@ def _is_measured(table: Table, at: int, column: TextColumn, written: Written) ->
         )
     if written.odd:
         return False
-    if key(title) in TARGET_NAMES and (key(title) != "y" or not _is_gene_like(table, at, written)):
+    if key(title) in TARGET_NAMES and not _is_gene_among_others(table, at, written):
         return False
     if not whole:
         few = len(column.words) <= max(2, 0.1 * len(column))
         return not few and (key(title) not in ID_NAMES or len(column.words) < len(column) or not first)
     return _is_gene_like(table, at, written)
+
+
+def _is_gene_among_others(table: Table, at: int, written: Written) -> bool:
+    """Whether numbers under a label's name are a gene's: ``y`` of the fly, or capitals among capitals (TARGET)."""
+    title, others = table.columns[at], [name for name in table.columns if len(name) > 1]
+    capitals = title.isupper() and len(others) >= 12 and sum(name.isupper() for name in others) > 0.8 * len(others)
+    return (key(title) == "y" or capitals) and _is_gene_like(table, at, written)
 
 
 def _is_gene_like(table: Table, at: int, written: Written) -> bool:
