@@ -40,6 +40,8 @@ LOST = "X97230_f_at"
 """The probe that cns_pomeroy lacks."""
 N_PROBES = 1024
 KEPT = 0.2
+NEIGHBOURS = "neighbours, test rows"
+"""Mean correlation of adjacent probes among the rows that are tested."""
 
 
 def cohorts(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -99,14 +101,18 @@ class OnComponents:
         return np.linalg.solve(gram, L @ (X[:, known] - self.components.mean_[known]).T).T
 
 
-def study(data: dict[str, tuple[np.ndarray, np.ndarray]], name: str, k: int, draws: int) -> list[dict[str, Any]]:
-    """Every model on one cohort with ``k`` labelled rows a class."""
+def study(
+    data: dict[str, tuple[np.ndarray, np.ndarray]], name: str, k: int, draws: int, networks: bool = True
+) -> list[dict[str, Any]]:
+    """Every model on one cohort with ``k`` labelled rows a class; ``networks``: those on the map, too."""
     others = [data[other][0] for other in CHIP if other not in (name, ALIKE.get(name))]
     spread = np.mean([rankdata(X.var(axis=0)) for X in others], axis=0)
     probes = np.sort(np.argsort(-spread)[:N_PROBES])
     corpus = np.concatenate([standardised(X[:, probes]) for X in others])
     X, y = data[name][0][:, probes], data[name][1]
     X, y = (a[np.isin(y, np.flatnonzero(np.bincount(y) > k))] for a in (X, y))
+    if len(np.unique(y)) < 2:
+        return []
     foreign, components = make_layout(corpus), PCA(20, random_state=0).fit(corpus)
     rows = []
     for draw in range(draws):
@@ -119,12 +125,15 @@ def study(data: dict[str, tuple[np.ndarray, np.ndarray]], name: str, k: int, dra
         own, random = (make_layout(Z, solver=solver, random_state=draw) for solver in ("ot", "random"))
         layouts = {"of the others": foreign, "its own": own, "random": random}
         quality = {n: layout_at(T, a.positions, a.shape).quality.neighbour_correlation for n, a in layouts.items()}
-        for model, layout, learner in learners(layouts, components, draw):
+        if not networks:
+            rows += [{"cohort": name, "labelled": k, "draw": draw, "model": "", "layout": n, NEIGHBOURS: v}
+                     for n, v in quality.items()]  # fmt: skip
+        for model, layout, learner in learners(layouts if networks else {}, components, draw):
             learner.fit(Z, y[train])
             whole, lost = (balanced_accuracy_score(y[test], learner.predict(rows_)) for rows_ in (T, holed))
             rows.append(
                 {"cohort": name, "labelled": k, "draw": draw, "model": model, "layout": layout, "whole": whole,
-                 "20 % of the probes": lost, "neighbours, test rows": quality.get(layout, np.nan)}
+                 "20 % of the probes": lost, NEIGHBOURS: quality.get(layout, np.nan)}
             )  # fmt: skip
     return rows
 
@@ -136,6 +145,7 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, nargs="+", default=[3, 5], help="rows a class")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--cohorts", nargs="+", default=list(CHIP))
+    parser.add_argument("--no-networks", action="store_true", help="layouts and linear models only: seconds")
     parser.add_argument("--out", type=Path, help="CSV of every draw")
     asked = parser.parse_args()
     folder = data_folder(asked.data)
@@ -144,11 +154,11 @@ def main() -> None:
     data, rows = cohorts(folder), []
     for name in asked.cohorts:
         for k in asked.labelled:
-            rows += study(data, name, k, asked.draws)
+            rows += study(data, name, k, asked.draws, not asked.no_networks)
             if asked.out:
                 pd.DataFrame(rows).to_csv(asked.out, index=False)
     table = pd.DataFrame(rows)
-    means = table.groupby(["labelled", "model", "layout"], sort=False).mean(numeric_only=True).drop(columns="draw")
+    means = table.groupby(["labelled", "model", "layout"]).mean(numeric_only=True).drop(columns="draw")
     sys.stdout.write(means.round(3).to_string() + "\n")
 
 

@@ -53,7 +53,7 @@ def bottom_line(study: StudyRecords, metric: str = "balanced_accuracy") -> list[
 
 def _sentence(topic: str, found: Line | None, metric: str) -> str:
     if found is None:
-        return f"{topic}: this study does not say; no model without a map was run beside the map classifier."
+        return f"{topic}: not answered: no such runs of the map classifier beside a model without a map are here."
     rival = found.rival
     told = (
         f"{topic} ({condition_title(found.condition)}, {plural(rival.n_sets, 'data set')}): the map classifier is "
@@ -87,7 +87,7 @@ def _explanation(found: Endpoint | None) -> str:
         return "Explanation: not measured in the records that come with the program."
     ours, rival, chance = (found.stability[name] for name in ("map regions", "Ward clusters", "random regions"))
     return (
-        f"Explanation ({plural(found.n_sets, 'data set')}): attributions of a ridge model summed over regions of the "
-        f"map agree between halves of a cohort at {ours:.2f}, over Ward clusters, which need no map, at {rival:.2f}, "
-        f"over random regions at {chance:.2f}."
+        f"Explanation ({plural(found.n_sets, 'data set')}, the program's own records): attributions of a ridge model "
+        f"summed over regions of the map agree between halves of a cohort at {ours:.2f}, over Ward clusters, which "
+        f"need no map, at {rival:.2f}, over random regions at {chance:.2f}."
     )

@@ -9,6 +9,7 @@ from genomap_core.cli.answer import Answer
 from genomap_core.cli.files import check_out, write_files
 from genomap_core.cli.options import Predict
 from genomap_core.cli.saved_model import open_bundle, table_for
+from genomap_core.data.message import plural
 from genomap_core.io.tables.export import csv_table
 from genomap_core.progress import OnProgress, Progress
 from genomap_core.workflows.tabular.saved_model import predict_rows, seen_in_training, seen_in_words
@@ -44,4 +45,4 @@ def run(options: Predict, on_progress: OnProgress) -> Answer:
         facts["in_training"] = int(seen.sum())
     if words := seen_in_words(seen):
         notes = (*notes, words)
-    return Answer(f"{options.out}: {dataset.n_samples:,} samples ({listed}).", facts, notes)
+    return Answer(f"{options.out}: {plural(dataset.n_samples, 'sample')} ({listed}).", facts, notes)

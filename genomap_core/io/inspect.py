@@ -131,19 +131,25 @@ def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT
     if kind in _BY_KIND and suffix not in _TABLES:
         return _BY_KIND[kind]
     if kind == "zip" and not suffix.startswith(".xls") and not is_workbook(source):
-        return "table" if is_zip_of_counts(source) or _is_zipped_table(source) else "archive"
+        names = _zip_names(source)
+        tissue = any(name.endswith("scalefactors_json.json") for name in names)  # 10x counts with their picture
+        return "table" if not tissue and (is_zip_of_counts(source) or _is_one_table(names)) else "archive"
     if suffix == ".zip":
         raise InputError(f"The file is {NAMES[kind]}, not a ZIP archive: other formats are not supported.")
     return "table"
 
 
-def _is_zipped_table(source: Path | bytes) -> bool:
-    """Whether a ZIP holds one table and no image."""
+def _zip_names(source: Path | bytes) -> list[str]:
+    """Names in a ZIP, in small letters, without .gz; none of a damaged one."""
     try:
         with zipfile.ZipFile(source if isinstance(source, Path) else io.BytesIO(source)) as archive:
-            names = [name.lower().removesuffix(".gz") for name in archive.namelist()]
+            return [name.lower().removesuffix(".gz") for name in archive.namelist()]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
+        return []
+
+
+def _is_one_table(names: Sequence[str]) -> bool:
+    """Whether files of these names are one table and no image."""
     tables = [name for name in names if name.endswith((*_TABLES, ".pq")) and not is_junk(name)]
     return len(tables) == 1 and not any(name.endswith((*IMAGE_ENDINGS, *SLIDES)) for name in names)
 

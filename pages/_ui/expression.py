@@ -28,6 +28,8 @@ from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.data_views import report_messages
 from pages._ui.gene_map import MapData, gene_map
+from pages._ui.links import follow_patient, keep_patient
+from pages._ui.patient_bar import Patients, patient_bar
 from pages._ui.session import Session, warm
 from pages._ui.shell import page_link, plain
 from pages._ui.widgets import caption, verdict_box
@@ -134,9 +136,11 @@ class _Places:
 def panel(session: Session, found: Finished[ExpressionResult]) -> None:
     """Choose a patient; see measured beside predicted expression, and what a prediction rests on."""
     r = found.result
-    row = int(
-        st.selectbox("Patient or spot", range(len(r.truth)), format_func=r.sample_ids.__getitem__, key=found.key("row"))
-    )
+    patients = Patients(r.digest, tuple(r.sample_ids), tuple(r.sample_ids), "Patient or spot")
+    follow_patient(session, patients)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar"):
+        row = patient_bar(session, patients)
+    keep_patient(session, patients)
     _maps(found, row)
     _origin(session, found, row)
 

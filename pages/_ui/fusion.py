@@ -37,6 +37,8 @@ from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging
+from pages._ui.links import follow_patient, keep_patient
+from pages._ui.patient_bar import Patients, patient_bar
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, page_link, plain
 from pages._ui.widgets import caption, verdict_box
@@ -77,27 +79,23 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
     if fold_of_row is None or "types" not in run.values:
         st.info("This comparison kept no networks: compare again to look at patients.", icon=":material/info:")
         return
-    a, b = st.columns(2)
-    ids = cohort.table.sample_ids
-    row = a.selectbox(
-        "Patient" if r.groups is None else "Sample",
-        range(len(r.y)),
-        format_func=lambda i: f"{ids[i]} ({r.classes[r.y[i]]})",
-        key=f"fusion-row-{r.digest[:8]}",
-    )
+    labels = tuple(f"{name} - {r.classes[y]}" for name, y in zip(cohort.table.sample_ids, r.y, strict=True))
+    patients = Patients(r.digest, cohort.table.sample_ids, labels, "Patient" if r.groups is None else "Sample")
+    follow_patient(session, patients)
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar")
+    with bar:
+        row = patient_bar(session, patients)
+    keep_patient(session, patients)
     spec = {"folder": str(found.folder), "row": int(row), "fold": int(fold_of_row[row])}
     with st.spinner("Asking the network ..."):
         about, seen = session.remember(
             ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
         )
     best = int(seen["proba"].argmax())
-    target = b.selectbox(
-        "Class explained",
-        range(len(r.classes)),
-        best,
-        format_func=r.classes.__getitem__,
-        key=f"fusion-target-{r.digest[:8]}-{row}",
-    )
+    target = bar.selectbox(
+        "Class explained", range(len(r.classes)), best, format_func=lambda k: f"explained for {r.classes[k]}",
+        key=f"fusion-target-{r.digest[:8]}-{row}", width=240, label_visibility="collapsed",
+    )  # fmt: skip
     with st.spinner("Explaining ..."):
         why, parts = session.remember(
             ("fusion-why", spec["folder"], row, target),

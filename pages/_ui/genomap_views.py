@@ -12,15 +12,16 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
 from genomap_core.data.perturb import Perturbation
 from genomap_core.data.readings import Readings
 from genomap_core.io.tables.export import csv_name
-from genomap_core.plotting import displacement_map, layout_quality
+from genomap_core.plotting import displacement_map
 from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import map_png, map_svg
 from genomap_core.reports.map_files import map_csv, maps_npz
 from genomap_core.reports.standing import DIFFERENCE_ENDS
-from genomap_core.workflows.tabular.genomap import GenomapResult, map_unit
+from genomap_core.workflows.tabular.genomap import GenomapResult, layout_verdict, map_unit
 from genomap_core.workflows.tabular.stands_out import StandsOut
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import feature_card
@@ -40,7 +41,7 @@ from pages._ui.standing import (
     standing,
     standing_report,
 )
-from pages._ui.widgets import caption, file_stem
+from pages._ui.widgets import caption, file_stem, verdict_box
 
 MAP_HEIGHT = 400
 """CSS pixels: the map, its legend and what stands out fit on one screen of 1280 x 800."""
@@ -70,10 +71,11 @@ VALUES, DIFFERENCE = "Values", "Difference"
 def cohort_line(session: Session) -> None:
     """What is looked at, in one line, and the way to another cohort."""
     d = session.dataset
-    classes = "no labels" if d.y is None else f"{len(d.classes)} classes"
+    classes = "no labels" if d.y is None else f"{len(d.classes)} class{'' if len(d.classes) == 1 else 'es'}"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
-            f"**{plain(d.name)}** · {d.n_samples:,} samples · {d.n_features:,} features · {classes} · {plain(d.unit)}",
+            f"**{plain(d.name)}** · {plural(d.n_samples, 'sample')} · {plural(d.n_features, 'feature')} · {classes}"
+            + ("" if d.unit == "value" else f" · {plain(d.unit)}"),
             width="content",
         )
         page_link("data", "Change cohort", ":material/swap_horiz:")
@@ -330,13 +332,15 @@ def _from(start: int, n: int, count: int) -> list[int]:
 
 def quality(session: Session, result: GenomapResult) -> None:
     """How faithful the layout is, beside a random one."""
-    st.markdown(
+    details = (
         "A good map puts features that vary together side by side. Four measures say how well it does, beside a random "
-        "layout of the same features: what an unordered map looks like. *Distortion* is the Gromov-Wasserstein loss; "
-        "*distances agree* is the rank correlation of feature and grid distances; *neighbours agree* is the mean "
-        "correlation of adjacent features; *nearest kept* is the share of the ten most correlated features that lie on "
+        "layout of the same features: what an unordered map looks like. Distortion is the Gromov-Wasserstein loss; "
+        "distances agree is the rank correlation of feature and grid distances; neighbours agree is the mean "
+        "correlation of adjacent features; nearest kept is the share of the ten most correlated features that lie on "
         "the ten nearest cells."
     )
+    height, width = result.layout.shape
+    verdict_box([layout_verdict(result)], [details, f"Solver: {result.layout.solver}. Grid: {height} x {width} cells."])
     chosen, control = asdict(result.layout.quality), asdict(result.control)
     measures = {
         "gw_distortion": ("Distortion", "lower is better"),
@@ -347,8 +351,6 @@ def quality(session: Session, result: GenomapResult) -> None:
     for column, (key, (title, direction)) in zip(st.columns(4), measures.items(), strict=True):
         column.metric(title, f"{chosen[key]:.3f}", help=direction, border=True)
         column.markdown(f"random: **{control[key]:.3f}** · {direction}")
-    st.plotly_chart(layout_quality(result.layout.quality, result.control), alt="Layout quality beside a random layout")
-    caption(f"Solver: {result.layout.solver}. Grid: {result.layout.shape[0]} x {result.layout.shape[1]} cells.")
 
 
 def subsample(session: Session, result: GenomapResult) -> None:

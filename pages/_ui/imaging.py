@@ -251,7 +251,8 @@ def _spots_form() -> SpatialOptions:
     """How spots become images with expression."""
     st.markdown(
         "For each section *S*: *S_HE.jpg*, counts *S.tsv.gz* (spots x genes), places *S_selection.tsv* (x, y, pixel_x, "
-        "pixel_y) and, where known, *S-cluster-annotation.tsv.gz* (x, y, label, patient_id); or one Visium .h5ad file."
+        "pixel_y) and, where known, *S-cluster-annotation.tsv.gz* (x, y, label, patient_id); the folder *outs* of "
+        "Space Ranger as ZIP, tar or tar.gz; or one Visium .h5ad file."
     )
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         patch = st.number_input(

@@ -13,6 +13,7 @@ import streamlit as st
 from genomap_core.data.perturb import Perturbation
 from genomap_core.errors import InputError
 from genomap_core.workflows.tabular.stands_out import COHORT, named_rows
+from pages._ui.patient_bar import Patients, row_of
 from pages._ui.session import TOKEN, Session, shared_sample
 from pages._ui.shell import errors_shown
 from pages._ui.widgets import caption
@@ -21,6 +22,19 @@ COHORT_WORD = "cohort"
 WORDS = ("patient", "noise", "keep", "feature", "region", "against")
 _WRITTEN = "_links"
 _MOST_KEPT = 64
+
+
+def follow_patient(session: Session, patients: Patients) -> None:
+    """As :func:`follow_link`, on a page with patients of its own: the address holds which of them is looked at."""
+    asked = st.query_params.get("patient", "")
+    if asked.isdecimal() and {"patient": asked} not in _written() and 1 <= int(asked) <= len(patients.ids):
+        session.look_at(int(asked) - 1, patients.digest, patients.ids[int(asked) - 1])
+    keep_patient(session, patients)
+
+
+def keep_patient(session: Session, patients: Patients) -> None:
+    """As :func:`keep_link`, on a page with patients of its own."""
+    _write({"patient": str(row_of(session, patients) + 1)})
 
 
 def follow_link(session: Session) -> None:
@@ -36,7 +50,10 @@ def follow_link(session: Session) -> None:
 
 def keep_link(session: Session) -> None:
     """Write into the address what is looked at now."""
-    shown = _shown(session)
+    _write(_shown(session))
+
+
+def _write(shown: dict[str, str]) -> None:
     written = _written()
     if shown not in written:
         written.append(shown)

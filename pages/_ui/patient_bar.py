@@ -133,7 +133,7 @@ def _controls(session: Session) -> Dataset | None:
         from genomap_core.workflows.cohorts.cohort import Wishes, cohort_of, for_model
 
         with errors_shown():
-            table, roles = read_table(file.getvalue(), file.name), session.dataset.roles
-            provenance = {} if roles is None else {"roles": asdict(roles)}
+            table, recipe = read_table(file.getvalue(), file.name), session.dataset.recipe
+            provenance = {} if recipe is None else {"recipe": asdict(recipe)}
             session.controls = cohort_of(table, for_model(table, session.dataset.feature_names, provenance, Wishes()))
     return session.controls

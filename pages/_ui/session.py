@@ -326,6 +326,10 @@ def current() -> Session:
     if not person and st.query_params.get(TOKEN) != session.token:
         st.query_params[TOKEN] = session.token
     storage().touch(session.owner)
+    if (home() / "jobs").is_dir():  # somebody started work on this server
+        from pages._ui.jobs import line_beside_menu  # which needs what stands in this module
+
+        line_beside_menu(session)
     if session.failure is not None:
         show_error(GenomapError(session.failure))
         session.failure = None

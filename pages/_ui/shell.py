@@ -43,7 +43,12 @@ STYLE = """<style>
 .st-key-page-title {row-gap: 0}
 .st-key-page-title h1 {padding: 0; font-size: 1.5rem}
 .st-key-findings button {justify-content: flex-start; text-align: left; min-height: 0; padding: .15rem .4rem}
+.st-key-findings button > * {width: 100%; justify-content: flex-start; text-align: left}
 .st-key-findings button p {font-size: .85rem; line-height: 1.3}
+.st-key-said p, .st-key-warned p, .st-key-standing p, [class*=st-key-usual] p {font-size: .88rem; line-height: 1.4}
+.st-key-said {gap: .4rem}
+.st-key-warned [data-testid=stAlertContainer] {padding: .4rem .8rem}
+.st-key-nearest {row-gap: 0}
 .st-key-nearest button {min-height: 0; padding: .1rem .3rem}
 .st-key-nearest button p, .st-key-nearest p, .st-key-clinical p {font-size: .88rem}
 [data-testid=stColumn] {min-width: min(100%, 6rem)}

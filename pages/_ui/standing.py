@@ -14,7 +14,7 @@ from genomap_core.workflows.tabular.genomap import GenomapResult
 from genomap_core.workflows.tabular.layout_study import NamedRegions, named_regions
 from genomap_core.workflows.tabular.stands_out import Finding, StandsOut, stands_out
 from pages._ui.feature_card import chosen_feature
-from pages._ui.patient_bar import reference_of
+from pages._ui.patient_bar import UPLOADED, reference_of
 from pages._ui.session import Session
 from pages._ui.shell import plain, show_error
 from pages._ui.widgets import caption, report_downloads
@@ -44,7 +44,8 @@ def standing(session: Session, genomap: GenomapResult, row: int) -> StandsOut | 
         if reference is None:
             return None
         regions, feature = regions_of(session, genomap), chosen_feature(session, genomap)
-        key = ("stands out", session.dataset.digest, session.layout, row, reference.name, session.chosen, feature)
+        whom = session.controls.digest if session.reference == UPLOADED and session.controls else session.chosen
+        key = ("stands out", session.dataset.digest, session.layout, row, reference.name, whom, feature)
         found: StandsOut = session.remember(
             key,
             lambda: stands_out(
@@ -67,15 +68,16 @@ def marked(session: Session, genomap: GenomapResult) -> dict[str, object]:
     return shown
 
 
-def sentences(session: Session, genomap: GenomapResult, found: StandsOut, most: int = 5) -> None:
+def sentences(session: Session, genomap: GenomapResult, found: StandsOut, features: int = 5, regions: int = 2) -> None:
     """What stands out, each a button that marks its cells; the chosen one first."""
-    st.markdown(f"**What stands out here**, compared with {plain(found.reference)} ({found.n_reference:,} others)")
+    with st.container(key="standing"):
+        st.markdown(f"**What stands out here**, compared with {plain(found.reference)} ({found.n_reference:,} others)")
     chosen = chosen_feature(session, genomap)
-    features = list(found.features)
-    picked = [f for f in features if f.features == (chosen,)]
-    unpicked = [f for f in features if f.features != (chosen,)][: most - len(picked)]
-    regions = regions_of(session, genomap)
-    own = [(f, int(regions.labels[f.features[0]])) for f in found.regions[:2]]
+    picked = [f for f in found.features if f.features == (chosen,)]
+    unpicked = [f for f in found.features if f.features != (chosen,)][: features - len(picked)]
+    labels = regions_of(session, genomap).labels
+    own = [(f, int(labels[f.features[0]])) for f in found.regions]
+    own = [pair for k, pair in enumerate(own) if k < regions or pair[1] == session.region]
     with st.container(key="findings", gap="xxsmall"):
         for finding in picked:
             _sentence(session, genomap, finding, None, on=True)
@@ -83,7 +85,8 @@ def sentences(session: Session, genomap: GenomapResult, found: StandsOut, most: 
             _sentence(session, genomap, finding, k, on=k == session.region)
         for finding in unpicked:
             _sentence(session, genomap, finding, None, on=False)
-    caption(found.usual_words)
+    with st.container(key="usual"):
+        caption(found.usual_words)
 
 
 def _sentence(session: Session, genomap: GenomapResult, finding: Finding, region: int | None, on: bool) -> None:
@@ -129,7 +132,8 @@ def nearest_line(session: Session, found: StandsOut) -> None:
     if dataset.y is not None:
         classes = [dataset.classes[dataset.y[row]] for row, _ in found.nearest]
         top = max(set(classes), key=classes.count)
-        caption(f"{classes.count(top)} of these {len(classes)} are {top}.")
+        with st.container(key="usual-class"):
+            caption(f"{classes.count(top)} of these {len(classes)} are labelled {top}.")
 
 
 def _who(dataset: Dataset, row: int) -> str:

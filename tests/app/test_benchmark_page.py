@@ -245,7 +245,7 @@ def test_a_stopped_study_is_read_and_goes_on_with_the_same_choice(nothing_stored
     assert select(app, "Study").value == job.id
     assert f"{len(before)} run" in words(app)
     open_tab(app, "Run a study")
-    assert "Cancelled" in words(app)
+    assert "stopped, as you asked" in words(app)
     choose(app, folds=3, conditions=["full", "noise-50", "rows-40"])
     button(app, "Start").click().run()
     assert len(runs_of(app)) == 1

@@ -86,6 +86,14 @@ def test_the_random_layout_is_one_choice_away(app):
     assert correlation == pytest.approx(control, abs=0.03)
 
 
+def test_a_good_layout_and_a_random_one_are_told_in_words(app):
+    open_page(app, "genomap")
+    app.segmented_control(key="view").set_value("Layout quality").run()
+    assert "This layout is good" in texts(app)
+    select(app, "Placement").select("random").run()
+    assert "This layout is like a random one" in texts(app)
+
+
 def test_a_page_opened_first_is_framed_all_the_same(app):
     open_page(app, "genomap")
     assert any("research use only" in i.value for i in app.sidebar.info)

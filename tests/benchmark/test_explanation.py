@@ -102,4 +102,4 @@ def test_the_bottom_line_of_the_shipped_study_names_a_rival_without_a_map_for_ea
     said = summarise(study).without_map
     assert said is not None
     assert (said.other, said.difference) == (found.rival.other, found.rival.difference)
-    assert bottom_line(study.filtered(models=["svm", "forest"]))[0].startswith("Accuracy: this study does not say")
+    assert bottom_line(study.filtered(models=["svm", "forest"]))[0].startswith("Accuracy: not answered")

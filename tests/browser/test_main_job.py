@@ -134,6 +134,6 @@ def test_a_real_cohort_is_mapped_trained_compared_and_explained(
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("button", name="Download the model")).to_be_visible(timeout=LONG)
     compare_quickly(page, leave_out=("Random forest",), features=400)
-    expect(page.get_by_text("sets held the truth for").first).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("At 90% confidence").first).to_be_visible(timeout=LONG)
     expect(page.get_by_text("Report of this patient")).to_be_visible(timeout=LONG)
     page.screenshot(path=artifact(f"{name}.png"), full_page=True)

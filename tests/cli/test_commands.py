@@ -106,6 +106,7 @@ def test_train_leaves_a_model_that_knows_its_table_and_its_scores(given, tmp_pat
     assert bundle.header.provenance["recipe"]["roles"]["target"] == told["target"] == "response"
     assert bundle.header.provenance["config"]["seed"] == 3
     assert told["training_rows"] + told["test_rows"] == 48
+    assert (told["features"], told["features_on_map"], told["networks"]) == (12, 12, 1)
     assert re.search(r"training: \d+ of \d+", said.err)
     assert "surname" in said.err
     assert "Doe" not in said.err + said.out

@@ -9,6 +9,7 @@ import pytest
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.readings import Readings, title_and_unit
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.data.schema.roles import Roles, WordCodes
 from genomap_core.errors import InputError
 from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap
@@ -165,7 +166,7 @@ def test_words_and_units_are_read_as_the_table_wrote_them():
         WordCodes("stage", ("stage",), ("i", "ii", "iii"), ((0.0,), (1.0,), (2.0,))),
     )
     names = ("crp_mg_l", "sex=Male", "stage", "grade")
-    dataset = Dataset("t", np.zeros((1, 4), np.float32), names, ("a",), roles=Roles(codes=codes))
+    dataset = Dataset("t", np.zeros((1, 4), np.float32), names, ("a",), recipe=Recipe(roles=Roles(codes=codes)))
     read = Readings.of(dataset)
     assert read.said(0, 4.25) == "crp = 4.25 mg/l"
     assert (read.said(1, 1.0), read.said(1, 0.0)) == ("sex = Male", "sex = female")

@@ -15,7 +15,7 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import FileLimits
 from genomap_core.io.zips import check_members, open_zip, read_member, usable_names
 
-_PACKED = (".nii.gz", ".hdr.gz", ".img.gz", ".dcm.gz", ".csv.gz", ".tsv.gz", ".txt.gz")
+_PACKED = (".nii.gz", ".hdr.gz", ".img.gz", ".dcm.gz", ".csv.gz", ".tsv.gz", ".txt.gz", ".mtx.gz")
 
 
 class Members(Protocol):

@@ -145,7 +145,8 @@ def build(name: str, config: CompareConfig, dataset: Dataset, on_epoch: OnProgre
             options |= omics_channels(dataset, config.max_features)
         if config.max_epochs is not None:
             options["max_epochs"] = config.max_epochs
-        return make_classifier(name, **options)
+        # What missing features cost is measured for models that are handed out; these answer the cohort's own rows.
+        return make_classifier(name, **options).set_params(network__missing=None)
     if name == "pfn":
         return make_classifier(
             name,

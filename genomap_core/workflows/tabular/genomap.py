@@ -224,6 +224,21 @@ def place(
     )
 
 
+LITTLE, MUCH = 0.03, 0.1
+"""Mean correlation of neighbours beyond that on a random layout: below the first like random, from the second good."""
+
+
+def layout_verdict(result: GenomapResult) -> str:
+    """One sentence: is the layout good, or like a random one?"""
+    own, random = result.layout.quality.neighbour_correlation, result.control.neighbour_correlation
+    figures = f"features on neighbouring cells correlate {own:.2f} on the mean, {random:.2f} on a random layout"
+    if own - random >= MUCH:
+        return f"This layout is good: {figures}."
+    if own - random >= LITTLE:
+        return f"This layout is a little better than a random one: {figures}."
+    return f"This layout is like a random one: {figures}. What lies side by side on it means nothing."
+
+
 def map_unit(dataset: Dataset) -> str:
     """Unit of the values on a map."""
     return "z-score" if dataset.unit in ("value", "z-score") else f"z-score of {dataset.unit}"

@@ -148,6 +148,58 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     return about, {"values": np.asarray(found.values, np.float32), "used": used}
 
 
+def attribute_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """Why a saved model gives one raw row its probability of a class.
+
+    Parameters
+    ----------
+    spec
+        ``path`` of the bundle, ``feature_names`` of the row; ``target``, ``method`` and ``desk`` as of
+        :func:`attribute`.
+    arrays
+        ``x (p,)``, ``groups (p,)``; ``background (m, p)``: raw rows that stand for the usual sample.
+
+    Returns
+    -------
+    As of :func:`attribute`.
+    """
+    from genomap_core.explain import explain
+    from genomap_core.workflows.tabular.saved_model import with_features_of
+
+    desk = Desk(Path(spec["desk"])) if spec.get("desk") else None
+    bundle, names = _bundle(spec["path"], cache), tuple(spec["feature_names"])
+    rows = np.vstack([arrays["x"][None], arrays["background"]])
+    given = Dataset("table", rows, names, tuple(f"row {i}" for i in range(len(rows))))
+    X = with_features_of(bundle, given)[0].X
+    at = {name: j for j, name in enumerate(names)}
+    own = np.array([at.get(name, -1) for name in bundle.feature_names])  # where the model's features stand in the row
+    groups = np.where(own >= 0, arrays["groups"].astype(np.int64)[own], -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = explain(
+            bundle.pipeline,
+            X[0],
+            target=int(spec["target"]),
+            method=spec["method"],
+            groups=groups,
+            background=X[1:],
+            feature_names=bundle.feature_names,
+            classes=bundle.classes,
+            batch_rows=_BATCH_ROWS,
+            on_progress=ignore if desk is None else desk.report,
+        )
+    about = {
+        "output": float(found.output),
+        "baseline_output": float(found.baseline_output),
+        "completeness_gap": float(found.completeness_gap),
+        "method": found.method,
+    }
+    values, used = np.zeros(len(names), np.float32), np.zeros(len(names), bool)
+    values[own[own >= 0]] = np.asarray(found.values, np.float32)[own >= 0]
+    used[own[own >= 0]] = used_features(bundle.pipeline, len(own))[own >= 0]
+    return about, {"values": values, "used": used}
+
+
 def seed_ceiling(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
     """How far the attributions of the same models agree that differ in their seed alone: the ceiling of any agreement.
 
@@ -203,20 +255,6 @@ class Desk:
         return min(1.0, step / total) if total else 0.0
 
 
-def top_of(n_features: int) -> int:
-    """How long the lists are whose overlap is told: 50, or a fifth of few features."""
-    return min(50, max(1, n_features // 5))
-
-
-def agreement(a: np.ndarray, b: np.ndarray) -> Any:
-    """How much two attributions ``(p,)`` of the same features agree: ``spearman``, and ``top_k_overlap`` of the
-    first :func:`top_of` ones.
-    """
-    from genomap_core.explain.attribution import agreement_of
-
-    return agreement_of(a, b, top_of(len(a)))
-
-
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
     """Class probabilities of raw rows under a saved model, also where features that it knows are lacking.
 
@@ -232,19 +270,24 @@ def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[
     ``classes``, and ``notes`` on what is missing and what that costs; ``proba (m, C)``, and ``seen (m,)``: which rows
     were in the model's training; not there where the file does not know.
     """
-    from genomap_core.training import load_bundle
     from genomap_core.workflows.tabular.saved_model import with_features_of
 
-    key = ("bundle", spec["path"])
-    if key not in cache:
-        cache[key] = load_bundle(Path(spec["path"]))
-    bundle = cache[key]
+    bundle = _bundle(spec["path"], cache)
     given = Dataset("table", arrays["X"], tuple(spec["feature_names"]), tuple(spec["sample_ids"]))
     taken, notes = with_features_of(bundle, given)
     found = {"proba": bundle.pipeline.predict_proba(taken.X)}
     if (seen := seen_in_training(bundle, taken.X)) is not None:
         found["seen"] = seen
     return {"classes": list(bundle.classes), "notes": notes}, found
+
+
+def _bundle(path: str, cache: Cache) -> Any:
+    from genomap_core.training import load_bundle
+
+    key = ("bundle", path)
+    if key not in cache:
+        cache[key] = load_bundle(Path(path))
+    return cache[key]
 
 
 def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:

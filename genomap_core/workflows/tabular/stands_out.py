@@ -23,6 +23,8 @@ from genomap_core.workflows.tabular.genomap import GenomapResult
 COHORT = "the cohort"
 LEAST = 5
 """Samples that a reference needs in a feature."""
+FAR = 3.0
+"""z-score beyond which a feature counts no more for its region."""
 MOST_ROWS = 2000
 """Samples of a reference; of more, evenly chosen ones."""
 _BLOCK_VALUES = 2_000_000
@@ -195,7 +197,7 @@ class _Measured:
     percentile: np.ndarray  # (q,)
     counts: np.ndarray  # (3, q) of the reference: below, alike, above
     furthest: np.ndarray  # (m,) largest |z| of each of the reference against its others
-    region_of_patient: np.ndarray  # (K,) mean z
+    region_of_patient: np.ndarray  # (K,) mean z, each at most FAR
     region_of_others: np.ndarray  # (m, K)
 
 
@@ -211,12 +213,12 @@ def _measure(x: np.ndarray, others: np.ndarray, labels: np.ndarray, n_regions: i
             counts[:, at] = (values < own).sum(0), (values == own).sum(0), (values > own).sum(0)
             z[at], z_others = _scores(values, own)
         furthest = np.fmax(furthest, np.fmax.reduce(np.abs(z_others), axis=1, initial=0.0))
-        every = np.vstack([np.where(np.isfinite(z[at]), z[at], np.nan), z_others])
-        known = np.isfinite(every)
+        every = np.clip(np.vstack([z[at], z_others]), -FAR, FAR)  # so that no single feature speaks for its region
+        known = ~np.isnan(every)
         member = np.zeros((every.shape[1], n_regions))
         placed = np.flatnonzero(labels[at] >= 0)
         member[placed, labels[at][placed]] = 1
-        sums += np.where(known, every, 0.0) @ member
+        sums += np.nan_to_num(every) @ member
         members += known.astype(np.float64) @ member
     with np.errstate(invalid="ignore", divide="ignore"):
         percentile = 100 * (counts[0] + counts[1] / 2) / counts.sum(0)

@@ -33,8 +33,10 @@ function scalesOf(data, variants) {
 
 function scaleBox(scale) {
   const box = element("div", "gm-scale");
-  const title = element("h4", "", scale.title);
-  if (scale.note) title.append(element("span", "", ` · ${scale.note}`));
+  const title = element("h4", scale.ends ? "gm-signed" : "", scale.ends ? undefined : scale.title);
+  if (scale.ends) title.append(element("span", "", scale.ends[0]), scale.title, element("span", "", scale.ends[1]));
+  else if (scale.note) title.append(element("span", "", ` · ${scale.note}`));
+  title.title = [scale.title, scale.note].filter(Boolean).join(" · ");
   const colours = element("div", "gm-colours");
   const edge = (i) => `rgb(${scale.bytes[3 * i]} ${scale.bytes[3 * i + 1]} ${scale.bytes[3 * i + 2]})`;
   colours.style.setProperty("--low", edge(0));
@@ -54,11 +56,6 @@ function scaleBox(scale) {
     colours.append(zero);
   }
   box.append(title, colours, marks);
-  if (scale.ends) {
-    const ends = element("div", "gm-ends");
-    ends.append(...scale.ends.map((text) => element("span", "", text)));
-    box.append(ends);
-  }
   return { box, pointer, scale };
 }
 
