@@ -122,7 +122,8 @@ def test_a_tiny_study_is_run_to_its_end(make_server: Callable[..., AppServer], p
     expect(page.get_by_role("progressbar").or_(page.get_by_text("8 runs, 8 of them")).first).to_be_visible(timeout=LONG)
     expect(page.get_by_text("8 runs, 8 of them to their end")).to_be_visible(timeout=LONG)
     open_tab(page, "Verdict")
-    expect(page.get_by_text("the map classifier is ahead of")).to_be_visible()
+    page.get_by_text("Details for statisticians").click()
+    expect(page.get_by_text("has the best mean rank")).to_be_visible()
     report = downloaded(page, "Report, HTML").decode()
     assert len(read_upload(downloaded(page, "Records, Parquet")).table) == 8
     page.set_content(report)
