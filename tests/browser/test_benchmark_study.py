@@ -49,6 +49,8 @@ def upload_records(page: Page, server: AppServer, path: Path) -> None:
     page.get_by_text("Open records", exact=True).click()
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(path)
     expect(page.get_by_text("the map classifier is ahead of")).to_be_visible()
+    page.get_by_text("Details for statisticians").click()
+    expect(page.get_by_text("has the best mean rank")).to_be_visible()
 
 
 def settled(page: Page) -> None:
