@@ -115,7 +115,7 @@ def _scores(found: CompareResult) -> tuple[Block, ...]:
 
 def _difference(found: CompareResult, model: str, other: str) -> str:
     s = found.differences.get((model, other))
-    return "-" if s is None else f"{s:+.3f}"
+    return "-" if s is None else f"{s:+}"
 
 
 def _sets(found: CompareResult) -> tuple[Block, ...]:

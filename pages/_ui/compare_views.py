@@ -260,7 +260,7 @@ def _table(found: CompareResult) -> None:
         rows.append(
             {"model": run.label, **cells}
             | {
-                "balanced accuracy minus logistic regression": "" if difference is None else f"{difference:+.3f}",
+                "balanced accuracy minus logistic regression": "" if difference is None else f"{difference:+}",
                 "fit s": round(run.fit_seconds, 1),
                 "predict s": round(run.predict_seconds, 2),
                 "memory MB": round(run.peak_mb),

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 def test_the_shipped_comparison_says_which_genes_are_predicted(app_server: AppServer, page: Page) -> None:
     page.goto(f"{app_server.url}/expression")
-    expect(page.get_by_text("genes are predicted (r > 0")).to_be_visible()
+    expect(page.get_by_text("The images tell of the expression of")).to_be_visible()
+    page.get_by_text("Details for statisticians").click()
     expect(page.get_by_text("falls, as it must")).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     with page.expect_download() as download:

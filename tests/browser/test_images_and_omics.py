@@ -21,7 +21,7 @@ def cut_off(page: Page, what: str) -> list[str]:
 
 def test_the_shipped_comparison_says_what_fusion_gains(app_server: AppServer, page: Page) -> None:
     page.goto(f"{app_server.url}/fusion")
-    expect(page.get_by_text("The gain of fusion is real")).to_be_visible()
+    expect(page.get_by_text("use both")).to_be_visible()
     expect(page.get_by_text("What each type of data does for each class")).to_be_visible()
     expect(page.get_by_text("For research use only. Not for use in diagnostic procedures.")).to_be_visible()
 

@@ -93,7 +93,7 @@ def test_the_model_card_says_what_the_file_holds(trained: Path, wine: Dataset) -
         "13 features",
         wine.digest,
         "at most 2 epochs",
-        f"{accuracy:.3f} (",
+        f"{accuracy:.2f} (",
         "Tested on 36 patients only",
         str(header.fields["sha256"]),
         "torch",

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from genomap_core.workflows.comparison.scores import (
+    Score,
     lead_over_each,
     paired_difference,
     resample_patients,
@@ -97,3 +98,9 @@ def test_the_lead_over_each_is_the_paired_difference_to_each(groups):
     for name, lead in found.items():
         one = paired_difference("roc_auc", y, good, probas[name], groups, n_resamples=50)
         assert (lead.value, lead.low, lead.high) == pytest.approx((one.value, one.low, one.high))
+
+
+def test_a_figure_is_written_as_precisely_as_its_interval_carries() -> None:
+    assert str(Score(0.8731, 0.841, 0.901)) == "0.87 (0.84 to 0.90)"
+    assert f"{Score(0.0312, 0.0301, 0.0324):+}" == "+0.031 (+0.030 to +0.032)"
+    assert str(Score(0.5, float("nan"), float("nan"))) == "0.500 (nan to nan)"

@@ -29,12 +29,17 @@ class Score:
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return format(self, ".3f")
+    @property
+    def decimals(self) -> int:
+        """As many as the interval carries: a third one means nothing where it is .02 wide or wider."""
+        return 2 if self.high - self.low >= 0.02 else 3
 
-    def __format__(self, spec: str) -> str:
-        """``0.873 (0.841 to 0.901)``: every number in this format; ``+.3f`` writes the signs of differences."""
-        value, low, high = (format(number, spec or ".3f") for number in (self.value, self.low, self.high))
+    def __str__(self) -> str:
+        return format(self, "")
+
+    def __format__(self, sign: str) -> str:
+        """``0.87 (0.84 to 0.90)``, to :attr:`decimals`; ``+`` writes the signs of differences."""
+        value, low, high = (f"{x:{sign}.{self.decimals}f}" for x in (self.value, self.low, self.high))
         return f"{value} ({low} to {high})"
 
 

@@ -56,7 +56,7 @@ def in_short(result: ExpressionResult, cohort: str | None = None) -> str:
         if lead.low > 0
         else "a plain linear model does better: use that one"
         if lead.high < 0
-        else "a plain linear model is as good, and simpler"
+        else "that the network beats a plain linear model is not shown, so take the linear one"
     )
     return f"The images tell of the expression of {share}; {linear}."
 
@@ -77,10 +77,10 @@ def _comparisons(result: ExpressionResult, cohort: str, ahead: int | float) -> l
 
 def _against(other: str, lead: Score) -> str:
     if lead.low > 0:
-        return f"It is ahead of {other}: mean r {lead:+.3f}."
+        return f"It is ahead of {other}: mean r {lead:+}."
     if lead.high < 0:
-        return f"It is behind {other}: mean r {lead:+.3f}."
-    return f"No difference to {other} can be claimed: mean r {lead:+.3f}."
+        return f"It is behind {other}: mean r {lead:+}."
+    return f"No difference to {other} can be claimed: mean r {lead:+}."
 
 
 def _caution(result: ExpressionResult) -> str:

@@ -102,8 +102,8 @@ def _level(result: FusionResult) -> str:
     what = title(result.champion) if result.has_images else types
     above = "above" if score.low > chance and not _few_groups(result) else "not to be told from"
     return (
-        f"{what}: balanced accuracy {score.value:.3f} (95 % interval {score.low:.3f} to {score.high:.3f}), "
-        f"{above} chance ({chance:.3f})."
+        f"{what}: balanced accuracy {score} (in brackets the 95 % interval), {above} chance "
+        f"({chance:.{score.decimals}f})."
     )
 
 
@@ -111,7 +111,7 @@ def _gain_of_fusion(result: FusionResult) -> list[str]:
     found = [name for name in _SINGLES if name in result.gain]
     if len(found) < len(_SINGLES):
         return ["Images alone and omics alone were not both run: a gain of fusion can't be judged."]
-    parts = ", ".join(f"{_difference(result, n):+.3f} over {title(n).lower()}" for n in found)
+    parts = ", ".join(f"{_difference(result, n):+} over {title(n).lower()}" for n in found)
     if gain_is_real(result):
         return [f"The gain of fusion is real: {parts}; the controls fall."]
     ahead = [n for n in found if _ahead(result, n)]
@@ -136,7 +136,7 @@ def _gain_of_types(result: FusionResult) -> list[str]:
     if not rivals:
         return []
     best = max(rivals, key=lambda n: result.scores[n][_METRIC].value)
-    listed = ", ".join(f"{_difference(result, n):+.3f} over {title(n)}" for n in rivals)
+    listed = ", ".join(f"{_difference(result, n):+} over {title(n)}" for n in rivals)
     if gain_is_real(result):
         return [f"The gain of joining the omics types is real: {listed}; the control falls."]
     if _behind(result, best):
@@ -154,7 +154,7 @@ def _controls(result: FusionResult) -> list[str]:
             end = "" if fallen else f": no use of the {what} is shown"
             said.append(
                 f"With the {what} of other patients it {word}{end} "
-                f"(what the right ones are worth: {_difference(result, name):+.3f})."
+                f"(what the right ones are worth: {_difference(result, name):+})."
             )
     return said
 
@@ -164,10 +164,10 @@ def _layout(result: FusionResult) -> list[str]:
         return []
     score = _difference(result, "shuffled_layout")
     if _ahead(result, "shuffled_layout"):
-        return [f"Placing related features side by side helps: {score:+.3f} over features placed at random."]
+        return [f"Placing related features side by side helps: {score:+} over features placed at random."]
     if _behind(result, "shuffled_layout"):
-        return [f"Features placed at random do better: {score:+.3f}."]
-    return [f"No difference between the layout and features placed at random can be claimed: {score:+.3f}."]
+        return [f"Features placed at random do better: {score:+}."]
+    return [f"No difference between the layout and features placed at random can be claimed: {score:+}."]
 
 
 def _others(result: FusionResult) -> list[str]:
@@ -176,11 +176,11 @@ def _others(result: FusionResult) -> list[str]:
     for name in (n for n in names if n in result.gain):
         words = f"“{title(name)}”"
         if _ahead(result, name):
-            said.append(f"It is ahead of {words}: {_difference(result, name):+.3f}.")
+            said.append(f"It is ahead of {words}: {_difference(result, name):+}.")
         elif _behind(result, name):
-            said.append(f"It is behind {words}: {_difference(result, name):+.3f}.")
+            said.append(f"It is behind {words}: {_difference(result, name):+}.")
         else:
-            said.append(f"No difference from {words} can be claimed: {_difference(result, name):+.3f}.")
+            said.append(f"No difference from {words} can be claimed: {_difference(result, name):+}.")
     return said
 
 

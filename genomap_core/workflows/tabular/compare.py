@@ -104,14 +104,14 @@ def in_short(found: CompareResult) -> str:
         return (
             "On this cohort the order of the map helps the network."
             if random.low > 0
-            else "On this cohort a map in random order is as good: the order is for looking, not for the answer."
+            else "On this cohort the order of the map is not shown to help: it is for looking, not for the answer."
         )
     if linear.high < 0:
         return "On this cohort a linear model is better than the map's network: use the linear model."
     if linear.low <= 0:
         return (
-            "On this cohort a linear model is as good as the map's network: predict with it, and look at the map to "
-            "see where a patient differs."
+            "On this cohort the map's network is not shown to beat a linear model: predict with the linear one, and "
+            "look at the map to see where a patient differs."
         )
     helped = random is not None and random.low > 0
     why = ", and the order of the map is part of it" if helped else "; that the map's order is the reason is not shown"
@@ -128,10 +128,10 @@ def verdict(found: CompareResult) -> str:
         sure = difference.low > 0 or difference.high < 0
         better = "ahead of" if difference.value > 0 else "behind"
         lines.append(
-            f"GenoMap is {better} {title} by {abs(difference.value):.3f} balanced accuracy"
+            f"GenoMap is {better} {title} by {abs(difference.value):.{difference.decimals}f} balanced accuracy"
             if sure
             else f"no difference between GenoMap and {title} can be claimed"
-            f" ({difference.low:+.3f} to {difference.high:+.3f})"
+            f" ({difference.low:+.{difference.decimals}f} to {difference.high:+.{difference.decimals}f})"
         )
     return f"{'; '.join(lines)}." if lines else ""
 

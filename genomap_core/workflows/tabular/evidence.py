@@ -96,6 +96,6 @@ def bought_words(bought: Score | None) -> str:
     """What the layout did for the map network on this cohort."""
     if bought is None:
         return "What it buys: no comparison of this cohort holds the map network and its control on a random layout."
-    said = f"balanced accuracy {bought:+.3f} beside the same network on a random layout"
+    said = f"balanced accuracy {bought:+} beside the same network on a random layout"
     shown = "" if bought.low > 0 or bought.high < 0 else "; no difference can be claimed"
     return f"What it bought on this cohort: {said}{shown}."
