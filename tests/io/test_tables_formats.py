@@ -207,7 +207,7 @@ def test_a_geo_series_matrix_brings_its_characteristics():
         (b"<stata_dta><header>" + bytes(300), "Stata"),
         (b"r\x01\x01\0" + bytes(300), "Stata"),
         (b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!" + bytes(80), "SAS"),
-        (gzip.compress(b"X\n\0\0\0\x03" + bytes(300)), "RDS"),
+        (gzip.compress(b"X\n\0\0\0\x03" + bytes(300), mtime=0), "RDS"),
         (b"% made\n@relation t\n@attribute a numeric\n@data\n1\n", "ARFF"),
         (b"1 1:0.5 3:2.5\n-1 2:1.5\n1 1:3\n", "libsvm"),
         (b"NRRD0005\ntype: short\n" + bytes(300), "NRRD"),
