@@ -89,11 +89,13 @@ def _adaptive(result: FusionResult) -> list[str]:
     word = "level with"
     if not _few_groups(result):
         word = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "level with"
-    carried = ", ".join(
-        f"{name} by “{name_of(result, names[m])}” ({weights[m, c]:.2f})"
-        for c, (name, m) in enumerate(zip(result.classes, weights.argmax(axis=0), strict=True))
-    )
-    return [f"Adaptive fusion is {word} {what}: {lead:+.3f}. Most of the weight is carried, of class {carried}."]
+    carriers = [(name, names[m], weights[m, c]) for c, (name, m) in enumerate(zip(result.classes, weights.argmax(0)))]
+    if len({part for _, part, _ in carriers}) == 1:
+        carried = f"“{name_of(result, carriers[0][1])}” carries every class"
+    else:
+        listed = (f"of {name} by “{name_of(result, part)}” ({weight:.2f})" for name, part, weight in carriers)
+        carried = f"Most of the weight is carried {', '.join(listed)}"
+    return [f"Adaptive fusion is {word} {what}: {lead:+.3f}. {carried}."]
 
 
 def weight_rows(result: FusionResult) -> list[dict[str, str]]:
