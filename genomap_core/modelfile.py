@@ -24,6 +24,21 @@ FORMATS = ("genomap", "genomap-fusion", "genomap-growth", "genomap-expression")
 VERSION = 2
 """The newest that is read. Models of tables: 1, missing values become medians; 2, the fill of missing values, and how
 the model endures them. Other models: 1."""
+_SEEN = ("classes", "channels", "feature_names", "omics_names", "size", "config", "metrics", "provenance")
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "genomap": (
+        *("classes", "labels", "features", "preprocess", "transformer", "layout", "network", "training", "sha256"),
+    ),
+    "genomap-fusion": (*_SEEN, "layout", "history"),
+    "genomap-growth": ("config", "in_channels", "classes", "infiltrating", "size", "metrics", "provenance"),
+    "genomap-expression": (
+        *("config", "channels", "feature_names", "omics_names", "genes", "unit", "size", "layouts"),
+        *("history", "provenance"),
+    ),
+}
+"""Fields of a header without which no prediction can be made, for each of :data:`FORMATS`."""
+VERSIONS = {"genomap": (1, 2), "genomap-growth": (2,)}
+"""That are read, where not 1 alone."""
 MAX_TENSORS = 5000
 MAX_HEADER_BYTES = 32 * 2**20
 
@@ -132,6 +147,18 @@ def own_fields(metadata: Mapping[str, str], tensors: Mapping[str, TensorInfo]) -
             "update the program, or save the model again with an older one."
         )
     return fields | {"version": int(version)}
+
+
+def check_fields(fields: Mapping[str, Any]) -> None:
+    """Raise :class:`BundleError` where a model of :func:`own_fields` lacks a field, or is of a version not read."""
+    kind, version = fields["format"], fields["version"]
+    if missing := [name for name in REQUIRED[kind] if name not in fields]:
+        raise BundleError(f"The header of the {kind} model lacks {', '.join(missing)}: it was not written by a save.")
+    if version not in (read := VERSIONS.get(kind, (1,))):
+        raise BundleError(
+            f"The model file is of version {version}, this program reads {' and '.join(map(str, read))}: train the "
+            "model again with this program, or use the program that saved it."
+        )
 
 
 def check_sides(names: Sequence[str], tensors: Mapping[str, TensorInfo]) -> None:

@@ -1,4 +1,4 @@
-"""GenoMap and TabPFN on the same folds, then on the same patient: predictions, noise and attributions together."""
+"""One patient under two models, then all models on the same folds; and how to compare again."""
 
 from __future__ import annotations
 
@@ -7,18 +7,31 @@ import streamlit as st
 from pages._ui import compare_views as views
 from pages._ui import jobs as job_panel
 from pages._ui import shell
+from pages._ui.links import follow_link
 from pages._ui.session import current
 
 with shell.page(
     "Compare", "GenoMap, a tabular model and plain baselines on the same patients, with what each looked at."
 ):
     session = current()
+    follow_link(session)
     views.cohort_line(session)
     if session.dataset.y is None:
         st.info("This cohort has no labels: choose a target column on the Data page.", icon=":material/label:")
         st.stop()
-    weights = views.weights_card()
-    config = views.compare_form(session, weights)
+    job_panel.follow(session, views.TASK, changes=views.changes)
+    look = views.shown_comparison(session)
+    repeat = False
+    if look is not None:
+        views.patient(session, look)
+        repeat = views.settings_line(session, look)
+        views.models(session, look)
+    views.unfinished(session, look)
+    with st.container(border=look is None):
+        st.subheader("Compare on this cohort" if look is None else "Compare again, otherwise")
+        weights = views.weights_card()
+        config = views.compare_form(session, weights)
+    if repeat and look is not None:
+        config = views.again(session, look.found.config, weights)
     if config is not None:
         views.submit(session, config)
-    job_panel.history(session, views.TASK, lambda job: views.result(session, job))

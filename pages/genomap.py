@@ -16,7 +16,7 @@ VIEWS = {
     "Patient": views.patient,
     "Classes": views.classes,
     "Side by side": views.side_by_side,
-    "Layout quality": views.quality,
+    "Layout quality": layout_views.evidence_card,
     "Placement": layout_views.placement,
     "Fewer samples": layout_views.other_patients,
 }

@@ -41,7 +41,7 @@ def _obey(orders: dict[str, Any], tell: Callable[[str], None]) -> None:
     from genomap_core.benchmark.records import Record, describe_machine, describe_versions, failed
     from genomap_core.benchmark.sources import Places, read_set
     from genomap_core.benchmark.store import Store
-    from genomap_core.benchmark.work import Settings, check_set, work
+    from genomap_core.benchmark.work import Settings, Trained, check_set, work
     from genomap_core.errors import InputError
     from genomap_core.store import decode
 
@@ -51,7 +51,7 @@ def _obey(orders: dict[str, Any], tell: Callable[[str], None]) -> None:
     plugin_models(orders["plugin"])  # a plugin that can't be imported is a mistake of the command, not of a run
     common = {**orders["limits"], "machine": describe_machine(), "versions": json.dumps(describe_versions())}
     settings = Settings(orders["n_folds"], orders["options"], orders["device"], orders["plugin"], common)
-    dataset, reason = None, ""
+    dataset, reason, last = None, "", Trained()
     tell(DATA)
     try:
         dataset = read_set(entry, places)
@@ -63,7 +63,7 @@ def _obey(orders: dict[str, Any], tell: Callable[[str], None]) -> None:
         if dataset is None or reason:
             record: Record = failed(run, "refused", reason, device=settings.device, **common)
         else:
-            record = work(run, dataset, settings)
+            record = work(run, dataset, settings, last)
         store.put(_stamped(record))
 
 

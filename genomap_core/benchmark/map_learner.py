@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from genomap_core.data.fill import fill_on_map
 from genomap_core.data.preprocess import Preprocessor
-from genomap_core.layout import GenomapTransformer
+from genomap_core.layout import GenomapTransformer, Layout
 from genomap_core.training.classifier import MapClassifier
 
 
@@ -23,6 +23,8 @@ class MapLearner(ClassifierMixin, BaseEstimator):
     ----------
     solver, layout_seed
         Of the layout; None: ``random_state``.
+    layout
+        Of the table's columns, to use as it is, such as a reference map's; there must be ``max_features`` at most.
     max_features, max_epochs, device, random_state
         As in :func:`genomap_core.training.genomap_pipeline`.
     """
@@ -31,6 +33,7 @@ class MapLearner(ClassifierMixin, BaseEstimator):
         self,
         solver: str = "ot",
         layout_seed: int | None = None,
+        layout: Layout | None = None,
         max_features: int = 4096,
         max_epochs: int = 40,
         device: str = "auto",
@@ -38,6 +41,7 @@ class MapLearner(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.solver = solver
         self.layout_seed = layout_seed
+        self.layout = layout
         self.max_features = max_features
         self.max_epochs = max_epochs
         self.device = device
@@ -47,7 +51,7 @@ class MapLearner(ClassifierMixin, BaseEstimator):
         """Learn from a raw table ``(n, p)``, NaN where a value is missing."""
         self.preprocessor_ = Preprocessor(max_features=self.max_features).fit(X)
         seed = self.random_state if self.layout_seed is None else self.layout_seed
-        layout = GenomapTransformer(solver=self.solver, random_state=seed)
+        layout = GenomapTransformer(solver=self.solver, random_state=seed, layout=self.layout)
         self.layout_ = layout.fit(self.preprocessor_.transform(X)).layout_
         self.has_feature_ = self.layout_.to_maps(np.ones((1, self.layout_.n_features), np.float32))[0] > 0
         self.network_ = MapClassifier(

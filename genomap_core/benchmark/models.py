@@ -32,7 +32,9 @@ REFERENCE = "genomap"
 CONTROL = "genomap_random"
 """The same network on a random layout."""
 MAP_LEARNERS = ("convolutions", "convolutions_random", "convolutions_random2", "convolutions_random3")
-_ON_DEVICE = frozenset({"genomap", "genomap_random", "genonet", "genonet_random", "pfn", *MAP_LEARNERS})
+MAP_MODELS = frozenset({"genomap", "genomap_random", "genonet", "genonet_random", *MAP_LEARNERS})
+"""Those that see a map, whatever its layout."""
+_ON_DEVICE = MAP_MODELS | {"pfn"}
 
 Factory = Callable[..., Any]
 """``factory(random_state=..., **options)`` -> an unfitted classifier on raw tables ``(n, p)`` with NaN."""

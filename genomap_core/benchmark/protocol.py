@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -60,6 +60,11 @@ class Condition:
         """Whether the training rows get the noise too."""
         return self.name.startswith("noise-")
 
+    @property
+    def training(self) -> Condition:
+        """The condition with these training rows: undisturbed where test rows alone are disturbed."""
+        return FULL if self.name.startswith(("testnoise-", "keep-", "blocks-")) else self
+
 
 FULL = Condition("full")
 CONDITIONS: tuple[Condition, ...] = (
@@ -103,8 +108,20 @@ class Run:
 
     @property
     def random_state(self) -> int:
-        """Of the model; a control of :data:`PAIRS` has that of its partner."""
-        return seed_of(replace(self, model=PAIRS.get(self.model, self.model)).name)
+        """Of the model; a control of :data:`PAIRS` has that of its partner.
+
+        Where test rows alone are disturbed it is that of the undisturbed run, so that one model answers them all; there
+        the map classifier's control has the map classifier's, too (its other records are older than this rule).
+        """
+        trained, model = self.condition.training, PAIRS.get(self.model, self.model)
+        if trained != self.condition and model == "genomap_random":
+            model = "genomap"
+        return seed_of(replace(self, condition=trained, model=model).name)
+
+    @property
+    def trained(self) -> tuple[str, int, str]:
+        """Runs of one data set and fold that agree in this ask one fitted model."""
+        return self.model, self.random_state, self.condition.training.name
 
     @property
     def split_seed(self) -> int:
@@ -210,11 +227,19 @@ def runs(protocol: Protocol) -> Iterator[Run]:
 def bundles(protocol: Protocol) -> Iterator[RunBundle]:
     """The runs in the pieces that workers get; those of GPU models apart, for another kind of worker."""
     for (seed, dataset, fold), group in groupby(runs(protocol), key=lambda r: (r.seed, r.dataset, r.fold)):
-        members = tuple(group)
+        members = _by_model_trained(group)
         for gpu in (False, True):
             part = tuple(r for r in members if (r.model in protocol.gpu_models) == gpu)
             if part:
                 yield RunBundle(dataset, seed, fold, part, needs_gpu=gpu)
+
+
+def _by_model_trained(group: Iterable[Run]) -> tuple[Run, ...]:
+    """Runs that ask one fitted model stand together, at the place of the first of them."""
+    together: dict[tuple[str, int, str], list[Run]] = {}
+    for run in group:
+        together.setdefault(run.trained, []).append(run)
+    return tuple(run for some in together.values() for run in some)
 
 
 def shard(pieces: list[RunBundle], text: str | None) -> list[RunBundle]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from genomap_core.benchmark import statistics as st
 from genomap_core.benchmark.layout_effect import LayoutEffect, layout_effects
-from genomap_core.benchmark.models import MAP_LEARNERS, REFERENCE, title_of
+from genomap_core.benchmark.models import MAP_LEARNERS, MAP_MODELS, REFERENCE, title_of
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.score_grid import cells, signed
 from genomap_core.benchmark.text import table as text_table
@@ -53,6 +54,10 @@ class Comparison:
     n_runs: int
     """Of each of the two."""
 
+    @property
+    def n_sets(self) -> int:
+        return self.wins + self.ties + self.losses
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -76,6 +81,8 @@ class Summary:
     """Under every condition of the study."""
     map_learner: tuple[LayoutEffect, ...] = ()
     """The same for the learner that lives on the map, against its random layouts."""
+    without_map: Comparison | None = None
+    """The reference against the strongest model without a map (:func:`strongest_without_map`)."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, NaN as None."""
@@ -106,6 +113,7 @@ def summarise(study: StudyRecords, condition: str = "full", metric: str = "balan
     reference = REFERENCE if REFERENCE in found.models else min(models, key=lambda s: s.mean_rank).model
     compared = [compare(study, condition, metric, reference, m) for m in found.models if m != reference]
     corrected = st.holm(np.array([c.p for c in compared]))
+    comparisons = tuple(replace(c, p=float(p)) for c, p in zip(compared, corrected, strict=True))
     return Summary(
         source=study.source.name,
         condition=condition,
@@ -118,9 +126,10 @@ def summarise(study: StudyRecords, condition: str = "full", metric: str = "balan
         friedman_p=st.friedman_p(sign * means) if several else math.nan,
         critical_difference=st.critical_difference(len(models), len(found.sets)) if several else math.nan,
         reference=reference,
-        comparisons=tuple(replace(c, p=float(p)) for c, p in zip(compared, corrected, strict=True)),
+        comparisons=comparisons,
         layout=layout_effects(study, metric),
         map_learner=layout_effects(study, metric, MAP_LEARNERS[0], MAP_LEARNERS[1:]),
+        without_map=strongest_without_map(comparisons),
     )
 
 
@@ -139,6 +148,16 @@ def compare(study: StudyRecords, condition: str, metric: str, reference: str, ot
         significant=tuple(pairs["dataset"][pairs["p_holm"] < 0.05]),
         n_runs=int(pairs["runs"].sum()),
     )
+
+
+def strongest_without_map(comparisons: Sequence[Comparison]) -> Comparison | None:
+    """Of the models that see no map, the one least behind the reference, or most ahead of it.
+
+    Those that share fewer than nine tenths of the sets of the others with the reference don't count.
+    """
+    found = [c for c in comparisons if c.other not in MAP_MODELS and c.n_sets]
+    most = max((c.n_sets for c in found), default=0)
+    return min((c for c in found if 10 * c.n_sets >= 9 * most), key=lambda c: c.difference.mean, default=None)
 
 
 def summary_text(summary: Summary) -> str:
@@ -176,7 +195,9 @@ def summary_text(summary: Summary) -> str:
         for whose, effects in (("", summary.layout), ("convolutions alone, ", summary.map_learner))
         for e in effects
     ]
-    return "\n".join([head, body, tests, *lines, *layout])
+    rival = summary.without_map
+    strongest = [] if rival is None else [f"strongest model without a map: {title_of(rival.other)}"]
+    return "\n".join([head, body, tests, *lines, *strongest, *layout])
 
 
 def title_in(table: pd.DataFrame, model: str) -> str:

@@ -110,29 +110,41 @@ def fit(model: Any, X: Any, y: np.ndarray, groups: np.ndarray | None) -> Any:
     return model.fit(X, y, **{f"{name}__groups" if steps else "groups": groups})
 
 
-def work(run: Run, dataset: Dataset, settings: Settings) -> Record:
-    """Fit, predict, score. Every failure that Python can catch becomes a record too."""
+@dataclass(slots=True)
+class Trained:
+    """The model fitted last, for further runs that disturb test rows alone: their records share its time of fitting."""
+
+    key: tuple[str, int, str, str, int, int] | None = None
+    model: Any = None
+    fitting: Any = None
+
+
+def work(run: Run, dataset: Dataset, settings: Settings, last: Trained | None = None) -> Record:
+    """Fit, or take the ``last`` fitted model if it is this run's; predict, score.
+
+    Every failure that Python can catch becomes a record too.
+    """
     common = {"data_sha256": dataset.digest, **settings.common}
     try:
-        return _work(run, dataset, settings, common)
+        return _work(run, dataset, settings, common, Trained() if last is None else last)
     except Exception as error:  # noqa: BLE001 - whatever a model raises is the outcome of this run
         return failed(run, status_of(error), message_of(error), device=settings.device, **common)
 
 
-def _work(run: Run, dataset: Dataset, settings: Settings, common: Mapping[str, Any]) -> Record:
+def _work(run: Run, dataset: Dataset, settings: Settings, common: Mapping[str, Any], last: Trained) -> Record:
     check_set(dataset)
     disturbed, train, test = prepare(run, dataset, settings.n_folds)
     assert disturbed.y is not None
     y = disturbed.y
-    groups = None if disturbed.groups is None else disturbed.groups[train]
-    options = settings.options.get(run.model, {})
-    model = build(run.model, random_state=run.random_state, device=settings.device, plugin=settings.plugin, **options)
-    preload(run.model)
     reset_gpu_peak()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with measure() as fitting:
-            fit(model, disturbed.X[train], y[train], groups)
+        key = (*run.trained, run.dataset, run.seed, run.fold)
+        if last.key != key:
+            last.key, last.model = None, None
+            last.model, last.fitting = _fitted(run, disturbed, train, settings)
+            last.key = key
+        model, fitting = last.model, last.fitting
         with measure() as predicting:
             proba = full_probabilities(model, disturbed.X[test], len(disturbed.classes))
     scores = {m: score(m, y[test], proba) for m in METRICS}
@@ -159,6 +171,18 @@ def _work(run: Run, dataset: Dataset, settings: Settings, common: Mapping[str, A
         weights_sha256=str(getattr(weights, "sha256", "")),
         **common,
     )
+
+
+def _fitted(run: Run, disturbed: Dataset, train: np.ndarray, settings: Settings) -> tuple[Any, Any]:
+    """The model fitted on these rows, and what that took."""
+    assert disturbed.y is not None
+    groups = None if disturbed.groups is None else disturbed.groups[train]
+    options = settings.options.get(run.model, {})
+    model = build(run.model, random_state=run.random_state, device=settings.device, plugin=settings.plugin, **options)
+    preload(run.model)
+    with measure() as fitting:
+        fit(model, disturbed.X[train], disturbed.y[train], groups)
+    return model, fitting
 
 
 def full_probabilities(model: Any, X: Any, n_classes: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from genomap_core.cli.files import check_out, write_files
 from genomap_core.cli.options import Explain
 from genomap_core.cli.saved_model import open_bundle, table_for
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
 from genomap_core.io.tables.export import csv_table
 from genomap_core.progress import OnProgress
 from genomap_core.workflows.tabular.patient import row_of
@@ -24,8 +25,9 @@ def run(options: Explain, on_progress: OnProgress) -> Answer:
     """One row a sample; how far the values are from the sum that the method promises is said."""
     check_out(options.out, options.table, options.model, options.background)
     bundle = open_bundle(options.model)
-    dataset, notes = table_for(bundle, options.table, options)
-    around = None if options.background is None else table_for(bundle, options.background, options)[0]
+    given = table_for(bundle, options.table, options)
+    dataset, notes = given.dataset, given.notes
+    around = None if options.background is None else table_for(bundle, options.background, options).dataset
     rows = tuple(range(dataset.n_samples))
     if options.sample:
         rows = tuple(dict.fromkeys(row_of(dataset, name) for name in options.sample))
@@ -60,7 +62,9 @@ def _rows(dataset: Dataset, found: Explained) -> Iterator[tuple[object, ...]]:
 
 
 def _text(options: Explain, dataset: Dataset, found: Explained) -> str:
-    lines = [f"{options.out}: {len(found.rows):,} samples x {dataset.n_features:,} features, {found.method}."]
+    lines = [
+        f"{options.out}: {plural(len(found.rows), 'sample')} x {plural(dataset.n_features, 'feature')}, {found.method}."
+    ]
     gap, moved = np.abs(found.gap).max(), np.abs(found.output - found.baseline_output).max()
     if found.complete:
         lines.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from genomap_core.errors import InputError
 from genomap_core.files import USUAL, write_atomically
+from genomap_core.io.tables.export import BESIDE, NOTICE
 
 
 def check_out(path: Path | None, *inputs: Path | None) -> None:
@@ -29,6 +30,8 @@ def check_out(path: Path | None, *inputs: Path | None) -> None:
 
 
 def write_files(contents: dict[Path, Callable[[], bytes]]) -> None:
-    """Write every file; each is made only when it is its turn."""
+    """Write every file, beside a CSV the notice; each is made only when it is its turn."""
     for path, make in contents.items():
         write_atomically(path, make(), USUAL)
+        if path.suffix.lower() == ".csv":
+            write_atomically(path.with_name(path.name + BESIDE), f"{NOTICE}\n".encode(), USUAL)

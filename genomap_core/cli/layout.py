@@ -10,25 +10,28 @@ from genomap_core.cli.files import check_out, write_files
 from genomap_core.cli.options import Layout
 from genomap_core.cli.tables import cohort
 from genomap_core.data.dataset import Dataset
+from genomap_core.errors import InputError
 from genomap_core.files import USUAL, replacing
-from genomap_core.layout import LayoutQuality
+from genomap_core.layout import Match, ReferenceMap
 from genomap_core.progress import OnProgress
 from genomap_core.reports.map_files import layout_csv, maps_npz
-from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap
-
-TITLES = {
-    "gw_distortion": "distortion (lower is better)",
-    "spearman": "distances agree",
-    "neighbour_correlation": "neighbours agree",
-    "knn_recall": "nearest kept",
-}
+from genomap_core.workflows.tabular.evidence import MEASURES, N_RANDOM, Evidence, evidence, reproducibility_words
+from genomap_core.workflows.tabular.genomap import (
+    GenomapConfig,
+    GenomapResult,
+    fit_genomap,
+    known_places,
+    save_reference,
+)
 
 
 def run(options: Layout, on_progress: OnProgress) -> Answer:
     """Read, fit, write; the quality beside that of a random layout of the same features."""
-    check_out(options.out, options.table)
-    check_out(options.maps, options.table)
+    for path in (options.out, options.maps, options.save):
+        check_out(path, options.table, options.use)
+    reference = None if options.use is None else _reference(options.use)
     dataset, report = cohort(options)
+    places, match = (None, None) if reference is None else known_places(reference, dataset)
     config = GenomapConfig(
         solver=options.solver,
         grid=options.sides,
@@ -36,6 +39,9 @@ def run(options: Layout, on_progress: OnProgress) -> Answer:
         joint=options.joint,
         seed=options.seed,
         balance=options.balance,
+        resamples=options.resamples,
+        halves=options.halves,
+        reference=places,
     )
     result = fit_genomap(dataset, config, on_progress)
     if options.out.suffix.lower() == ".h5ad":
@@ -44,8 +50,39 @@ def run(options: Layout, on_progress: OnProgress) -> Answer:
         write_files({options.out: lambda: layout_csv(dataset, result)})
     if options.maps is not None:
         write_files({options.maps: lambda: maps_npz(dataset, result)})
+    if options.save is not None:
+        name = options.map_name or options.table.stem
+        write_files({options.save: lambda: save_reference(dataset, result, name, options.map_version)})
     notes = tuple(str(message) for message in report.messages if message.severity == "warn")
-    return Answer(_text(options, dataset, result), _facts(options, dataset, result), notes)
+    found = evidence(result)
+    text, facts = _text(options, dataset, result, found), _facts(options, dataset, result, found)
+    if reference is not None and match is not None:
+        text, facts = f"{text}\n{_matched(reference, match)}", facts | {"reference": _reference_facts(reference, match)}
+    return Answer(text, facts, notes)
+
+
+def _reference(path: Path) -> ReferenceMap:
+    if not path.is_file():
+        raise InputError(f"There is no file {path}: give one that `layout --save` or the Genomap page wrote.")
+    return ReferenceMap.from_bytes(path.read_bytes())
+
+
+def _matched(reference: ReferenceMap, match: Match) -> str:
+    lines = [f"Places of the reference map {reference.title}: {len(match.columns):,} features."]
+    for names, words in ((match.lacking, "of the map not in the table"), (match.unknown, "without a place on it")):
+        if names:
+            lines.append(f"{len(names):,} {words}: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}")
+    return "\n".join(lines)
+
+
+def _reference_facts(reference: ReferenceMap, match: Match) -> dict[str, object]:
+    return {
+        "name": reference.name,
+        "version": reference.version,
+        "fitted_on": dict(reference.fitted_on),
+        "lacking": list(match.lacking),
+        "unknown": list(match.unknown),
+    }
 
 
 def _write_h5ad(path: Path, dataset: Dataset, result: GenomapResult) -> None:
@@ -55,7 +92,7 @@ def _write_h5ad(path: Path, dataset: Dataset, result: GenomapResult) -> None:
         to_anndata(dataset, result).write_h5ad(beside)
 
 
-def _facts(options: Layout, dataset: Dataset, result: GenomapResult) -> dict[str, object]:
+def _facts(options: Layout, dataset: Dataset, result: GenomapResult, found: Evidence) -> dict[str, object]:
     return {
         "out": str(options.out),
         "maps": None if options.maps is None else str(options.maps),
@@ -68,10 +105,11 @@ def _facts(options: Layout, dataset: Dataset, result: GenomapResult) -> dict[str
         "unit": dataset.unit,
         "quality": asdict(result.layout.quality),
         "random_quality": asdict(result.control),
+        "evidence": found.to_json(),
     }
 
 
-def _text(options: Layout, dataset: Dataset, result: GenomapResult) -> str:
+def _text(options: Layout, dataset: Dataset, result: GenomapResult, found: Evidence) -> str:
     height, width = result.layout.shape
     maps = f" on {result.layout.n_channels} maps" if result.layout.n_channels > 1 else ""
     lines = [
@@ -80,9 +118,6 @@ def _text(options: Layout, dataset: Dataset, result: GenomapResult) -> str:
     ]
     if options.maps is not None:
         lines.append(f"{options.maps}: {dataset.n_samples:,} maps.")
-    return "\n".join([*lines, *_quality(result.layout.quality, result.control)])
-
-
-def _quality(own: LayoutQuality, random: LayoutQuality) -> list[str]:
-    rows = [(title, getattr(own, name), getattr(random, name)) for name, title in TITLES.items()]
-    return [f"{'':30}layout  random", *(f"{title:30}{a:6.3f}  {b:6.3f}" for title, a, b in rows)]
+    measured = [f"{t:30}{getattr(found.quality, m):6.3f}  {found.random[m]}" for m, t in MEASURES.items()]
+    words = reproducibility_words(found.reproducibility)
+    return "\n".join([*lines, f"{'':30}layout  {N_RANDOM} random ones (95 % of such)", *measured, words])

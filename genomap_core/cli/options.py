@@ -27,7 +27,7 @@ Method = Literal[
     "auto", "integrated_gradients", "deeplift", "gradient_shap", "occlusion", "gradcam", "shapley", "ablation"
 ]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Scale = Literal["as-is", "log2"]
+Scale = Literal["as-is", "log2", "log2-per-total"]
 Orientation = Literal["samples_in_rows", "genes_in_rows"]
 
 
@@ -116,7 +116,7 @@ class Columns(Figures):
     set_aside: tuple[str, ...] = Field((), description="column that is no feature; may be repeated")
     leave_out_class: tuple[str, ...] = Field((), description="class whose samples are left out; may be repeated")
     orientation: Orientation | None = Field(None, description="what stands in the rows")
-    scale: Scale | None = Field(None, description="log2: log2(1 + x) of all numbers")
+    scale: Scale | None = Field(None, description="log2: log2(1 + x); log2-per-total: of samples scaled to one total")
     missing: str | None = Field(None, description="words and numbers that mean a missing value, with commas")
     encoding: str | None = Field(None, description="of a text file")
     delimiter: str | None = Field(None, description="of a text file: a sign, or tab, comma, semicolon, bar, blank")
@@ -180,6 +180,18 @@ class Layout(OfTable):
     )
     max_features: Count = Field(16_384, description="most variable ones kept")
     joint: bool = Field(False, description="all omics types on one map instead of one map each")
+    resamples: Annotated[int, BeforeValidator(_whole(0))] = Field(
+        0, description="bootstrap resamples to average over, for steadier places"
+    )
+    halves: Annotated[int, BeforeValidator(_whole(0))] = Field(
+        0, description="splits of the samples to measure reproducibility on"
+    )
+    use: Path | None = Field(None, description="a reference map, whose places are taken as they are")
+    save: Annotated[Path, BeforeValidator(_ending(".json"))] | None = Field(
+        None, description="also write the layout as a reference map for other cohorts"
+    )
+    map_name: str = Field("", description="of the reference map; if not given, the table's name")
+    map_version: str = Field("1", description="of the reference map")
 
     @property
     def sides(self) -> tuple[int, int] | None:

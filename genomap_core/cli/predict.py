@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from genomap_core.cli.answer import Answer
 from genomap_core.cli.files import check_out, write_files
 from genomap_core.cli.options import Predict
 from genomap_core.cli.saved_model import open_bundle, table_for
+from genomap_core.data.message import plural
 from genomap_core.io.tables.export import csv_table
 from genomap_core.progress import OnProgress, Progress
-from genomap_core.workflows.tabular.saved_model import predict_rows
+from genomap_core.workflows.tabular.saved_model import predict_rows, seen_in_training, seen_in_words
 
 
 def run(options: Predict, on_progress: OnProgress) -> Answer:
-    """One row a sample, in the table's order; labels in the table play no part."""
+    """One row a sample, in the table's order; labels in the table play no part, but stand beside the answers."""
     check_out(options.out, options.table, options.model)
     bundle = open_bundle(options.model)
-    dataset, notes = table_for(bundle, options.table, options, lacking=True)
+    given = table_for(bundle, options.table, options, lacking=True)
+    dataset, notes = given.dataset, given.notes
     on_progress(Progress("predicting", 0, 1))
     proba = predict_rows(bundle, dataset)
     predicted = [bundle.classes[k] for k in proba.argmax(axis=1)]
-    header = ("sample_id", "predicted", *(f"probability_{name}" for name in bundle.classes))
-    rows = ((name, guess, *p) for name, guess, p in zip(dataset.sample_ids, predicted, proba.tolist(), strict=True))
+    seen = seen_in_training(bundle, dataset.X)
+    columns: dict[str, Sequence[object]] = {"sample_id": dataset.sample_ids, "predicted": predicted}
+    columns |= {f"probability_{name}": proba[:, k].tolist() for k, name in enumerate(bundle.classes)}
+    if given.labels:
+        columns["label"] = [given.labels.get(name, "") for name in dataset.sample_ids]
+    if seen is not None:
+        columns["in_training"] = ["yes" if known else "no" for known in seen]
+    header, rows = tuple(columns), zip(*columns.values(), strict=True)
     write_files({options.out: lambda: csv_table(header, rows)})
     counts = Counter(predicted)
     listed = ", ".join(f"{name} {counts[name]}" for name in bundle.classes)
@@ -32,4 +41,8 @@ def run(options: Predict, on_progress: OnProgress) -> Answer:
         "classes": list(bundle.classes),
         "predicted": {name: counts[name] for name in bundle.classes},
     }
-    return Answer(f"{options.out}: {dataset.n_samples:,} samples ({listed}).", facts, notes)
+    if seen is not None:
+        facts["in_training"] = int(seen.sum())
+    if words := seen_in_words(seen):
+        notes = (*notes, words)
+    return Answer(f"{options.out}: {plural(dataset.n_samples, 'sample')} ({listed}).", facts, notes)

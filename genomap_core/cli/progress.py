@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TextIO
 
@@ -11,18 +12,23 @@ _EVERY_TTY, _EVERY_LOG = 0.2, 15.0
 
 
 def teller(stream: TextIO) -> OnProgress:
-    """A receiver that draws over its line at a terminal, and elsewhere writes one for each stage and four a minute."""
+    """A receiver that draws over its line at a terminal, and elsewhere writes one for each new stage and four a minute.
+
+    What does not fit into the terminal's width is cut: a line that wraps could not be drawn over.
+    """
     tty = stream.isatty()
-    told_at, told = -1e9, ""
+    told_at, stages = -1e9, set[str]()
 
     def tell(progress: Progress) -> None:
-        nonlocal told_at, told
+        nonlocal told_at
         now = time.monotonic()
-        if now - told_at < (_EVERY_TTY if tty else _EVERY_LOG) and (tty or progress.stage == told):
+        if now - told_at < (_EVERY_TTY if tty else _EVERY_LOG) and (tty or progress.stage in stages):
             return
-        told_at, told = now, progress.stage
+        told_at = now
+        stages.add(progress.stage)
         text = line(progress)
-        stream.write(f"\r\x1b[K{text}" if tty else f"{text}\n")
+        width = shutil.get_terminal_size().columns - 1
+        stream.write(f"\r\x1b[K{text[:width]}" if tty else f"{text}\n")
         stream.flush()
 
     return tell

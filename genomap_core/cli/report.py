@@ -53,7 +53,7 @@ def run(options: Report, on_progress: OnProgress) -> Answer:
         genomap = fit_genomap(dataset, layout, on_progress)
         answers = explained_answers(folder, dataset, genomap, found, row, target, config.models, on_progress)
     case = PatientCase(dataset, genomap, layout, found, row, target, answers)
-    warnings = warnings_of(dataset, row, patient_likeness(genomap, found, row), answers)
+    warnings = warnings_of(case, patient_likeness(genomap, found, row))
     name = (options.name or "").strip() or f"Patient {row + 1}"
     made = patient_document(patient_report(case, name, case_picture(case), warnings))
     render = render_pdf if options.out.suffix.lower() == ".pdf" else lambda it: render_html(it).encode()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genomap_core.cli.options import Columns
 from genomap_core.cli.tables import checked, read, wishes
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import some
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.errors import BundleError, RefusedError
-from genomap_core.workflows.cohorts.cohort import for_model
-from genomap_core.workflows.tabular.saved_model import open_model, with_features_of
+from genomap_core.workflows.cohorts.cohort import for_model, known_labels, read_as_trained, unit_note
+from genomap_core.workflows.tabular.saved_model import in_order_of, open_model, with_features_of
 
 if TYPE_CHECKING:
     from genomap_core.training import Bundle
@@ -26,8 +30,19 @@ def open_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path.name}: {error}") from error
 
 
-def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = False) -> tuple[Dataset, tuple[str, ...]]:
-    """The rows of a table as the model takes them, and what to look at in it.
+@dataclass(frozen=True, eq=False)
+class Given:
+    """The rows of a table as a model takes them."""
+
+    dataset: Dataset
+    notes: tuple[str, ...]
+    """What to look at in it"""
+    labels: Mapping[str, str]
+    """Sample -> class, where the table says; the model does not see it"""
+
+
+def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = False) -> Given:
+    """The table in a file, read as the model was trained.
 
     ``lacking``: features may be missing, where the model was trained for that.
 
@@ -36,22 +51,18 @@ def table_for(bundle: Bundle, path: Path, options: Columns, lacking: bool = Fals
     BundleError
         Its features are not the model's; the message lists the difference of names.
     """
-    table = read(path, options)
-    report = for_model(table, bundle.feature_names, bundle.header.provenance, wishes(options))
+    known = bundle.header.provenance
+    table = read_as_trained(lambda recipe: read(path, recipe), Recipe.from_options(options.model_dump()), known)
+    report = for_model(table, bundle.feature_names, known, wishes(options), bundle.classes)
     dataset = checked(table, report)
     notes = dataset.notes
+    labels = known_labels(table, report, known, wishes(options))
     try:
-        if lacking:
-            dataset, more = with_features_of(bundle, dataset)
-            notes = (*notes, *more)
-        else:
-            bundle.check_features(dataset.feature_names)
+        dataset, more = (with_features_of if lacking else in_order_of)(bundle, dataset)
+        notes = (*notes, *more)
     except BundleError as error:
         aside = report.roles.set_aside
-        hint = f"\nSet aside in the table: {', '.join(aside)}." if aside else ""
+        hint = f"\nSet aside in the table: {some(aside, 20)}." if aside else ""
         raise BundleError(f"{path.name} does not fit the model. {error}{hint}") from error
-    trained = str(bundle.header.provenance.get("unit", dataset.unit))
-    if trained.startswith("log") == dataset.unit.startswith("log"):
-        return dataset, notes
-    note = f"The model was trained on values in {trained!r}, these look like {dataset.unit!r}: see --scale."
-    return dataset, (*notes, note)
+    note = unit_note(known, dataset.unit)
+    return Given(dataset, (*notes, f"{note} See --scale.") if note else notes, labels)

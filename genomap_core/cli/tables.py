@@ -16,14 +16,14 @@ from genomap_core.io.inspect import listed
 from genomap_core.io.tables.read import read_table
 from genomap_core.workflows.cohorts.cohort import Wishes, cohort_of, describe
 
-SCALES: dict[str, Log] = {"as-is": "as is", "log2": "log2(1+x)"}
+SCALES: dict[str, Log] = {"as-is": "as is", "log2": "log2(1+x)", "log2-per-total": "log2(1+x) per total"}
 
 
-def read(path: Path, options: Columns) -> Table:
+def read(path: Path, recipe: Recipe) -> Table:
     """The table in a file; :class:`InputError` where there is none."""
     if not path.is_file():
         raise InputError(f"There is no file {path}: check the path.")
-    return read_table(path, recipe=Recipe.from_options(options.model_dump()))
+    return read_table(path, recipe=recipe)
 
 
 def wishes(options: Columns) -> Wishes:
@@ -34,7 +34,7 @@ def wishes(options: Columns) -> Wishes:
 
 def cohort(options: OfTable) -> tuple[Dataset, SchemaReport]:
     """The data set in the command's file, and the report on it."""
-    table = read(options.table, options)
+    table = read(options.table, Recipe.from_options(options.model_dump()))
     report = describe(table, wishes(options))
     dataset = checked(table, report)
     return dataset, report

@@ -41,7 +41,7 @@ def run(options: Train, on_progress: OnProgress) -> Answer:
     lines = [
         f"{options.out}: {options.model} on {dataset.n_samples - n_test:,} samples x {dataset.n_features:,} features, "
         f"{len(dataset.classes)} classes ({os.path.getsize(options.out) / 1e6:.1f} MB, {result.seconds:.0f} s).",
-        f"On {n_test:,} held-out samples, with 95 % intervals:",
+        f"{result.words} Scores with 95 % intervals:",
         *(f"  {METRICS[m]:20}{s}" for m, s in result.scores.items()),
     ]
     facts = {
@@ -50,6 +50,8 @@ def run(options: Train, on_progress: OnProgress) -> Answer:
         "training_rows": dataset.n_samples - n_test,
         "test_rows": n_test,
         "features": dataset.n_features,
+        "features_on_map": result.made_of["on_map"],
+        "networks": result.made_of["networks"],
         "classes": list(dataset.classes),
         "target": report.roles.target,
         "unit": dataset.unit,

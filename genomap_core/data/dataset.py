@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import scipy.sparse as sp
 
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.data.schema.roles import Roles
 from genomap_core.errors import InputError
 from genomap_core.store import DAMAGE, decode, load_arrays, save_arrays
@@ -42,8 +43,11 @@ class Dataset:
         Names of the features that truly carry the classes, where a simulation knows them.
     notes
         What to look at in the table it was read from.
-    roles
-        How the columns of its table were read, down to the words; None for data that never were a table.
+    recipe
+        How its table was read, down to the words; None for data that never were a table.
+    clinical
+        Columns of its table that are no features, those that may identify persons left out: the name, and one text a
+        sample, "" where missing. They are shown beside a patient; nothing is learned from them.
     """
 
     name: str
@@ -58,7 +62,8 @@ class Dataset:
     unit: str = "value"
     planted: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
-    roles: Roles | None = None
+    recipe: Recipe | None = None
+    clinical: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         n, p = self.X.shape
@@ -73,6 +78,11 @@ class Dataset:
                 raise InputError(f"{self.name}: {got} {what} for a table of {n} samples x {p} features.")
         if self.y is not None and len(self.y) and not 0 <= int(self.y.min()) <= int(self.y.max()) < len(self.classes):
             raise InputError(f"{self.name}: label codes go beyond the {len(self.classes)} classes.")
+
+    @property
+    def roles(self) -> Roles | None:
+        """What the columns of its table were."""
+        return None if self.recipe is None else self.recipe.roles
 
     @property
     def n_samples(self) -> int:
@@ -101,6 +111,7 @@ class Dataset:
             sample_ids=tuple(self.sample_ids[i] for i in rows),
             y=None if self.y is None else self.y[rows],
             groups=None if self.groups is None else self.groups[rows],
+            clinical=tuple((name, tuple(texts[i] for i in rows)) for name, texts in self.clinical),
         )
 
     def select(self, features: np.ndarray | Sequence[int]) -> Dataset:
@@ -117,9 +128,19 @@ class Dataset:
         """Write as one ``.npz`` (no pickle), for a worker process to read."""
         header = {
             k: getattr(self, k)
-            for k in ("name", "feature_names", "sample_ids", "classes", "omics_names", "unit", "planted", "notes")
+            for k in (
+                "name",
+                "feature_names",
+                "sample_ids",
+                "classes",
+                "omics_names",
+                "unit",
+                "planted",
+                "notes",
+                "clinical",
+            )
         }
-        header["roles"] = None if self.roles is None else asdict(self.roles)
+        header["recipe"] = None if self.recipe is None else asdict(self.recipe)
         arrays = {k: a for k in ("y", "groups", "omics") if (a := getattr(self, k)) is not None}
         if sp.issparse(self.X):
             header["sparse_shape"] = [int(v) for v in self.X.shape]
@@ -134,6 +155,8 @@ class Dataset:
         damaged = "The stored cohort is damaged: load its file again."
         header, arrays = load_arrays(path, damaged)
         shape = header.pop("sparse_shape", None)
+        if (roles := header.pop("roles", None)) is not None:  # all that version 0.2 kept of the recipe
+            header["recipe"] = {"roles": roles}
         try:
             if shape is not None:
                 arrays["X"] = sp.csr_matrix(tuple(arrays.pop(k) for k in _CSR), shape=tuple(shape))

@@ -54,6 +54,16 @@ class Perturbation:
         """True if the perturbed sample is the sample itself."""
         return self.level == 0 and self.keep == 1
 
+    @property
+    def in_words(self) -> str:
+        """What is disturbed, as a reader must be told; empty where nothing is."""
+        words = []
+        if self.level > 0:
+            words.append(f"noise of {self.level * 100:g} % of each feature's standard deviation")
+        if self.keep < 1:
+            words.append(f"only {self.keep * 100:g} % of the features kept")
+        return ", ".join(words)
+
 
 def noise_field(seed: int, sample_index: int, p: int) -> np.ndarray:
     """Standard normal noise of one sample: ``(p,)`` float32, the same for a (seed, row of the data set) always."""

@@ -58,7 +58,7 @@ def path_attribution(
         target=class_name(model, index, classes),
         output=ends[:, 1],
         baseline_output=ends[:, 0],
-        model=f"{model_name(model)}, differentiable view",
+        model=f"{model_name(model)}{'' if hasattr(model, 'reference_row_') else ', differentiable view'}",
         scale=output,
     )
 
@@ -97,7 +97,7 @@ def explain(
         The class, as in ``model.classes_``; None: the class predicted for the (first) row.
     method
         "integrated_gradients", "deeplift", "gradient_shap", "occlusion", "gradcam" on the network of a map pipeline;
-        the first also on a tabular foundation model;
+        the first also on a tabular foundation model and on logistic regression;
         "shapley" or "ablation" over map regions on any model; "auto": the first for map pipelines, else "shapley".
     groups
         ``(p,)`` region of each raw feature, -1 for none. None: from ``layout``, or from the model's own map, or from a
@@ -139,12 +139,13 @@ def explain(
     if method not in METHODS:
         raise InputError(f"`method` must be 'auto' or one of {', '.join(METHODS)}, got {method!r}.")
     if method == "integrated_gradients" and hasattr(model, "input_gradients"):
-        if background is None:
+        baseline = getattr(model, "reference_row_", None)  # of a linear model: the mean, as the zero map is
+        if baseline is None and background is None:
             raise InputError(f"'{method}' of a tabular model needs training rows for its baseline: `background`.")
         found = path_attribution(
             model,
             rows,
-            column_medians(background),
+            column_medians(background) if baseline is None else baseline,
             n_steps=n_samples or 32,
             on_progress=on_progress,
             **asked,

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from genomap_core.data.message import SEVERITIES, Message, Severity, plural, worst
 from genomap_core.data.schema.validate import validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
+from genomap_core.io.kinds import (
+    CONVERT,
+    IMAGE_ENDINGS,
+    IMAGE_SUFFIXES,
+    NAMES,
+    SLIDES,
+    find_kind,
+    foreign,
+)
 from genomap_core.io.sandbox.call import as_path, run_in_child
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.sandbox.transfer import load_answer
 from genomap_core.io.tables.bundled import is_zip_of_counts
 from genomap_core.io.tables.read import head_of, is_workbook, read_table
+from genomap_core.io.zips import is_junk
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,24 @@ def _look(source: Path | bytes, name: str, limits: FileLimits) -> tuple[tuple[Me
     job = kind_of_upload(source, name, limits)
     if job == "table":
         return _look_at_table(source, name, limits)
-    with as_path(source) as path, run_in_child(job, path, {"name": name}, limits) as folder:
-        messages = load_answer(folder)
-    if isinstance(messages, Table):
-        raise InputError("The file is a table.")
+    with as_path(source) as path:
+        if job == "archive":
+            from genomap_core.io.archives import check_archive
+
+            messages = check_archive(path, limits)
+        else:
+            messages = _in_child(job, path, name, limits)
     summary = " ".join(message.text for message in messages if message.code == "content")
     return tuple(message for message in messages if message.code != "content"), summary
+
+
+def _in_child(job: str, path: Path, name: str, limits: FileLimits) -> tuple[Message, ...]:
+    limits = replace(limits, seconds=max(limits.seconds, 300.0)) if job == "slide" else limits
+    with run_in_child(job, path, {"name": name}, limits) as folder:
+        answer = load_answer(folder)
+    if isinstance(answer, Table):
+        raise InputError("The file is a table.")
+    return answer
 
 
 def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT) -> str:
@@ -89,11 +112,16 @@ def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT
 
     Raises :class:`InputError` for an empty file, :class:`RefusedError` for one that is too large.
     """
-    size = source.stat().st_size if isinstance(source, Path) else len(source)
-    if size > limits.file:
-        raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
-    kind, suffixes = find_kind(head_of(source)), "".join(PurePath(name).suffixes[-2:]).lower()
+    head = head_of(source)
+    kind, suffixes = find_kind(head), "".join(PurePath(name).suffixes[-2:]).lower()
     suffix = PurePath(name).suffix.lower()
+    if kind != "npy" and (unread := foreign(head, name)):
+        raise InputError(f"The file is {CONVERT[unread]}")  # before its size: naming takes no reading
+    size = source.stat().st_size if isinstance(source, Path) else len(source)
+    if kind == "tiff" and (suffix in SLIDES or size > limits.file):
+        return "slide"
+    if size > limits.file and kind != "zip":
+        raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
     if kind == "empty":
         raise InputError("The file is empty (0 bytes): export or copy it again.")
     if suffix in _MODELS or kind in ("pickle", "npy"):
@@ -103,10 +131,27 @@ def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT
     if kind in _BY_KIND and suffix not in _TABLES:
         return _BY_KIND[kind]
     if kind == "zip" and not suffix.startswith(".xls") and not is_workbook(source):
-        return "table" if is_zip_of_counts(source) else "archive"
+        names = _zip_names(source)
+        tissue = any(name.endswith("scalefactors_json.json") for name in names)  # 10x counts with their picture
+        return "table" if not tissue and (is_zip_of_counts(source) or _is_one_table(names)) else "archive"
     if suffix == ".zip":
         raise InputError(f"The file is {NAMES[kind]}, not a ZIP archive: other formats are not supported.")
     return "table"
+
+
+def _zip_names(source: Path | bytes) -> list[str]:
+    """Names in a ZIP, in small letters, without .gz; none of a damaged one."""
+    try:
+        with zipfile.ZipFile(source if isinstance(source, Path) else io.BytesIO(source)) as archive:
+            return [name.lower().removesuffix(".gz") for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return []
+
+
+def _is_one_table(names: Sequence[str]) -> bool:
+    """Whether files of these names are one table and no image."""
+    tables = [name for name in names if name.endswith((*_TABLES, ".pq")) and not is_junk(name)]
+    return len(tables) == 1 and not any(name.endswith((*IMAGE_ENDINGS, *SLIDES)) for name in names)
 
 
 _MODELS = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".safetensors"}

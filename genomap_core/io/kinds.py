@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -11,6 +12,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"II*\x00", "tiff"),
     (b"MM\x00*", "tiff"),
     (b"II+\x00", "tiff"),
+    (b"MM\x00+", "tiff"),
     (b"BM", "bmp"),
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
@@ -39,7 +41,7 @@ IMAGE_SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif",
 IMAGE_ENDINGS = (*IMAGE_SUFFIXES, ".dcm", ".dicom", ".ima", ".nii", ".hdr", ".img")
 """Of all files with images; NIfTI's pair of .hdr and .img among them."""
 SLIDES = (".svs", ".ndpi", ".scn", ".mrxs", ".vsi", ".czi", ".bif", ".vms", ".svslide", ".isyntax")
-"""Of whole-slide scanners."""
+"""Of whole-slide scanners; those that are TIFF inside can be read."""
 
 NAMES = {
     "png": "a PNG image",
@@ -128,9 +130,60 @@ CONVERT = {
     "a ZIP with barcodes.tsv and features.tsv.",
     "arrow": "an Arrow (Feather) file: save it as Parquet or CSV.",
     "xml": "an XML document (xml): save it as CSV, TSV, Excel or Parquet.",
+    "fasta": "a file of sequences (FASTA or FASTQ), not of values: count or quantify them first.",
+    "vcf": "a file of variants (VCF): write the genotypes or features of every sample as a table.",
     "nrrd": "an NRRD volume: save it as NIfTI, e. g. in 3D Slicer.",
+    "metaimage": "a MetaImage volume (.mha, .mhd): save it as NIfTI, e. g. in 3D Slicer or with SimpleITK.",
+    "freesurfer": "a FreeSurfer volume (.mgh, .mgz): convert it with `mri_convert in.mgz out.nii.gz`.",
+    "minc": "a MINC volume (.mnc): convert it with `mnc2nii`.",
+    "bmp": "a BMP image: save it as PNG.",
+    "webp": "a WebP image: save it as PNG.",
+    "heic": "a HEIC or AVIF image (of telephones): save it as JPEG or PNG.",
+    "jp2": "a JPEG 2000 image: save it as PNG or TIFF.",
+    "psd": "a Photoshop document: save it as TIFF or PNG.",
+    "czi": "a Zeiss image (.czi): save it as pyramidal or OME-TIFF, e. g. with QuPath or bfconvert.",
+    "microscope": "an image of a microscope's own format: save it as OME-TIFF, e. g. with Fiji or bfconvert.",
+    "slide": "a whole slide in its scanner's own format: save it as pyramidal or OME-TIFF, e. g. with QuPath, "
+    "bfconvert or `vips tiffsave --pyramid --tile`.",
 }
 """Kind -> its name and what to do."""
+
+FOREIGN_SUFFIXES = (
+    {".nrrd": "nrrd", ".nhdr": "nrrd", ".mha": "metaimage", ".mhd": "metaimage", ".mnc": "minc", ".bmp": "bmp"}
+    | {".webp": "webp", ".heic": "heic", ".heif": "heic", ".avif": "heic", ".jp2": "jp2", ".j2k": "jp2", ".psd": "psd"}
+    | {".mgh": "freesurfer", ".mgz": "freesurfer", ".czi": "czi", ".lif": "microscope", ".nd2": "microscope"}
+    | {".oib": "microscope", ".oif": "microscope", ".mrxs": "slide", ".vsi": "slide"}
+    | {".isyntax": "slide", ".vms": "slide", ".dzi": "slide"}
+)
+"""Endings of images that are not read -> a key of :data:`CONVERT`."""
+_IMAGE_MAGIC = (
+    (b"8BPS", "psd"),
+    (b"ZISRAWFILE", "czi"),
+    (b"\xda\xce\xbe\x0a", "microscope"),
+    (b"\0\0\0\x0cjP  ", "jp2"),
+    (b"\xff\x4f\xff\x51", "jp2"),
+    (b"CDF\x01", "minc"),
+    (b"\0\0\0\x01\0\0", "freesurfer"),
+)
+
+
+def foreign(head: bytes, name: str = "") -> str:
+    """A key of :data:`CONVERT` for a file that is not read, by its first bytes, and where these say little its name."""
+    kind = find_kind(head)
+    if found := foreign_kind(head) or (kind if kind in CONVERT else ""):
+        return found
+    return FOREIGN_SUFFIXES.get(PurePath(name).suffix.lower(), "") if kind in _TELLS_NOTHING else ""
+
+
+def told(head: bytes, name: str = "") -> str:
+    """What a file is that is no image to be read, and how to convert it."""
+    return CONVERT.get(
+        foreign(head, name), f"{NAMES[find_kind(head)]}, not an image: give PNG, JPEG, TIFF, DICOM or NIfTI."
+    )
+
+
+_TELLS_NOTHING = ("binary", "text", "gzip", "jpeg", "hdf5", "xml", "tiff", "ole", "pickle")
+"""What a file of another format may look like"""
 
 
 def foreign_kind(head: bytes) -> str:
@@ -147,12 +200,24 @@ def foreign_kind(head: bytes) -> str:
         return "r"
     if head.startswith(b"NRRD000"):
         return "nrrd"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp":
+        return "heic" if head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif") else ""
+    if re.match(rb"(ObjectType\s*=\s*Image|NDims\s*=\s*\d)", head):
+        return "metaimage"
+    if found := next((kind for magic, kind in _IMAGE_MAGIC if head.startswith(magic)), ""):
+        return found
     return _foreign_text(head[:4000].decode("utf-8", "replace"))
 
 
 def _foreign_text(text: str) -> str:
     if text.startswith("%%MatrixMarket"):
         return "matrixmarket"
+    if text.startswith("##fileformat=VCF"):
+        return "vcf"
+    if re.match(r">[^\n]*\n[A-Z*\-]{10,}\r?\n|@[^\n]*\n[ACGTN]{10,}\r?\n\+", text, re.I):
+        return "fasta"
     lines = [line for line in text.split("\n")[:-1] if line.strip()] or [text]
     body = [line for line in lines if not line.startswith("%")]
     if body and re.match(r"@relation\b", body[0], re.I):

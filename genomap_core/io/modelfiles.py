@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from genomap_core.data.message import Message, plural
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.errors import BundleError, InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.zips import check_members, open_zip
-from genomap_core.modelfile import as_names, check_finite, check_sides, checksum, own_fields, read_container
+from genomap_core.modelfile import (
+    as_names,
+    check_fields,
+    check_finite,
+    check_sides,
+    checksum,
+    own_fields,
+    read_container,
+)
 
 _PICKLE = "It holds a Python pickle, which can run programs: it is never opened. Save the model as .safetensors."
 
@@ -72,13 +83,44 @@ def check_safetensors(path: Path, limits: FileLimits) -> tuple[Message, ...]:
     fields = own_fields(metadata, tensors)
     kind, version, names = fields["format"], fields["version"], as_names(fields.get("features", []))
     check_sides(names, tensors)
-    _check_tensors(path, fields.get("sha256"))
+    bare = set(fields) <= {"format", "version", "features"} and "header" not in metadata
+    arrays = _read_tensors(path, fields.get("sha256"))
+    if not bare:
+        check_fields(fields)
+    if kind == "genomap" and not bare:
+        _check_parts(fields, arrays)
     text = f"Model bundle ({kind}), version {version}, {plural(len(tensors), 'tensor')}."
-    return (Message("ok", "content", text),)
+    recipe = Recipe.of_model(fields.get("provenance") or {})
+    if recipe is not None:
+        text += f" Its table was read as: {recipe}."
+    said = [Message("ok", "content", text)]
+    if bare:
+        text = "It has no header (classes, features, network): its tensors can be looked at, `predict` refuses it."
+        said.append(Message("ok", "no-header", text))
+    return tuple(said)
 
 
-def _check_tensors(path: Path, digest: object) -> None:
-    """What makes :func:`genomap_core.training.bundle.load_bundle` refuse the values."""
+def _check_parts(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Whether features, preprocessing, layout, network and classes of a table's model fit each other."""
+    p, classes = len(as_names(fields["features"])), len(as_names(fields["classes"]))
+    try:
+        median, kept, mean, scale = (arrays[f"preprocess/{name}_"] for name in ("median", "kept", "mean", "scale"))
+        placed = len(arrays["layout/positions"])
+        answers = {len(fields["labels"]["values"]), int(fields["network"]["n_classes"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"The model's parts don't fit together: {error} is missing. Save it again.") from error
+    if len(median) != p or not len(kept) == len(mean) == len(scale) or (len(kept) and not 0 <= kept.max() < p):
+        raise BundleError(f"The model's preprocessing is not that of the {p} features that its header names.")
+    if len(kept) != placed:
+        raise BundleError(f"{len(kept)} features are kept, but the layout has {placed}: the model is damaged.")
+    if answers != {classes}:
+        raise BundleError("The classes of header and network differ in number: the model is damaged.")
+    if not any(name.startswith("network/") for name in arrays):
+        raise BundleError("The model has no tensors of its network: save it again.")
+
+
+def _read_tensors(path: Path, digest: object) -> dict[str, np.ndarray]:
+    """All tensors, held against what makes :func:`genomap_core.training.bundle.load_bundle` refuse their values."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -89,3 +131,4 @@ def _check_tensors(path: Path, digest: object) -> None:
     check_finite(arrays)
     if digest is not None and checksum(arrays) != digest:
         raise BundleError("The model file is damaged: its tensors differ from its checksum. Download it again.")
+    return arrays

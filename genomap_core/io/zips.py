@@ -9,10 +9,10 @@ import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from genomap_core.data.message import some
+from genomap_core.data.message import Message, some
 from genomap_core.data.personal import may_name_a_person
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.sandbox.limits import FileLimits
+from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 
 _NESTED = (".zip", ".gz", ".7z", ".rar", ".tar", ".bz2", ".xz")
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._)", re.I)
@@ -78,6 +78,11 @@ def escapes(name: str) -> bool:
     )
 
 
+def is_junk(name: str) -> bool:
+    """Whether it is a file that systems leave behind in archives and folders."""
+    return bool(_JUNK.search(name))
+
+
 def is_portable(name: str) -> bool:
     """Whether every system can write a file of this name."""
     plain = PurePosixPath(name).name
@@ -96,7 +101,7 @@ def read_member(archive: zipfile.ZipFile, member: str, most: int | None = None) 
 
 def usable_names(names: list[str], packed: tuple[str, ...] = (".nii.gz",)) -> list[str]:
     """Names without what systems leave behind. Nested archives are refused but for those that end in ``packed``."""
-    plain = [name for name in names if not _JUNK.search(name)]
+    plain = [name for name in names if not is_junk(name)]
     if nested := [name for name in plain if name.lower().endswith(_NESTED) and not name.lower().endswith(packed)]:
         raise RefusedError(f"The archive holds archives ({some(map(repr, nested))}): unpack them first.")
     if twice := [name for name, count in Counter(plain).items() if count > 1]:
@@ -104,3 +109,19 @@ def usable_names(names: list[str], packed: tuple[str, ...] = (".nii.gz",)) -> li
     if bad := [name for name in plain if not is_portable(name)]:
         raise InputError(f"Names of members are not usable on all systems: {some(map(repr, bad))}.")
     return plain
+
+
+def refuse_tar(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
+    """Tar archives are not accepted; say so, and whether this one would have written outside its folder."""
+    import tarfile
+
+    try:
+        with tarfile.open(path, "r:") as archive:
+            members = [member for member, _ in zip(archive, range(1000))]
+    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        raise RefusedError("Tar archives are not accepted: give a ZIP archive.") from error
+    bad = [member.name for member in members if escapes(member.name)]
+    links = [member.name for member in members if member.issym() or member.islnk()]
+    why = f" This one has names that lead out of the folder (..): {some(map(repr, bad))}." if bad else ""
+    why += f" This one has links: {some(map(repr, links))}." if links else ""
+    raise RefusedError(f"Tar archives are not accepted: give a ZIP archive.{why}")

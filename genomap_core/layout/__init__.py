@@ -9,9 +9,10 @@ from genomap_core.layout.build import make_layout
 from genomap_core.layout.constraints import Constraints
 from genomap_core.layout.genesets import GeneSets, read_gmt
 from genomap_core.layout.layout import Layout
-from genomap_core.layout.masks import disc, fitting_mask, mask_from_image, picture_aspect
+from genomap_core.layout.masks import disc, fitting_mask, mask_from_image
 from genomap_core.layout.problem import Arrangement
 from genomap_core.layout.quality import LayoutQuality, Reproducibility
+from genomap_core.layout.reference import Match, ReferenceMap, layout_at
 from genomap_core.layout.regions import map_regions, outline
 from genomap_core.layout.solvers import SOLVERS
 from genomap_core.layout.stability import Stability, bootstrap_stability, reproducibility
@@ -27,6 +28,8 @@ __all__ = [
     "GenomapTransformer",
     "Layout",
     "LayoutQuality",
+    "Match",
+    "ReferenceMap",
     "Reproducibility",
     "Stability",
     "align",
@@ -34,11 +37,11 @@ __all__ = [
     "disc",
     "displacement",
     "fitting_mask",
+    "layout_at",
     "make_layout",
     "map_regions",
     "mask_from_image",
     "outline",
-    "picture_aspect",
     "read_gmt",
     "reproducibility",
 ]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import numpy as np
 
+from genomap_core.data.images.intensity import to_grey
 from genomap_core.errors import LayoutError
-
-MAX_PIXELS = 20_000_000
 
 
 def disc(shape: tuple[int, int]) -> np.ndarray:
@@ -18,24 +16,20 @@ def disc(shape: tuple[int, int]) -> np.ndarray:
     return rows[:, None] ** 2 + columns[None, :] ** 2 <= 1
 
 
-def mask_from_image(data: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """A picture's outline (PNG or another format Pillow reads) on a grid: ``(height, width)`` bool.
+def mask_from_image(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A picture's outline on a grid: ``(height, width)`` bool.
 
-    Opaque pixels count where the picture has an alpha channel, else dark ones on light ground; a cell is open where
-    half of its area counts.
+    ``pixels``: ``(H, W)``, ``(H, W, 3)``, or ``(H, W, 4)`` with transparency, of any number type. Opaque ones count
+    where there is transparency, else dark ones on light ground; a cell is open where half of its area counts.
     """
-    from PIL import Image, UnidentifiedImageError  # late: only outlines need it
+    from PIL import Image  # late: only outlines need it
 
-    try:
-        picture = Image.open(io.BytesIO(data))
-        if picture.width * picture.height > MAX_PIXELS:
-            raise LayoutError(f"The outline has {picture.width} x {picture.height} pixels: give at most 20 million.")
-        alpha = "A" in picture.getbands() or "transparency" in picture.info
-        inside = picture.convert("RGBA").getchannel("A") if alpha else picture.convert("L").point(lambda v: 255 - v)
-        small = inside.resize((shape[1], shape[0]), Image.Resampling.BOX)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise LayoutError(f"The outline can't be read as a picture: {error}. Give a PNG file.") from error
-    mask = np.asarray(small) >= 128
+    alpha = pixels.ndim == 3 and pixels.shape[2] == 4
+    grey = pixels[..., 3] if alpha else to_grey(pixels)
+    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else max(float(grey.max()), 1e-9)
+    light = (grey / white).astype(np.float32)
+    inside = Image.fromarray(light if alpha else 1 - light)
+    mask = np.asarray(inside.resize((shape[1], shape[0]), Image.Resampling.BOX)) >= 0.5 - 1e-6
     if not mask.any():
         raise LayoutError("The outline leaves no cell open: draw it opaque (or dark on white), and larger.")
     return mask
@@ -54,14 +48,3 @@ def fitting_mask(draw: Callable[[tuple[int, int]], np.ndarray], n_features: int,
         if mask.sum() >= n_features:
             return mask
         height += 1
-
-
-def picture_aspect(data: bytes) -> float:
-    """Width / height of a picture."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        picture = Image.open(io.BytesIO(data))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise LayoutError(f"The outline can't be read as a picture: {error}. Give a PNG file.") from error
-    return float(picture.width / picture.height)

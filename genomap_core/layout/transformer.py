@@ -11,10 +11,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from genomap_core.errors import LayoutError
 from genomap_core.layout.build import channel_codes, grid_shape, make_layout
 from genomap_core.layout.constraints import Constraints
 from genomap_core.layout.distances import FeatureTable, check_features
 from genomap_core.layout.geometry import Grid
+from genomap_core.layout.layout import Layout
 from genomap_core.progress import OnProgress, ignore
 
 
@@ -50,6 +52,8 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         Told of each step while fitting.
     resamples, halves
         Bootstrap resamples to average over, and splits to measure reproducibility on (:func:`make_layout`).
+    layout
+        A :class:`Layout` of these columns, such as a reference map's, to use as it is; nothing is learned then.
 
     Attributes
     ----------
@@ -75,6 +79,7 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         on_progress: OnProgress | None = None,
         resamples: int = 0,
         halves: int = 0,
+        layout: Layout | None = None,
     ) -> None:
         self.solver = solver
         self.grid = grid
@@ -90,12 +95,18 @@ class GenomapTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         self.on_progress = on_progress
         self.resamples = resamples
         self.halves = halves
+        self.layout = layout
 
     def fit(self, X: np.ndarray | sp.spmatrix, y: object = None) -> Self:
         """Learn the layout from ``X (n, p)``; ``y`` is not looked at."""
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float32, np.float64], ensure_all_finite=False, ensure_min_samples=1
         )
+        if self.layout is not None:
+            if self.layout.n_features != X.shape[1]:
+                raise LayoutError(f"The layout has {self.layout.n_features} features, the table {X.shape[1]}.")
+            self.layout_ = self.layout
+            return self
         names = getattr(self, "feature_names_in_", None)
         names = None if names is None else tuple(map(str, names))
         check_features(X, names)

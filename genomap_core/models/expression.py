@@ -67,8 +67,13 @@ class Pool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.score is None or x.shape[1] == 1:
             return x.mean(1)
-        weight = self.score(self.value(x).tanh() * self.gate(x).sigmoid()).softmax(1)
-        return (weight * x).sum(1)
+        return (self.weights(x) * x).sum(1)
+
+    def weights(self, x: Tensor) -> Tensor:
+        """What each vector counts: ``(B, k, d)`` -> ``(B, k, 1)``, of sum 1."""
+        if self.score is None:
+            return x.new_full((*x.shape[:2], 1), 1 / x.shape[1])
+        return self.score(self.value(x).tanh() * self.gate(x).sigmoid()).softmax(1)
 
 
 class Statistics(nn.Module):

@@ -10,6 +10,7 @@ from genomap_core.pfn.weights import (
     find_weights,
     inspect_weights,
     shipped_card,
+    shipped_weights,
     survey_weights,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "find_weights",
     "inspect_weights",
     "shipped_card",
+    "shipped_weights",
     "survey_weights",
 ]

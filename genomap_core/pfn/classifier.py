@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from genomap_core.errors import InputError
 from genomap_core.pfn import limits, package, tabicl
 from genomap_core.pfn.description import Weights
+from genomap_core.pfn.many_classes import CodedModel
 from genomap_core.pfn.selection import STRATEGIES, Choice, FeatureReducer, Selection, candidates, choose
 from genomap_core.pfn.weights import choose_weights
 
@@ -25,7 +27,8 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     """Prior-data fitted network (TabPFN and relatives) run by the ``tabpfn`` package, with weights from a file.
 
     Nothing is downloaded: without a file, :meth:`fit` says at once how to get one. Columns beyond what the weights
-    take are reduced inside ``fit``, so inside the fold; ``n_features_used_`` says how many the model saw.
+    take are reduced inside ``fit``, so inside the fold; ``n_features_used_`` says how many the model saw. More classes
+    than the weights know are dealt out by :mod:`error-correcting codes <genomap_core.pfn.many_classes>`.
 
     Parameters
     ----------
@@ -106,7 +109,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         InputError
             The weights are damaged, a label is missing, there is one class only, a value is infinite.
         ModelLimitError
-            Too many rows or classes for the weights, or too much memory.
+            Too many rows for the weights, or too much memory.
         """
         weights = choose_weights(self.model_path)  # before anything slow: the answer without weights is immediate
         self._check_parameters()
@@ -114,7 +117,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         table = self._table(X, reset=True)
         if table.shape[0] != len(y):
             raise InputError(f"{table.shape[0]} rows, but {len(y)} classes: give one class a row.")
-        self.classes_ = limits.check_classes(y, weights)
+        self.classes_ = limits.check_classes(y)
         codes = np.searchsorted(self.classes_, y)
         self.n_estimators_ = int(self.n_estimators or weights.estimators(len(y)))
         device = _device(self.device)
@@ -156,6 +159,11 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "model_")
         if self.weights_.family == "tabicl":
             raise InputError(f"{self.label_} gives no gradients: explain it by Shapley values of map regions.")
+        if isinstance(self.model_, CodedModel):
+            raise InputError(
+                f"{len(self.classes_)} classes are more than {self.label_} knows at once, and codes have no gradients: "
+                "explain it by Shapley values of map regions."
+            )
 
         if not hasattr(self, "_view"):
             self._view = DifferentiableView(self)
@@ -203,7 +211,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
             fewer = min(2, self.n_estimators_)
             return clone(self).set_params(selection=way, n_estimators=fewer, device=device, keep_cache=False)
 
-        ways = candidates(weights, device == "cpu")
+        ways = candidates(weights, device == "cpu", len(self.classes_))
         return choose(quick, table, codes, ways, self.random_state)
 
     def _reducer(self, p: int, weights: Weights) -> FeatureReducer:
@@ -214,7 +222,12 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     def _fit_package(self, X: np.ndarray, codes: np.ndarray, device: str) -> None:
         options: dict[str, Any] = {"n_estimators": self.n_estimators_, "device": device}
         options |= {"random_state": self.random_state, "keep_cache": bool(self.keep_cache)}
-        self.model_ = (tabicl if self.weights_.family == "tabicl" else package).make(self.weights_, **options)
+        door: Any = tabicl if self.weights_.family == "tabicl" else package
+        if len(self.classes_) > self.weights_.limits.classes:
+            make = partial(door.make, self.weights_, **options)
+            self.model_: Any = CodedModel(make, self.weights_.limits.classes, self.random_state)
+        else:
+            self.model_ = door.make(self.weights_, **options)
         with self._package():
             self.model_.fit(X, codes)
 

@@ -30,25 +30,12 @@ def check_labels_present(y: np.ndarray) -> None:
         )
 
 
-def check_classes(y: np.ndarray, weights: Weights) -> np.ndarray:
-    """The distinct classes of ``y`` ``(n,)``, sorted.
-
-    Raises
-    ------
-    InputError
-        There is one class only.
-    ModelLimitError
-        There are more classes than the weights know.
-    """
+def check_classes(y: np.ndarray) -> np.ndarray:
+    """The distinct classes of ``y`` ``(n,)``, sorted; :class:`InputError` where there is one only."""
     classes = np.unique(y)
     if len(classes) < 2:
         raise InputError(
             f"All {len(y)} training rows have the same class ({classes[0]}): a classifier needs 2 classes."
-        )
-    if len(classes) > weights.limits.classes:
-        raise ModelLimitError(
-            f"{len(classes)} classes, but {weights.label} knows at most {weights.limits.classes}: merge rare classes, "
-            "or use another model (`genomap`, `logistic`, `forest`)."
         )
     return classes
 

@@ -26,8 +26,9 @@ QUIET = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
+    "TABPFN_MODEL_CACHE_SIZE": "1",
 }
-"""Set before the import: no browser window, no download, no usage statistics."""
+"""Set before the import: no browser window, no download, no usage statistics; weights are built once."""
 
 _IMPORT_LOCK = threading.Lock()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,15 +85,26 @@ def mutual_information(X: np.ndarray | sp.csr_matrix, codes: np.ndarray, bins: i
     information = np.zeros(X.shape[1])
     for start in range(0, X.shape[1], 4_096):
         part = _dense(X[:, start : start + 4_096])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a column without any value: all its edges are NaN
-            edges = np.nanquantile(part, np.arange(1, bins) / bins, axis=0)
+        edges = _quantiles(part, np.arange(1, bins) / bins)
         level = np.where(np.isnan(part), bins, (part[None] > edges[:, None]).sum(0))
         joint = np.stack([one_hot @ (level == k) for k in range(bins + 1)]) / len(codes)
         expected = joint.sum(0, keepdims=True) * joint.sum(1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
             information[start : start + 4_096] = np.where(joint > 0, joint * np.log(joint / expected), 0).sum((0, 1))
     return information
+
+
+def _quantiles(part: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Of every column, missing values left out: ``(n, p)`` -> ``(len(shares), p)``; NaN for a column without any.
+
+    As ``np.nanquantile``, which goes through the columns one by one, and takes fifty times as long for 7,000.
+    """
+    ordered = np.sort(part, axis=0)  # NaN last
+    last = (~np.isnan(part)).sum(axis=0) - 1
+    at = shares[:, None] * np.maximum(last, 0)
+    below = np.floor(at).astype(int)
+    low, high = (np.take_along_axis(ordered, i, axis=0) for i in (below, np.minimum(below + 1, np.maximum(last, 0))))
+    return low + (at - below) * (high.astype(np.float64) - low)
 
 
 class FeatureReducer(TransformerMixin, BaseEstimator):
@@ -206,9 +216,12 @@ class Choice:
         return f"{way}, chosen of {len(self.losses)} ways on inner folds" if self.losses else way
 
 
-def candidates(weights: Weights, on_cpu: bool) -> tuple[Selection, ...]:
-    """The strategies worth their time: all for small weights or a GPU, the two strongest for large ones on a CPU."""
-    if on_cpu and not weights.quick:
+def candidates(weights: Weights, on_cpu: bool, n_classes: int = 2) -> tuple[Selection, ...]:
+    """The strategies worth their time: all for small weights or a GPU, the two strongest for large ones on a CPU.
+
+    Also only these where there are more classes than the weights know, each try being many models.
+    """
+    if (on_cpu and not weights.quick) or n_classes > weights.limits.classes:
         return ("anova", "regions")
     return ("anova", "mutual_information", "variance", "pca", "regions", "none")
 

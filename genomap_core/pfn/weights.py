@@ -21,6 +21,14 @@ SHIPPED = Path(__file__).parent / "weights"
 """Where the in-house checkpoint lies when the program was shipped with one."""
 
 
+def shipped_weights() -> Weights | None:
+    """The weights that came with the program; None where it was shipped without."""
+    for path in sorted(SHIPPED.iterdir() if SHIPPED.is_dir() else ()):
+        if _may_classify(path):
+            return inspect_weights(path)
+    return None
+
+
 def shipped_card(weights: Weights) -> str:
     """The card (Markdown) of weights that came with the program; empty for any others."""
     card = weights.path.with_suffix(".md")

@@ -6,9 +6,23 @@ from genomap_core.plotting.features import (
     feature_distribution,
     probability_bars,
 )
-from genomap_core.plotting.imaging import interaction_heatmap, predicted_measured, r_histogram, tissue, type_heatmap
+from genomap_core.plotting.imaging import (
+    interaction_heatmap,
+    over_slide,
+    predicted_measured,
+    r_histogram,
+    tissue,
+    type_heatmap,
+)
 from genomap_core.plotting.layouts import displacement_map, feature_journey, layout_quality
-from genomap_core.plotting.performance import confusion, learning_curves, reliability, roc, score_intervals
+from genomap_core.plotting.performance import (
+    confusion,
+    learning_curves,
+    reliability,
+    robustness_curves,
+    roc,
+    score_intervals,
+)
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap, map_png, map_svg
 from genomap_core.plotting.template import for_export
@@ -28,10 +42,12 @@ __all__ = [
     "learning_curves",
     "map_png",
     "map_svg",
+    "over_slide",
     "predicted_measured",
     "probability_bars",
     "r_histogram",
     "reliability",
+    "robustness_curves",
     "roc",
     "score_intervals",
     "tissue",

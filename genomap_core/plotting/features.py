@@ -81,7 +81,9 @@ _WIDE = 0.15
 
 
 def probability_bars(
-    rows: Sequence[tuple[str, np.ndarray, np.ndarray | None, np.ndarray | None]], classes: Sequence[str]
+    rows: Sequence[tuple[str, np.ndarray, np.ndarray | None, np.ndarray | None]],
+    classes: Sequence[str],
+    compact: bool = False,
 ) -> Figure:
     """Class probabilities of one patient under several models, side by side, with their uncertainty.
 
@@ -91,11 +93,15 @@ def probability_bars(
         ``(model, probability (C,), low (C,) or None, high (C,) or None)``.
     classes
         ``C`` names.
+    compact
+        As low as can be read, without the axis' title.
     """
     names = [plain(c) for c in classes]
-    fig = figure(100 + (26 * len(rows) + 14) * len(names), x="probability", barmode="group", bargap=0.3)
+    height = 62 + (17 * len(rows) + 6) * len(names) if compact else 100 + (26 * len(rows) + 14) * len(names)
+    fig = figure(height, x="" if compact else "probability", barmode="group", bargap=0.15 if compact else 0.3)
     for i, (label, proba, low, high) in enumerate(rows):
         proba = np.asarray(proba, float)
+        within = [not compact and bool(p >= _WIDE) for p in proba]
         error = None
         if low is not None and high is not None:
             error = {
@@ -105,11 +111,13 @@ def probability_bars(
         fig.add_bar(
             x=proba, y=names, orientation="h", name=plain(label), error_x=error,
             marker_color=colour_of(i),
-            text=[f"{p:.0%}" for p in proba], textangle=0, insidetextanchor="start",
-            textposition=["inside" if error or p >= _WIDE else "outside" for p in proba],
+            # Outside its bar the label stands clear of the line of the range; it is never shrunk.
+            text=[f"{p:.0%}" if inside or not error else "\u00a0" * 6 + f"{p:.0%}" for p, inside in zip(proba, within)],
+            textangle=0, insidetextanchor="start", constraintext="none", cliponaxis=False,
+            textposition=["inside" if inside else "outside" for inside in within],
             hovertemplate="%{y}: %{x:.1%}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    fig.update_xaxes(range=[0, 1.02], tickformat=".0%")
+    fig.update_xaxes(range=[0, 1.3 if compact else 1.02], tickvals=[0, 0.5, 1] if compact else None, tickformat=".0%")
     fig.update_yaxes(autorange="reversed", showgrid=False, type="category")
     return fig
 

@@ -121,6 +121,37 @@ def tissue(places: np.ndarray, values: np.ndarray, span: tuple[float, float], un
     return fig
 
 
+def over_slide(
+    thumbnail: np.ndarray, size: tuple[int, int], places: np.ndarray, span: float, values: np.ndarray, unit: str
+) -> Figure:
+    """Values ``(p,)`` of patches in their places over a slide's ``thumbnail (h, w, 3)`` uint8; the rest shows it bare.
+
+    ``size``: width and height of the slide, ``places (p, 2)`` x and y of the patches' centres and ``span`` their side,
+    all in its pixels.
+    """
+    from PIL import Image
+
+    width, height = size
+    rows, columns = (max(int(length // span), 1) for length in (height, width))
+    z = np.full((rows, columns), np.nan)
+    column, row = np.minimum((places / span).astype(int), (columns - 1, rows - 1)).T
+    z[row, column] = values
+    low, high = (float(v) for v in np.percentile(values, [2, 98]))
+    fig = figure(460)
+    fig.add_layout_image(
+        source=Image.fromarray(thumbnail), xref="x", yref="y", x=0, y=0, sizex=width, sizey=height, sizing="stretch",
+        layer="below",
+    )  # fmt: skip
+    fig.add_heatmap(
+        z=z, x0=span / 2, dx=span, y0=span / 2, dy=span, zmin=low, zmax=max(high, low + 1e-9),
+        opacity=0.65, colorscale=colorscale(), hoverongaps=False, hovertemplate="%{z:.3g}<extra></extra>",
+        colorbar={"title": {"text": plain(unit), "side": "right"}, "thickness": 12, "outlinewidth": 0},
+    )  # fmt: skip
+    fig.update_xaxes(visible=False, range=[0, width], constrain="domain")
+    fig.update_yaxes(visible=False, range=[height, 0], scaleanchor="x", constrain="domain")
+    return fig
+
+
 def type_heatmap(values: np.ndarray, types: Sequence[str], classes: Sequence[str]) -> Figure:
     """``(k, C)`` mean change of a class's probability by each type of data, NaN for a class without patients."""
     return _signed(values, types, classes, "change of<br>probability", "%{y}, %{x}: %{z:+.3f}", ".2f", 46)

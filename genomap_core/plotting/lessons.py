@@ -67,24 +67,30 @@ def rebuilding(frames: Sequence[np.ndarray], truth: np.ndarray) -> Figure:
     return fig
 
 
-def accuracy_under_noise(
-    noise: Sequence[float], accuracy: Mapping[str, Sequence[float]], n_test: int, titles: Mapping[str, str], at: float
+def accuracy_when_disturbed(
+    disturbed: Sequence[float],
+    accuracy: Mapping[str, Sequence[float]],
+    n_test: int,
+    titles: Mapping[str, str],
+    at: float | None,
+    axis: str,
 ) -> Figure:
-    """Accuracy of each model against the noise on test patients, with 95 % Wilson intervals; a line marks ``at``.
+    """Accuracy of each model against how far test patients are disturbed, with 95 % Wilson intervals.
 
-    ``noise`` and ``at`` in standard deviations of each feature.
+    ``disturbed`` and ``at``, which a line marks, are shares; ``axis`` says of what.
     """
-    fig = figure(360, x="noise (% of each feature's standard deviation)", y="accuracy on test patients")
+    fig = figure(340, x=axis, y="accuracy on test patients")
     for i, (name, shares) in enumerate(accuracy.items()):
         value = np.asarray(shares)
         low, high = wilson(value, np.full(len(value), n_test))
         fig.add_scatter(
-            x=100 * np.asarray(noise) + 1.2 * (i - 1.5), y=value, name=plain(titles[name]), mode="lines+markers",
+            x=100 * np.asarray(disturbed) + 0.6 * (i - 1.5), y=value, name=plain(titles[name]), mode="lines+markers",
             line={"color": colour_of(i), "dash": dash_of(i), "width": 2}, marker={"symbol": symbol_of(i), "size": 9},
             error_y={"type": "data", "array": high - value, "arrayminus": value - low, "thickness": 1, "width": 3},
             hovertemplate="%{y:.3f}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-    fig.add_vline(100 * at, line={"color": GREY, "dash": "dot"})
+    if at is not None:
+        fig.add_vline(100 * at, line={"color": GREY, "dash": "dot"})
     return fig
 
 
@@ -127,4 +133,49 @@ def mismatch(
     fig.update_xaxes(type="log", tickvals=ticks)
     fig.update_yaxes(type="log", tickvals=ticks)
     fig.add_annotation(text=title, x=0.5, y=1.0, xref="paper", yref="paper", yanchor="bottom", showarrow=False)
+    return fig
+
+
+def relatives(
+    correlation: Mapping[str, np.ndarray], positions: np.ndarray, shape: tuple[int, int], names: Sequence[str]
+) -> Figure:
+    """Where the features lie that vary with a chosen one: a map for each choice, and a list to choose from.
+
+    ``correlation``: chosen feature -> ``(p,)`` with every feature; ``positions (p, 2)`` row and column.
+    """
+    import plotly.graph_objects as go
+
+    def board(values: np.ndarray) -> np.ndarray:
+        cells = np.full(shape, np.nan)
+        cells[tuple(positions.T)] = values
+        return cells
+
+    labels = np.full(shape, "", object)
+    labels[tuple(positions.T)] = [plain(name) for name in names]
+    first, at = next(iter(correlation)), dict(zip(names, positions.tolist(), strict=True))
+    fig = figure(520, margin_t=60)
+    fig.add_trace(
+        go.Heatmap(
+            z=board(correlation[first]), text=labels, zmin=-1, zmax=1, colorscale=colorscale(), xgap=1, ygap=1,
+            hovertemplate="%{text}: r = %{z:.2f}<extra></extra>", colorbar={"title": {"text": "correlation r"}},
+        )
+    )  # fmt: skip
+    ring = {"symbol": "square-open", "size": 16, "color": "#d7301f", "line": {"width": 3}}
+    fig.add_trace(
+        go.Scatter(x=[at[first][1]], y=[at[first][0]], mode="markers", marker=ring, hoverinfo="skip", showlegend=False)
+    )
+    fig.update_layout(
+        xaxis={"visible": False, "constrain": "domain"},
+        yaxis={"visible": False, "autorange": "reversed", "scaleanchor": "x"},
+        updatemenus=[{
+            "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom",
+            "buttons": [
+                {
+                    "label": plain(name), "method": "restyle",
+                    "args": [{"z": [board(values), None], "x": [None, [at[name][1]]], "y": [None, [at[name][0]]]}],
+                }
+                for name, values in correlation.items()
+            ],
+        }],
+    )  # fmt: skip
     return fig

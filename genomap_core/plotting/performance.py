@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genomap_core.plotting.colour import CATEGORICAL, cividis
-from genomap_core.plotting.template import GREY, colorscale, colour_of, dash_of, figure, plain, symbol_of
+from genomap_core.plotting.template import GREY, colorscale, colour_of, dash_of, figure, plain, symbol_of, translucent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -66,10 +66,11 @@ def reliability_bins(y: np.ndarray, proba: np.ndarray, n_bins: int = 10) -> Reli
 
 
 def wilson(share: np.ndarray, count: np.ndarray, z: float = 1.959964) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's (1927) score interval of a share of `count` trials."""
+    """Wilson's (1927) score interval of a share of `count` trials: within [0, 1], and around the share."""
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return np.minimum(middle - half, share), np.maximum(middle + half, share)
+    low, high = np.minimum(middle - half, share), np.maximum(middle + half, share)
+    return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
 
 
 def roc(y: np.ndarray, probas: Mapping[str, np.ndarray], classes: Sequence[str]) -> Figure:
@@ -254,4 +255,46 @@ def learning_curves(epochs: Sequence[Mapping[str, float]], measure: str) -> Figu
                 )  # fmt: skip
     if measure == "accuracy":
         fig.update_yaxes(range=[0, 1.05])
+    return fig
+
+
+def robustness_curves(
+    curves: Sequence[tuple[str, tuple[tuple[float, ...], np.ndarray, np.ndarray, np.ndarray]]],
+    *,
+    kept: bool,
+    at: float | None = None,
+    target: str = "the class",
+) -> Figure:
+    """A patient's probability of one class under several models, as noise grows or features are lost.
+
+    Parameters
+    ----------
+    curves
+        ``(model, (levels, mean, low, high))``; the band is from low to high.
+    kept
+        Whether the levels are shares of features kept, (0, 1] on a log axis from all to few; else noise in standard
+        deviations.
+    at
+        Where a slider stands: a line across.
+    target
+        Name of the class.
+    """
+    title = "features kept" if kept else "noise (standard deviations)"
+    fig = figure(300, x=title, y=f"probability of {plain(target)}")
+    for i, (label, (levels, mean, low, high)) in enumerate(curves):
+        x = list(levels)
+        fig.add_scatter(
+            x=[*x, *x[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=translucent(colour_of(i), 0.15),
+            line={"width": 0}, hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+        fig.add_scatter(
+            x=x, y=mean, name=plain(label), mode="lines+markers", line={"color": colour_of(i)},
+            hovertemplate="%{y:.0%} at %{x}<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
+    if kept:
+        ticks = [1, 0.5, 0.2, 0.1, 0.05]
+        fig.update_xaxes(type="log", range=[0.02, -1.33], tickvals=ticks, ticktext=[f"{t:.0%}" for t in ticks])
+    if at is not None:
+        fig.add_vline(x=at, line={"dash": "dot", "width": 1.5, "color": GREY})
+    fig.update_yaxes(range=[0, 1.02], tickformat=".0%")
     return fig

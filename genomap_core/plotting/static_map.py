@@ -44,8 +44,8 @@ class StaticMap:
         ``(c, H, W)`` bool: which cells hold a feature; None: those that are finite in any map.
     labels, channel_names
         Captions of the ``k`` maps and ``c`` omics types.
-    value_range, unit, diverging
-        Ends of the scale, its unit; vik instead of cividis for signed values.
+    value_range, unit
+        Ends of the scale of the values, always cividis: its grey middle is 0 where the ends are alike; and its unit.
     overlay, overlay_label, overlay_limit, overlay_opacity
         ``(k, c, H, W)`` signed attribution drawn on top, and the absolute value of its full colour.
     cell
@@ -60,7 +60,6 @@ class StaticMap:
     unit: str = "value"
     occupied: np.ndarray | None = None
     channel_names: tuple[str, ...] = ("",)
-    diverging: bool = False
     title: str = ""
     note: str = ""
     overlay: np.ndarray | None = None
@@ -90,7 +89,7 @@ class StaticMap:
         k, c = divmod(i, len(self.channel_names))
         values = np.asarray(self.maps[k, c])
         occupied = np.isfinite(self.maps[:, c]).any(0) if self.occupied is None else self.occupied[c]
-        rgb = (vik() if self.diverging else cividis())[normalise(values, *self.value_range)]
+        rgb = cividis()[normalise(values, *self.value_range)]
         if self.overlay is not None:
             rgb = blend_overlay(rgb, self.overlay[k, c], self.overlay_limit, self.overlay_opacity)
         hatched = occupied & np.isnan(values)
@@ -103,7 +102,7 @@ class StaticMap:
 
     def scales(self) -> Iterator[tuple[str, float, float, np.ndarray]]:
         """Title, ends and table of each colour bar."""
-        yield self.unit, *self.value_range, vik() if self.diverging else cividis()
+        yield self.unit, *self.value_range, cividis()
         if self.overlay is not None:
             yield f"Attribution · {self.overlay_label}", -self.overlay_limit, self.overlay_limit, vik()
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from genomap_core.benchmark import score_grid as cell_tables
 from genomap_core.benchmark import views
+from genomap_core.benchmark.bottom_line import bottom_line
 from genomap_core.benchmark.models import title_of
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
 from genomap_core.benchmark.records import STATUSES, versions_of
@@ -53,7 +54,7 @@ def render_report(study: StudyRecords, metric: str = "balanced_accuracy") -> str
         research_use=RESEARCH_USE,
         metric=METRIC_TITLES[metric],
         condition=condition_title(condition),
-        verdict=verdict(summary),
+        verdict=[*verdict(summary), *bottom_line(study, metric)],
         summary=summary,
         titles=titles,
         statuses=STATUSES,

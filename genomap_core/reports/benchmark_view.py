@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from genomap_core.benchmark import views
+from genomap_core.benchmark.bottom_line import bottom_line
 from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.records import METRICS, STATUSES, versions_of
 from genomap_core.benchmark.score_grid import Cells, cells
@@ -165,6 +166,11 @@ class Look:
     def empty(self) -> bool:
         """Whether no fold of any set was run by every model yet: nothing can be compared."""
         return self.condition not in set(self.study.table["condition"]) or not self.cells.sets
+
+    @cached_property
+    def bottom_line(self) -> list[str]:
+        """Accuracy, missing features, explanation: a sentence each, whatever condition is looked at."""
+        return bottom_line(self.study, self.metric)
 
     def verdict(self) -> list[str]:
         """The answer in sentences."""

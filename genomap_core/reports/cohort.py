@@ -11,7 +11,7 @@ from genomap_core.reports.document import Block, Document, Heading, Picture, Tab
 from genomap_core.reports.parts import facts_table, layout_rows, origin, share_words
 from genomap_core.workflows.comparison.conformal import CONFIDENCES, coverage, held_out_sets
 from genomap_core.workflows.comparison.scores import METRICS
-from genomap_core.workflows.tabular.compare import REFERENCES, CompareResult, verdict
+from genomap_core.workflows.tabular.compare import REFERENCES, CompareResult, in_short, verdict
 from genomap_core.workflows.tabular.genomap import GenomapResult
 from genomap_core.workflows.tabular.models import MODELS
 from genomap_core.workflows.tabular.outliers import FALSE_ALARM_RATE, unlike_rows
@@ -37,7 +37,10 @@ def cohort_document(name: str, dataset: Dataset, found: CompareResult, genomap: 
             Text(f"{dataset.n_samples:,} samples, {dataset.n_features:,} features. Values: {dataset.unit}."),
             *warnings(_cautions(dataset, found)),
             Heading("In words"),
-            Text(verdict(found) or "The comparison holds neither control nor baseline: no verdict can be given."),
+            Text(
+                " ".join((in_short(found), verdict(found))).strip()
+                or "The comparison holds neither control nor baseline: no verdict can be given."
+            ),
             *_classes(dataset, genomap),
             *_scores(found),
             *_sets(found),
@@ -72,7 +75,7 @@ def _classes(dataset: Dataset, genomap: GenomapResult) -> tuple[Block, ...]:
     types = tuple(f"type {k + 1}" for k in range(genomap.layout.n_channels))
     picture = StaticMap(
         genomap.layout.to_maps(means, fill=np.nan), tuple(dataset.classes[c] for c in shown), (-span, span),
-        unit="mean z-score", diverging=True, channel_names=types if len(types) > 1 else ("",),
+        unit="mean z-score", channel_names=types if len(types) > 1 else ("",),
     )  # fmt: skip
     return (
         Heading("The classes"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.readings import Readings
 from genomap_core.io.tables.export import csv_table
 from genomap_core.workflows.tabular.genomap import GenomapResult
 
@@ -20,11 +21,17 @@ def layout_csv(dataset: Dataset, result: GenomapResult) -> bytes:
     return csv_table(header, ((name, *at, channels[c]) for name, at, c in places if at[0] >= 0))
 
 
-def map_csv(result: GenomapResult, values: np.ndarray) -> bytes:
-    """Every feature with its place and its value in standard deviations."""
-    places = zip(result.feature_names, result.layout.channel, result.layout.positions, values, strict=True)
-    header = ("feature", "channel", "row", "column", "z_score")
-    return csv_table(header, ((n, int(c), int(at[0]), int(at[1]), float(v)) for n, c, at, v in places))
+def map_csv(dataset: Dataset, result: GenomapResult, values: np.ndarray) -> bytes:
+    """Every feature with its place, its value in standard deviations, and as measured: with its unit, or in words."""
+    readings, s = Readings.of(dataset), result.standardisation
+    raw = values * s.scale + s.mean
+    places = zip(result.feature_names, result.layout.channel, result.layout.positions, values, result.kept, raw)
+    header = ("feature", "channel", "row", "column", "z_score", "as_measured")
+    rows = (
+        (n, int(c), int(at[0]), int(at[1]), float(v), "" if np.isnan(v) else readings.value(int(j), float(x)))
+        for n, c, at, v, j, x in places
+    )
+    return csv_table(header, rows)
 
 
 def maps_npz(dataset: Dataset, result: GenomapResult) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from genomap_core.data.message import plural
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.errors import BundleError
 from genomap_core.reports.document import Document, Heading, Table, Text, warnings
 from genomap_core.reports.parts import facts_table, origin
@@ -46,7 +48,8 @@ def _card(header: BundleHeader, title: str) -> Document:
                     "Network": f"{NETWORKS.get(network['name'], network['name'])}; mean of {network['n_members']}",
                     "Input": f"{len(header.feature_names):,} features of one patient, in the order saved in the file",
                     "Output": f"probabilities of {', '.join(header.classes)}",
-                    "Map": f"{height} x {width} cells, {layout['n_channels']} map(s), solver {layout['solver']}",
+                    "Map": f"{height} x {width} cells, {plural(int(layout['n_channels']), 'map')}, "
+                    f"solver {layout['solver']}",
                     "Features chosen by": _chosen(fields["preprocess"]),
                     "File": f"format version {header.version}, weights' SHA-256 {fields['sha256']}",
                     "Libraries": ", ".join(f"{k} {v}" for k, v in header.libraries.items()),
@@ -118,11 +121,20 @@ def _training(known: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str,
         known.get("test_rows", "none"),
         options["random_state"],
     )
+    recipe = Recipe.of_model(known)
     return {
         "Data set (SHA-256)": str(known.get("dataset", "not recorded")),
+        "Table read as": "not recorded" if recipe is None else str(recipe),
         "Patients": f"{train} for training, {test} for the test",
-        "Options": f"at most {options['max_epochs']} epochs, learning rate {options['learning_rate']}, "
-        f"noise {options['noise']} sd, mixup {options['mixup']}, seed {seed}",
+        "Options": ", ".join(
+            (
+                f"at most {plural(int(options['max_epochs']), 'epoch')}" if options["max_epochs"] else "usual epochs",
+                f"learning rate {options['learning_rate']}",
+                "usual noise" if options["noise"] is None else f"noise {options['noise']} sd",
+                "usual mixup" if options["mixup"] is None else f"mixup {options['mixup']}",
+                f"seed {'drawn anew' if seed is None else seed}",
+            )
+        ),
     }
 
 

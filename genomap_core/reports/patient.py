@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Columns, Document, Heading, Picture, Table, Text, warnings
 from genomap_core.reports.parts import layout_rows, origin
+from genomap_core.reports.standing import standing_blocks
 from genomap_core.workflows.comparison import conformal as sets
 from genomap_core.workflows.comparison.scores import METRICS
+from genomap_core.workflows.tabular.agreement import Agreed, agreed, noise_range
 from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, map_unit, region_groups
 from genomap_core.workflows.tabular.outliers import Likeness, likeness
-from genomap_core.workflows.tabular.patient import agreement, top_of
+from genomap_core.workflows.tabular.stands_out import StandsOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class ModelAnswer:
     top: tuple[tuple[str, float, float], ...]
     """Feature, attribution, value; the largest first"""
     completeness_gap: float
+    undisturbed: tuple[float, ...] | None = None
+    """Probabilities for the patient's own values, where ``proba`` is for disturbed ones"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,20 +67,31 @@ class PatientReport:
     """Measure, this layout, random layout"""
     warnings: tuple[str, ...]
     provenance: Mapping[str, str]
+    disturbed: str = ""
+    """In words how the values differ from the patient's own; empty: they are the patient's own"""
+    standing: tuple[Block, ...] = ()
+    """What stands out, of :func:`~genomap_core.reports.standing.standing_blocks`"""
 
 
 def patient_document(report: PatientReport) -> Document:
     """The report as headings, tables and pictures: two to four pages."""
     labels = tuple(a.label for a in report.answers)
+    disturbed = Text(
+        f"These are not the patient's own values: {report.disturbed}. Beside each answer stands the one undisturbed.",
+        lead="Disturbed:",
+        kind="warning",
+    )
     return Document(
         f"{report.patient}: genomap report",
         (
             Text(f"Cohort: {report.cohort}. Values: {report.unit}.", kind="about"),
+            *((disturbed,) if report.disturbed else ()),
             *warnings(report.warnings),
             Heading("What the models say"),
             Table(("class", *labels), _probability_rows(report)),
             Text("In brackets: the range over fresh draws of measurement noise.", kind="about"),
             *(Text(f"{a.in_words} {a.stays_possible}", lead=f"{a.label}:") for a in report.answers),
+            *report.standing,
             Heading("Where they looked"),
             Picture(report.picture, "The patient's map once for each model, with the attribution on top."),
             Text(f"Attributions explain the probability of {report.explained}. {report.agreement}"),
@@ -92,10 +108,11 @@ def patient_document(report: PatientReport) -> Document:
 
 
 def _probability_rows(report: PatientReport) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (name, *(f"{a.proba[k]:.0%} ({a.low[k]:.0%} to {a.high[k]:.0%})" for a in report.answers))
-        for k, name in enumerate(report.classes)
-    )
+    def said(a: ModelAnswer, k: int) -> str:
+        own = "" if a.undisturbed is None else f"; undisturbed {a.undisturbed[k]:.0%}"
+        return f"{a.proba[k]:.0%} ({a.low[k]:.0%} to {a.high[k]:.0%}){own}"
+
+    return tuple((name, *(said(a, k) for a in report.answers)) for k, name in enumerate(report.classes))
 
 
 def _top_features(answer: ModelAnswer, unit: str) -> tuple[Block, ...]:
@@ -112,7 +129,6 @@ def _score_rows(report: PatientReport) -> tuple[tuple[str, ...], ...]:
     return tuple((title, *(dict(a.scores).get(title, "-") for a in report.answers)) for title in titles)
 
 
-LITTLE_AGREEMENT = 0.2
 N_TOP = 10
 MANY = 1000
 """Features on the map from which attributions are first shown as sums over regions: single cells are hard to see."""
@@ -138,6 +154,21 @@ class PatientCase:
     shown: Perturbation = field(default_factory=Perturbation)
     confidence: float = 0.9
     """Asked of the prediction sets"""
+    standing: StandsOut | None = None
+    """What is unusual about the patient"""
+    regions: np.ndarray | None = None
+    """``(p,)`` map region of every feature; None: they are made when they are asked for"""
+
+    @cached_property
+    def agreed(self) -> Agreed | None:
+        """Whether both models look at the same; None until two of them are explained."""
+        answers = [
+            a if "used" in a else {**a, "used": np.asarray(a["values"]) != 0} for a in self.answers if "values" in a
+        ]
+        if len(answers) != 2:
+            return None
+        regions = region_groups(self.genomap, self.dataset.n_features) if self.regions is None else self.regions
+        return agreed(answers[0], answers[1], regions)
 
     @property
     def fold(self) -> int:
@@ -155,10 +186,12 @@ def patient_report(case: PatientCase, name: str, picture: StaticMap, warnings: S
         explained=case.found.classes[case.target],
         answers=tuple(_answer(case, a) for a in case.answers),
         picture=picture,
-        agreement=_agreement(case.answers),
+        agreement="" if case.agreed is None else case.agreed.words,
         layout=layout_rows(case.genomap),
         warnings=tuple(warnings),
         provenance=_provenance(case),
+        disturbed=case.shown.in_words,
+        standing=() if case.standing is None else standing_blocks(case.dataset, case.row, case.standing),
     )
 
 
@@ -167,9 +200,9 @@ def patient_likeness(genomap: GenomapResult, found: CompareResult, row: int) -> 
     return likeness(genomap.z[found.fold_of_row != found.fold_of_row[row]], genomap.z[row])
 
 
-def warnings_of(dataset: Dataset, row: int, like: Likeness, answers: Answers) -> list[str]:
+def warnings_of(case: PatientCase, like: Likeness) -> list[str]:
     """What a reader must know before believing the models about this patient."""
-    words = []
+    dataset, row, answers, words = case.dataset, case.row, case.answers, []
     if like.unlike:
         words.append(
             "Unlike the training patients: this patient lies further from them on the map than 95 % of them lie from "
@@ -178,16 +211,46 @@ def warnings_of(dataset: Dataset, row: int, like: Likeness, answers: Answers) ->
     guesses = {int(np.argmax(a["proba"][0])) for a in answers}
     if len(guesses) > 1:
         words.append("The models disagree on the class.")
-    if all("values" in a for a in answers) and len(answers) == 2:
-        rho = agreement(answers[0]["values"], answers[1]["values"]).spearman
-        if not rho >= LITTLE_AGREEMENT:
-            words.append(
-                f"The attributions hardly agree (rank correlation {rho:+.2f}): neither should be believed alone."
-            )
+    words += _wrong(dataset, row, answers)
+    words += [said for a in answers if "values" in a and (said := _on_nothing(dataset, row, a))]
+    pair = case.agreed
+    if pair is not None and not np.isnan(pair.value) and not pair.beyond_chance:
+        words.append(
+            f"Both models look at different things (rank correlation {pair.value:+.2f}; random pairings stay within "
+            f"{pair.chance:.2f}): neither should be believed alone."
+        )
     missing = float(np.isnan(dataset.X[row]).mean()) if isinstance(dataset.X, np.ndarray) else 0.0
     if missing > 0.1:
         words.append(f"{missing:.0%} of this patient's values are missing.")
     return words
+
+
+def _wrong(dataset: Dataset, row: int, answers: Answers) -> list[str]:
+    """Models whose answer is not the label: what they looked at explains a wrong answer."""
+    if dataset.y is None:
+        return []
+    truth = int(dataset.y[row])
+    wrong = [a for a in answers if int(np.argmax(a.get("undisturbed", a["proba"])[0])) != truth]
+    if not wrong:
+        return []
+    who = " and ".join(str(a["label"]) for a in wrong)
+    verb = "are" if len(wrong) > 1 else "is"
+    return [
+        f"{who} {verb} wrong about this patient (labelled {dataset.classes[truth]}): attributions explain an error."
+    ]
+
+
+def _on_nothing(dataset: Dataset, row: int, answer: Mapping[str, Any]) -> str:
+    """Said where the feature that counts most was not measured in this patient."""
+    strongest = int(np.argmax(np.abs(answer["values"])))
+    x = dataset.X[[row]]
+    value = (x if isinstance(x, np.ndarray) else x.toarray())[0, strongest]
+    if answer["values"][strongest] == 0 or not np.isnan(value):
+        return ""
+    return (
+        f"The strongest attribution of {answer['label']} lies on {dataset.feature_names[strongest]}, which was not "
+        "measured in this patient: it explains what was filled in."
+    )
 
 
 def in_words(found: CompareResult, name: str, target: int, p: float) -> str:
@@ -242,30 +305,23 @@ def case_picture(case: PatientCase) -> StaticMap:
 
 
 def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
-    guess = int(np.argmax(a["proba"][0]))
+    own = a.get("undisturbed", a["proba"])[0]
+    guess = int(np.argmax(own))
     top = np.argsort(-np.abs(a["values"]))[:N_TOP]
     x = case.dataset.X[[case.row]]
     x = (x if isinstance(x, np.ndarray) else x.toarray())[0]
     return ModelAnswer(
         label=str(a["label"]),
         proba=tuple(float(v) for v in a["proba"][0]),
-        low=tuple(float(v) for v in a["proba"][1:].min(axis=0)),
-        high=tuple(float(v) for v in a["proba"][1:].max(axis=0)),
-        in_words=in_words(case.found, a["model"], guess, float(a["proba"][0, guess])),
-        stays_possible=sets.in_words(case.found, a["model"], case.fold, a["proba"][0], case.confidence),
+        low=tuple(map(float, noise_range(a["proba"])[0])),
+        high=tuple(map(float, noise_range(a["proba"])[1])),
+        in_words=in_words(case.found, a["model"], guess, float(own[guess])),
+        stays_possible=sets.in_words(case.found, a["model"], case.fold, own, case.confidence),
         scores=tuple((METRICS[m], str(s)) for m, s in case.found.scores[a["model"]].items()),
         method=str(a["method"]),
         top=tuple((case.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
         completeness_gap=float(a["completeness_gap"]),
-    )
-
-
-def _agreement(answers: Answers) -> str:
-    if len(answers) < 2:
-        return ""
-    pair, top = agreement(answers[0]["values"], answers[1]["values"]), top_of(len(answers[0]["values"]))
-    return (
-        f"Rank correlation of both attributions {pair.spearman:+.2f}, {pair.top_k_overlap:.0%} of the top {top} shared."
+        undisturbed=tuple(float(v) for v in own) if "undisturbed" in a else None,
     )
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from genomap_core.doors import door
 
 if TYPE_CHECKING:
+    from genomap_core.training.baselines import forest_pipeline, logistic_pipeline
     from genomap_core.training.bundle import Bundle, load_bundle, save_bundle
     from genomap_core.training.bundle_header import BundleHeader, read_header
     from genomap_core.training.classifier import MapClassifier
     from genomap_core.training.logistic import TunedLogistic
-    from genomap_core.training.pipelines import forest_pipeline, genomap_pipeline, genonet_pipeline, logistic_pipeline
+    from genomap_core.training.pipelines import genomap_pipeline, genonet_pipeline
 
 _HOMES = {
     "Bundle": "bundle",
@@ -22,10 +23,10 @@ _HOMES = {
     "read_header": "bundle_header",
     "MapClassifier": "classifier",
     "TunedLogistic": "logistic",
-    "forest_pipeline": "pipelines",
+    "forest_pipeline": "baselines",
     "genomap_pipeline": "pipelines",
     "genonet_pipeline": "pipelines",
-    "logistic_pipeline": "pipelines",
+    "logistic_pipeline": "baselines",
 }
 
 __all__ = [

@@ -19,6 +19,7 @@ from safetensors.numpy import save as save_tensors
 from sklearn.pipeline import Pipeline
 
 from genomap_core.data.fill import LowRankFill
+from genomap_core.data.fingerprint import row_fingerprints
 from genomap_core.data.preprocess import Preprocessor
 from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
@@ -33,6 +34,7 @@ from genomap_core.training.networks import NetworkSpec
 MAX_BYTES = 2 * 2**30
 _MAX_MEMBERS = 100
 _LEARNED = ("median_", "kept_", "mean_", "scale_")
+_SEEN = "training/rows"
 _FILL = ("mean", "components", "noise")
 _LABELS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -47,6 +49,9 @@ class Bundle:
     classes: tuple[str, ...]
     """Names of the classes, in the order of ``predict_proba``'s columns."""
     header: BundleHeader
+    seen: np.ndarray | None = None
+    """``(n,)`` fingerprints of the training rows, see :func:`~genomap_core.data.fingerprint.row_fingerprints`; None in
+    files that do not have them"""
 
     def check_features(self, names: Sequence[str]) -> None:
         """Raise :class:`BundleError` with a readable difference unless ``names`` are the model's, in its order."""
@@ -61,6 +66,7 @@ def save_bundle(
     classes: Sequence[str],
     metrics: Mapping[str, Any] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    training_rows: Any = None,
 ) -> None:
     """Write a fitted genomap pipeline as one ``.safetensors`` file.
 
@@ -76,6 +82,8 @@ def save_bundle(
         Names of the classes, in the order of ``pipeline.classes_``.
     metrics, provenance
         JSON-able: figures to show; digest of the data set, seed, date.
+    training_rows
+        ``(n, p)`` raw: their fingerprints are stored, so that the model can say of a row whether it was among them.
 
     Raises
     ------
@@ -93,6 +101,8 @@ def save_bundle(
         arrays |= {f"fill/{name}": getattr(preprocessor.fill_, name) for name in _FILL}
     arrays |= {f"layout/{name}": array for name, array in layout_arrays.items()}
     arrays |= {f"network/{k}": v.cpu().float().numpy() for k, v in classifier.module_.state_dict().items()}
+    if training_rows is not None:
+        arrays[_SEEN] = row_fingerprints(training_rows)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     check_finite(arrays)
     fields = {
@@ -150,7 +160,7 @@ def load_bundle(source: str | Path | bytes) -> Bundle:
         raise
     except (GenomapError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise BundleError(f"The bundle's parts don't fit together ({type(error).__name__}: {error}).") from error
-    return Bundle(pipeline, header.feature_names, header.classes, header)
+    return Bundle(pipeline, header.feature_names, header.classes, header, arrays.get(_SEEN))
 
 
 def _libraries() -> dict[str, str]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from genomap_core.errors import BundleError
-from genomap_core.modelfile import TensorInfo, as_names, own_fields, read_container, shorten
+from genomap_core.modelfile import TensorInfo, as_names, check_fields, own_fields, read_container, shorten
 
 FORMAT = "genomap"
-_FIELDS = ("classes", "labels", "features", "preprocess", "layout", "network", "sha256")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +39,9 @@ def read_header(data: bytes) -> BundleHeader:
     """
     metadata, tensors = read_container(data)
     fields = own_fields(metadata, tensors)
-    missing = [name for name in _FIELDS if name not in fields]
-    if missing or fields["format"] != FORMAT:
-        lacks = f"lacks {', '.join(missing)}" if missing else f"is that of a {fields['format']} model"
-        raise BundleError(f"The bundle's header {lacks}: it was not written by `save_bundle`.")
+    if fields["format"] != FORMAT:
+        raise BundleError(f"The header is that of a {fields['format']} model: it was not written by `save_bundle`.")
+    check_fields(fields)
     try:
         return BundleHeader(
             version=fields["version"],

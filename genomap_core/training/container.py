@@ -17,16 +17,16 @@ from torch import nn
 
 from genomap_core.errors import BundleError, GenomapError, RefusedError
 from genomap_core.files import USUAL, write_atomically
-from genomap_core.modelfile import check_finite, checksum, own_fields, read_container
+from genomap_core.modelfile import check_fields, check_finite, checksum, own_fields, read_container
 
 
-def read_fields(data: bytes, kind: str, wrong: str, version: int = 1) -> dict[str, Any]:
-    """The header of a model of this kind and version.
+def read_fields(data: bytes, kind: str, wrong: str) -> dict[str, Any]:
+    """The header of a model of this kind.
 
     Raises
     ------
     BundleError
-        ``wrong`` where the file is another one; its version where that is another.
+        ``wrong`` where the file is another one; what it lacks, or its version where that is not read.
     """
     try:
         metadata, tensors = read_container(data)
@@ -35,11 +35,7 @@ def read_fields(data: bytes, kind: str, wrong: str, version: int = 1) -> dict[st
     fields = own_fields(metadata, tensors)
     if fields["format"] != kind:
         raise BundleError(wrong)
-    if int(fields["version"]) != version:
-        raise BundleError(
-            f"The model file is of version {fields['version']}, this program reads {version}: train the model again "
-            "with this program, or use the program that saved it."
-        )
+    check_fields(fields)
     return fields
 
 
@@ -60,9 +56,7 @@ def write_fields(
 
 
 @contextmanager
-def opened(
-    source: str | Path | bytes, kind: str, wrong: str, version: int = 1
-) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+def opened(source: str | Path | bytes, kind: str, wrong: str) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     """Header and tensors of such a file; what goes wrong while a model is made of them is told as damage.
 
     Raises
@@ -71,7 +65,7 @@ def opened(
         The file is another one (``wrong``), damaged, of another version, or its parts don't fit together.
     """
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    header = read_fields(data, kind, wrong, version)
+    header = read_fields(data, kind, wrong)
     try:
         arrays = load_tensors(data)
         if "sha256" in header and checksum(arrays) != header["sha256"]:  # growth models of version 0.1 had none

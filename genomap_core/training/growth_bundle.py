@@ -73,7 +73,7 @@ def load_growth(source: str | Path | bytes, device: str = "cpu") -> GrowthBundle
     BundleError
         The file is damaged, of another kind, of another version, or its weights don't fit its network.
     """
-    with opened(source, FORMAT, _WRONG, VERSION) as (header, arrays):
+    with opened(source, FORMAT, _WRONG) as (header, arrays):
         model = GrowthClassifier(replace(decode(GrowthTraining, header["config"]), device=device))
         model.n_classes_, model.in_channels_ = len(header["classes"]), int(header["in_channels"])
         model.history_, seeds = (), range(model.config.n_seeds)

@@ -30,9 +30,11 @@ class TrainConfig:
     """Highest standard deviation of the noise, in standard deviations of each feature."""
     mixup: float = 0.4
     """Both parameters of mixup's Beta distribution; 0: none."""
+    epoch_rows: int = 2500
+    """Most rows that an epoch sees, drawn anew each time: more rows don't need more steps, and would take hours."""
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "patience", "batch_size"):
+        for name in ("max_epochs", "patience", "batch_size", "epoch_rows"):
             if getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be >= 1, got {getattr(self, name)}.")
         if not self.learning_rate > 0:
@@ -141,7 +143,7 @@ def _run_epoch(
 ) -> float:
     module, device, n = state.module, data.x.device, len(data.x)
     generator = _reseed(seed, state.epoch, device)
-    order = torch.randperm(n, generator=generator, device=device)
+    order = torch.randperm(n, generator=generator, device=device)[: config.epoch_rows]
     one_hot = F.one_hot(data.y, len(class_weights)).float()
     total = 0.0
     module.train()
@@ -155,7 +157,7 @@ def _run_epoch(
         scaler.scale(loss).backward()
         scaler.step(state.optimiser)
         scaler.update()
-        total += loss.item() * len(rows) / n
+        total += loss.item() * len(rows) / len(order)
         report(state.epoch, {})
     if not math.isfinite(total):
         raise InputError(

@@ -64,6 +64,7 @@ def stacking_weights(
 _MIN_FOLDS = 3  # fewer judge the number of epochs by chance
 _MIN_EPOCHS = 5  # so that the convolutions have something to say, and to be explained
 _MIN_EPOCHS_ALONE = 20  # without a linear model beside them a few epochs are no training at all
+_MOST_VALIDATION = 1000
 _HEARTBEAT = 0.2  # seconds between two chances to cancel
 
 Figures = dict[str, float | str]
@@ -128,6 +129,7 @@ class Trainer:
         if self.missing is not None and self.lose_features:
             cohort = replace(cohort, copies=masked_copies(cohort.maps, cohort.groups, self.seed, self.missing))
         folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)[: self._n_validations]
+        folds = [(inner, self._to_validate(test, len(cohort.y))) for inner, test in folds]
         states = [self._validated(cohort, fold, k) for k, fold in enumerate(folds)]
         n_epochs = max(self._least_epochs, common_best_epoch([_validation_curve(state) for state in states]))
         if states and not self.refit:
@@ -145,6 +147,14 @@ class Trainer:
             modules = [joined(self.spec, module.cpu(), start, factors) for module in modules]
         endurance = self._endurance(cohort, folds, states, factors) if states and self.missing is not None else None
         return Trained(MeanLogits(modules).cpu().eval(), tuple(self.history), n_epochs, endurance)
+
+    def _to_validate(self, test: np.ndarray, n: int) -> np.ndarray:
+        """Of many left-out rows as many as judge an epoch well, first those that the linear model leaves out too."""
+        if len(test) <= _MOST_VALIDATION:
+            return test
+        known = np.isin(test, start_rows(n, self.seed))
+        drawn = np.random.default_rng(self.seed).permutation(np.flatnonzero(~known))
+        return np.sort(test[np.concatenate([np.flatnonzero(known), drawn])[:_MOST_VALIDATION]])
 
     def _validated(self, cohort: Cohort, fold: Fold, k: int) -> TrainState:
         """Convolutions like those of member ``k``, trained on one part of the rows and stopped by the other."""

@@ -1,4 +1,4 @@
-"""The four models on raw tables: preprocessing, layout and classifier as one scikit-learn pipeline each.
+"""The map networks on raw tables: preprocessing, layout and classifier as one scikit-learn pipeline each.
 
 Everything that is learned is a step, so that a fold's test rows never reach it.
 """
@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 from genomap_core.data.preprocess import Preprocessor
 from genomap_core.layout import GenomapTransformer
 from genomap_core.progress import OnProgress
 from genomap_core.training.classifier import MapClassifier
-from genomap_core.training.logistic import TunedLogistic
 
 
 def genomap_pipeline(
@@ -102,24 +99,3 @@ def genonet_pipeline(
         random_state=random_state,
         on_progress=on_progress,
     )
-
-
-def logistic_pipeline(*, squash: bool = True, class_weight: Any = None, random_state: int = 0) -> Pipeline:
-    """Logistic regression on every feature, its penalty chosen on inner folds.
-
-    ``squash``: features pass through ``arcsinh`` as in the map network, so that the two differ in the model only.
-    """
-    steps: list[tuple[str, Any]] = [("preprocess", Preprocessor(selection="none"))]
-    if squash:
-        steps.append(("squash", FunctionTransformer(np.arcsinh, feature_names_out="one-to-one")))
-    return Pipeline([*steps, ("model", TunedLogistic(class_weight=class_weight, random_state=random_state))])
-
-
-def forest_pipeline(
-    *, n_trees: int = 500, class_weight: Any = None, random_state: int = 0, n_jobs: int = 1
-) -> Pipeline:
-    """Random forest on every feature."""
-    forest = RandomForestClassifier(
-        n_estimators=n_trees, class_weight=class_weight, random_state=random_state, n_jobs=n_jobs
-    )
-    return Pipeline([("preprocess", Preprocessor(selection="none", scale=False)), ("model", forest)])

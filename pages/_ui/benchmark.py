@@ -31,6 +31,7 @@ from genomap_core.benchmark.uploaded import read_upload
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title
 from genomap_core.data.message import plural, some
 from genomap_core.errors import GenomapError, JobError
+from genomap_core.io.tables.export import csv_name
 from genomap_core.jobs import Job
 from genomap_core.reports.benchmark import render_report
 from genomap_core.reports.benchmark_view import AXES, Look, Picture, metrics_of
@@ -38,7 +39,7 @@ from genomap_core.reports.svg import svg_file
 from pages._ui import jobs as job_panel
 from pages._ui.session import Session, jobs
 from pages._ui.shell import plain, show_error
-from pages._ui.widgets import caption, file_stem
+from pages._ui.widgets import caption, file_stem, verdict_box
 
 ENDING_S = 8.0
 FORM_WIDTH = 168
@@ -198,8 +199,7 @@ def show(picture: Picture, key: str, file: Callable[[], bytes] | None = None) ->
 
 
 def _verdict(look: Look) -> None:
-    first, *rest = look.verdict()
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(text) for text in rest), icon=":material/balance:")
+    verdict_box(look.bottom_line, look.verdict(), also=["critical difference", "Friedman", look.metric_title])
     s = look.summary
     st.dataframe(
         look.models_table(),
@@ -541,7 +541,7 @@ def _downloads(look: Look, chosen: Chosen) -> None:
     """What is looked at: records of these sets and models under all conditions; the report under this metric."""
     made: tuple[tuple[str, Callable[[], bytes], str, str], ...] = (
         ("Records, Parquet", lambda: to_parquet(look.study), "records.parquet", "application/octet-stream"),
-        ("Records, CSV", lambda: to_csv(look.study), "records.csv", "text/csv"),
+        ("Records, CSV", lambda: to_csv(look.study), csv_name("records"), "text/csv"),
         ("Report, HTML", lambda: render_report(look.study, look.metric).encode(), "report.html", "text/html"),
     )
     with st.container(horizontal=True):

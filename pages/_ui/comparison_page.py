@@ -14,9 +14,9 @@ from genomap_core.jobs import Job
 from genomap_core.workflows.comparison.result import Comparison, failure
 from genomap_core.workflows.fusion.data import without_images
 from pages._ui import jobs as job_panel
-from pages._ui.imaging_store import shared_imaging
+from pages._ui.imaging_store import IMAGING_SAMPLES, shared_imaging
 from pages._ui.session import Session
-from pages._ui.shell import plain
+from pages._ui.shell import page_link, plain
 from pages._ui.widgets import caption, file_stem
 
 R = TypeVar("R", bound=Comparison)
@@ -73,8 +73,33 @@ class Finished(Generic[R]):
 def chosen_comparison(session: Session, kind: Kind) -> Finished[Any]:
     """The newest comparison of this tab, the one that comes with the program, or which of them is chosen."""
     folder = job_panel.chosen_folder(session, kind.compare_task, kind.shipped, "Comparison")
-    job_panel.only_an_example(session, folder, kind.shipped)
-    return Finished(folder, session.remember((kind.name, str(folder)), lambda: kind.result.load(folder)))
+    found = Finished(folder, session.remember((kind.name, str(folder)), lambda: kind.result.load(folder)))
+    _whose(session, kind, found)
+    return found
+
+
+def _whose(session: Session, kind: Kind, found: Finished[Any]) -> None:
+    """Which patients are shown, and how they differ from those in use: never one cohort in silence beside another."""
+    example = IMAGING_SAMPLES[kind.sample].title
+    if found.folder != kind.shipped:
+        st.markdown(f"Shown: **{plain(found.result.name)}**, a comparison of this tab.")
+    elif session.imaging is None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Shown: the example **{example}**. No images are in use.", width="content")
+            st.button(
+                "Use the example's images",
+                key=f"use-example-{kind.name}",
+                on_click=lambda: session.attempt(lambda: session.use_imaging(shared_imaging(kind.sample), kind.sample)),
+            )
+            page_link("data", "Choose your own", ":material/image:")
+    elif session.imaging_sample == kind.sample:
+        st.markdown(f"Shown: **{example}**, the images in use.")
+    else:
+        st.info(
+            f"Shown: the example **{example}**. The images in use are another cohort, "
+            f"**{plain(session.imaging.name)}**: to see it here, start a comparison under “Train and compare”.",
+            icon=":material/info:",
+        )
 
 
 def patients(session: Session, kind: Kind, images_title: str, table_title: str) -> PatientImages:

@@ -141,7 +141,7 @@ BADGES = {
 }
 NONE = "(none)"
 ORIENTATIONS = {"samples_in_rows": "a sample", "genes_in_rows": "a gene (or feature)"}
-SCALES = {"as is": "as is", "log2(1+x)": "log2(1 + x)"}
+SCALES = {"as is": "as is", "log2(1+x)": "log2(1 + x)", "log2(1+x) per total": "log2(1 + x), one total a sample"}
 DUPLICATES = {"error": "are an error", "first": "take the first", "mean": "take the mean", "keep": "number them"}
 NOT_NUMBERS = {"error": "are an error", "missing": "count as missing", "limit": "missing; <5 counts as 5"}
 
@@ -273,11 +273,15 @@ def _read(session: Session, key: str, content: bytes, name: str, **part: Any) ->
     return read_table(content, name, **part)
 
 
+def _has_X(table: Table) -> bool:
+    return bool(table.source.layers) and table.source.kind in ("h5ad", "loom")
+
+
 def _choose_part(session: Session, key: str, content: bytes, name: str, table: Table) -> Table:
     """Another sheet of a workbook or another matrix of an h5ad file, where there are several."""
     for kind, options, used in (
         ("sheet", table.source.sheets, table.source.sheet),
-        ("layer", table.source.layers, table.source.layer),
+        ("layer", ("X", *table.source.layers) if _has_X(table) else table.source.layers, table.source.layer),
     ):
         if len(options) > 1:
             chosen = st.selectbox(

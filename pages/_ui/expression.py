@@ -14,6 +14,7 @@ from genomap_core.data.images.networks import FRONTS, HEADS, LOSSES, ExpressionC
 from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.data.message import plural
 from genomap_core.errors import InputError
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.plotting import predicted_measured, r_histogram, score_intervals, tissue
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.expression.compare import TITLES
@@ -23,15 +24,17 @@ from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED, SAMPLE
 from genomap_core.workflows.expression.sets import set_scores_of_file
 from genomap_core.workflows.expression.view import gene_modules
-from genomap_core.workflows.expression.words import count_rows, gene_rows, report, run_rows, verdict
+from genomap_core.workflows.expression.words import count_rows, gene_rows, in_short, report, run_rows, verdict
 from genomap_core.workflows.fusion.words import faithfulness
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.data_views import report_messages
 from pages._ui.gene_map import MapData, gene_map
+from pages._ui.links import follow_patient, keep_patient
+from pages._ui.patient_bar import Patients, patient_bar
 from pages._ui.session import Session, warm
 from pages._ui.shell import page_link, plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, verdict_box
 
 EXPRESSION = Kind(
     name="expression",
@@ -135,9 +138,11 @@ class _Places:
 def panel(session: Session, found: Finished[ExpressionResult]) -> None:
     """Choose a patient; see measured beside predicted expression, and what a prediction rests on."""
     r = found.result
-    row = int(
-        st.selectbox("Patient or spot", range(len(r.truth)), format_func=r.sample_ids.__getitem__, key=found.key("row"))
-    )
+    patients = Patients(r.digest, tuple(r.sample_ids), tuple(r.sample_ids), "Patient or spot")
+    follow_patient(session, patients)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar"):
+        row = patient_bar(session, patients)
+    keep_patient(session, patients)
     _maps(found, row)
     _sets(found, row)
     _origin(session, found, row)
@@ -157,7 +162,6 @@ def _maps(found: Finished[ExpressionResult], row: int) -> None:
         labels=("measured", "predicted", "measured - predicted"),
         value_range=(-3.0, 3.0),
         unit="standard deviations",
-        diverging=True,
         title=f"{r.name}: {r.sample_ids[row]}",
     )
     gene_map(data, key="expression_map", height=330, columns=3, controls=("zoom", "export"))
@@ -247,8 +251,9 @@ def _image(found: Finished[ExpressionResult], row: int, seen: dict[str, Any]) ->
         strongest = int(np.abs(values).sum(axis=(1, 2)).argmax())
         k = st.slider("Slice", 1, len(values), strongest + 1, key=found.key(f"slice-{row}")) - 1
     rgb = to_rgb(pictures[k])
-    left.image(with_regions(rgb, blank, numbered=False), caption="Image", width="stretch")
-    right.image(with_regions(overlaid(rgb, values[k], limit), blank, numbered=False), caption="Share", width="stretch")
+    left.image(with_regions(rgb, blank, numbered=False), caption="Image", width="stretch", alt="The patient's image")
+    shares = with_regions(overlaid(rgb, values[k], limit), blank, numbered=False)
+    right.image(shares, caption="Share", width="stretch", alt="The image with each pixel's share in the prediction")
     caption("Red raises the predicted expression, blue lowers it, against the mean image of the training patients.")
 
 
@@ -266,7 +271,7 @@ def _figures(about: dict[str, Any], gradients: bool) -> None:
     with st.container(horizontal=True):
         metric("Predicted (standard deviations)", f"{about['output']:+.2f}")
         metric("For the mean image", f"{about['baseline']:+.2f}")
-        metric("Random orders beaten", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
+        metric("Better than random orders", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
         if gradients:
             metric("Sum misses the change by", f"{about['gap']:.0%}", help="Of the change from the mean image.")
     caption(faithfulness(beaten, deletion, insertion, "the predicted expression", "blocks"))
@@ -310,8 +315,7 @@ def genes(session: Session, found: Finished[ExpressionResult]) -> None:
         )
         metric("r above .4", f"{counts['n_strong']:,}")
         metric("Better than ridge", f"{counts['n_better_than_ridge_fdr_below_0.05']:,}", help=_RIDGE)
-    first, *rest = verdict(r, cohort)
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(text) for text in rest), icon=":material/balance:")
+    verdict_box([in_short(r, cohort)], verdict(r, cohort), also=["r", "false discovery rate", "permutation", "ridge"])
     st.plotly_chart(r_histogram(s.r, s.r_null), key="expression_r", alt="Correlation of every gene beside chance")
     caption(
         "Correlation of predicted and measured expression, and what chance gives: the same, taught the expression of "
@@ -358,7 +362,7 @@ def _table(found: Finished[ExpressionResult], cohort: str) -> None:
     st.download_button(
         "Download the table",
         lambda: _csv(frame),
-        "genes.csv",
+        csv_name("genes"),
         on_click="ignore",
         icon=":material/download:",
         key=found.key("table"),
@@ -366,8 +370,6 @@ def _table(found: Finished[ExpressionResult], cohort: str) -> None:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    from genomap_core.io.tables.export import csv_table
-
     return csv_table(list(frame.columns), frame.values.tolist())
 
 

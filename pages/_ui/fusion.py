@@ -14,6 +14,7 @@ from genomap_core.data.images.networks import BACKBONES, VARIANTS
 from genomap_core.data.images.patients import PatientImages, slices_of
 from genomap_core.data.message import some
 from genomap_core.errors import InputError
+from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.plotting import interaction_heatmap, probability_bars, score_intervals, type_heatmap
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
@@ -27,6 +28,7 @@ from genomap_core.workflows.fusion.words import (
     gain_rows,
     heading,
     images_used,
+    in_short,
     name_of,
     report,
     score_rows,
@@ -37,9 +39,11 @@ from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging
+from pages._ui.links import follow_patient, keep_patient
+from pages._ui.patient_bar import Patients, patient_bar
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, page_link, plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, verdict_box
 
 _VIEW = "genomap_core.workflows.fusion.view"
 REGIONS, PIXELS = "Regions", "Gradients"
@@ -77,27 +81,23 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
     if fold_of_row is None or "types" not in run.values:
         st.info("This comparison kept no networks: compare again to look at patients.", icon=":material/info:")
         return
-    a, b = st.columns(2)
-    ids = cohort.table.sample_ids
-    row = a.selectbox(
-        "Patient" if r.groups is None else "Sample",
-        range(len(r.y)),
-        format_func=lambda i: f"{ids[i]} ({r.classes[r.y[i]]})",
-        key=f"fusion-row-{r.digest[:8]}",
-    )
+    labels = tuple(f"{name} - {r.classes[y]}" for name, y in zip(cohort.table.sample_ids, r.y, strict=True))
+    patients = Patients(r.digest, cohort.table.sample_ids, labels, "Patient" if r.groups is None else "Sample")
+    follow_patient(session, patients)
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar")
+    with bar:
+        row = patient_bar(session, patients)
+    keep_patient(session, patients)
     spec = {"folder": str(found.folder), "row": int(row), "fold": int(fold_of_row[row])}
     with st.spinner("Asking the network ..."):
         about, seen = session.remember(
             ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
         )
     best = int(seen["proba"].argmax())
-    target = b.selectbox(
-        "Class explained",
-        range(len(r.classes)),
-        best,
-        format_func=r.classes.__getitem__,
-        key=f"fusion-target-{r.digest[:8]}-{row}",
-    )
+    target = bar.selectbox(
+        "Class explained", range(len(r.classes)), best, format_func=lambda k: f"explained for {r.classes[k]}",
+        key=f"fusion-target-{r.digest[:8]}-{row}", width=240, label_visibility="collapsed",
+    )  # fmt: skip
     with st.spinner("Explaining ..."):
         why, parts = session.remember(
             ("fusion-why", spec["folder"], row, target),
@@ -186,7 +186,7 @@ def _overlaid_image(
             f"{METHODS[how]}. Red speaks for the class, blue against it; colours are on this picture's own scale, "
             "however little it changes the answer."
         )
-    st.image(picture, width="stretch")
+    st.image(picture, width="stretch", alt="The image with what speaks for and against the class")
     caption(words + (" What lies over it counts all slices: it is the same on each." if n_slices > 1 else ""))
     if not images_used(found.result):
         caption(
@@ -222,7 +222,6 @@ def _maps(cohort: PatientImages, row: int, about: dict[str, Any], seen: dict[str
             Overlay("features (gradients)", parts["features"][None].astype(np.float32)),
         ),
         value_range=(-3.0, 3.0),
-        diverging=True,
         regions=modules,
         title=table.name,
         noun="feature",
@@ -252,7 +251,7 @@ def _faithful(why: dict[str, Any]) -> None:
         st.metric("Log-odds of the class", f"{why['output']:+.2f}", border=True, width=_METRIC)
         st.metric("Of the mean patient", f"{why['baseline']:+.2f}", border=True, width=_METRIC)
         st.metric(
-            "Random orders beaten",
+            "Better than random orders",
             f"{beaten:.0%}",
             border=True,
             width=_METRIC,
@@ -295,15 +294,13 @@ def _interaction(why: dict[str, Any], parts: dict[str, Any]) -> None:
     st.download_button(
         "Download the matrix",
         lambda: _csv(names, parts["interaction"]),
-        "modules-regions.csv",
+        csv_name("modules-regions"),
         on_click="ignore",
         icon=":material/download:",
     )
 
 
 def _csv(names: list[str], values: np.ndarray) -> bytes:
-    from genomap_core.io.tables.export import csv_table
-
     header = ["module", *(f"region {k + 1}" for k in range(values.shape[1]))]
     return csv_table(header, [[name, *map(float, row)] for name, row in zip(names, values, strict=True)])
 
@@ -350,8 +347,7 @@ def result(found: Finished[FusionResult]) -> None:
     st.markdown(
         f"**{plain(r.name)}**: {_size(len(r.y), r.groups)}, {len(r.classes)} classes, {plain(', '.join(kinds))}."
     )
-    first, *rest = verdict(r)
-    st.info(f"**{plain(first)}**\n\n" + "\n\n".join(plain(s) for s in rest), icon=":material/balance:")
+    verdict_box([in_short(r)], verdict(r), also=list(METRICS.values()))
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs if run.name in r.scores]
     found.say_failures()
     st.plotly_chart(

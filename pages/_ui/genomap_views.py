@@ -12,19 +12,39 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.plotting import displacement_map, layout_quality
+from genomap_core.data.message import plural
+from genomap_core.data.perturb import Perturbation
+from genomap_core.data.readings import Readings
+from genomap_core.io.tables.export import csv_name
+from genomap_core.plotting import displacement_map
 from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import map_png, map_svg
 from genomap_core.reports.map_files import map_csv, maps_npz
-from genomap_core.workflows.tabular.genomap import GenomapResult, map_unit
-from genomap_core.workflows.tabular.layout_study import named_regions
+from genomap_core.reports.standing import DIFFERENCE_ENDS
+from genomap_core.workflows.tabular.genomap import GenomapResult, layout_verdict, map_unit
+from genomap_core.workflows.tabular.stands_out import StandsOut
 from pages._ui import jobs as job_panel
-from pages._ui.feature_card import chosen_feature, feature_card
-from pages._ui.gene_map import MapData, gene_map, perturbation_fields
-from pages._ui.links import link_card
+from pages._ui.feature_card import feature_card
+from pages._ui.filled import filled_view
+from pages._ui.gene_map import MapData, Measured, gene_map, perturbation_fields
+from pages._ui.links import keep_link, link_card
+from pages._ui.patient_bar import STEPPING, label, patient_bar, reference_picker
 from pages._ui.session import Session, jobs
-from pages._ui.shell import page_link, plain
-from pages._ui.widgets import bound, caption, file_stem
+from pages._ui.shell import errors_shown, page_link, plain
+from pages._ui.standing import (
+    clinical_line,
+    marked,
+    nearest_line,
+    region_reasons,
+    regions_of,
+    sentences,
+    standing,
+    standing_report,
+)
+from pages._ui.widgets import caption, file_stem, verdict_box
+
+MAP_HEIGHT = 400
+"""CSS pixels: the map, its legend and what stands out fit on one screen of 1280 x 800."""
 
 
 def exports(session: Session, result: GenomapResult, data: MapData) -> None:
@@ -33,7 +53,7 @@ def exports(session: Session, result: GenomapResult, data: MapData) -> None:
     files = {
         "PNG": (lambda: map_png(data.static(shown)), f"{stem}.png"),
         "SVG": (lambda: map_svg(data.static(shown)), f"{stem}.svg"),
-        "CSV": (lambda: map_csv(result, data.shown(shown)[0]), f"{stem}.csv"),
+        "CSV": (lambda: map_csv(session.dataset, result, data.shown(shown)[0]), csv_name(stem)),
         "All maps (npz)": (
             lambda: maps_npz(session.dataset, result),
             f"genomaps-{file_stem(session.dataset.name)}.npz",
@@ -45,17 +65,17 @@ def exports(session: Session, result: GenomapResult, data: MapData) -> None:
 
 
 SUBSAMPLE = "tabular.genomap:subsample_task"
-STEPPING = "_stepping"
-"""Set while somebody steps through the patients: then the browser is given the neighbours beforehand."""
+VALUES, DIFFERENCE = "Values", "Difference"
 
 
 def cohort_line(session: Session) -> None:
     """What is looked at, in one line, and the way to another cohort."""
     d = session.dataset
-    classes = "no labels" if d.y is None else f"{len(d.classes)} classes"
+    classes = "no labels" if d.y is None else f"{len(d.classes)} class{'' if len(d.classes) == 1 else 'es'}"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
-            f"**{plain(d.name)}** · {d.n_samples:,} samples · {d.n_features:,} features · {classes} · {plain(d.unit)}",
+            f"**{plain(d.name)}** · {plural(d.n_samples, 'sample')} · {plural(d.n_features, 'feature')} · {classes}"
+            + ("" if d.unit == "value" else f" · {plain(d.unit)}"),
             width="content",
         )
         page_link("data", "Change cohort", ":material/swap_horiz:")
@@ -67,7 +87,7 @@ def map_data(
     """The maps of these rows on the cohort's common scale, ready for the sliders."""
     dataset = session.dataset
     noise, rank = perturbation_fields(session.perturbation.seed, np.asarray(rows), dataset.n_features, result.kept)
-    span = session.remember(("span", dataset.digest, session.layout), lambda: robust_range(result.z))
+    span = session.remember(("span", dataset.digest, session.layout), lambda: robust_range(result.z, symmetric=True))
     return MapData(
         places=result.layout,
         values=result.z[rows],
@@ -83,6 +103,20 @@ def map_data(
         highlighted=highlighted,
         title=title,
         noun="feature",
+        as_measured=session.remember(
+            ("as measured", dataset.digest, session.layout), lambda: as_measured(dataset, result)
+        ),
+    )
+
+
+def as_measured(dataset: Dataset, result: GenomapResult) -> Measured:
+    """How the map's values are said in the units and words of the table."""
+    readings, kept = Readings.of(dataset), result.kept.tolist()
+    return Measured(
+        result.standardisation.mean,
+        result.standardisation.scale,
+        tuple(readings.units[j] for j in kept),
+        {k: readings.words[j] for k, j in enumerate(kept) if j in readings.words},
     )
 
 
@@ -91,74 +125,117 @@ def channel_names(dataset: Dataset, result: GenomapResult) -> tuple[str, ...]:
     return dataset.omics_names if result.layout.n_channels > 1 else ("",)
 
 
-def label(dataset: Dataset, row: int) -> str:
-    """A patient as captions say it: id and class."""
-    if dataset.y is None:
-        return dataset.sample_ids[row]
-    return f"{dataset.sample_ids[row]} - {dataset.classes[dataset.y[row]]}"
-
-
-def patient_picker(session: Session) -> int:
-    """Choose a sample by id, or step through them."""
-    d, n = session.dataset, session.dataset.n_samples
-
-    def step(by: int) -> None:
-        session.patient = (session.patient + by) % n
-        st.session_state[STEPPING] = True
-
-    chosen = bound(session, "patient")
-
-    def choose() -> None:
-        chosen["on_change"]()
-        st.session_state.pop(STEPPING, None)
-
-    st.selectbox("Patient", range(n), format_func=lambda i: label(d, i), key=chosen["key"], on_change=choose)
-    with st.container(horizontal=True):
-        st.button("Previous", key="previous", icon=":material/chevron_left:", on_click=step, args=(-1,))
-        st.button("Next", key="next", icon=":material/chevron_right:", on_click=step, args=(1,))
-    return session.patient
-
-
 @st.fragment
 def patient(session: Session, result: GenomapResult) -> None:
-    """One patient's map with its sliders, and the feature that was clicked or searched."""
-    left, right = st.container(key="wide-patient").columns([3, 2], gap="large")
-    row, chosen = session.patient, chosen_feature(session, result)
+    """One patient: the map, what stands out in it, and the feature that was clicked or searched."""
+    with errors_shown():  # a fragment that runs again is no longer in the page's own
+        _patient(session, result)
+
+
+def _patient(session: Session, result: GenomapResult) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar"):
+        row = patient_bar(session)
+        reference_picker(session)
+        shows = st.segmented_control(
+            "Map of", [VALUES, DIFFERENCE], default=VALUES, required=True, key="shows", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+    clinical_line(session, row)
+    left, right = st.container(key="beside-patient").columns([3, 2], gap="medium")
+    with right:
+        found = standing(session, result, row)
+        if found is not None:
+            sentences(session, result, found)
+    with left:
+        if shows == DIFFERENCE and found is not None:
+            _difference(session, result, found)
+        else:
+            _values(session, result, row)
+            filled_view(session, result, row, map_data(session, result, [row]), MAP_HEIGHT)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.toggle(
+                "Name the regions",
+                key="name_regions",
+                help="Processes that lie together: your gene sets, or what groups of related features have in common.",
+            )
+            with st.popover("Save", icon=":material/download:"):
+                exports(session, result, map_data(session, result, [row], title=session.dataset.name))
+                if found is not None:
+                    standing_report(session, result, row, found)
+            with st.popover("Link to this view", icon=":material/link:"):
+                link_card(session, "Patient")
+        if st.session_state.get("name_regions"):
+            region_reasons(regions_of(session, result))
+    with right:
+        if found is not None:
+            nearest_line(session, found)
+        feature_card(session, result, row)
+    keep_link(session)
+
+
+def _values(session: Session, result: GenomapResult, row: int) -> None:
+    """The patient's values with the sliders; a click chooses a feature."""
     n = session.dataset.n_samples
     around = {"next": (row + 1) % n, "previous": (row - 1) % n} if STEPPING in st.session_state else {}
-    with left:
-        regions: dict[str, Any] = {}
-        if st.toggle("Name the regions", help="Outlines of groups of related features, or of your gene sets."):
-            key = ("named regions", session.dataset.digest, session.layout)
-            labels, names = session.remember(key, lambda: named_regions(result, session.layout))
-            regions = {"regions": labels, "region_names": tuple(names)}
+    marks = _marks(session, result)
 
-        def shown(i: int) -> MapData:
-            rings = () if chosen is None else (chosen,)
-            return replace(map_data(session, result, [i], rings, title=session.dataset.name), **regions)
+    def shown(i: int) -> MapData:
+        return replace(map_data(session, result, [i], title=session.dataset.name), **marks)
 
-        data = shown(row)
-        event = gene_map(
-            data,
-            key="patient_map",
-            height=560,
-            initial=session.perturbation,
-            ahead={key: shown(i) for key, i in around.items()},
-        )
-        session.perturbation = event.perturbation
-        if event.feature is not None and event.feature != chosen:
-            session.feature = int(result.kept[event.feature])
-            st.rerun()
-        st.markdown(
-            "Noise is in units of each feature's standard deviation; the marks are the robustness study's 5, 10, 15 "
-            "and 20 %."
-        )
-        exports(session, result, data)
-        with st.popover("Link to this view", icon=":material/link:"):
-            link_card(session, "Patient")
-    with right:
-        patient_picker(session)
-        feature_card(session, result, row)
+    event = gene_map(
+        shown(row),
+        key="patient_map",
+        height=MAP_HEIGHT,
+        initial=session.perturbation,
+        ahead={key: shown(i) for key, i in around.items()},
+    )
+    session.perturbation = event.perturbation
+    _chosen(session, result, event.feature)
+    disturbed_line(session.perturbation, "These are not the patient's own values")
+
+
+def _difference(session: Session, result: GenomapResult, found: StandsOut) -> None:
+    """Patient minus reference, in standard deviations of the reference."""
+    data = MapData(
+        places=result.layout,
+        values=found.difference[None],
+        names=result.feature_names,
+        labels=(f"{label(session.dataset, session.patient)}, minus {found.reference}",),
+        channel_names=channel_names(session.dataset, result),
+        value_range=DIFFERENCE_ENDS,
+        unit="sd from the reference's mean",
+        title=f"{session.dataset.name}: difference from {found.reference}",
+        noun="feature",
+    )
+    event = gene_map(
+        replace(data, **_marks(session, result)),
+        key="difference_map",
+        height=MAP_HEIGHT,
+        controls=("regions", "zoom", "export"),
+    )
+    _chosen(session, result, event.feature)
+
+
+def _marks(session: Session, result: GenomapResult) -> dict[str, Any]:
+    """Rings and outlines: of the chosen sentence, else the names of all regions where they are asked for."""
+    marks = marked(session, result)
+    if "regions" not in marks and st.session_state.get("name_regions"):
+        regions = regions_of(session, result)
+        marks |= {"regions": regions.labels, "region_names": regions.names}
+    return marks
+
+
+def _chosen(session: Session, result: GenomapResult, feature: int | None) -> None:
+    """A clicked cell: its feature's sentence is called up."""
+    if feature is not None and int(result.kept[feature]) != session.feature:
+        session.feature, session.region = int(result.kept[feature]), None
+        st.rerun(scope="fragment")
+
+
+def disturbed_line(shown: Perturbation, words: str) -> None:
+    """Said large where the sliders stand elsewhere than at the patient's own values."""
+    if not shown.is_identity:
+        st.warning(f"**{words}**: {plain(shown.in_words)}.", icon=":material/blur_on:")
 
 
 def classes(session: Session, result: GenomapResult) -> None:
@@ -176,7 +253,6 @@ def classes(session: Session, result: GenomapResult) -> None:
         "channel_names": channel_names(dataset, result),
         "unit": map_unit(dataset),
         "noun": "feature",
-        "diverging": True,
     }
     named = tuple(f"{dataset.classes[c]} (n = {k})" for c, k in zip(codes, counts, strict=True))
     gene_map(
@@ -237,7 +313,7 @@ def side_by_side(session: Session, result: GenomapResult) -> None:
     if event.feature is not None:
         session.feature = int(result.kept[event.feature])
     if event.map_index is not None:
-        session.patient = rows[event.map_index]
+        session.look_at(rows[event.map_index])
     caption("All on the cohort's scale, so that brightness can be compared. Click a map to choose its patient.")
 
 
@@ -256,13 +332,15 @@ def _from(start: int, n: int, count: int) -> list[int]:
 
 def quality(session: Session, result: GenomapResult) -> None:
     """How faithful the layout is, beside a random one."""
-    st.markdown(
+    details = (
         "A good map puts features that vary together side by side. Four measures say how well it does, beside a random "
-        "layout of the same features: what an unordered map looks like. *Distortion* is the Gromov-Wasserstein loss; "
-        "*distances agree* is the rank correlation of feature and grid distances; *neighbours agree* is the mean "
-        "correlation of adjacent features; *nearest kept* is the share of the ten most correlated features that lie on "
+        "layout of the same features: what an unordered map looks like. Distortion is the Gromov-Wasserstein loss; "
+        "distances agree is the rank correlation of feature and grid distances; neighbours agree is the mean "
+        "correlation of adjacent features; nearest kept is the share of the ten most correlated features that lie on "
         "the ten nearest cells."
     )
+    height, width = result.layout.shape
+    verdict_box([layout_verdict(result)], [details, f"Solver: {result.layout.solver}. Grid: {height} x {width} cells."])
     chosen, control = asdict(result.layout.quality), asdict(result.control)
     measures = {
         "gw_distortion": ("Distortion", "lower is better"),
@@ -273,8 +351,6 @@ def quality(session: Session, result: GenomapResult) -> None:
     for column, (key, (title, direction)) in zip(st.columns(4), measures.items(), strict=True):
         column.metric(title, f"{chosen[key]:.3f}", help=direction, border=True)
         column.markdown(f"random: **{control[key]:.3f}** · {direction}")
-    st.plotly_chart(layout_quality(result.layout.quality, result.control), alt="Layout quality beside a random layout")
-    caption(f"Solver: {result.layout.solver}. Grid: {result.layout.shape[0]} x {result.layout.shape[1]} cells.")
 
 
 def subsample(session: Session, result: GenomapResult) -> None:

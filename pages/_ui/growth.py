@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,20 @@ from genomap_core.errors import InputError
 from genomap_core.io.images.preview import PixelStack, read_pixels
 from genomap_core.jobs import Job
 from genomap_core.plotting.colour import vik
+from genomap_core.reports.growth import slice_document
 from genomap_core.workflows.growth.compare import BASELINES, GrowthCompareConfig
-from genomap_core.workflows.growth.gate import refuse_content, refuse_modality
+from genomap_core.workflows.growth.gate import NO_ANSWER, refuse_content, refuse_modality
 from genomap_core.workflows.growth.real import NONE_SHIPPED
 from genomap_core.workflows.growth.samples import read_samples, sample_lengths
 from genomap_core.workflows.growth.scores import GrowthResult
 from genomap_core.workflows.growth.table import lead_rows, report, score_rows, title, wide_rows
-from genomap_core.workflows.growth.units import IDENTIFIABILITY, PhysicalScale, cell_size, growth_figures
+from genomap_core.workflows.growth.units import IDENTIFIABILITY, Figure, PhysicalScale, cell_size, growth_figures
 from genomap_core.workflows.growth.view import PHYSNET, PLAIN, real_model, sample_models
 from pages._ui import jobs as job_panel
 from pages._ui.growth_canvas import GrowthView, growth_canvas
 from pages._ui.session import Session, jobs, warm
 from pages._ui.shell import errors_shown, plain
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, file_stem, report_downloads
 
 SIMULATED = "Trained on the simulated slices (comes with the program)"
 REAL = "Trained on slices of brain MRI (comes with the program)"
@@ -240,7 +242,7 @@ def one_image(session: Session) -> None:
     with left:
         st.subheader("Growth behind the image")
         if about["classes"][best] in about["clear"]:
-            st.image(blend(on_black(clean[0]), np.zeros_like(clean[0])), width="stretch")
+            st.image(blend(on_black(clean[0]), np.zeros_like(clean[0])), width="stretch", alt="The slice")
             caption("The model sees no tumour, so no density is drawn.")
         else:
             growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
@@ -249,8 +251,10 @@ def one_image(session: Session) -> None:
         st.subheader("Classes")
         _classes(about["classes"], seen, image.truth)
         st.subheader("What the growth model says")
+        figures: Sequence[Figure] = ()
         with errors_shown():
-            _figures(about, seen, about["classes"][best], box, image)
+            figures = _figures(about, seen, about["classes"][best], box, image)
+        _report(image, about, seen, figures)
     st.subheader("Where the networks look")
     _attribution(session, image, clean, model, about["classes"], best)
 
@@ -299,11 +303,19 @@ def _choose(session: Session) -> ChosenImage | None:
 
 def _no_answer(image: ChosenImage, verdict: str, why: str) -> None:
     """The image as it is, and why nothing is said of it: no class, no contour, no figure."""
-    words = {"unlike": "No answer: the image is unlike what the model knows.", "refused": "No answer."}
-    st.warning(f"**{words[verdict]}** {plain(why)}", icon=":material/block:")
+    st.warning(f"**{NO_ANSWER[verdict]}** {plain(why)}", icon=":material/block:")
     if np.isfinite(image.pixels).all():
         grey = to_grey(image.pixels)
-        st.image(blend(grey, np.zeros_like(grey), 1), width=320, caption=plain(image.label))
+        st.image(blend(grey, np.zeros_like(grey), 1), width=320, caption=plain(image.label), alt="The slice")
+    _report(image, {"verdict": verdict, "why": why}, {})
+
+
+def _report(
+    image: ChosenImage, about: dict[str, Any], seen: dict[str, np.ndarray], figures: Sequence[Figure] = ()
+) -> None:
+    report_downloads(
+        lambda: slice_document(image.label, about, seen, figures), file_stem(image.label), "Report of this slice"
+    )
 
 
 def _sample() -> ChosenImage:
@@ -361,19 +373,20 @@ def _range(low: float, high: float) -> str:
 
 def _figures(
     about: dict[str, Any], seen: dict[str, np.ndarray], name: str, box: tuple[int, int], image: ChosenImage
-) -> None:
+) -> Sequence[Figure]:
+    """The figures that may be told, on the page and back; none where nothing identifies them."""
     if not about["simulated"]:
         st.info(
             "No D, rho, length or speed: one image without a second date does not fix them (give two dates below).",
             icon=":material/block:",
         )
-        return
+        return ()
     if name not in about["infiltrating"]:
         st.info(
             f"No figures: “{plain(name)}” is no class that infiltrates the brain, so D and rho have no meaning for it.",
             icon=":material/block:",
         )
-        return
+        return ()
     steps, cells = len(seen["frames"]) - 1, seen["frames"].shape[-1]
     figures = growth_figures(seen["diffusion"], seen["rate"], True, _scale(image, box, cells, steps))
     table = {
@@ -391,6 +404,7 @@ def _figures(
     if np.isfinite(image.length):
         spread += f"The simulation itself was grown with a length of {image.length * cells / max(box):.2g} cells. "
     caption(spread + IDENTIFIABILITY)
+    return figures
 
 
 def _scale(image: ChosenImage, box: tuple[int, int], cells: int, steps: int) -> PhysicalScale:
@@ -399,27 +413,28 @@ def _scale(image: ChosenImage, box: tuple[int, int], cells: int, steps: int) -> 
     left, right = st.columns(2)
     spacing = left.number_input(
         "Pixel size (mm)" if known is None else "Pixel size (mm, file)",
-        0.0,
+        0.01,
         20.0,
-        0.0 if known is None else float(np.mean(known)),
+        None if known is None else float(np.mean(known)),
         0.1,
+        placeholder="not given",
         key=f"spacing-{image.digest[:16]}",
-        help="0: not known. With it the infiltration length is given in millimetres.",
+        help="With it the infiltration length is given in millimetres.",
     )
     days = right.number_input(
         "Age (days)",
-        0.0,
+        1.0,
         36_500.0,
-        0.0,
+        None,
         30.0,
+        placeholder="not given",
         key=f"days-{image.digest[:16]}",
-        help="Time from the first frame to the image, from an earlier date. 0: not known. With both, D and rho are "
-        "given per day.",
+        help="Time from the first frame to the image, from an earlier date. With both, D and rho are given per day.",
     )
-    changed = known is None or abs(spacing - float(np.mean(known))) > 1e-6
+    changed = known is None or spacing is None or abs(spacing - float(np.mean(known))) > 1e-6
     if changed:
-        known = (spacing, spacing) if spacing else None
-    return PhysicalScale(cell_size(box, cells, known), days / steps if days else None)
+        known = None if spacing is None else (spacing, spacing)
+    return PhysicalScale(cell_size(box, cells, known), None if days is None else days / steps)
 
 
 def _attribution(
@@ -438,7 +453,7 @@ def _attribution(
         )
     titles = {"physnet": "PhysNet (first seed)", "plain": "The same network without physics"}
     for column, (key, values) in zip(st.columns(2), found.items(), strict=False):
-        column.image(blend(on_black(clean[0]), values), caption=titles[key], width="stretch")
+        column.image(blend(on_black(clean[0]), values), caption=titles[key], width="stretch", alt=titles[key])
     caption("Red speaks for the class, blue against it; each picture on its own scale, darker is stronger.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,6 +17,7 @@ from genomap_core.data.message import Message, Severity
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.cohort import Source, read_imaging_cohort
 from genomap_core.io.images.spatial import SpatialOptions, read_spatial_upload
+from genomap_core.io.images.tables import CLASS_COLUMN
 from genomap_core.progress import Progress
 from pages._ui.data_views import report_messages
 from pages._ui.imaging_store import IMAGING_SAMPLES, shared_imaging
@@ -31,6 +33,8 @@ TREATMENT_TITLES = {
     "histology": "Histology: as it is",
     "picture": "Pictures: z-score",
 }
+FOUND = ""
+"""No column was chosen: the labels are found by their column's name."""
 _SHOWN = 12
 _CLASSES = 12
 _FIELD = 197
@@ -43,21 +47,25 @@ def imaging(session: Session) -> None:
     """The whole tab. The cohort in use is not touched before the last button."""
     st.markdown(
         "Images and one or several tables of the same patients, for networks that see both. One image a patient (PNG, "
-        "JPEG, TIFF, DICOM, NIfTI, or a folder of DICOM files), named by the patient's id; each CSV, TSV or Parquet "
-        "file is a type of omics. A table with the columns *patient* and *file* (and *channel*) says which image is "
-        "whose where names do not. Up to 500 MB; larger cohorts through the library. The files stay on this machine; "
-        "names and dates in them are never stored."
+        "JPEG, TIFF, DICOM, NIfTI, a whole slide, or a folder of DICOM files), named by the patient's id; each CSV, "
+        "TSV or Parquet file is a type of omics. A table with the columns *patient* and *file* (and *channel*) says "
+        "which image is whose where names do not. Up to 500 MB; larger cohorts through the library. The files stay on "
+        "this machine; names and dates in them are never stored."
     )
     _in_use(session)
     _samples(session)
     how = st.segmented_control("Upload", [ZIP, FOLDER], default=ZIP, required=True, key="imaging_source")
     what = st.segmented_control("One row is", [PATIENTS, SPOTS], default=PATIENTS, required=True, key="imaging_rows")
     files = _upload(session, how == FOLDER)
-    options = _options_form() if what == PATIENTS else _spots_form()
+    options: ImagingOptions | SpatialOptions = _options_form() if what == PATIENTS else _spots_form()
     if not files:
         return
-    key = ("imaging", _digest(session, files), options)
-    if key not in session.cache and not st.button("Read images and tables", type="primary", icon=":material/search:"):
+    digest = _digest(session, files)
+    if isinstance(options, ImagingOptions):
+        options = replace(options, target=st.session_state.get(f"imaging-class-{digest[:12]}", FOUND))
+    key = ("imaging", digest, options)
+    known = key in session.cache or getattr(options, "target", FOUND) != FOUND
+    if not known and not st.button("Read images and tables", type="primary", icon=":material/search:"):
         return
     try:
         cohort, messages = _read(session, key, files, options)
@@ -66,6 +74,7 @@ def imaging(session: Session) -> None:
         report_messages((Message(severity, "unreadable", str(error)),))
         return
     report_messages(messages)
+    _class_form(messages, digest)
     if cohort is None:
         st.markdown("There is no cohort until the points marked *Must be mended* are solved.")
         return
@@ -83,6 +92,18 @@ def imaging(session: Session) -> None:
         icon=":material/check:",
         on_click=lambda: session.attempt(lambda: session.use_imaging(cohort, None)),
     )
+
+
+def _class_form(messages: tuple[Message, ...], digest: str) -> None:
+    """Choose the class among the columns that were read; the tables are then read again with it."""
+    columns = list(dict.fromkeys(str(m.column) for m in messages if m.code == CLASS_COLUMN))
+    if columns:
+        st.selectbox(
+            "Class to predict",
+            [FOUND, *columns],
+            format_func=lambda name: name or "As found, by its name",
+            key=f"imaging-class-{digest[:12]}",
+        )
 
 
 def _in_use(session: Session) -> None:
@@ -110,7 +131,7 @@ def _classes(cohort: PatientImages) -> str:
     """What there is to predict, with the number of each."""
     table = cohort.table
     if table.y is None:
-        return "No labels: name the column to predict under *Class to predict* and read the files again."
+        return "No labels: choose the column to predict under *Class to predict*, if there is one."
     counts = np.bincount(table.y, minlength=len(table.classes))
     listed = [f"{name} ({count:,})" for name, count in zip(table.classes, counts, strict=True)]
     more = "" if len(listed) <= _CLASSES else f" and {len(listed) - _CLASSES} more"
@@ -181,11 +202,6 @@ def _options_form() -> ImagingOptions:
         window = st.selectbox(
             "CT window", list(CT_WINDOWS), format_func=_window, help="Of CT alone: Hounsfield units.", width=_FIELD
         )
-        target = st.text_input(
-            "Class to predict",
-            help="A column of one of the tables; empty: found by its name (label, class, ...).",
-            width=_FIELD,
-        )
         slices = st.selectbox(
             "Slices of a volume",
             SLICE_CHOICES,
@@ -199,23 +215,44 @@ def _options_form() -> ImagingOptions:
             disabled=treatment != "histology" or not colours,
             help="Haematoxylin and eosin of each image are found (Macenko) and painted in standard colours.",
         )
+        sequence = st.text_input(
+            "Sequence",
+            help="Of patients with several (BIDS, BraTS): t1w, flair, ...; all: each a channel; empty: that of most.",
+            width=_FIELD,
+        )
+    patches, microns, pixel = _slide_options()
     return ImagingOptions(
         side=int(side),
+        sequence=sequence.strip(),
+        patches=patches,
+        microns=microns,
+        pixel=pixel,
         treatment=treatment,
         window=window,
         slices=slices,
         n_slices=int(count),
         colours=colours,
         stains=bool(stains and colours and treatment == "histology"),
-        target=target.strip(),
     )
+
+
+def _slide_options() -> tuple[int, float, float]:
+    """Patches of a slide, micrometres of their pixels, and of the slide's own (0: as its file says)."""
+    with st.expander("Whole slides", icon=":material/biotech:"), st.container(horizontal=True):
+        patches = st.number_input("Patches", 1, 256, 16, help="Of a slide's tissue, seen as slices.", width=_FIELD)
+        microns = st.number_input("Micrometres a pixel", 0.1, 50.0, 0.5, step=0.1, help=".5 is 20x.", width=_FIELD)
+        pixel = st.number_input(
+            "Of the slide's pixels", 0.0, 50.0, 0.0, step=0.05, format="%.3f", help="0: as its file says.", width=_FIELD
+        )
+    return int(patches), float(microns), float(pixel)
 
 
 def _spots_form() -> SpatialOptions:
     """How spots become images with expression."""
     st.markdown(
         "For each section *S*: *S_HE.jpg*, counts *S.tsv.gz* (spots x genes), places *S_selection.tsv* (x, y, pixel_x, "
-        "pixel_y) and, where known, *S-cluster-annotation.tsv.gz* (x, y, label, patient_id); or one Visium .h5ad file."
+        "pixel_y) and, where known, *S-cluster-annotation.tsv.gz* (x, y, label, patient_id); the folder *outs* of "
+        "Space Ranger as ZIP, tar or tar.gz; or one Visium .h5ad file."
     )
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         patch = st.number_input(
@@ -266,7 +303,12 @@ def thumbnails(cohort: PatientImages, count: int = _SHOWN) -> None:
     n = min(count, cohort.n_samples)
     st.markdown(f"**The first {n} of {cohort.n_samples:,}, as a network sees them**")
     ids = [plain(sample) for sample in cohort.table.sample_ids[:n]]
-    st.image([thumbnail(image, cohort.channels) for image in cohort.images[:n]], caption=ids, width=110)
+    st.image(
+        [thumbnail(image, cohort.channels) for image in cohort.images[:n]],
+        caption=ids,
+        width=110,
+        alt=["An image of the cohort"] * n,
+    )
 
 
 def thumbnail(image: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:

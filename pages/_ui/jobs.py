@@ -17,7 +17,6 @@ from pages._ui.shell import plain
 
 ENDINGS = {
     "failed": "The work ended with an error",
-    "cancelled": "Cancelled",
     "lost": "The work was lost",
     "oom": "Not enough memory",
 }
@@ -38,14 +37,22 @@ def submit(session: Session, task: str, spec: dict[str, Any], title: str, images
     return jobs().submit(entry_point(task), spec, owner=session.owner, title=title, files={f"{name}.npz": path})
 
 
-def watch(session: Session, job: Job, stage: str | None = None) -> None:
-    """Draw an active job and follow it; when it ends the page runs again. ``stage``: whose curves are drawn."""
-    st.fragment(_live, run_every=0.5)(session.owner, job.id, stage)
+Changes = Callable[[Session, Job], int]
 
 
-def _live(owner: str, job_id: str, stage: str | None) -> None:
+def watch(session: Session, job: Job, stage: str | None = None, changes: Changes | None = None) -> None:
+    """Draw an active job and follow it; when it ends the page runs again. ``stage``: whose curves are drawn.
+
+    ``changes``: a number of what is there so far; when it is another one the page runs again.
+    """
+    before = None if changes is None else changes(session, job)
+    st.fragment(_live, run_every=0.5)(session, job.id, stage, changes, before)
+
+
+def _live(session: Session, job_id: str, stage: str | None, changes: Changes | None, before: int | None) -> None:
+    owner = session.owner
     job = jobs().get(job_id, owner)
-    if not job.active:
+    if not job.active or (changes is not None and changes(session, job) != before):
         st.rerun()
     with st.container(border=True):
         title, button = st.columns([5, 1], vertical_alignment="center")
@@ -64,6 +71,25 @@ def _live(owner: str, job_id: str, stage: str | None) -> None:
             st.warning(f"No sign of life for {job.silent_seconds:.0f} s. It can be cancelled.")
         if stage is not None:
             learning_curves(jobs().events(job_id, owner), stage, job_id)
+
+
+def line_beside_menu(session: Session) -> None:
+    """Every active job of this tab in one line beside the menu of every page, with the time left."""
+    if not any(job.active for job in jobs().list(session.owner)):
+        return
+    with st.sidebar:
+        st.fragment(_lines, run_every=1.0)(session.owner)
+
+
+def _lines(owner: str) -> None:
+    active = [job for job in jobs().list(owner) if job.active]
+    if not active:
+        st.toast("The work is done.", icon=":material/check:")
+        st.rerun()
+    for job in active:
+        left = _seconds_left(job)
+        words = "waiting" if job.status == "queued" else "running" if left is None else f"about {duration(left)} left"
+        st.progress(_share(job), text=plain(f"{job.title}: {words}"))
 
 
 def _share(job: Job) -> float:
@@ -117,7 +143,10 @@ def ended(session: Session, job: Job, draw: Callable[[Job], None]) -> None:
     if job.status == "done":
         draw(job)
         return
-    st.error(f"{ENDINGS[job.status]}: {plain(job.cause or 'no cause known')}", icon=":material/error:")
+    if job.status == "cancelled":
+        st.info(f"{plain(job.title)}: stopped, as you asked.", icon=":material/stop_circle:")
+    else:
+        st.error(f"{ENDINGS[job.status]}: {plain(job.cause or 'no cause known')}", icon=":material/error:")
     st.button(
         "Resume",
         key=f"resume-{job.id}",
@@ -168,28 +197,17 @@ def chosen_folder(session: Session, task: str, shipped: Path, label: str) -> Pat
     return Path(chosen)
 
 
-def only_an_example(session: Session, folder: Path, shipped: Path) -> None:
-    """Said where the user's own images are in use and what is shown is the example."""
-    own = session.imaging
-    if own is not None and folder == shipped and session.imaging_sample is None:
-        st.info(
-            f"This is the example that comes with the program. To see {plain(own.name)} here, start a comparison under "
-            "“Train and compare”.",
-            icon=":material/info:",
-        )
-
-
 def history(session: Session, task: str, show: Callable[[Job], None], stage: str | None = None) -> None:
     """Every job of ``task`` of this tab, newest first: the active ones followed, the last ended one drawn."""
     follow(session, task, stage)
     finished(session, task, show)
 
 
-def follow(session: Session, task: str, stage: str | None = None) -> None:
+def follow(session: Session, task: str, stage: str | None = None, changes: Changes | None = None) -> None:
     """The active jobs of ``task``, newest first."""
     for job in of_task(session, task):
         if job.active:
-            watch(session, job, stage)
+            watch(session, job, stage, changes)
 
 
 def finished(session: Session, task: str, show: Callable[[Job], None]) -> None:

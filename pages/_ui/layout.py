@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -12,7 +13,8 @@ import streamlit as st
 from genomap_core.errors import GenomapError, InputError
 from genomap_core.plotting import displacement_map, feature_journey
 from genomap_core.progress import OnProgress, Progress
-from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult
+from genomap_core.workflows.tabular.evidence import MEASURES, N_RANDOM, bought_words, evidence, reproducibility_words
+from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, reference_places, save_reference
 from genomap_core.workflows.tabular.layout_study import (
     SMALLEST_SET,
     Journey,
@@ -28,19 +30,25 @@ from genomap_core.workflows.tabular.layout_study import (
 )
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import MOST_LISTED
-from pages._ui.genomap_views import subsample
+from pages._ui.genomap_views import quality, subsample
 from pages._ui.session import Session, jobs
-from pages._ui.shell import show_error
-from pages._ui.widgets import caption
+from pages._ui.shell import plain, show_error
+from pages._ui.widgets import caption, file_stem
+
+if TYPE_CHECKING:
+    from genomap_core.workflows.tabular.compare import CompareResult
 
 MAX_BYTES = 20_000_000
 
 
 def layout_wishes(session: Session, config: GenomapConfig) -> GenomapConfig:
     """Options of the default placement; other placements know only the shape."""
-    with st.expander("Shape, gene sets, pins"):
+    with st.expander("Shape, gene sets, pins, reference map"):
         try:
-            config = _shape(session, config)
+            config = _reference(session, config)
+            if config.reference is not None:
+                return config
+            config = _steady(_shape(session, config))
             if config.solver != "ot":
                 st.markdown("Trade-off, gene sets and pins need the default placement.")
                 return config
@@ -56,6 +64,37 @@ def layout_wishes(session: Session, config: GenomapConfig) -> GenomapConfig:
         except GenomapError as error:
             show_error(error)
             return config
+
+
+def _reference(session: Session, config: GenomapConfig) -> GenomapConfig:
+    """Places from a reference map, where one is given."""
+    file = st.file_uploader(
+        "Reference map (JSON)",
+        ["json"],
+        key=f"reference-{session.uploads}",
+        help="Saved under Layout quality: the same places as in another cohort.",
+    )
+    if file is None:
+        return replace(config, reference=None)
+    data = _bytes(file.getvalue())
+    key = ("reference", session.dataset.digest, hashlib.sha256(data).hexdigest())
+    places, lacking, unknown = session.remember(key, lambda: reference_places(data, session.dataset))
+    st.markdown(f"{plain(places.title)}: {len(places.cells):,} features of this cohort have a place.")
+    for names, words in ((lacking, "of the map are not in this cohort"), (unknown, "of this cohort have no place")):
+        if names:
+            st.markdown(f"{len(names):,} {words}: {plain(', '.join(names[:8]))}{' ...' if len(names) > 8 else ''}")
+    return replace(config, reference=places)
+
+
+def _steady(config: GenomapConfig) -> GenomapConfig:
+    a, b = st.columns(2)
+    resamples = a.number_input(
+        "Resamples to average over", 0, 50, config.resamples, help="For steadier places; takes time."
+    )
+    halves = b.number_input(
+        "Splits for reproducibility", 0, 10, config.halves, help="Each half of the patients is laid out again."
+    )
+    return replace(config, resamples=int(resamples), halves=int(halves))
 
 
 def _shape(session: Session, config: GenomapConfig) -> GenomapConfig:
@@ -145,6 +184,57 @@ def _pins(session: Session, config: GenomapConfig) -> GenomapConfig:
     return config
 
 
+def evidence_card(session: Session, result: GenomapResult) -> None:
+    """What speaks for this layout and what does not; and the layout as a reference map for other cohorts."""
+    quality(session, result)
+    st.subheader("Evidence")
+    job, found = _last_comparison(session)
+    with st.spinner("Measuring random layouts ..."):
+        key = ("evidence", session.dataset.digest, session.layout, job)
+        card = session.remember(key, lambda: evidence(result, found))
+    st.dataframe(
+        {
+            "measure": list(MEASURES.values()),
+            "this layout": [round(getattr(card.quality, m), 3) for m in MEASURES],
+            f"{N_RANDOM} random layouts (95 % of such)": [str(card.random[m]) for m in MEASURES],
+        },
+        hide_index=True,
+    )
+    measured = reproducibility_words(card.reproducibility)
+    if card.reproducibility is None and session.layout.reference is None:
+        measured += " Ask for splits under Layout."
+    st.markdown(f"{measured}  \n{bought_words(card.bought)}")
+    if result.layout.n_channels > 1:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name as a reference map", session.dataset.name, max_chars=60)
+        version = st.text_input("Version", "1", max_chars=20)
+        st.download_button(
+            "Save as a reference map",
+            lambda: save_reference(session.dataset, result, name, version),
+            f"{file_stem(name)}.map.json",
+            "application/json",
+            on_click="ignore",
+            icon=":material/download:",
+            disabled=not (name.strip() and version.strip()),
+            help="Names, places, quality and what it was fitted on; no patient's values.",
+        )
+
+
+def _last_comparison(session: Session) -> tuple[str, CompareResult] | tuple[str, None]:
+    """The newest comparison of this cohort that has ended well, with its job's number."""
+    for job in job_panel.of_task(session, COMPARISON):
+        if job.status == "done":
+            from genomap_core.workflows.tabular.compare import CompareResult
+
+            folder = jobs().folder(job.id, session.owner)
+            found: CompareResult = session.remember(("compare", job.id), lambda f=folder: CompareResult.load(f))
+            if found.digest == session.dataset.digest:
+                return job.id, found
+    return "", None
+
+
+COMPARISON = "tabular.compare:task"
 STABILITY = "tabular.layout_study:stability_task"
 FRAME_SECONDS = 0.1
 
@@ -185,6 +275,8 @@ def _drawing(stage: st.delta_generator.DeltaGenerator, colours: np.ndarray | Non
 
 def placement(session: Session, result: GenomapResult) -> None:
     """Watch the features travel from the table's order to their places."""
+    if _of_reference(session):
+        return
     st.markdown(
         "From the order of the table to the map: the optimiser moves every feature until related ones lie side by "
         "side. Colour: what a feature varies with (its first three principal components), so a good map has smooth "
@@ -203,9 +295,14 @@ def placement(session: Session, result: GenomapResult) -> None:
     shape = result.layout.shape
     before, after = st.columns(2)
     before.image(
-        arrangement_picture(seen.frames[0], seen.colours, shape), caption="Before: the table's order", width="stretch"
+        arrangement_picture(seen.frames[0], seen.colours, shape),
+        caption="Before: the table's order",
+        width="stretch",
+        alt="Before",
     )
-    after.image(arrangement_picture(seen.frames[-1], seen.colours, shape), caption="After", width="stretch")
+    after.image(
+        arrangement_picture(seen.frames[-1], seen.colours, shape), caption="After", width="stretch", alt="After"
+    )
     st.plotly_chart(
         feature_journey(seen.frames, seen.colours, result.feature_names, shape),
         key="journey",
@@ -214,8 +311,18 @@ def placement(session: Session, result: GenomapResult) -> None:
     caption("Up to 500 features, step by step; press Play or move the slider.")
 
 
+def _of_reference(session: Session) -> bool:
+    """Whether the places are a reference map's; then says that they depend on no patient of this cohort."""
+    known = session.layout.reference
+    if known is not None:
+        st.info(f"The places are those of {plain(known.title)}: they do not depend on the patients of this cohort.")
+    return known is not None
+
+
 def other_patients(session: Session, result: GenomapResult) -> None:
     """The layout on fewer patients, and on patients drawn anew."""
+    if _of_reference(session):
+        return
     subsample(session, result)
     stability(session, result)
 

@@ -1,22 +1,46 @@
-"""The demonstrations of the Learn page."""
+"""The six lessons of the Learn page: predict, then reveal; and what surrounds them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genomap_core.plotting import lessons as figures
+from genomap_core.reports.glossary import GLOSSARY
+from genomap_core.reports.lessons import lesson_page, teachers_notes
+from genomap_core.workflows.cohorts.samples import DEFAULT_SAMPLE
+from genomap_core.workflows.lessons.course import Chapter
 from genomap_core.workflows.lessons.growth import DIFFUSION, RATE, values
+from genomap_core.workflows.lessons.samples import (
+    ATTRIBUTION,
+    GROWN,
+    GROWTH,
+    MAP,
+    MAPS,
+    PICTURES,
+    shipped,
+    unscrambled,
+)
 from genomap_core.workflows.lessons.trained import NOISE
-from genomap_core.workflows.lessons.unscramble import KINDS, collection, unscramble
+from genomap_core.workflows.lessons.unscramble import KINDS, Unscrambled, collection, unscramble
+from genomap_core.workflows.tabular.genomap import fit_genomap
 from genomap_core.workflows.tabular.patient import GRADIENT_METHODS
 from pages._ui import jobs as job_panel
 from pages._ui.growth_canvas import GrowthView, growth_canvas
-from pages._ui.session import Session, jobs, warm
+from pages._ui.session import Session, jobs, shared_sample, warm
+from pages._ui.shell import plain
 from pages._ui.transport_canvas import transport_canvas
-from pages._ui.widgets import caption
+from pages._ui.widgets import caption, report_downloads
 
 MAP_TASK, ATTRIBUTION_TASK = "lessons.trained:map_task", "lessons.trained:attribution_task"
+AXES = {"noise": "noise (% of each gene's standard deviation)", "missing": "genes not measured (%)"}
+TIMES = {MAP_TASK: "about a minute on two quiet cores", ATTRIBUTION_TASK: "about a minute on two quiet cores"}
+LOOKED_AT = ("ER-alpha (protein)", "HER2 (protein)", "ASPM", "COL5A2", "CD96", "CSF1R", "KLHL29", "AGR3")
+"""Genes and proteins offered: receptors, proliferation, stroma, lymphocytes, myeloid cells"""
 MODEL_TITLES = {
     "ot": "network, optimal-transport map",
     "published": "network, published objective",
@@ -25,33 +49,91 @@ MODEL_TITLES = {
 }
 
 
-def unscrambling(session: Session) -> None:
-    """Pixels find back to their places."""
-    st.markdown(
-        "Every picture of a collection had its pixels shuffled in the same way. The layout engine gets the shuffled "
-        "table and nothing else. Pixels that lie side by side vary together over the collection; placing what varies "
-        "together side by side rebuilds the picture. **Genes have no true places - but the same engine finds theirs.**"
+def lesson(session: Session, chapter: Chapter, following: Chapter | None) -> None:
+    """Question first; what is drawn below it appears with an answer."""
+    st.subheader(chapter.title)
+    st.markdown(plain(chapter.told))
+    said = st.radio(
+        f"**Predict.** {plain(chapter.question)}",
+        range(len(chapter.options)),
+        index=None,
+        key=f"predict-{chapter.key}",
+        format_func=chapter.options.__getitem__,
     )
+    if said is None:
+        caption("Choose an answer; then it is revealed.")
+        return
+    right = said == chapter.answer
+    box, word = (st.success, "As you said.") if right else (st.info, "Not as you said.")
+    box(f"**{word}** {plain(chapter.reveal)}", icon=":material/lightbulb:")
+    DRAWN[chapter.key](session)
+    one, two = st.container(key=f"wide-{chapter.key}").columns(2)
+    one.markdown(f"**Control.** {plain(chapter.control)}")
+    two.markdown(f"**Surprise.** {plain(chapter.surprise)}")
     with st.container(horizontal=True):
-        kind = st.selectbox("Pictures", list(KINDS), format_func=KINDS.__getitem__, width=280)
-        n = st.select_slider("How many pictures it may look at", [30, 60, 100, 200, 400, 800, 1600], 400, width=320)
-        seed = st.number_input("Shuffle", 0, 99, 0, width=120, help="Another number: another order of the pixels.")
-    with st.spinner("Placing the pixels ..."):
-        found = session.remember(("unscramble", kind, n, seed), lambda: unscramble(collection(kind, n), int(seed)))
-    picture = st.slider("Which picture is shown", 1, min(50, len(found.pictures)), 1) - 1
-    frames = [found.shown(picture, at) for at in found.frames]
-    st.plotly_chart(
-        figures.rebuilding(frames, found.pictures[picture]), alt="A shuffled picture, the rebuilt one and the truth"
-    )
-    one, two, three = st.columns(3)
-    one.metric("Neighbours found", f"{found.kept:.0%}", border=True)
-    two.metric("Before", f"{found.kept_shuffled:.0%}", border=True)
-    three.metric("Mean misplacement", f"{found.off:.1f} cells", border=True)
+        if following is not None:
+            st.button(
+                f"Next: {following.title}", type="primary", icon=":material/arrow_forward:",
+                on_click=lambda: st.session_state.update(lesson=following.key),
+            )  # fmt: skip
+        if chapter.key in FIGURES:
+            st.download_button(
+                "This lesson as one file",
+                lambda: lesson_page(chapter, FIGURES[chapter.key]()),
+                f"lesson-{chapter.key}.html",
+                "text/html",
+                on_click="ignore",
+                icon=":material/download:",
+                help="Opens from a file, without the app and without a network; its figures stay interactive.",
+            )
+
+
+def path(chapters: Sequence[Chapter]) -> None:
+    """Teacher's notes, and the screen for a projector."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        whole = st.toggle("Whole screen", key="whole", bind="query-params", help="Hides the menu; the link keeps it.")
+        with st.popover("For teachers", icon=":material/school:"):
+            st.markdown(
+                f"{len(chapters)} lessons, {sum(c.minutes for c in chapters)} minutes. The address of a lesson can be "
+                "given to a class. Tab and the arrow keys do all that the mouse does."
+            )
+            report_downloads(lambda: teachers_notes(chapters), "teachers-notes", "Notes")
+    if whole:
+        st.html("<style>[data-testid=stSidebar], header[data-testid=stHeader] {display: none}</style>")
+
+
+def words(_: Session) -> None:
+    """The glossary."""
+    st.subheader("Words")
+    part = st.text_input("Find a word").strip().lower()
+    shown = {term: text for term, text in GLOSSARY.items() if part in f"{term} {text}".lower()}
+    st.markdown("\n".join(f"* **{plain(term)}**: {plain(text)}" for term, text in shown.items()) or "No such word.")
+
+
+def _unscrambling(session: Session) -> None:
+    """Pixels find back to their places."""
+    left, right = st.container(horizontal=True, vertical_alignment="bottom"), st.container()
+    with left:
+        n = st.select_slider("How many pictures it may look at", PICTURES, 4, width=320)
+        control = st.toggle("Control: shuffle every picture in its own way")
+    found = session.remember(("unscrambled", n, control), lambda: unscrambled(n, control))
+    with right:
+        _rebuilt(found, "lesson_unscrambled")
     caption(
-        "Neighbours found: share of the truly adjacent pixels that touch again. Misplacement: how far a pixel lies "
-        "from its true place. A map has no up or left: the result is turned and mirrored onto the truth before it is "
-        "shown. With few pictures, chance correlations mislead it: try 30."
+        "Neighbours found: share of the truly adjacent pixels that touch again. A map has no up or left: the result is "
+        "turned and mirrored onto the truth before it is shown."
     )
+    with st.expander("Other pictures, another shuffle (about two seconds)"):
+        with st.form("unscramble"):
+            kind = st.selectbox("Pictures", list(KINDS), format_func=KINDS.__getitem__)
+            many = st.select_slider("How many pictures", [30, 60, 100, 200, 400, 800], 400)
+            seed = st.number_input("Shuffle", 0, 99, 1, help="Another number: another order of the pixels.")
+            key = ("unscramble", kind, many, seed)
+            asked = st.form_submit_button("Place the pixels")
+        if asked or key in session.cache:
+            with st.spinner("Placing the pixels ..."):
+                own = session.remember(key, lambda: unscramble(collection(kind, many), int(seed)))
+            _rebuilt(own, "lesson_own")
     with st.expander("The formula"):
         st.markdown(
             r"With $d_{ij} = \tfrac12 (1 - r_{ij})$ between pixels and $g_{kl}$ between cells, the permutation $\pi$ "
@@ -60,36 +142,75 @@ def unscrambling(session: Session) -> None:
         )
 
 
-def map_matters(session: Session) -> None:
-    """The same network on three maps, under noise."""
-    st.markdown(
-        "The same convolutional network is trained on maps of the same patients: once placed by optimal transport, "
-        "once by the published objective, once at random. Then noise is added to patients it never saw. Convolutions "
-        "average over neighbours: where neighbours vary together the noise averages out, **and only then the map "
-        "matters.**"
+def _rebuilt(found: Unscrambled, key: str) -> None:
+    picture = st.slider("Which picture is shown", 1, min(50, len(found.pictures)), 1, key=f"{key}_picture") - 1
+    frames = [found.shown(picture, at) for at in found.frames]
+    st.plotly_chart(
+        figures.rebuilding(frames, found.pictures[picture]),
+        key=key,
+        alt="A shuffled picture, the rebuilt and the true one",
     )
-    _start(session, MAP_TASK, "Train the three networks", "Does the map matter?")
+    one, two, three = st.columns(3)
+    one.metric("Neighbours found", f"{found.kept:.0%}", border=True)
+    two.metric("Before", f"{found.kept_shuffled:.0%}", border=True)
+    three.metric("Mean misplacement", f"{found.off:.1f} cells", border=True)
 
-    def draw(job: job_panel.Job) -> None:
-        found = jobs().result(job.id, session.owner)
-        level = st.slider("Noise (% of each gene's standard deviation)", 0, int(100 * NOISE[-1]), 100, 10)
-        st.plotly_chart(
-            figures.accuracy_under_noise(found["noise"], found["accuracy"], found["n_test"], MODEL_TITLES, level / 100),
-            alt="Accuracy of each network against noise",
-        )
-        at = {name: float(np.interp(level / 100, found["noise"], v)) for name, v in found["accuracy"].items()}
-        gain = at["ot"] - at["random"]
-        st.markdown(
-            f"At {level} % noise the optimal-transport map is right for **{at['ot']:.0%}** of {found['n_test']} "
-            f"patients, the random map for {at['random']:.0%} ({gain:+.0%}), logistic regression for "
-            f"{at['logistic']:.0%}."
-        )
-        caption(
-            "Dots: simulated test patients; lines: 95 % intervals. The networks have no linear path here, so that the "
-            "convolutions alone decide. Look at logistic regression before calling the map necessary."
-        )
 
-    job_panel.history(session, MAP_TASK, draw)
+def _kept_and_lost(_: Session) -> None:
+    """Where the relatives of a gene lie on the opening sample's map."""
+    st.plotly_chart(
+        _relatives(), key="lesson_relatives", alt="Correlation of every gene with the chosen one, on the map"
+    )
+    caption("Choose a gene above the map; yellow: rises with it, blue: falls. The square is its own place.")
+
+
+@st.cache_resource(show_spinner=False)
+def _relatives() -> Any:
+    dataset = shared_sample(DEFAULT_SAMPLE)
+    result = fit_genomap(dataset)
+    chosen = [name for name in LOOKED_AT if name in result.feature_names]
+    r = np.corrcoef(result.z.T)
+    rows = {name: r[result.feature_names.index(name)] for name in chosen}
+    return figures.relatives(rows, result.layout.positions, result.layout.shape, result.feature_names)
+
+
+def _unscrambled_figures() -> list[Any]:
+    found = unscrambled(4)
+    return [figures.rebuilding([found.shown(0, at) for at in found.frames], found.pictures[0])]
+
+
+def _map_matters(session: Session) -> None:
+    """The same network on three maps, under noise and with genes missing."""
+    _draw_map(shipped(MAP), "shipped")
+    with _training(MAP_TASK):
+        _start(session, MAP_TASK, "Train the three networks", "Does the map matter?")
+        job_panel.history(session, MAP_TASK, lambda job: _draw_map(jobs().result(job.id, session.owner), job.id))
+
+
+def _draw_map(found: dict[str, Any], key: str) -> None:
+    level = st.slider(
+        "Noise (% of each gene's standard deviation)", 0, int(100 * NOISE[-1]), 150, 10, key=f"noise-{key}"
+    )
+    for axis, shares, marked in (("noise", "accuracy", level / 100), ("missing", "accuracy_missing", None)):
+        if shares in found:
+            st.plotly_chart(
+                figures.accuracy_when_disturbed(
+                    found[axis], found[shares], found["n_test"], MODEL_TITLES, marked, AXES[axis]
+                ),
+                key=f"lesson-{axis}-{key}",
+                alt=f"Accuracy of each model against {AXES[axis]}",
+            )
+    caption(
+        "Dots: simulated test patients; lines: 95 % intervals. The networks have no linear path here, so that the "
+        "convolutions alone decide."
+    )
+
+
+@contextmanager
+def _training(task: str) -> Iterator[None]:
+    """What may be trained again, folded, with how long it takes."""
+    with st.expander(f"Train it again on another cohort ({TIMES[task]})", icon=":material/model_training:"):
+        yield
 
 
 def _start(session: Session, task: str, button: str, title: str) -> None:
@@ -100,7 +221,7 @@ def _start(session: Session, task: str, button: str, title: str) -> None:
             job_panel.submit(session, task, {"seed": int(seed)}, f"{title} Cohort {seed}")
 
 
-def transport(session: Session) -> None:
+def _transport(_: Session) -> None:
     """Points that can be dragged, and the plan between them."""
     st.markdown(
         "**Moving mass at least cost.** Drag the points or choose one and use the arrow keys; change its mass. Without "
@@ -135,44 +256,35 @@ def transport(session: Session) -> None:
         )
 
 
-def attributions(session: Session) -> None:
-    """Five methods against a known cause."""
-    st.markdown(
-        "In this simulated cohort three modules of genes decide the subtype, and we know which. A network learns it; "
-        "five Captum methods say what it looked at. **A method that draws the same picture for a network with shuffled "
-        "weights shows the data, not the network.**"
-    )
-    _start(session, ATTRIBUTION_TASK, "Train and explain", "Five attributions.")
+def _attributions(session: Session) -> None:
+    """The shortcut, and five methods against a known cause."""
+    _draw_attributions(shipped(ATTRIBUTION), shipped(MAPS), "shipped")
 
     def draw(job: job_panel.Job) -> None:
-        found = jobs().result(job.id, session.owner)
-        methods = found["methods"]
-        st.plotly_chart(
-            figures.found_causes(
-                {GRADIENT_METHODS[m]: v["found"] for m, v in methods.items()},
-                {GRADIENT_METHODS[m]: v["found_shuffled"] for m, v in methods.items()},
-            ),
-            alt="How well each method finds the planted genes",
-        )
-        best = max(methods, key=lambda m: methods[m]["found"] - methods[m]["found_shuffled"])
-        alike = max(methods, key=lambda m: methods[m]["agreement"])
-        st.markdown(
-            f"The network is right for {found['accuracy']:.0%} of the test patients. **{GRADIENT_METHODS[best]}** "
-            f"gains most over its control. **{GRADIENT_METHODS[alike]}** changes least when the weights are shuffled "
-            f"(rank correlation {methods[alike]['agreement']:+.2f}): part of what it shows comes from the map, not "
-            f"from what was learned."
-        )
         with np.load(jobs().folder(job.id, session.owner) / "attributions.npz", allow_pickle=False) as file:
-            maps = _attribution_maps({k: file[k] for k in file.files}, list(methods))
-        names = ["planted genes (the truth)", *(GRADIENT_METHODS[m] for m in methods)]
-        for row in (names[:3], names[3:]):
-            for column, name in zip(st.columns(3), row, strict=True):
-                column.image(maps[name], caption=name, width="stretch")
-        caption(
-            "Mean size of the attribution over 24 test patients on the network's own map; brightest: the largest 2 %."
-        )
+            _draw_attributions(jobs().result(job.id, session.owner), {k: file[k] for k in file.files}, job.id)
 
-    job_panel.history(session, ATTRIBUTION_TASK, draw)
+    with _training(ATTRIBUTION_TASK):
+        _start(session, ATTRIBUTION_TASK, "Train and explain", "Five attributions.")
+        job_panel.history(session, ATTRIBUTION_TASK, draw)
+
+
+def _draw_attributions(found: dict[str, Any], arrays: dict[str, np.ndarray], key: str) -> None:
+    methods = found["methods"]
+    st.plotly_chart(
+        figures.found_causes(
+            {GRADIENT_METHODS[m]: v["found"] for m, v in methods.items()},
+            {GRADIENT_METHODS[m]: v["found_shuffled"] for m, v in methods.items()},
+        ),
+        key=f"lesson-causes-{key}",
+        alt="How well each method finds the planted genes",
+    )
+    maps = _attribution_maps(arrays, list(methods))
+    names = ["planted genes (the truth)", *(GRADIENT_METHODS[m] for m in methods)]
+    for row in (names[:3], names[3:]):
+        for column, name in zip(st.columns(3), row, strict=True):
+            column.image(maps[name], caption=name, width="stretch", alt=f"Map of {name}")
+    caption("Mean size of the attribution over 24 test patients on the network's own map; brightest: the largest 2 %.")
 
 
 def _attribution_maps(file: dict[str, np.ndarray], methods: list[str]) -> dict[str, np.ndarray]:
@@ -192,24 +304,26 @@ def _attribution_maps(file: dict[str, np.ndarray], methods: list[str]) -> dict[s
     return pictures
 
 
-def growth(session: Session) -> None:
+def _growth(session: Session) -> None:
     """Grow a tumour, then ask what its last picture tells."""
     st.markdown(
-        "Tumour cells wander (diffusion D) and divide (rate rho). Choose both and watch it grow; the sliders under the "
-        "picture ask what another D or rho would have given."
+        "Choose D and rho and watch it grow; the sliders under the picture ask what another D or rho would have given."
     )
     one, two = st.columns(2)
-    diffusion = one.slider("D (cells² per step)", *DIFFUSION, 0.08, 0.005, format="%.3f")
-    rate = two.slider("rho (per step)", *RATE, 0.2, 0.01)
-    with st.spinner("Growing ..."):
-        seen = session.remember(
-            ("growth lesson", diffusion, rate),
-            lambda: warm().call(
-                "genomap_core.workflows.lessons.growth:growth_lesson",
-                {"diffusion": diffusion, "rate": rate},
-                timeout=120,
-            )[1],
-        )
+    diffusion = one.slider("D (cells² per step)", *DIFFUSION, GROWN[0], 0.005, format="%.3f")
+    rate = two.slider("rho (per step)", *RATE, GROWN[1], 0.01)
+    if (diffusion, rate) == GROWN:
+        seen = {key: array.astype(np.float32) for key, array in shipped(GROWTH).items()}
+    else:
+        with st.spinner("Growing (a few seconds at first) ..."):
+            seen = session.remember(
+                ("growth lesson", diffusion, rate),
+                lambda: warm().call(
+                    "genomap_core.workflows.lessons.growth:growth_lesson",
+                    {"diffusion": diffusion, "rate": rate},
+                    timeout=120,
+                )[1],
+            )
     frames = seen["frames"]
     growth_canvas(
         GrowthView(
@@ -237,3 +351,15 @@ def growth(session: Session) -> None:
             alt=f"Which growth parameters fit the picture, {title}",
         )
     caption("Root-mean-square difference of the densities; cross: the truth. Every pair was grown by the same solver.")
+
+
+DRAWN: dict[str, Callable[[Session], None]] = {
+    "unscramble": _unscrambling,
+    "layout": _kept_and_lost,
+    "transport": _transport,
+    "map": _map_matters,
+    "attribution": _attributions,
+    "growth": _growth,
+}
+FIGURES: dict[str, Callable[[], list[Any]]] = {"unscramble": _unscrambled_figures, "layout": lambda: [_relatives()]}
+"""Of lessons that can be saved as one file."""

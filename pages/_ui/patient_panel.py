@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from genomap_core.errors import Cancelled, GenomapError
 from genomap_core.jobs.warm import WarmWorker
 from genomap_core.pfn import inspect_weights
 from genomap_core.plotting import attribution_bars, probability_bars
+from genomap_core.reports.parts import share_words
 from genomap_core.reports.patient import (
     PatientCase,
     in_words,
@@ -30,13 +31,19 @@ from genomap_core.reports.patient import (
     warnings_of,
 )
 from genomap_core.workflows.comparison import conformal as sets
+from genomap_core.workflows.tabular.agreement import noise_range
 from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
-from genomap_core.workflows.tabular.patient import DRAWS, Desk, agreement, methods_for, noisy_rows, spread_of, top_of
+from genomap_core.workflows.tabular.patient import DRAWS, Desk, methods_for, noisy_rows, spread_of
+from genomap_core.workflows.tabular.shipped import COMPARED, Shipped
 from pages._ui.gene_map import MapData, Overlay, gene_map
-from pages._ui.genomap_views import map_data, patient_picker
+from pages._ui.genomap_views import disturbed_line, map_data
+from pages._ui.links import keep_link
+from pages._ui.patient_bar import patient_bar, reference_picker
+from pages._ui.robustness import robustness_card
 from pages._ui.session import Session, warm
-from pages._ui.shell import plain, show_error
+from pages._ui.shell import errors_shown, plain, show_error
+from pages._ui.standing import clinical_line, marked, sentences, standing
 from pages._ui.weights_card import time_warning
 from pages._ui.widgets import caption, report_downloads
 
@@ -80,7 +87,7 @@ def drop_others(wanted: list[Key]) -> None:
 
 
 def explanation(
-    session: Session, key: Key, title: str, spec: Mapping[str, Any], arrays: dict[str, np.ndarray]
+    session: Session, key: Key, title: str, spec: Mapping[str, Any], arrays: dict[str, np.ndarray], task: str = TASK
 ) -> Explanation:
     """The explanation under this key; started now where there is none."""
     known = _known()
@@ -90,7 +97,7 @@ def explanation(
         parent = session.folder / "explaining"
         parent.mkdir(exist_ok=True)
         desk = Desk(Path(tempfile.mkdtemp(dir=parent)))
-        known[key] = Explanation(title, desk, _threads().submit(_run, warm(), desk, dict(spec), arrays))
+        known[key] = Explanation(title, desk, _threads().submit(_run, warm(), task, desk, dict(spec), arrays))
     return known[key]
 
 
@@ -109,9 +116,9 @@ def follow(explanations: list[Explanation]) -> None:
         st.button("Explain again", icon=":material/refresh:", on_click=_forget, args=(explanations,))
 
 
-def _run(worker: WarmWorker, desk: Desk, spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> Answer:
+def _run(worker: WarmWorker, task: str, desk: Desk, spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> Answer:
     try:
-        return worker.call(TASK, spec | {"desk": str(desk.folder)}, arrays, timeout=_TIMEOUT)
+        return worker.call(task, spec | {"desk": str(desk.folder)}, arrays, timeout=_TIMEOUT)
     finally:
         shutil.rmtree(desk.folder, ignore_errors=True)
 
@@ -144,16 +151,76 @@ def _known() -> dict[Key, Explanation]:
     return st.session_state.setdefault("explanations", {})
 
 
-def report_card(session: Session, case: PatientCase, maps: MapData) -> None:
-    """Warnings about this patient, and the report as HTML and PDF once both explanations are there."""
-    row = case.row
+@st.fragment
+def patient_panel(session: Session, folder: Path, found: CompareResult, stored: Shipped | None = None) -> None:
+    """One screen: who, the maps, what both models say, what stands out; the sliders move all of it.
+
+    ``stored``: answers that come with the program, shown before any model is asked.
+    """
+    with errors_shown():  # a fragment that runs again is no longer in the page's own
+        _panel(session, folder, found, stored)
+
+
+def _panel(session: Session, folder: Path, found: CompareResult, stored: Shipped | None) -> None:
+    names = {r.name: r.label for r in found.runs if r.status == "ok"}
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar"):
+        row = patient_bar(session)
+        reference_picker(session)
+    asked, pair, methods = _question(session, folder, found, row, names)
+    clinical_line(session, row)
+    shown, genomap = session.perturbation, session.genomap()
+    disturbed_line(shown, "Disturbed: these are not the patient's own values, and the models answer for them")
+    warned = st.container(key="warned")
+    keys = [asked.key(name, method, shown) for name, method in zip(pair, methods, strict=True)]
+    drop_others(keys)
+    left, right = st.container(key="wide-models").columns([13, 7], gap="medium")
+    with right:
+        answers, explanations = _answers(session, asked, pair, methods, keys, genomap, names, stored)
+        with st.container(key="said"):
+            _predictions(found, asked, answers, session.confidence)
+        standing_found = standing(session, genomap, row)
+        if standing_found is not None:
+            sentences(session, genomap, standing_found, features=2, regions=1)
+    with left:
+        maps = maps_with(session, genomap, row, answers)
+        event = gene_map(maps, key="compare_map", height=300, columns=2, initial=shown)
+        follow(explanations)
+        caption(
+            "The models see exactly the values drawn here and were fitted without this patient (fold "
+            f"{asked.fold + 1} of {found.config.n_folds}). Colour over grey: how much a region or feature speaks for "
+            f"{found.classes[asked.target]}, each model in shares of its largest."
+        )
+    if event.perturbation != shown:
+        session.perturbation = event.perturbation
+        keep_link(session)
+        st.rerun(scope="fragment")
+    if event.feature is not None and int(genomap.kept[event.feature]) != session.feature:
+        session.feature, session.region = int(genomap.kept[event.feature]), None
+        st.rerun(scope="fragment")
+    case = PatientCase(
+        session.dataset, genomap, session.layout, found, row, asked.target, answers, shown, session.confidence,
+        standing_found, map_regions_of(session, genomap),
+    )  # fmt: skip
+    warnings = _warnings(session, case)
+    if warnings:
+        warned.warning("  \n".join(plain(words) for words in warnings), icon=":material/warning:")
+    _attributions(case)
+    robustness_card(session, asked.spec(), {name: names[name] for name in pair}, row, asked.target)
+    report_card(case, maps, warnings)
+    keep_link(session)
+
+
+def _warnings(session: Session, case: PatientCase) -> list[str]:
     like = session.remember(
-        ("likeness", session.dataset.digest, session.layout, row),
-        lambda: patient_likeness(case.genomap, case.found, row),
+        ("likeness", session.dataset.digest, session.layout, case.row),
+        lambda: patient_likeness(case.genomap, case.found, case.row),
     )
-    warnings = warnings_of(session.dataset, row, like, case.answers)
-    for words in warnings:
-        st.warning(plain(words), icon=":material/warning:")
+    return warnings_of(case, like)
+
+
+def report_card(case: PatientCase, maps: MapData, warnings: Sequence[str]) -> None:
+    """The report as HTML and PDF once both explanations are there."""
+    row = case.row
     with st.container(border=True):
         st.markdown("**Report of this patient**")
         name = st.text_input(
@@ -170,57 +237,67 @@ def report_card(session: Session, case: PatientCase, maps: MapData) -> None:
         report_downloads(lambda: patient_document(report), f"genomap-report-{row + 1}")
 
 
-@st.fragment
-def patient_panel(session: Session, folder: Path, found: CompareResult) -> None:
-    """Choose a patient; move the sliders; read what both models say and why."""
-    models = [r.name for r in found.runs if r.status == "ok"]
-    names = {name: found.run(name).label for name in models}
-    row = patient_picker(session)
-    first, second, third = st.columns(3)
-    left = first.selectbox("First model", models, format_func=names.__getitem__)
-    others = [m for m in models if m != left] or models
-    right = second.selectbox(
-        "Second model", others, index=others.index("pfn") if "pfn" in others else 0, format_func=names.__getitem__
-    )
-    target = third.selectbox(
-        "Explain the probability of", range(len(found.classes)), index=int(found.y[row]),
-        format_func=found.classes.__getitem__, key=f"target-{row}",
-    )  # fmt: skip
-    pair = (left, right)
-    asked = Asked(folder, found, row, target, _estimators(session, found, pair))
-    keys = [asked.key(name, method, session.perturbation) for name, method in zip(pair, _methods(pair, names))]
-    drop_others(keys)
-    place = st.container()
-    X = rows_for_models(session, row, session.perturbation)
-    answers = [{"model": m, "label": names[m], "proba": p} for m, p in _probabilities(session, asked, pair, X)]
-    said, why = st.container(key="wide-models").columns(2, gap="large")
-    with said:
-        _predictions(found, row, target, answers, session.confidence)
-    genomap = session.genomap()
-    explanations = _explanations(session, asked, keys, X[0], _groups(session, genomap), names)
-    for answer, why_so in zip(answers, explanations):
-        if why_so.answer is not None:
-            about, arrays = why_so.answer
-            answer |= {"values": arrays["values"], **about}
-    with why:
-        follow(explanations)
-        _attributions(session.dataset, answers)
-    with place:
-        shown = session.perturbation
-        maps = _two_maps(session, genomap, row, answers)
-        event = gene_map(maps, key="compare_map", height=420, columns=2, initial=shown)
-        caption(
-            "Both models see exactly the values drawn here. They were fitted without this patient "
-            f"(fold {asked.fold + 1} of {found.config.n_folds}). Colour: attribution of regions (the sum over "
-            "their features) or of single features, as you choose; each model's in shares of its largest."
-        )
-    if event.perturbation != shown:
-        session.perturbation = event.perturbation
-        st.rerun(scope="fragment")
-    case = PatientCase(
-        session.dataset, genomap, session.layout, found, row, target, answers, session.perturbation, session.confidence
-    )
-    report_card(session, case, maps)
+def _question(
+    session: Session, folder: Path, found: CompareResult, row: int, names: dict[str, str]
+) -> tuple[Asked, tuple[str, ...], list[str]]:
+    """Which models, two where there are, which class, and by which methods."""
+    models = list(names)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-question"):
+        left = st.selectbox(
+            "First model", models, format_func=names.__getitem__, key="first", bind="query-params", width=215,
+            label_visibility="collapsed",
+        )  # fmt: skip
+        others = [m for m in models if m != left]
+        pair: tuple[str, ...] = (left,)
+        if others:
+            st.markdown("and", width="content")
+            right = st.selectbox(
+                "Second model", others, index=others.index("pfn") if "pfn" in others else 0,
+                format_func=names.__getitem__, key="second", bind="query-params", width=215,
+                label_visibility="collapsed",
+            )  # fmt: skip
+            pair = (left, right)
+        st.markdown("explained for", width="content")
+        target = st.selectbox(
+            "Explain the probability of", range(len(found.classes)), index=int(found.y[row]),
+            format_func=found.classes.__getitem__, key=f"target-{row}", width=150, label_visibility="collapsed",
+        )  # fmt: skip
+        with st.popover("How", icon=":material/tune:"):
+            methods = _methods(pair, names)
+            estimators = _estimators(session, found, pair)
+    return Asked(folder, found, row, target, estimators), pair, methods
+
+
+def _answers(
+    session: Session,
+    asked: Asked,
+    pair: tuple[str, ...],
+    methods: list[str],
+    keys: list[Key],
+    genomap: GenomapResult,
+    names: dict[str, str],
+    stored: Shipped | None,
+) -> tuple[list[dict[str, Any]], list[Explanation]]:
+    """What both models say of what is drawn, and undisturbed beside it; why, as far as it is known."""
+    shown, usual = session.perturbation, Perturbation()
+    first = [next(iter(methods_for(name))) for name in pair] == methods
+    kept = None if stored is None or not first else stored.answers(asked.row, asked.target, pair)
+    if kept is not None and shown.is_identity:
+        return kept, []
+    own = dict(zip(pair, [a["proba"] for a in kept])) if kept else {}
+    if not own and not shown.is_identity:
+        own = dict(_probabilities(session, asked, pair, usual))
+    answers: list[dict[str, Any]] = [
+        {"model": m, "label": names[m], "proba": p} | ({"undisturbed": own[m]} if own else {})
+        for m, p in _probabilities(session, asked, pair, shown)
+    ]
+    x = rows_for_models(session, asked.row, shown)[0]
+    explanations = _explanations(session, asked, keys, x, map_regions_of(session, genomap), names)
+    for answer, why in zip(answers, explanations, strict=True):
+        if why.answer is not None:
+            about, arrays = why.answer
+            answer |= {**arrays, **about}
+    return answers, explanations
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,17 +340,20 @@ def _estimators(session: Session, found: CompareResult, models: tuple[str, ...])
 
 
 def _probabilities(
-    session: Session, asked: Asked, models: tuple[str, ...], X: np.ndarray
+    session: Session, asked: Asked, models: tuple[str, ...], shown: Perturbation
 ) -> list[tuple[str, np.ndarray]]:
-    """``(1 + DRAWS, C)`` probabilities of every model: of what is drawn, then of other draws of the noise."""
-    key = ("predict", asked.folder.name, asked.row, session.perturbation, models, asked.estimators)
-    with st.spinner("Asking both models ...", show_time=True):
+    """``(1 + DRAWS, C)`` probabilities of every model: of the values so disturbed, then of other draws of the noise."""
+    key = ("predict", asked.folder.name, asked.row, shown, models, asked.estimators)
+    words = "Asking the models ..."
+    if asked.folder == COMPARED:
+        words = "Fitting the networks of this fold again, once: they don't come with the program ..."
+    with st.spinner(words, show_time=True):
         _, probas = session.remember(
             key,
             lambda: warm().call(
                 "genomap_core.workflows.tabular.patient:predict",
                 asked.spec() | {"models": list(models)},
-                {"X": X},
+                {"X": rows_for_models(session, asked.row, shown)},
                 timeout=600,
             ),
         )
@@ -320,62 +400,64 @@ def rows_for_models(session: Session, row: int, shown: Perturbation) -> np.ndarr
     return noisy_rows(dataset, row, shown, scale)
 
 
-def _groups(session: Session, genomap: GenomapResult) -> np.ndarray:
+def map_regions_of(session: Session, genomap: GenomapResult) -> np.ndarray:
     """``(p,)`` map region of every feature of the cohort, -1 for those not on the map."""
 
     key = ("regions", session.dataset.digest, session.layout)
     return session.remember(key, lambda: region_groups(genomap, session.dataset.n_features))
 
 
-def _two_maps(session: Session, genomap: GenomapResult, row: int, about: list[dict[str, Any]]) -> MapData:
-    """The patient twice, each time with one model's attribution on top; one pair of sliders moves both."""
-    base = map_data(session, genomap, [row, row], title=session.dataset.name)
-    regions = _groups(session, genomap)[genomap.kept]
+def maps_with(session: Session, genomap: GenomapResult, row: int, about: list[dict[str, Any]]) -> MapData:
+    """The patient once for each model, with its attribution on top; one pair of sliders moves all."""
+    base = map_data(session, genomap, [row] * len(about), title=session.dataset.name)
+    regions = map_regions_of(session, genomap)[genomap.kept]
     shown = overlays(about, genomap.kept, regions) if all("values" in a for a in about) else ()
     labels = tuple(str(a["label"]) for a in about)
-    return MapData(
-        places=base.places, values=base.values, names=base.names, labels=labels, channel_names=base.channel_names,
-        noise=base.noise, rank=base.rank, seed=base.seed, missing=base.missing, value_range=base.value_range,
-        unit=base.unit, title=base.title, noun=base.noun,
+    return replace(
+        base,
+        labels=labels,
         overlays=tuple(Overlay(label, values, limit=1.0) for label, values in shown),
-        regions=regions,
-    )  # fmt: skip
+        **({"regions": regions} | marked(session, genomap)),
+    )
 
 
-def _predictions(found: CompareResult, row: int, target: int, about: list[dict[str, Any]], confidence: float) -> None:
-    bars = [(a["label"], a["proba"][0], a["proba"][1:].min(axis=0), a["proba"][1:].max(axis=0)) for a in about]
-    st.plotly_chart(probability_bars(bars, found.classes), alt="Probabilities of both models")
-    caption(
-        f"Lines: range over {DRAWS} fresh draws of the noise (at least 5 %). "
-        f"Label in the cohort: {found.classes[found.y[row]]}."
+def _predictions(found: CompareResult, asked: Asked, about: list[dict[str, Any]], confidence: float) -> None:
+    """Bars and one paragraph a model: what it says, how often that was right, what stays possible."""
+    bars = [(a["label"], a["proba"][0], *noise_range(a["proba"])) for a in about]
+    st.plotly_chart(
+        probability_bars(bars, found.classes, compact=True), alt="Probabilities of both models", key="probabilities"
     )
     for a in about:
-        words = in_words(found, a["model"], target, float(a["proba"][0, target]))
-        stays = sets.in_words(found, a["model"], int(found.fold_of_row[row]), a["proba"][0], confidence)
-        st.markdown(f"**{plain(a['label'])}**: {plain(words)} {plain(stays)}")
+        own = a.get("undisturbed", a["proba"])[0]
+        guess, best = int(np.argmax(a["proba"][0])), int(np.argmax(own))
+        said = f"{plain(found.classes[guess])} {a['proba'][0, guess]:.0%}"
+        if "undisturbed" in a:
+            said += f" disturbed, {plain(found.classes[best])} {own[best]:.0%} undisturbed"
+        words = in_words(found, a["model"], best, float(own[best]))
+        stays = sets.set_in_words(sets.prediction_set(found, a["model"], asked.fold, own, confidence), confidence)
+        did = sets.coverage(found.y, sets.held_out_sets(found, a["model"], confidence)).overall
+        st.markdown(
+            f"**{plain(a['label'])}: {said}**  \n{plain(words[:1].upper() + words[1:])} {plain(stays)}",
+            help=f"Such sets held the truth for {share_words(did)} of the held-out samples. Lines in the chart: range "
+            f"over {DRAWS} fresh draws of the noise (at least 5 %).",
+        )
 
 
-def _attributions(dataset: Dataset, about: list[dict[str, Any]]) -> None:
-    about = [a for a in about if "values" in a]
+def _attributions(case: PatientCase) -> None:
+    """Agreement of both attributions, and the strongest features of each."""
+    if (pair := case.agreed) is not None:
+        one, two = st.columns(2)
+        one.metric("Rank agreement", "-" if np.isnan(pair.value) else f"{pair.value:+.2f}", border=True)
+        two.metric(f"Shared top {pair.k}", "-" if np.isnan(pair.shared) else f"{pair.shared:.0%}", border=True)
+        caption(pair.words)
+    about = [a for a in case.answers if "values" in a]
+    for column, a in zip(st.container(key="wide-top").columns(2), about):
+        with column:
+            _top_features(case.dataset, a)
+
+
+def _top_features(dataset: Dataset, a: dict[str, Any]) -> None:
     names = dataset.feature_names
-    if len(about) == 2:
-        _agreement(about)
-    for a in about:
-        _top_features(names, a)
-
-
-def _agreement(about: list[dict[str, Any]]) -> None:
-    pair = agreement(about[0]["values"], about[1]["values"])
-    top = top_of(len(about[0]["values"]))
-    one, two = st.columns(2)
-    one.metric(
-        "Rank agreement", f"{pair.spearman:+.2f}", help="Spearman correlation of both attributions.", border=True
-    )
-    two.metric(f"Shared top {top}", f"{pair.top_k_overlap:.0%}", border=True)
-    caption(f"Spearman correlation of both attributions, and the share of features in both top-{top} lists.")
-
-
-def _top_features(names: Sequence[str], a: dict[str, Any]) -> None:
     with st.expander(f"Top features of {plain(a['label'])}"):
         top = np.argsort(-np.abs(a["values"]))[:10]
         st.plotly_chart(

@@ -36,6 +36,7 @@ from genomap_core.process import handle_of, is_alive
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.cohorts.samples import DEFAULT_SAMPLE, load_sample
 from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap
+from genomap_core.workflows.tabular.stands_out import COHORT
 from pages._ui.imaging_store import IMAGING, restore_imaging
 from pages._ui.shell import show_error
 
@@ -146,8 +147,21 @@ class Session:
     """Key of the sample cohort; None for the user's own table."""
     layout: GenomapConfig = field(default_factory=GenomapConfig)
     patient: int = 0
+    """Row of the cohort; changed by :meth:`look_at`."""
+    rows: dict[str, int] = field(default_factory=dict)
+    """Row looked at in other cohorts, by their digest."""
+    followed: str | None = None
+    """Id of the patient last chosen: a cohort that has it shows it."""
     feature: int | None = None
     """Column of the feature looked at."""
+    region: int | None = None
+    """Region of the map that is marked."""
+    reference: str = COHORT
+    """Whom patients are held against: the cohort, a class, chosen patients or uploaded controls."""
+    chosen: tuple[int, ...] = ()
+    """Rows of the patients chosen as controls."""
+    controls: Dataset | None = None
+    """Uploaded ones; in memory only."""
     perturbation: Perturbation = field(default_factory=Perturbation)
     confidence: float = 0.9
     """Asked of prediction sets."""
@@ -164,6 +178,13 @@ class Session:
     """What went wrong in a callback, for the page to show once."""
     cache: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     """Results by (digest, config); a handful, oldest out first."""
+
+    def look_at(self, row: int, digest: str | None = None, sample_id: str | None = None) -> None:
+        """Choose a patient: of the cohort in use, or of another one; every page that has the same id follows."""
+        if digest in (None, self.dataset.digest):
+            self.patient, self.followed = row, self.dataset.sample_ids[row]
+        else:
+            self.rows[str(digest)], self.followed = row, sample_id
 
     @property
     def owner(self) -> str:
@@ -215,8 +236,9 @@ class Session:
 
     def _show(self, dataset: Dataset, sample: str | None) -> None:
         self.dataset, self.sample = dataset, sample
-        self.patient, self.feature, self.perturbation = 0, None, Perturbation()
-        self.layout = GenomapConfig()
+        self.patient, self.feature, self.region, self.perturbation = 0, None, None, Perturbation()
+        self.layout, self.followed = GenomapConfig(), None
+        self.reference, self.chosen, self.controls = COHORT, (), None
 
     def save(self) -> None:
         """Write what a refresh needs: whole, or not at all."""
@@ -278,12 +300,13 @@ class Session:
         return self.remember(("genomap", self.dataset.digest, self.layout), make)
 
     def remember(self, key: tuple[Any, ...], make: Any) -> Any:
-        """The value of ``key``, made when it is not there; at most 16 values are kept."""
+        """The value of ``key``, made when it is not there; of the last used ones, 16 are kept."""
         if key not in self.cache:
             value = make()
             while len(self.cache) >= 16:
                 self.cache.pop(next(iter(self.cache)))
             self.cache[key] = value
+        self.cache[key] = self.cache.pop(key)  # what every run asks for, such as the map, is never the oldest
         return self.cache[key]
 
 
@@ -303,6 +326,10 @@ def current() -> Session:
     if not person and st.query_params.get(TOKEN) != session.token:
         st.query_params[TOKEN] = session.token
     storage().touch(session.owner)
+    if (home() / "jobs").is_dir():  # somebody started work on this server
+        from pages._ui.jobs import line_beside_menu  # which needs what stands in this module
+
+        line_beside_menu(session)
     if session.failure is not None:
         show_error(GenomapError(session.failure))
         session.failure = None

@@ -25,7 +25,7 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "Model": [
         ("train", "Train", ":material/model_training:", "Train a network on the maps, or load one"),
-        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and TabPFN on the same patients"),
+        ("compare", "Compare", ":material/compare_arrows:", "GenoMap and other models on the same patients"),
         ("benchmark", "Benchmark", ":material/leaderboard:", "Every model on many data sets, disturbed and not"),
     ],
     "Imaging": [
@@ -34,18 +34,31 @@ PAGES: dict[str, list[tuple[str, str, str, str]]] = {
         ("growth", "Growth", ":material/neurology:", "Class and growth of a brain tumour from one MRI slice"),
     ],
     "Learn": [
-        ("learn", "Learn", ":material/school:", "Five demonstrations of what the methods do"),
+        ("learn", "Learn", ":material/school:", "Six lessons: what the methods do, and where they fail"),
     ],
 }
 DEFAULT = "genomap"
 STYLE = """<style>
-[data-testid=stMainBlockContainer] {padding-top: 3.2rem; padding-bottom: 3rem}
+[data-testid=stMainBlockContainer] {padding: 1.6rem 2.5rem 3rem}
+.st-key-page-title {row-gap: 0}
+.st-key-page-title h1 {padding: 0; font-size: 1.5rem}
+.st-key-findings button {justify-content: flex-start; text-align: left; min-height: 0; padding: .15rem .4rem}
+.st-key-findings button > * {width: 100%; justify-content: flex-start; text-align: left}
+.st-key-findings button p {font-size: .85rem; line-height: 1.3}
+.st-key-said p, .st-key-warned p, .st-key-standing p, [class*=st-key-usual] p {font-size: .88rem; line-height: 1.4}
+.st-key-said {gap: .4rem}
+.st-key-warned [data-testid=stAlertContainer] {padding: .4rem .8rem}
+.st-key-nearest {row-gap: 0}
+.st-key-nearest button {min-height: 0; padding: .1rem .3rem}
+.st-key-nearest button p, .st-key-nearest p, .st-key-clinical p {font-size: .88rem}
 [data-testid=stColumn] {min-width: min(100%, 6rem)}
 [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn]) {flex-wrap: wrap}
 [data-testid=stPlotlyChart] :is([class$=tick] text, .xtitle, .ytitle, .legendtext, .cbaxis text, .cbtitle text,
   .bartext-outside, .textpoint text,
   .annotation-text:not([style*="rgb(20, 22, 26)"]):not([style*="rgb(255, 255, 255)"])) {fill: currentColor !important}
+[data-testid=stButtonGroup] [role=radiogroup] {flex-wrap: wrap}
 @media (max-width: 960px) {
+  [data-testid=stMainBlockContainer] {padding: 1.2rem 1rem 2rem}
   [class*=st-key-wide] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {
     min-width: 100%
   }
@@ -55,9 +68,9 @@ STYLE = """<style>
   [data-testid=stSliderThumbValue] p {color: #e7eef2}
 }
 </style>"""
-"""Less empty space above the page, words of charts in the ink of the page (those on coloured cells bring their own),
-columns that wrap before their text is cut (those in a container whose key begins with ``wide`` early), chosen tabs and
-sliders' values with enough contrast in the dark; fixed text, no data in it."""
+"""Little empty space around the page, sentences as buttons that read from the left, words of charts in the ink of the
+page (those on coloured cells bring their own), columns that wrap before their text is cut (those in a container whose
+key begins with ``wide`` early), chosen tabs and sliders' values with enough contrast in the dark. Fixed text."""
 
 
 def _navigation() -> Any:
@@ -99,10 +112,12 @@ def page(title: str, purpose: str) -> Iterator[None]:
         if not st.session_state.get("_framed"):  # once: in the older mode the first change of a widget would be lost
             st.session_state["_framed"] = True
             st.rerun()
-    st.title(title)
-    st.markdown(purpose)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="page-title"):
+        st.title(title, anchor=False, width="content")
+        st.markdown(purpose, width="content")
     with errors_shown():
         yield
+    _say_what_is_in_use()
     _collect_garbage()
 
 
@@ -143,6 +158,17 @@ def _notice() -> None:
             "`streamlit run app.py`. Until then it may answer other machines or send usage statistics.",
             icon=":material/shield:",
         )
+
+
+def _say_what_is_in_use() -> None:
+    """In the sidebar of every page: the table and the images that the pages work on."""
+    session = st.session_state.get("session")
+    if session is None:
+        return
+    with st.sidebar.container(key="in-use"):
+        images = "none" if session.imaging is None else plain(session.imaging.name)
+        st.caption(f"In use  \nTable: **{plain(session.dataset.name)}**  \nImages: **{images}**")
+        page_link("data", "Change", ":material/swap_horiz:")
 
 
 def show_error(error: Exception) -> None:

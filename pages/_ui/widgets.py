@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.reports.document import Document, render_html, render_pdf
+from genomap_core.reports.glossary import GLOSSARY, terms_in
 from genomap_core.workflows.tabular.genomap import SOLVER_NAMES, GenomapConfig
 from genomap_core.workflows.tabular.train import TrainConfig
 from pages._ui.shell import plain
@@ -31,6 +32,19 @@ DISTANCES = {
     "spearman": "Rank correlation",
     "euclidean": "Euclidean",
 }
+
+
+def verdict_box(sentences: Sequence[str], details: Sequence[str], also: Sequence[str] = ()) -> None:
+    """A sentence or few that can be repeated; their figures folded below, with every term that they use.
+
+    ``also``: further texts on the page whose terms are explained here.
+    """
+    st.info("\n\n".join(f"**{plain(sentence)}**" for sentence in sentences), icon=":material/balance:")
+    with st.expander("Details for statisticians", icon=":material/functions:"):
+        st.markdown("\n\n".join(plain(text) for text in details))
+        terms = terms_in((*details, *also))
+        if terms:
+            st.markdown("**Words**\n" + "\n".join(f"* **{plain(t)}**: {plain(GLOSSARY[t])}" for t in terms))
 
 
 def bound(owner: object, name: str) -> dict[str, Any]:
@@ -85,8 +99,10 @@ def training_form(dataset: Dataset) -> TrainConfig | None:
         seeds = third.number_input("Networks averaged", 1, 5, 2, help="Each starts from another seed.")
         with st.expander("More options"):
             a, b, c, d = st.columns(4)
-            epochs = a.number_input("Most epochs (0: default)", 0, 1000, 0)
-            noise = b.number_input("Training noise (-1: default)", -1.0, 3.0, -1.0, 0.1, help="In standard deviations.")
+            epochs = a.number_input("Most epochs", 1, 1000, None, placeholder="as usual")
+            noise = b.number_input(
+                "Training noise", 0.0, 3.0, None, 0.1, placeholder="as usual", help="In standard deviations."
+            )
             device = c.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
             seed = d.number_input("Seed", 0, 10_000, 0)
         if not st.form_submit_button("Start training", type="primary", icon=":material/play_arrow:"):
@@ -95,8 +111,8 @@ def training_form(dataset: Dataset) -> TrainConfig | None:
         network=network,
         max_features=int(features),
         n_seeds=int(seeds),
-        max_epochs=int(epochs) or None,
-        noise=None if noise < 0 else float(noise),
+        max_epochs=epochs if epochs is None else int(epochs),
+        noise=noise if noise is None else float(noise),
         device=device,
         seed=int(seed),
     )

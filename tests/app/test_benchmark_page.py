@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmark"))
 from made_up_study import PROTOCOL, SETS, planted, study
 
 from genomap_core.benchmark import reading
+from genomap_core.benchmark.bottom_line import bottom_line
 from genomap_core.benchmark.job import STORE, TASK, n_records
 from genomap_core.benchmark.reading import records_of, to_parquet, write_records
 from genomap_core.benchmark.records import failed
@@ -97,6 +98,8 @@ def test_the_page_opens_on_the_stored_study_with_its_verdict(stored, app) -> Non
     assert not app.exception
     assert select(app, "Study").value == "shipped"
     for sentence in verdict(summarise(made_up())):
+        assert sentence in words(app)
+    for sentence in bottom_line(made_up()):
         assert sentence in words(app)
     assert table(app, "Mean rank")["Model"][0] == "GenoMap network"
     assert {"Records, Parquet", "Records, CSV", "Report, HTML", "SVG"} <= labels(app)
@@ -242,7 +245,7 @@ def test_a_stopped_study_is_read_and_goes_on_with_the_same_choice(nothing_stored
     assert select(app, "Study").value == job.id
     assert f"{len(before)} run" in words(app)
     open_tab(app, "Run a study")
-    assert "Cancelled" in words(app)
+    assert "stopped, as you asked" in words(app)
     choose(app, folds=3, conditions=["full", "noise-50", "rows-40"])
     button(app, "Start").click().run()
     assert len(runs_of(app)) == 1
@@ -254,9 +257,9 @@ def test_a_stopped_study_is_read_and_goes_on_with_the_same_choice(nothing_stored
 
 def test_a_cohort_of_ones_own_is_a_data_set(nothing_stored, app) -> None:
     open_page(app, "benchmark")
-    own = next(o for o in multi(app, "benchmark_sets").options if "Simulated expression cohort" in o)
+    own = next(o for o in multi(app, "benchmark_sets").options if "TCGA breast cancer" in o)
     assert "(" in own
-    choose(app, sets=["own_simulated_expression_cohort"], models=["prior"], conditions=["full"])
+    choose(app, sets=["own_tcga_breast_cancer"], models=["prior"], conditions=["full"])
     button(app, "Start").click().run()
     assert not app.exception
     (job,) = runs_of(app)

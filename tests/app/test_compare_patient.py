@@ -28,8 +28,12 @@ def test_the_shipped_weights_answer_and_are_explained_under_their_name(app, tmp_
     next(n for n in app.number_input if n.label == "Folds").set_value(2)
     app.multiselect[0].set_value(["pfn", "logistic"])
     button(app, "Compare").click().run()
-    wait_for(app, lambda a: any("All models" in s.value for s in a.subheader))
-    assert SHIPPED_LABEL in list(app.dataframe[-1].value["model"])
+    wait_for(app, lambda a: any("All models" in s.value for s in a.subheader) and "Still at work" not in texts(a))
+    tables = [d.value for d in app.dataframe]
+    assert any("model" in t and SHIPPED_LABEL in list(t["model"]) for t in tables)
     wait_for(app, lambda a: any(m.label.startswith("Shared top") for m in a.metric))
+    next(t for t in app.toggle if t.label == "How robust are these answers?").set_value(True).run()
+    assert not app.exception
+    assert "mean of 6 draws" in texts(app)
     assert SHIPPED_LABEL in texts(app).replace("\\", ""), "the answer about the patient names the weights"
     assert any("differentiable view" in option for s in app.selectbox for option in s.options)

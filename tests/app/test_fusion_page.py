@@ -60,7 +60,7 @@ def test_a_patient_is_explained_by_the_network_that_never_saw_him(app) -> None:
     best = int(result.runs[0].proba[0].argmax())
     assert select(app, "Class explained").value == best
     assert len(app.get("imgs") or app.get("image")) >= 1
-    assert {"Log-odds of the class", "Random orders beaten"} <= {m.label for m in app.metric}
+    assert {"Log-odds of the class", "Better than random orders"} <= {m.label for m in app.metric}
     select(app, "Patient").select(5).run()
     assert not app.exception
     assert select(app, "Class explained").value == int(result.runs[0].proba[5].argmax())
@@ -127,7 +127,7 @@ def test_a_class_of_one_group_is_left_out_and_the_folds_are_as_many_as_can_be_ma
     words = texts(app).replace("\\", "")
     assert "24 samples in 3 groups" in words
     assert "Left out at first: fat, seen in one group only" in words
-    assert "This is the example that comes with the program" in words
+    assert "The images in use are another cohort" in words
     assert next(n for n in app.number_input if n.label == "Folds").max == 3
     asked = submitted(monkeypatch)
     start(app, Epochs=1)
@@ -196,3 +196,16 @@ def test_every_slice_of_a_volume_can_be_looked_at() -> None:
         slider.set_value(k).run()
         seen.add(app.get("image")[0].proto.imgs[0].url)
     assert len(seen) == 4
+
+
+def test_without_images_the_example_is_named_and_can_be_taken(app) -> None:
+    open_page(app, "fusion")
+    assert "No images are in use" in texts(app)
+    assert "Images: **none**" in texts(app)
+    button(app, "Use the example's images").click().run()
+    assert not app.exception
+    assert app.session_state["session"].imaging_sample == "fusion"
+    assert "the images in use" in texts(app)
+    open_page(app, "expression")
+    assert "The images in use are another cohort" in texts(app)
+    assert "Images: **Simulated" in texts(app)

@@ -5,13 +5,14 @@ import pytest
 from app_harness import open_page, select, texts
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.perturb import Perturbation
 
 
 def test_the_app_opens_on_the_sample_cohorts_map(app):
     assert not app.exception
     assert app.title[0].value == "Genomap"
-    assert "300 samples" in texts(app)
-    assert "2,000 features" in texts(app)
+    assert "150 samples" in texts(app)
+    assert "600 features" in texts(app)
     assert "For research use only. Not for use in diagnostic procedures." in texts(app)
 
 
@@ -23,7 +24,7 @@ def test_the_next_patient_is_shown_and_the_last_is_followed_by_the_first(app):
     assert select(app, "Patient").value == 1
     app.button(key="previous").click().run()
     app.button(key="previous").click().run()
-    assert select(app, "Patient").value == 299
+    assert select(app, "Patient").value == 149
 
 
 def test_a_searched_feature_shows_value_rank_and_neighbours(app):
@@ -36,6 +37,23 @@ def test_a_searched_feature_shows_value_rank_and_neighbours(app):
     assert neighbours["correlation"].between(-1, 1).all()
 
 
+def test_what_is_missing_is_filled_from_the_other_patients(app):
+    open_page(app, "genomap")
+    next(t for t in app.toggle if t.label == "Fill what is missing").set_value(True).run()
+    assert "Every feature is measured" in texts(app)
+    session = app.session_state["session"]
+    session.perturbation = Perturbation(0.0, 0.2)
+    app.run()
+    assert not app.exception
+    result = session.genomap()
+    values, filled = next(v for k, v in session.cache.items() if k[0] == "filled")
+    assert filled.mean() == pytest.approx(0.8)
+    truth = result.z[session.patient]
+    np.testing.assert_array_equal(values[~filled], truth[~filled])
+    assert np.corrcoef(values[filled], truth[filled])[0, 1] > 0.3
+    assert f"the hatched {filled.sum():,} of {len(filled):,} values" in texts(app)
+
+
 def test_every_view_draws(app):
     open_page(app, "genomap")
     for view, words in {
@@ -43,7 +61,7 @@ def test_every_view_draws(app):
         "Side by side": "brightness can be compared",
         "Layout quality": "Gromov-Wasserstein loss",
         "Fewer samples": "look the same with fewer patients",
-        "Patient": "units of each feature",
+        "Patient": "What stands out here",
     }.items():
         app.segmented_control(key="view").set_value(view).run()
         assert not app.exception, view
@@ -64,8 +82,16 @@ def test_the_random_layout_is_one_choice_away(app):
     select(app, "Placement").select("random").run()
     app.segmented_control(key="view").set_value("Layout quality").run()
     correlation = next(float(m.value) for m in app.metric if m.label == "Neighbours agree")
-    control = float(re.findall(r"random: \*\*(\d\.\d+)", texts(app))[2])
+    control = float(re.findall(r"random: \*\*(-?\d\.\d+)", texts(app))[2])
     assert correlation == pytest.approx(control, abs=0.03)
+
+
+def test_a_good_layout_and_a_random_one_are_told_in_words(app):
+    open_page(app, "genomap")
+    app.segmented_control(key="view").set_value("Layout quality").run()
+    assert "This layout is good" in texts(app)
+    select(app, "Placement").select("random").run()
+    assert "This layout is like a random one" in texts(app)
 
 
 def test_a_page_opened_first_is_framed_all_the_same(app):
@@ -82,15 +108,18 @@ def test_of_many_features_those_are_listed_whose_name_is_typed(app):
         Dataset("wide", rng.normal(size=(20, 2500)).astype(np.float32), names, tuple(f"S{i}" for i in range(20))), None
     )
     app.run()
-    search = app.text_input(key="feature_part")
-    search.set_value("g0123").run()
+
+    def search(words):
+        return app.text_input(key="feature_part").set_value(words).run()
+
+    search("g0123")
     listed = select(app, "10 features with this in their name")
     assert listed.options == [f"G0123{k}" for k in range(10)]
     listed.select(1234).run()
     assert not app.exception
     assert {"Value", "z-score", "Percentile"} <= {m.label for m in app.metric}
-    search.set_value("nobody").run()
+    search("nobody")
     assert "No feature on the map has this in its name." in texts(app)
     assert app.session_state["session"].feature == 1234, "the chosen one stays"
-    search.set_value("g02345").run()
+    search("g02345")
     assert app.session_state["session"].feature == 2345, "the only one of this name needs no second choice"

@@ -39,6 +39,7 @@ def test_a_simulated_glioma_has_classes_growth_and_figures_in_model_units(app) -
     assert list(classes["class"])[int(classes["PhysNet"].argmax())] == "glioma"
     assert {"cells", "cells²"} <= set(figures(app)["unit"])
     assert "need a second date" in texts(app)
+    assert [n.value for n in app.number_input if n.label.startswith(("Pixel size", "Age"))] == [None] * 3
     next(n for n in app.number_input if n.label.startswith("Pixel size")).set_value(1.0).run()
     assert {"mm", "mm²"} <= set(figures(app)["unit"])
     assert "gliomas" not in figures(app)

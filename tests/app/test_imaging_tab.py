@@ -165,7 +165,7 @@ def test_spots_of_tissue_are_a_cohort_too(app) -> None:
     assert "_HE" in texts(app).replace("\\", "")
 
 
-def test_files_without_labels_say_where_to_name_the_column(app) -> None:
+def test_the_class_is_picked_from_the_columns_that_were_read(app) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(patients())) as given, zipfile.ZipFile(content, "w") as archive:
         for name in given.namelist():
@@ -174,7 +174,8 @@ def test_files_without_labels_say_where_to_name_the_column(app) -> None:
                 data = data.replace(b",label", b",stage").replace(b",a\n", b",1\n").replace(b",b\n", b",2\n")
             archive.writestr(name, data)
     upload(app, content.getvalue())
-    assert "Write the name of the column to predict under Class to predict" in texts(app)
-    next(t for t in app.text_input if t.label == "Class to predict").set_value("stage").run()
-    button(app, "Read images and tables").click().run()
+    assert "Choose the column to predict under Class to predict" in texts(app)
+    listed = next(s for s in app.selectbox if s.label == "Class to predict" and "stage" in s.options)
+    listed.select("stage").run()
+    assert not app.exception
     assert "Classes to predict: 1 (4), 2 (4)." in texts(app).replace("\\", "")

@@ -38,7 +38,7 @@ def test_the_link_names_nobody(app: AppTest) -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"patient": 999}, "asks for patient 999, the cohort has 300"),
+        ({"patient": 999}, "asks for patient 999, the cohort has 150"),
         ({"patient": "x"}, "can't be followed"),
         ({"noise": -1}, "must be a number"),
         ({"cohort": "nobody"}, "nobody"),
@@ -48,4 +48,4 @@ def test_a_link_that_asks_for_what_is_not_there_says_so_and_shows_the_map(app: A
     follow(app, **asked)
     assert not app.exception
     assert words in texts(app)
-    assert "300 samples" in texts(app)
+    assert "150 samples" in texts(app)

@@ -42,7 +42,7 @@ def test_a_sample_is_chosen_and_undone(app):
     app.button(key="sample-wine").click().run()
     assert "In use: Wine" in texts(app)
     button(app, "Back to the cohort before").click().run()
-    assert "In use: Simulated expression cohort" in texts(app)
+    assert "In use: TCGA breast cancer" in texts(app)
 
 
 def test_an_uploaded_table_becomes_the_cohort(app):
@@ -68,7 +68,7 @@ def test_a_table_that_can_not_be_used_says_so_and_the_cohort_stays(app):
     assert "gene3" in words
     assert "row 6" in words
     assert button(app, "Use this cohort").disabled
-    assert "In use: Simulated expression cohort" in words
+    assert "In use: TCGA breast cancer" in words
 
 
 def test_markup_in_names_is_shown_as_text(app):

@@ -55,6 +55,18 @@ def test_a_control_has_the_chance_of_its_partner_and_no_older_run_has_another() 
     old, new = (Run("set", FULL, m, 0, 1) for m in ("genomap_random", "genomap"))
     assert old.random_state == seed_of(old.name) != new.random_state
     assert not set(PAIRS) & set(MODELS)
+    lost = [Run("set", Condition(c), m, 0, 1) for c in ("keep-20", "testnoise-50") for m in MODELS[:2]]
+    assert {r.random_state for r in lost} == {new.random_state}
+
+
+def test_runs_that_ask_one_fitted_model_stand_together() -> None:
+    conditions = tuple(map(Condition, ("full", "noise-5", "keep-20", "blocks-20")))
+    protocol = Protocol({"a": 2}, models=("svm", "genomap_random"), conditions=conditions, seeds=(0,))
+    first = [f"{r.condition.name} {r.model}" for r in next(iter(bundles(protocol))).runs]
+    assert first == [
+        "full svm", "keep-20 svm", "blocks-20 svm", "full genomap_random", "noise-5 svm", "noise-5 genomap_random",
+        "keep-20 genomap_random", "blocks-20 genomap_random",
+    ]  # fmt: skip
 
 
 def test_full_has_four_seeds_and_the_other_conditions_one() -> None:

@@ -15,7 +15,7 @@ from genomap_core.benchmark import work as module
 from genomap_core.benchmark.catalogue import Entry
 from genomap_core.benchmark.protocol import CONDITIONS, FULL, MISSING, TEST_NOISE, Condition, Run
 from genomap_core.benchmark.sources import Places, read_set
-from genomap_core.benchmark.work import Settings, prepare, training_scale, work
+from genomap_core.benchmark.work import Settings, Trained, prepare, training_scale, work
 from genomap_core.data.dataset import Dataset
 from genomap_core.workflows.comparison.folds import make_folds
 
@@ -138,6 +138,23 @@ def test_a_run_is_repeated_exactly() -> None:
     a, b = (work(run("noise-150"), dataset, settings_) for _ in range(2))
     assert a.status == "ok"
     assert [getattr(a, s) for s in scores] == [getattr(b, s) for s in scores]
+
+
+def test_one_fitted_model_answers_every_disturbance_of_the_test_rows_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dataset, fits = planted(), []
+    fit = module.fit
+    monkeypatch.setattr(module, "fit", lambda *a: fits.append(1) or fit(*a))
+    shared = Trained()
+    conditions = ("full", "keep-50", "testnoise-150", "noise-50", "blocks-20")
+    together = [work(run(c), dataset, Settings(5), shared) for c in conditions]
+    assert len(fits) == 3  # noise-50 has training rows of its own
+    work(run("blocks-20", fold=1), dataset, Settings(5), shared)
+    assert len(fits) == 4
+    alone = [work(run(c), dataset, Settings(5)) for c in conditions]
+    assert [r.log_loss for r in together] == [r.log_loss for r in alone]
+    assert together[0].fit_seconds == together[1].fit_seconds != together[4].fit_seconds
 
 
 def test_the_planted_feature_is_found_and_chance_is_chance() -> None:

@@ -33,7 +33,7 @@ FLAGS = (
     # Whatever a page asks for, nothing leaves this machine; the watch still sees that it asked.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-LOCAL_SCHEMES = {"data", "blob", "about", "chrome", "devtools"}
+LOCAL_SCHEMES = {"data", "blob", "about", "chrome", "devtools", "file"}
 LOCAL_HOSTS = {"127.0.0.1", "localhost"}
 
 

@@ -4,7 +4,15 @@ import numpy as np
 
 from pages._ui.gene_map import MapData, Overlay, perturbation_fields
 
-DEFAULTS = {"h": 33, "w": 33, "maps": 1, "c": 1, "overlays": 0, "empty": 7, "missing": 12, "patient": 0, "hostile": 0}
+DEFAULTS = {"h": 33, "w": 33, "maps": 1, "c": 1, "overlays": 0, "empty": 7, "missing": 12, "patient": 0}
+DEFAULTS |= {"hostile": 0, "named": 0, "filled": 0}
+NAMES = (
+    "Epithelial-mesenchymal transition",
+    "Stroma",
+    "Interferon response",
+    "Estrogen receptor",
+    "Cell cycle control",
+)
 SEED = 7
 
 
@@ -58,6 +66,8 @@ def example(**asked: int) -> MapData:
             Overlay(n, np.stack([smooth(rng, grid, 3) ** 3 * 0.01 for _ in range(k)])) for n in overlay_names
         ),
         regions=grid.positions[:, 0] * 3 // ask["h"] * 3 + grid.positions[:, 1] * 3 // ask["w"],
+        region_names=tuple(f"{NAMES[k % 5]} {k}" for k in range(9)) if ask["named"] else (),
         highlighted=(p // 3, p // 2 + ask["w"] // 3) if ask["overlays"] else (),
         title="Sample cohort",
+        filled=np.arange(p)[None].repeat(k, axis=0) < ask["filled"] if ask["filled"] else None,
     )

@@ -18,7 +18,7 @@ READ = """root => {
   const bytes = new Uint8Array(detail.values.buffer);
   let text = '';
   for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-  return {values: btoa(text), place: detail.place, size: detail.size};
+  return {values: btoa(text), place: detail.place, size: detail.size, written: detail.written};
 }"""
 PIXELS = """canvas => {
   const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

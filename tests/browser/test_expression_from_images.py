@@ -16,8 +16,8 @@ def test_the_shipped_comparison_says_which_genes_are_predicted(app_server: AppSe
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the table").click()
-    notice, header, *rows = download.value.path().read_text().splitlines()
-    assert notice.startswith("# For research use only")
+    header, *rows = download.value.path().read_text().splitlines()
+    assert "research-use-only" in download.value.suggested_filename
     assert header.startswith("gene,r,")
     assert len(rows) == 400
 
@@ -33,7 +33,7 @@ def test_a_gene_and_a_patient_are_looked_at(app_server: AppServer, page: Page) -
     before = share.get_attribute("src")
     page.get_by_text("A module", exact=True).click()
     expect(share).not_to_have_attribute("src", before or "")
-    expect(page.get_by_text("Random orders beaten").first).to_be_visible()
+    expect(page.get_by_text("Better than random orders").first).to_be_visible()
 
 
 def test_a_network_is_trained_and_downloaded(app_server: AppServer, page: Page) -> None:

@@ -144,7 +144,18 @@ def test_what_is_missing_or_dropped_is_hatched_grey_and_said(gene_maps: AppServe
     canvas = root.locator("canvas[role=application]")
     cell = canvas.bounding_box()["width"] / 33
     canvas.hover(position={"x": (x + 0.5) * cell, "y": (y + 0.5) * cell})
-    expect(root.locator(".gm-tip")).to_contain_text("dropped by the slider")
+    expect(root.locator(".gm-tip")).to_contain_text("dropped (was ")
+
+
+def test_a_filled_value_keeps_its_colour_under_the_hatching_and_is_counted(gene_maps: AppServer, page: Page) -> None:
+    asked, first = {"missing": 0}, np.arange(33)[:, None] < 6
+    plain = cell_colours(show(page, gene_maps, **asked), example(**asked)).astype(int)
+    asked["filled"] = 6 * 33
+    root = show(page, gene_maps, **asked)
+    expect(root.locator(".gm-holes")).to_contain_text("filled from the others: 198 values")
+    same = (cell_colours(root, example(**asked)).astype(int) == plain).all(axis=2)
+    assert same[~first[:, 0]].all()
+    assert 0.05 < same[first[:, 0]].mean() < 0.95, "lines over some cells' middles, the colour of the value in others"
 
 
 def test_a_rerun_keeps_sliders_and_zoom_and_sends_nothing_again(gene_maps: AppServer, page: Page) -> None:

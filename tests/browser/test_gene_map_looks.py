@@ -63,6 +63,25 @@ def test_a_saved_picture_is_four_times_as_large_and_carries_the_notice(gene_maps
     assert 0.02 < (line < 100).mean() < 0.3, "the research-use line is burned in"
 
 
+@pytest.mark.parametrize("side", [20, 90])
+def test_names_of_regions_are_whole_apart_and_inside(
+    gene_maps: AppServer, make_page: Callable[..., Page], side: int
+) -> None:
+    root = show(make_page(width=800), gene_maps, named=1, h=side, w=side)
+    read = root.evaluate(READ)
+    (written,) = read["written"]
+    assert len(written) >= 7
+    assert {box["name"] for box in written} <= set(example(named=1, h=side, w=side).region_names)
+    for k, a in enumerate(written):
+        assert a["x"] >= a["half"]
+        assert a["x"] + a["half"] <= read["size"]["width"]
+        assert a["y"] >= a["tall"]
+        assert a["y"] + a["tall"] <= read["size"]["height"]
+        for b in written[:k]:
+            apart = abs(a["x"] - b["x"]) >= a["half"] + b["half"] or abs(a["y"] - b["y"]) >= a["tall"] + b["tall"]
+            assert apart, f"{a['name']} lies on {b['name']}"
+
+
 def test_text_from_data_is_never_markup(gene_maps: AppServer, page: Page) -> None:
     root = show(page, gene_maps, hostile=1, h=5, w=5)
     title = page.title()

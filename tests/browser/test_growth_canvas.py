@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from app_steps import choose, choose_view
 from browser_harness import AppServer
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from genomap_core.models.physnet import PhysicsConfig
@@ -77,3 +80,27 @@ def test_other_rates_grow_as_the_network_would_grow_them_and_can_be_taken_back(c
     np.testing.assert_allclose(np.array(after["frames"]), want, atol=1e-4)
     canvas.get_by_role("button", name="As seen in the image").click()
     assert seen(canvas)["frames"] == before
+
+
+def test_a_photograph_gets_no_class_and_no_contour_on_the_page_or_in_its_report(
+    app_server: AppServer, page: Page, tmp_path: Path
+) -> None:
+    path = tmp_path / "photo.png"
+    rows, columns = np.mgrid[:200, :260]
+    light = 120 + 60 * np.sin(rows / 17) + 50 * np.cos(columns / 23)
+    Image.fromarray(np.stack([light, light * 0.8, 255 - light], axis=2).clip(0, 255).astype(np.uint8)).save(path)
+    page.goto(f"{app_server.url}/growth")
+    expect(page.locator(".gr")).to_have_attribute("data-digest", re.compile("."), timeout=LONG)
+    choose_view(page, "My own image")
+    uploader = page.get_by_test_id("stFileUploader").filter(has_text="One MRI slice or volume")
+    uploader.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(path)
+    choose(page, "What is this image? The file does not say.", "Magnetic resonance (MRI)")
+    expect(page.get_by_text("No answer").first).to_be_visible(timeout=LONG)
+    expect(page.locator(".gr")).to_have_count(0)
+    expect(page.get_by_text("meningioma")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report of this slice HTML").click()
+    report = download.value.path().read_text()
+    assert "No answer" in report
+    assert "<svg" not in report
+    assert not [word for word in ("glioma", "meningioma", "pituitary") if word in report]

@@ -36,7 +36,7 @@ def test_a_patient_is_explained_over_image_and_omics(app_server: AppServer, page
     assert not cut_off(page, "[role=radiogroup]")
     page.get_by_text("Grad-CAM", exact=True).click()
     expect(picture).not_to_have_attribute("src", before or "")
-    expect(page.get_by_text("Random orders beaten")).to_be_visible()
+    expect(page.get_by_text("Better than random orders")).to_be_visible()
 
 
 def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Page) -> None:
@@ -48,7 +48,7 @@ def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Pag
     page.get_by_role("button", name="Use this cohort").click()
     expect(page.get_by_text("Images in use: cohort")).to_be_visible()
     page.get_by_role("link", name="Compare or train on it").click()
-    expect(page.get_by_text("To see cohort here, start a comparison")).to_be_visible()
+    expect(page.get_by_text("to see it here, start a comparison")).to_be_visible()
     page.get_by_role("tab", name="Train and compare").click()
     page.get_by_role("combobox", name=re.compile(r"\bWork\b")).click()
     page.get_by_role("option", name="Train one network").click()
@@ -72,7 +72,7 @@ def test_no_choice_is_cut_off_on_a_narrow_screen(app_server: AppServer, make_pag
     assert not cut_off(page, "[data-testid=stSelectbox] input, [data-testid=stCheckbox] p")
     page.goto(f"{app_server.url}/fusion")
     page.get_by_role("tab", name="One patient").click()
-    expect(page.get_by_text("Random orders beaten")).to_be_visible()
+    expect(page.get_by_text("Better than random orders")).to_be_visible()
     assert not cut_off(page, "[data-testid=stMetricLabel] p, [role=radiogroup]")
 
 

@@ -124,7 +124,7 @@ def test_nothing_finished_is_lost_whoever_is_killed_at_whatever_stage(
         settled(here.page)
         assert here.page.url.partition("session=")[2] == link.partition("session=")[2], "the link outlives the server"
 
-    in_use(here.page, "Simulated expression cohort")
+    in_use(here.page, "TCGA breast cancer")
     path = table(tmp_path / "mine.csv", 60, 1500)
 
     wire = here.page.context.new_cdp_session(here.page)
@@ -136,14 +136,14 @@ def test_nothing_finished_is_lost_whoever_is_killed_at_whatever_stage(
     strike()  # on its way
     if victim == "server":
         wire.send("Network.emulateNetworkConditions", limits | {"uploadThroughput": -1})
-    in_use(here.page, "Simulated expression cohort")
+    in_use(here.page, "TCGA breast cancer")
     expect(here.page.get_by_text("mine.csv")).to_have_count(0)
     assert bytes_of(server.home, b"gene1499") == []
 
     give(here.page, path)
     here.page.get_by_role("button", name="Use this cohort").click(timeout=LONG)
     strike()  # while it is stored
-    in_use(here.page, "Simulated expression cohort", "mine.csv")
+    in_use(here.page, "TCGA breast cancer", "mine.csv")
     if here.page.get_by_text("In use: mine.csv").count() == 0:
         give(here.page, path)
         here.page.get_by_role("button", name="Use this cohort").click(timeout=LONG)

@@ -17,7 +17,8 @@ READ = "root => { const detail = {}; root.dispatchEvent(new CustomEvent('ot-read
 @pytest.fixture
 def clouds(app_server: AppServer, page: Page) -> Locator:
     """Both canvases: transport, then Gromov-Wasserstein."""
-    page.goto(f"{app_server.url}/learn?lesson=Optimal+transport")
+    page.goto(f"{app_server.url}/learn?lesson=transport")
+    page.get_by_text("It changes a little").click()
     roots = page.locator(".ot")
     for k in (0, 1):
         expect(roots.nth(k)).to_have_attribute("data-digest", re.compile("."), timeout=120_000)

@@ -31,14 +31,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 def test_the_sample_is_on_the_screen_without_a_click(server: AppServer, page: Page) -> None:
     page.goto(server.url)
     map_drawn(page)
-    expect(page.get_by_text("Simulated expression cohort")).to_be_visible()
+    expect(page.get_by_text("TCGA breast cancer").first).to_be_visible()
     expect(page.get_by_text("For research use only. Not for use in diagnostic procedures.")).to_be_visible()
 
 
 def test_a_click_on_the_map_names_the_gene(server: AppServer, page: Page) -> None:
     page.goto(server.url)
     map_drawn(page)
-    page.locator(".gm canvas").first.click(position={"x": 150, "y": 150})
+    page.locator(".gm canvas[role=application]").first.click(position={"x": 150, "y": 150})
     expect(page.get_by_text("Neighbours on the map")).to_be_visible()
 
 
@@ -59,7 +59,7 @@ def test_an_uploaded_table_is_mapped_and_the_sample_can_come_back(
     expect(page.get_by_text("40 samples")).to_be_visible()
     go(page, "Data")
     page.get_by_role("button", name="Back to the cohort before").click()
-    expect(page.get_by_text("In use: Simulated expression cohort")).to_be_visible()
+    expect(page.get_by_text("In use: TCGA breast cancer")).to_be_visible()
 
 
 def test_a_bad_table_is_explained_and_nothing_in_use_is_lost(server: AppServer, page: Page, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_bad_table_is_explained_and_nothing_in_use_is_lost(server: AppServer, 
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(path)
     expect(page.get_by_text("Must be mended").first).to_be_visible(timeout=LONG)
     expect(page.get_by_role("button", name="Use this cohort")).to_be_disabled()
-    expect(page.get_by_text("In use: Simulated expression cohort")).to_be_visible()
+    expect(page.get_by_text("In use: TCGA breast cancer")).to_be_visible()
 
 
 def test_a_refresh_loses_neither_training_nor_cohort(server: AppServer, page: Page) -> None:
@@ -134,6 +134,6 @@ def test_a_real_cohort_is_mapped_trained_compared_and_explained(
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("button", name="Download the model")).to_be_visible(timeout=LONG)
     compare_quickly(page, leave_out=("Random forest",), features=400)
-    expect(page.get_by_text("sets held the truth for").first).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("At 90% confidence").first).to_be_visible(timeout=LONG)
     expect(page.get_by_text("Report of this patient")).to_be_visible(timeout=LONG)
     page.screenshot(path=artifact(f"{name}.png"), full_page=True)

@@ -17,15 +17,15 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.schema.validate import to_dataset, validate
 from genomap_core.io.tables.read import read_table
 from genomap_core.training import load_bundle
+from genomap_core.workflows.comparison.folds import hold_out
 from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
 
 ROOT = Path(__file__).parents[2]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    lines = path.read_text().splitlines()
-    assert lines[0].startswith("# For research use only")
-    return list(csv.DictReader(lines[1:]))
+    assert path.with_name(path.name + ".notice.txt").read_text().startswith("For research use only")
+    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def cohort(path: Path) -> Dataset:
@@ -48,6 +48,27 @@ def test_layout_writes_the_places_that_the_library_finds(given, tmp_path, capsys
     assert told["grid"] == [3, 5]
     assert told["quality"]["gw_distortion"] == pytest.approx(result.layout.quality.gw_distortion)
     assert told["random_quality"]["knn_recall"] == pytest.approx(result.control.knn_recall)
+
+
+def test_a_saved_reference_map_gives_another_cohort_the_same_places(given, tmp_path, capsys):
+    saved, out, other = tmp_path / "pan.json", tmp_path / "layout.csv", tmp_path / "other.csv"
+    asked = ["--save", str(saved), "--map-name", "pan", "--map-version", "3", "--halves", "2", "--quiet"]
+    assert main(["layout", str(given.table), "--out", str(out), *asked]) == 0
+    assert re.search(r"Reproducibility: \d+% of each feature's .* \(2 splits\)", capsys.readouterr().out)
+    first = {row["feature"]: (row["row"], row["column"]) for row in rows_of(out)}
+    table = given.table.read_text()
+    for old, new in ((",G0,", ",unheard of,"), (",G1,", ",G one,")):
+        assert old in table
+        table = table.replace(old, new, 1)
+    other.write_text(table)
+    assert main(["layout", str(other), "--out", str(out), "--use", str(saved), "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["reference"]["version"] == "3"
+    assert told["reference"]["fitted_on"]["samples"] == told["samples"]
+    assert (told["reference"]["lacking"], told["reference"]["unknown"]) == (["G0", "G1"], ["unheard of", "G one"])
+    assert told["evidence"]["random"]["gw_distortion"]["low"] < told["random_quality"]["gw_distortion"]
+    again = {row["feature"]: (row["row"], row["column"]) for row in rows_of(out)}
+    assert again == {name: at for name, at in first.items() if name not in ("G0", "G1")}
 
 
 def test_layout_of_an_h5ad_file_comes_back_as_one(given, tmp_path, capsys):
@@ -82,9 +103,10 @@ def test_train_leaves_a_model_that_knows_its_table_and_its_scores(given, tmp_pat
     assert bundle.classes == ("good", "poor")
     assert bundle.feature_names == cohort(given.table).feature_names
     assert bundle.header.metrics["accuracy"]["value"] == told["scores"]["accuracy"]["value"]
-    assert bundle.header.provenance["roles"]["target"] == told["target"] == "response"
+    assert bundle.header.provenance["recipe"]["roles"]["target"] == told["target"] == "response"
     assert bundle.header.provenance["config"]["seed"] == 3
     assert told["training_rows"] + told["test_rows"] == 48
+    assert (told["features"], told["features_on_map"], told["networks"]) == (12, 12, 1)
     assert re.search(r"training: \d+ of \d+", said.err)
     assert "surname" in said.err
     assert "Doe" not in said.err + said.out
@@ -103,6 +125,22 @@ def test_predict_says_what_the_model_says_with_and_without_labels(given, tmp_pat
         np.testing.assert_allclose(got, wanted, rtol=1e-4)
         assert [row["predicted"] for row in rows] == [("good", "poor")[k] for k in wanted.argmax(axis=1)]
     assert f"({len(rows)}" not in capsys.readouterr().err
+
+
+def test_predict_says_which_samples_were_in_the_training_and_what_they_are(given, tmp_path, capsys):
+    """Four fifths were; a sample that was measured again is another row."""
+    changed, out = tmp_path / "changed.csv", tmp_path / "out.csv"
+    lines = given.table.read_text().splitlines()
+    cells = lines[1].split(",")
+    changed.write_text("\n".join([lines[0], ",".join([*cells[:2], "0.123", *cells[3:]]), *lines[2:]]) + "\n")
+    assert main(["predict", str(given.model), str(changed), "--out", str(out), "--json"]) == 0
+    said = capsys.readouterr()
+    rows, dataset = rows_of(out), cohort(given.table)
+    known = [i for i in hold_out(dataset, 0)[0] if i != 0]
+    assert [i for i, row in enumerate(rows) if row["in_training"] == "yes"] == known
+    assert json.loads(said.out)["in_training"] == len(known)
+    assert f"{len(known)} of 48 samples were in this model's training" in said.err
+    assert [row["label"] for row in rows] == [dataset.classes[code] for code in dataset.y]
 
 
 def test_predict_answers_one_patient_with_a_gap(given, tmp_path):
@@ -205,4 +243,23 @@ def test_predict_answers_a_table_that_lacks_a_feature_and_says_so(given, tmp_pat
     told = said.out + said.err
     assert "lacks 1 of the model's 12 features: G11" in told
     assert "Not used, as the model does not know them: H1" in told
+    assert "in_training" not in rows_of(lacking)[0], "whether they were in the training is not known"
     assert len(rows_of(lacking)) == len(rows_of(out)) == 48
+
+
+def test_a_label_under_another_name_in_another_order_changes_no_answer(given, tmp_path, capsys):
+    with given.table.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    header[-1] = "outcome after a year"
+    order = [0, *range(len(header) - 1, 0, -1)]
+    other, out, wanted = tmp_path / "other.csv", tmp_path / "out.csv", tmp_path / "wanted.csv"
+    other.write_text("\n".join(",".join(row[j] for j in order) for row in (header, *rows)) + "\n")
+    for table, answers in ((given.table, wanted), (other, out)):
+        assert main(["predict", str(given.model), str(table), "--out", str(answers)]) == 0
+    assert rows_of(out) == rows_of(wanted)
+    assert "Column outcome after a year holds the model's classes" in capsys.readouterr().err
+
+
+def test_inspect_of_a_model_tells_how_its_table_was_read(given, capsys):
+    assert main(["inspect", str(given.model)]) == 0
+    assert "read as: samples in rows; id patient_id; target response" in capsys.readouterr().out

@@ -86,7 +86,7 @@ def test_a_target_that_is_no_label(command, given, out, capsys):
 
 def test_explaining_other_features_is_answered_with_the_difference_of_names(given, out, capsys):
     assert call("explain", given, out, table=given.other) == 1
-    refused(capsys, "missing in the table (1): G11", "unknown to the model (1): H1", "response")
+    refused(capsys, "missing in the table (1): G11", "Set aside in the table: surname, response, H1")
 
 
 @pytest.mark.parametrize("command", WITH_MODEL)

@@ -22,6 +22,7 @@ def cohort(n=6, p=4, **changes):
         "omics_names": ("rna", "cnv"),
         "unit": "z-score",
         "planted": ("g1",),
+        "clinical": (("sex", tuple("fm"[i % 2] for i in range(n))),),
     }
     return Dataset(**{**values, **changes})
 
@@ -55,7 +56,8 @@ def test_a_saved_cohort_reads_back_the_same(tmp_path, sparse):
     before.save(tmp_path / "d.npz")
     after = Dataset.load(tmp_path / "d.npz")
     assert after.digest == before.digest
-    assert (after.name, after.planted, after.omics_names) == (before.name, before.planted, before.omics_names)
+    for part in ("name", "planted", "omics_names", "clinical"):
+        assert getattr(after, part) == getattr(before, part)
 
 
 def test_missing_labels_stay_missing_through_a_file(tmp_path):

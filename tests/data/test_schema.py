@@ -238,3 +238,22 @@ def test_validate_never_raises_and_the_data_set_never_differs_from_the_table(dat
         dataset = to_dataset(t, report, "x")
         assert dataset.X.shape == (report.n_samples, report.n_features)
     np.testing.assert_array_equal(t.numbers, before)
+
+
+def test_columns_set_aside_are_kept_beside_the_patients_unless_they_may_identify_them():
+    n = 30
+    columns = cohort(
+        n,
+        age=np.arange(n) + 40.0,
+        sex=[("female", "male")[i % 2] for i in range(n)],
+        surname=[f"Smith{i}" for i in range(n)],
+        remark=[f"seen on day {i}" for i in range(n)],
+        born=[f"19{50 + i}-01-02" for i in range(n)],
+    )
+    roles = replace(validate(table(columns)).roles, set_aside=("age", "sex", "surname", "remark", "born"))
+    report = validate(table(columns), roles)
+    dataset = to_dataset(table(columns), report, "t")
+    assert dict(dataset.clinical).keys() == {"age", "sex"}
+    assert dict(dataset.clinical)["age"][:2] == ("40", "41")
+    assert dict(dataset.take([3, 0]).clinical)["sex"] == ("male", "female")
+    assert not {"age", "sex"} & set(dataset.feature_names), "nothing is learned from them"

@@ -24,7 +24,7 @@ TOKENS = {
         b"<f>1</f>",
         b'hidden="1"',
     ),
-    "archive": (b"..", b"/", b"\\", b"PK\x03\x04", b"PK\x05\x06", b"table.csv"),
+    "cohort": (b"..", b"/", b"\\", b"PK\x03\x04", b"PK\x05\x06", b"table.csv"),
     "model": (b"{}", b'"dtype":"F32"', b'"shape":[-1]', b'"data_offsets":[0,0]', b"__metadata__", b"[[[[", b"null"),
 }
 DEFAULT_TOKENS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff")

@@ -21,7 +21,6 @@ NAMES = {
     "image": "i.png",
     "dicom": "d.dcm",
     "nifti": "n.nii.gz",
-    "archive": "a.zip",
     "model": "m.safetensors",
     "cohort": "c.zip",
     "visium": "v.h5ad",
@@ -39,7 +38,7 @@ COLLECTED = {
     "image": ("i*.png", "i*.jpg", "i*.gif", "i*.tif"),
     "dicom": ("d*.dcm",),
     "nifti": ("n0*",),
-    "archive": ("a*.zip",),
+    "cohort": ("a*.zip",),
     "model": ("m*.safetensors", "m*.np[yz]"),
 }
 FOLDER = Path(os.environ.get("GENOMAP_BADINPUTS", Path(__file__).resolve().parents[3] / "shared" / "badinputs"))
@@ -146,15 +145,6 @@ def _nifti() -> bytes:
     return gzip.compress(bytes(header) + np.arange(64, dtype="<i2").tobytes())
 
 
-def _archive() -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("table.csv", _csv())
-        for row in _rows()[:3]:
-            archive.writestr(f"{row[0]}.png", _image())
-    return out.getvalue()
-
-
 def _model() -> bytes:
     from safetensors.numpy import save
 
@@ -205,7 +195,6 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     "image": _image,
     "dicom": _dicom,
     "nifti": _nifti,
-    "archive": _archive,
     "model": _model,
     "cohort": _cohort,
     "visium": _visium,

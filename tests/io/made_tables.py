@@ -8,8 +8,14 @@ an error that stops the user counts as a question; there is no third outcome.
 from __future__ import annotations
 
 import argparse
+import bz2
 import gzip
+import io
+import lzma
+import pathlib
 import sys
+import tempfile
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 
@@ -43,7 +49,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "quoting": ("none", "words", "all"),
     "encoding": ("utf-8", "utf-8-sig", "utf-16", "cp1252"),
     "ends": ("\n", "\r\n", "\r"),
-    "packing": ("none", "gzip"),
+    "packing": ("none", "gzip", "bzip2", "xz", "zip", "excel", "parquet", "h5ad"),
     "trailing": ("none", "rows", "header", "both"),
     "label": ("none", "label", "words", "numbers"),
     "missing": ("none", "empty", "NA", "?"),
@@ -62,9 +68,14 @@ class Made:
     labels: list[str] | None
 
 
-def draw(rng: np.random.Generator) -> dict[str, str]:
-    """One combination that some program could write."""
+CONTAINERS = ("excel", "parquet", "h5ad")
+"""Packings that hold cells, not text."""
+
+
+def draw(rng: np.random.Generator, packing: str = "") -> dict[str, str]:
+    """One combination that some program could write; of this ``packing``, or of any."""
     way = {name: str(rng.choice(levels)) for name, levels in FACTORS.items()}
+    way["packing"] = packing or way["packing"]
     if way["kind"] == "clinical":
         way |= {"orientation": "samples", "annotation": "none", "genes": "clinical"}
     if way["orientation"] == "samples":
@@ -75,8 +86,19 @@ def draw(rng: np.random.Generator) -> dict[str, str]:
         way["summary"] = "counters" if way["summary"] == "counters" and way["kind"] == "counts" else "none"
     if way["samples"] == "numbers" and way["corner"] in ("blank", "absent"):
         way["corner"] = "id"
-    if way["above"] == "sep" and way["encoding"] == "utf-16":
+    if way["above"] == "sep" and (way["encoding"] == "utf-16" or way["packing"] in CONTAINERS):
         way["above"] = "none"
+    if way["packing"] in CONTAINERS:
+        way |= {
+            "notation": "point",
+            "trailing": "none",
+            "corner": "named" if way["corner"] == "absent" else way["corner"],
+        }
+    if way["packing"] in ("parquet", "h5ad"):
+        way |= {"above": "none", "missing": "empty" if way["missing"] == "?" else way["missing"]}
+        way["corner"] = "named" if way["corner"] == "blank" else way["corner"]
+    if way["packing"] == "h5ad":
+        way |= {"orientation": "samples", "annotation": "none", "summary": "none"}
     return way
 
 
@@ -90,12 +112,92 @@ def make(way: dict[str, str], rng: np.random.Generator) -> Made:
     if way["missing"] != "none":
         X[rng.random(X.shape) < 0.03] = np.nan
     grid = _grid(way, X, samples, features, labels, rng)
-    text = _text(way, grid)
-    data = text.encode(way["encoding"])
-    name = "t.csv" if way["delimiter"] == "," else "t.txt"
-    if way["packing"] == "gzip":
-        data, name = gzip.compress(data), name + ".gz"
+    data, name = _packed(way, grid)
     return Made(data, name, X, samples, features, labels)
+
+
+def _packed(way: dict[str, str], grid: list[list[str]]) -> tuple[bytes, str]:
+    """The file's bytes and its name."""
+    packing = way["packing"]
+    if packing in CONTAINERS:
+        ending = {"excel": "xlsx"}.get(packing, packing)
+        return {"excel": _workbook, "parquet": _parquet, "h5ad": _h5ad}[packing](way, grid), f"t.{ending}"
+    data = _text(way, grid).encode(way["encoding"])
+    name = "t.csv" if way["delimiter"] == "," else "t.txt"
+    if packing == "zip":
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(f"table/{name}", data)
+        return out.getvalue(), "t.zip"
+    pack = {
+        "none": (bytes, ""),
+        "gzip": (gzip.compress, ".gz"),
+        "bzip2": (bz2.compress, ".bz2"),
+        "xz": (lzma.compress, ".xz"),
+    }
+    return pack[packing][0](data), name + pack[packing][1]
+
+
+def _cell(text: str) -> float | str | None:
+    """A cell as a spreadsheet keeps what was typed into it."""
+    if text == "":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _workbook(way: dict[str, str], grid: list[list[str]]) -> bytes:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for line in _above(way):
+        book.active.append([line])
+    for number, row in enumerate(grid):
+        book.active.append([text or None if number == 0 else _cell(text) for text in row])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _columns(grid: list[list[str]]) -> dict[str, list[float | str | None]]:
+    """Columns of one type each: numbers where nothing else stands in them."""
+    columns: dict[str, list[float | str | None]] = {}
+    for title, *texts in zip(*grid, strict=True):
+        typed = [None if text in ("", "NA") else _cell(text) for text in texts]
+        words = any(isinstance(value, str) for value in typed)
+        columns[title] = [text or None for text in texts] if words else typed
+    return columns
+
+
+def _parquet(way: dict[str, str], grid: list[list[str]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(pa.table(_columns(grid)), out)
+    return out.getvalue()
+
+
+def _word(value: float | str | None) -> str:
+    return f"{value:.0f}" if isinstance(value, float) else str(value)
+
+
+def _h5ad(way: dict[str, str], grid: list[list[str]]) -> bytes:
+    import anndata
+    import pandas as pd
+
+    columns = _columns(grid)
+    first, *others = columns
+    label = [title for title in others if title in ("label", "Gr\u00f6\u00dfe", "class")]
+    genes = [title for title in others if title not in label]
+    names = list(map(_word, columns[first]))
+    obs = pd.DataFrame({title: pd.Categorical(list(map(_word, columns[title]))) for title in label}, index=names)
+    X = np.array([columns[title] for title in genes], np.float32).T
+    with tempfile.NamedTemporaryFile(suffix=".h5ad") as file:
+        anndata.AnnData(X, obs, pd.DataFrame(index=genes)).write_h5ad(file.name)
+        return pathlib.Path(file.name).read_bytes()
 
 
 def _values(way: dict[str, str], rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
@@ -222,14 +324,18 @@ def _text(way: dict[str, str], grid: list[list[str]]) -> str:
     lines = [sign.join(cell(text, i == 0) for text in row) for i, row in enumerate(grid)]
     ends = way["trailing"]
     lines = [line + sign * (ends in ("both", "header" if i == 0 else "rows")) for i, line in enumerate(lines)]
-    above = {
+    return way["ends"].join([*_above(way), *lines]) + way["ends"]
+
+
+def _above(way: dict[str, str]) -> list[str]:
+    """Lines above the header."""
+    return {
         "none": [],
         "comments": ["# made by a program", "# version 1.2"],
         "title": ["Report of a laboratory"],
-        "sep": [f"sep={sign}"],
+        "sep": [f"sep={way['delimiter']}"],
         "blank lines": ["", ""],
     }[way["above"]]
-    return way["ends"].join([*above, *lines]) + way["ends"]
 
 
 def judge(made: Made) -> str:
@@ -242,9 +348,10 @@ def judge(made: Made) -> str:
         dataset = to_dataset(table, report, "made")
     except GenomapError:
         return "asked"
-    if any(m.code == "categories" and m.column == "Gr\u00f6\u00dfe" for m in report.messages):
-        return "asked"  # too few rows to tell a label by its words: they are features, and that is said
-    X = np.exp2(dataset.X.astype(np.float64)) - 1 if report.roles.log != "as is" else dataset.X
+    if any(m.code in ("categories", "annotations") and "Gr\u00f6\u00dfe" in m.text for m in report.messages):
+        return "asked"  # too few rows to tell a label by its words: what became of them is said
+    X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
+    X = np.exp2(X.astype(np.float64)) - 1 if report.roles.log != "as is" else X
     keep = ~np.isnan(made.X).all(axis=1)
     features = [name for j, name in enumerate(made.features) if not np.isnan(made.X[:, j]).all()]
     samples = [name for name, there in zip(made.samples, keep, strict=True) if there]

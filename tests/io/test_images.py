@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from genomap_core.errors import InputError, RefusedError
-from genomap_core.io.images.raster import check_image, read_picture
+from genomap_core.io.images.raster import check_image, read_picture, shown_pixels
 from genomap_core.io.sandbox.limits import FileLimits
 
 PIXELS = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -206,3 +206,15 @@ def test_pixels_without_a_number_leave_the_others_as_they_are():
     assert (volume.voxels[0][holes] == -2).all()
     (said,) = volume.messages
     assert said.text.startswith("3 of 256")
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
+def test_transparency_is_kept_to_look_at_and_dropped_for_networks(mode):
+    drawn = np.zeros((16, 16), np.uint8)
+    drawn[4:12, 2:9] = 255
+    if mode == "P":
+        data = saved(Image.fromarray(drawn // 255).convert("P"), transparency=0)
+    else:
+        data = saved(Image.merge("LA", [Image.fromarray(drawn * 0), Image.fromarray(drawn)]).convert(mode))
+    np.testing.assert_array_equal(shown_pixels(data, "a.png")[0][..., 3], drawn)
+    assert read_picture(data, "a.png").voxels.shape[3:] in ((), (3,))

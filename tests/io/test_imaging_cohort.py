@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from imaging_files import body, dicom, encoded, nifti, packed, png, series, table
 
 from genomap_core.data.images.patients import ImagingOptions, PatientImages
@@ -416,8 +417,93 @@ def test_the_table_may_be_a_workbook():
 
 
 def test_whole_slides_are_named_with_what_to_do():
-    given = packed({"table.csv": table(), "S0.SVS": b"II*\0", **pictures([f"S{k}.png" for k in range(6)])})
-    _, said = read_imaging_cohort(given, ImagingOptions(side=48))
-    (slides,) = [m for m in said if m.code == "slides"]
-    assert "S0.SVS" in slides.text
-    assert "TIFF" in slides.remedy
+    slides = {"S0.mrxs": b"\xff\xd8\xff", "S1.SVS": b"II*\0"}
+    given = packed({"table.csv": table(), **slides, **pictures([f"S{k}.png" for k in range(6)])})
+    _, messages = read_imaging_cohort(given, ImagingOptions(side=48))
+    said = {m.code: m for m in messages}
+    assert "S0.mrxs" in said["slides"].text
+    assert "TIFF" in said["slides"].remedy
+    assert "S1.SVS: The slide can't be opened" in said["image"].text
+
+
+def test_formats_that_are_not_read_are_named_with_how_to_convert_them():
+    members = {"omics.csv": table(4), **{f"S{i}.png": png(i) for i in range(4)}}
+    _, messages = read_imaging_cohort(packed(members | {"S1.nrrd": b"NRRD0004", "S2.heic": b"x", "x.exe": b"MZ"}))
+    said = {m.text: m.remedy for m in messages if m.code == "not-read"}
+    assert "NIfTI" in said["1 file not read: S1.nrrd."]
+    assert "JPEG" in said["1 file not read: S2.heic."]
+    assert any("x.exe" in m.text for m in messages if m.code == "ignored-members")
+
+
+def test_ids_may_be_the_paths_of_their_files():
+    rows = table(4).replace("\nS", "\nscans/S").splitlines()
+    text = "\n".join([rows[0], *(row.replace(",", ".png,", 1) for row in rows[1:])])
+    cohort, messages = read_imaging_cohort(packed({"t.csv": text} | {f"scans/S{i}.png": png(i) for i in range(4)}))
+    assert cohort.n_samples == 4
+    assert "near-match" in {m.code for m in messages}
+
+
+def test_dicom_files_that_are_called_by_ids_are_patients_though_their_tags_name_no_series():
+    pixels = np.arange(900, dtype=np.uint16).reshape(30, 30)
+    files = {f"scans/S{i}.dcm": dicom(pixels + i, Modality="MR") for i in range(4)}
+    cohort, _ = read_imaging_cohort(packed({"t.csv": table(4)} | files), ImagingOptions(side=16))
+    assert cohort.n_samples == 4
+
+
+def test_frames_of_a_tiff_are_channels_and_told():
+    held = io.BytesIO()
+    tifffile.imwrite(held, np.random.default_rng(0).integers(0, 9, (5, 20, 20), np.uint8), photometric="minisblack")
+    members = {"t.csv": table(4)} | {f"S{i}.tif": held.getvalue() for i in range(4)}
+    cohort, messages = read_imaging_cohort(packed(members), ImagingOptions(side=16))
+    assert len(cohort.channels) == 5
+    assert any("5 pages (frames)" in m.text for m in messages)
+
+
+def volume(seed: int) -> bytes:
+    voxels = np.random.default_rng(seed).integers(0, 99, (20, 20, 4)).astype(np.int16)
+    return gzip.compress(nib.Nifti1Image(voxels, np.eye(4)).to_bytes())
+
+
+def bids() -> dict[str, bytes | str]:
+    """Six patients in two sessions and two sequences, one without the second; sidecars and a table of scans."""
+    files: dict[str, bytes | str] = {"participants.tsv": table(6, "sub-0").replace(",", "\t"), "README": "x"}
+    for i in range(6):
+        for session in ("01", "02"):
+            start = f"sub-0{i}/ses-{session}/anat/sub-0{i}_ses-{session}_"
+            files |= {f"{start}T1w.nii.gz": volume(i), f"{start}T1w.json": "{}"}
+            files |= {f"{start}FLAIR.nii.gz": volume(i + 50)} if i else {}
+        files[f"sub-0{i}/sub-0{i}_scans.tsv"] = "filename\tacq_time\nx\t1\n"
+    return files
+
+
+def brats() -> dict[str, bytes | str]:
+    names = [f"BraTS20_Training_00{i}" for i in range(1, 7)]
+    rows = table(6).splitlines()
+    text = "\n".join([rows[0], *(name + row[row.index(",") :] for name, row in zip(names, rows[1:]))])
+    return {"survival_info.csv": text} | {
+        f"{name}/{name}_{kind}.nii.gz": volume(9 * k + j)
+        for k, name in enumerate(names)
+        for j, kind in enumerate(("flair", "t1", "t1ce", "t2", "seg"))
+    }
+
+
+def test_bids_and_brats_folders_are_joined_by_patient_and_the_sequence_is_said_and_chosen():
+    cohort, said = read(bids())
+    assert cohort.images.shape[:2] == (6, 1)
+    assert "t1w (6), flair (5); t1w is used" in said["sequence"].text
+    assert {c for c, m in said.items() if m.severity == "error"} == set()
+    flair, told = read(bids(), ImagingOptions(side=32, sequence="FLAIR"))
+    assert flair.n_samples == 5
+    assert "sub-00" in told["sequence"].text
+    plain = cohort.images[cohort.table.sample_ids.index("sub-03")]
+    assert np.abs(plain - flair.images[flair.table.sample_ids.index("sub-03")]).max() > 0.1
+    cohort, said = read(brats())
+    assert cohort.images.shape[:2] == (6, 1)
+    assert "t1ce is used" in said["sequence"].text
+    assert said["masks"].text.startswith("6 masks")
+    every, _ = read(brats(), ImagingOptions(side=32, sequence="all"))
+    assert every.images.shape[:2] == (6, 4)
+    assert set(every.channels) == {"flair", "t1", "t1ce", "t2"}
+    nothing, said = read(brats(), ImagingOptions(side=32, sequence="pet"))
+    assert nothing is None
+    assert "flair (6)" in said["no-sequence"].text

@@ -11,7 +11,7 @@ import pytest
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.files import SAMPLE_DATA
 from genomap_core.io.modelfiles import check_model
-from genomap_core.modelfile import checksum
+from genomap_core.modelfile import REQUIRED, checksum
 
 TENSOR = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
 META = {"format": "genomap", "version": "1"}
@@ -34,16 +34,71 @@ def check(path):
     return check_model(path, name=path.name)
 
 
-def test_a_bundle_is_ok(tmp_path):
-    (said,) = check(safetensors(tmp_path / "a.safetensors", {"__metadata__": META, "w": TENSOR}))
-    assert said.severity == "ok"
+def test_tensors_without_a_header_are_no_harm_and_no_model(tmp_path):
+    said = check(safetensors(tmp_path / "a.safetensors", {"__metadata__": META, "w": TENSOR}))
+    assert [m.severity for m in said] == ["ok", "ok"]
+    assert "`predict` refuses it" in said[1].text
+
+
+def bundle(tensors=None, **fields):
+    """A model of two features as ``training.bundle`` writes it: (header, bytes); ``None`` leaves a field out."""
+    arrays = {
+        "layout/positions": np.zeros((2, 2), np.int32),
+        "network/w": np.ones((2, 2), np.float32),
+        "preprocess/median_": np.zeros(2, np.float32),
+        "preprocess/kept_": np.arange(2, dtype=np.int32),
+        "preprocess/mean_": np.zeros(2, np.float32),
+        "preprocess/scale_": np.ones(2, np.float32),
+    } | (tensors or {})
+    own = {"features": ["a", "b"], "classes": ["x", "y"], "labels": {"kind": "int", "values": [0, 1]}}
+    own |= {name: {} for name in ("preprocess", "transformer", "layout", "training")}
+    own |= {"network": {"n_classes": 2}, "sha256": checksum(arrays)}
+    own = {name: value for name, value in (own | fields).items() if value is not None}
+    header, data = {"__metadata__": META | {"header": json.dumps(own)}}, b""
+    kinds = {"float32": "F32", "int32": "I32"}
+    for name, array in arrays.items():
+        places = [len(data), len(data) + array.nbytes]
+        header[name] = {"dtype": kinds[str(array.dtype)], "shape": list(array.shape), "data_offsets": places}
+        data += array.tobytes()
+    return header, data
 
 
 def test_a_bundle_of_this_program_is_ok(tmp_path):
-    """Written as ``training.bundle`` writes it: the features stand in the header's JSON."""
-    fields = {"header": json.dumps({"features": ["a", "b"]})}
-    (said,) = check(safetensors(tmp_path / "a.safetensors", {"__metadata__": META | fields, "w": TENSOR}))
+    (said,) = check(safetensors(tmp_path / "a.safetensors", *bundle()))
     assert said.severity == "ok"
+
+
+@pytest.mark.parametrize("field", REQUIRED["genomap"])
+def test_a_model_whose_header_lacks_a_field_is_an_error_that_names_it(tmp_path, field):
+    with pytest.raises(InputError, match=f"lacks {field}"):
+        check(safetensors(tmp_path / "a.safetensors", *bundle(**{field: None})))
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLE_DATA.glob("*/*.safetensors"))[::4], ids=lambda path: path.stem)
+def test_a_network_of_images_that_lacks_a_field_is_an_error_too(tmp_path, path):
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    fields = json.loads(header["__metadata__"]["genomap"])
+    del fields["config"]
+    header["__metadata__"]["genomap"] = json.dumps(fields)
+    with pytest.raises(InputError, match="lacks config"):
+        check(safetensors(tmp_path / "a.safetensors", header, data[8 + size :]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"features": ["a", "b", "c", "d", "e"]}, "names 5"),
+        ({"classes": ["x"]}, "classes"),
+        ({"network": {"n_classes": 3}}, "classes"),
+        ({"tensors": {"preprocess/kept_": np.array([0, 7], np.int32)}}, "preprocessing"),
+        ({"tensors": {"layout/positions": np.zeros((1, 2), np.int32)}}, "layout"),
+    ],
+)
+def test_parts_that_do_not_fit_each_other_are_an_error(tmp_path, changed, word):
+    with pytest.raises(InputError, match=word):
+        check(safetensors(tmp_path / "a.safetensors", *bundle(**changed)))
 
 
 @pytest.mark.parametrize(
@@ -118,11 +173,11 @@ def test_a_model_with_a_value_that_is_no_number_is_an_error(tmp_path, value, dty
 
 def test_a_model_that_differs_from_its_checksum_is_an_error(tmp_path):
     weights = np.arange(4, dtype=np.float32).reshape(2, 2)
-    fields = {"header": json.dumps({"sha256": checksum({"w": weights})})}
-    header = {"__metadata__": META | fields, "w": TENSOR}
-    assert check(safetensors(tmp_path / "a.safetensors", header, weights.tobytes()))[0].severity == "ok"
+    header, data = bundle({"network/w": weights})
+    changed = data.replace(weights.tobytes(), (weights + 1).tobytes())
+    assert check(safetensors(tmp_path / "a.safetensors", header, data))[0].severity == "ok"
     with pytest.raises(InputError, match="checksum"):
-        check(safetensors(tmp_path / "a.safetensors", header, (weights + 1).tobytes()))
+        check(safetensors(tmp_path / "a.safetensors", header, changed))
 
 
 def test_tensors_that_share_bytes_are_refused(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import tifffile
 from PIL import Image
 
 from genomap_core.errors import InputError
@@ -229,3 +230,19 @@ def test_real_sections_lie_where_their_tissue_is():
     assert cohort.n_samples > 350
     assert np.bincount(cohort.table.groups).min() > 100
     assert cohort.images.mean() < 1.0, "tissue is darker than glass"
+
+
+def test_slides_of_16_bits_are_scaled_and_one_with_an_orientation_tag_is_asked_about(tmp_path):
+    colours = section(tmp_path, "B1", "B", 1)
+    slide = np.asarray(Image.open(tmp_path / "B1_HE.png"))
+    (tmp_path / "B1_HE.png").unlink()
+    tifffile.imwrite(tmp_path / "B1_HE.tif", slide.astype(np.uint16) * 257, photometric="rgb")
+    cohort, _ = read_spatial(tmp_path, OPTIONS)
+    for sample, image in zip(cohort.table.sample_ids, cohort.images):
+        np.testing.assert_allclose(image.mean(axis=(1, 2)), np.array(colours[sample]) * 4 / 255 - 2, atol=1e-5)
+    exif = Image.Exif()
+    exif[274] = 6
+    (tmp_path / "B1_HE.tif").unlink()
+    Image.fromarray(slide).save(tmp_path / "B1_HE.jpg", exif=exif)
+    with pytest.raises(InputError, match="save it upright"):
+        read_spatial(tmp_path, OPTIONS)

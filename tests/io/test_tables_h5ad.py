@@ -60,13 +60,30 @@ def test_files_of_anndata_are_read_and_sparse_stays_sparse(write, kind):
 
 
 def test_a_layer_is_read_on_request_and_scaled_values_are_told(write):
-    path = write(X - X.mean(axis=0), {"counts": sp.csr_matrix(X)})
+    path = write(X - X.mean(axis=0), {"smoothed": sp.csr_matrix(X)})
     (said,) = [m for m in read_h5ad(path, name="t").messages if m.code == "layers"]
     assert said.severity == "warn"
-    assert "counts" in said.text
-    np.testing.assert_array_equal(read_h5ad(path, name="t", layer="counts").numbers.toarray(), X)
+    assert "smoothed" in said.text
+    np.testing.assert_array_equal(read_h5ad(path, name="t", layer="smoothed").numbers.toarray(), X)
     with pytest.raises(InputError, match="no layer 'x'"):
         read_h5ad(path, name="t", layer="x")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix, sp.csc_matrix], ids=["dense", "csr", "csc"])
+def test_raw_counts_are_read_where_a_layer_holds_them_and_x_does_not(write, kind):
+    path = write(kind(np.log1p(X)), {"counts": kind(X)})
+    table = read_table(path, path.name)
+    values = table.numbers if isinstance(table.numbers, np.ndarray) else table.numbers.toarray()
+    np.testing.assert_array_equal(values, X)
+    assert "counts-preferred" in {m.code for m in table.messages}
+    values = read_table(path, path.name, layer="X").numbers
+    np.testing.assert_allclose(values if isinstance(values, np.ndarray) else values.toarray(), np.log1p(X), rtol=1e-6)
+
+
+def test_x_is_read_where_it_holds_counts_or_no_layer_does(write):
+    for matrix, layer in ((X, X + 1), (np.log1p(X), np.log1p(X) / 2)):
+        table = read_h5ad(write(matrix, {"counts": layer}), name="t")
+        np.testing.assert_allclose(table.numbers, matrix, rtol=1e-6)
 
 
 def _spoil(part, index, value):

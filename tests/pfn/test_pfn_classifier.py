@@ -108,7 +108,6 @@ def test_sparse_and_dense_tables_give_the_same_answer(table, random_weights):
     ("change", "error", "words"),
     [
         (lambda X, y: (X, np.full(len(y), "a")), InputError, "same class"),
-        (lambda X, y: (X, np.arange(len(y)) % 11), ModelLimitError, "at most 10"),
         (lambda X, y: (X, np.where(np.arange(len(y)) < 3, np.nan, 1.0)), InputError, "3 training rows is missing"),
         (lambda X, y: (X, np.where(np.arange(len(y)) < 3, None, y)), InputError, "missing"),
         (lambda X, y: (np.where(np.isnan(X), np.inf, X), y), InputError, "row 3, column 4"),

@@ -60,10 +60,12 @@ def test_an_overlay_is_blended_as_the_formula_says(picture):
     assert "Attribution · TabPFN" in map_svg(m)
 
 
-def test_signed_values_take_the_diverging_table(picture):
-    m = replace(picture, diverging=True)
-    middle = vik()[normalise(np.array(picture.maps[0, 0, 0, 0]), -2, 2)]
-    np.testing.assert_array_equal(m.panel(0)[1][0, 0], middle)
+def test_values_and_attributions_never_share_a_colour_table(picture):
+    m = replace(picture, overlay=np.zeros(picture.maps.shape), overlay_label="model")
+    values, attributions = (table for *_, table in m.scales())
+    np.testing.assert_array_equal(values, cividis())
+    np.testing.assert_array_equal(attributions, vik())
+    assert int(np.ptp(values[128].astype(int))) <= 10, "0 in the middle of a centred scale is grey"
 
 
 def test_the_svg_holds_each_cell_once_in_its_colour(picture):

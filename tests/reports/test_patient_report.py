@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from genomap_core.data.perturb import Perturbation
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports import document
@@ -72,6 +74,18 @@ def test_the_html_is_whole_and_asks_for_nothing(report: PatientReport) -> None:
         "0.414",
     ):
         assert words in text, words
+
+
+def test_disturbed_values_are_told_first_with_the_undisturbed_answer_beside(report: PatientReport) -> None:
+    shown = Perturbation(level=0.25, keep=0.8)
+    answers = tuple(replace(a, undisturbed=(0.98, 0.02)) for a in report.answers)
+    page = document.render_html(patient_document(replace(report, disturbed=shown.in_words, answers=answers)))
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    told = "noise of 25 % of each feature&#39;s standard deviation, only 80 % of the features kept"
+    assert told in text
+    assert text.index(told) < text.index("What the models say")
+    assert "70% (60% to 80%); undisturbed 98%" in text
+    assert not Perturbation().in_words
 
 
 def test_the_pdf_has_two_to_four_pages(report: PatientReport) -> None:

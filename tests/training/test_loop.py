@@ -122,3 +122,25 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_do():
 def test_options_out_of_range_are_named(field, value):
     with pytest.raises(InputError, match=field):
         TrainConfig(**{field: value})
+
+
+def test_an_epoch_of_many_rows_sees_some_and_each_time_others():
+    """Time grows with the rows that are seen: a cohort of 20,000 cells must not take hours."""
+    seen: list[int] = []
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.out = nn.Linear(1, 2)
+            self.register_buffer("mask", torch.ones(1, 1, 1))
+
+        def forward(self, x):
+            seen.extend(x[:, 0, 0, 0].round().int().tolist())
+            return self.out(x.flatten(1))
+
+    config = TrainConfig(max_epochs=2, batch_size=16, noise=0.0, mixup=0.0, epoch_rows=40)
+    data = MapData(torch.arange(100.0)[:, None, None, None], torch.arange(100) % 2)
+    train(new_state(Counting(), config), data, config, seed=0, class_weights=torch.ones(2), report=lambda *_: None)
+    first, second = set(seen[:40]), set(seen[40:])
+    assert len(first) == len(second) == 40
+    assert first != second

@@ -13,7 +13,7 @@ from hostile import FORMULAS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genomap_core.io.tables.export import NOTICE, csv_table, formula_safe
+from genomap_core.io.tables.export import csv_table, formula_safe
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,9 +45,7 @@ def test_numbers_and_names_stay_as_they_are(text: str) -> None:
 def test_a_table_round_trips_without_a_formula(figure) -> None:
     rows = [(text, text, -1.5, np.float32("nan"), None, 3) for text in FORMULAS]
     content = csv_table(("a", *FORMULAS[:5]), rows).decode()
-    first, rest = content.split("\r\n", 1)
-    assert first == f"# {NOTICE}"
-    read = list(csv.reader(io.StringIO(rest, newline="")))
+    read = list(csv.reader(io.StringIO(content, newline="")))
     assert all(is_harmless(cell) for row in read for cell in row)
     assert [row[0] for row in read[1:]] == ["'" + text for text in FORMULAS]
     assert read[1][2:] == ["-1.5", "", "", "3"]
@@ -62,7 +60,7 @@ def test_the_map_of_a_cohort_with_formulas_for_names(home) -> None:
     X = np.random.default_rng(0).normal(size=(20, len(FORMULAS))).astype(np.float32)
     dataset = Dataset("=x", X, FORMULAS, tuple(f"=s{i}" for i in range(20)))
     result = fit_genomap(dataset, GenomapConfig())
-    content = map_csv(result, np.zeros(len(result.feature_names), np.float32)).decode().split("\r\n", 1)[1]
+    content = map_csv(dataset, result, np.zeros(len(result.feature_names), np.float32)).decode()
     cells = [cell for row in csv.reader(io.StringIO(content, newline="")) for cell in row]
     assert len(cells) > 5 * len(FORMULAS)
     assert all(map(is_harmless, cells))

@@ -99,6 +99,23 @@ def test_folders_become_classes_and_the_leak_by_mode_is_told(slices) -> None:
     assert any(np.array_equal(image, expected) for image in cohort.images)
 
 
+def test_photographs_are_turned_upright_and_animations_told(slices) -> None:
+    files, exif, out = folders(slices), Image.Exif(), io.BytesIO()
+    upright = np.asarray(Image.open(io.BytesIO(files[0][1])))
+    exif[274] = 6
+    Image.fromarray(np.rot90(upright)).save(out, "PNG", exif=exif)
+    film = io.BytesIO()
+    frames = [Image.fromarray(upright), Image.fromarray(upright[::-1])]
+    frames[0].save(film, "TIFF", save_all=True, append_images=frames[1:])
+    more = [("set/glioma/a.png", out.getvalue()), ("set/glioma/b.tif", film.getvalue())]
+    cohort, _ = folder_cohort([*files, *more], 48, "mine")
+    for image in cohort.images[-2:]:
+        np.testing.assert_array_equal(image, normalise(upright, 48))
+    said = " ".join(cohort.notes)
+    assert "turned upright" in said
+    assert "the first page is used" in said
+
+
 def test_copies_share_a_group(slices) -> None:
     files = folders(slices)
     cohort, _ = folder_cohort([*files, ("set/glioma/copy.png", files[0][1])], 48, "mine")

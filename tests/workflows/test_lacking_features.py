@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.errors import BundleError
 from genomap_core.training import genomap_pipeline, load_bundle, save_bundle
 from genomap_core.training.masking import Endurance
+from genomap_core.workflows.tabular.patient import predict_bundle
 from genomap_core.workflows.tabular.saved_model import predict_rows, with_features_of
 
 NAMES = tuple(f"G{j}" for j in range(40))
@@ -36,6 +38,16 @@ def saved(**options):
 @pytest.fixture(scope="module")
 def bundle():
     return saved()
+
+
+def test_the_app_answers_as_the_command_line_does(bundle):
+    table = columns(cohort(1), list(range(0, 40, 2)))
+    path = Path("model.safetensors")
+    spec = {"path": str(path), "feature_names": list(table.feature_names), "sample_ids": list(table.sample_ids)}
+    about, arrays = predict_bundle(spec, {"X": table.X}, {("bundle", str(path)): bundle})
+    np.testing.assert_array_equal(arrays["proba"], predict_rows(bundle, table))
+    assert about["notes"] == with_features_of(bundle, table)[1]
+    assert "The table lacks 20 of the model's 40 features" in about["notes"][0]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What the Genomap page shows of a layout: journeys, named regions, stability, and the wishes that a config carries."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -9,10 +9,12 @@ from scipy.ndimage import label
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import Cancelled
-from genomap_core.layout import disc, fitting_mask
+from genomap_core.layout import disc, fitting_mask, read_gmt
 from genomap_core.progress import ignore
+from genomap_core.workflows.cohorts.samples import load_sample
 from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
 from genomap_core.workflows.tabular.layout_study import (
+    SHIPPED_SETS,
     arrangement_picture,
     feature_colours,
     journey,
@@ -61,11 +63,26 @@ def test_features_that_vary_together_have_like_colours_and_the_picture_shows_the
 
 def test_regions_carry_the_name_of_a_feature_of_their_own_module(cohort):
     config = GenomapConfig(balance=0.8)
-    labels, names = named_regions(fit_genomap(cohort, config), config, N_MODULES)
-    assert len(names) == N_MODULES
-    for k, name in enumerate(names):
-        inside = [cohort.feature_names[j].split(".")[0] for j in np.flatnonzero(labels == k)]
+    named = named_regions(fit_genomap(cohort, config), config, N_MODULES)
+    assert len(named.names) == N_MODULES
+    for k, name in enumerate(named.names):
+        inside = [cohort.feature_names[j].split(".")[0] for j in np.flatnonzero(named.labels == k)]
         assert max(set(inside), key=inside.count) == name.split(".")[0]
+
+
+def test_regions_of_the_real_sample_are_named_after_processes_and_chance_names_none():
+    dataset = load_sample("tcga_brca")
+    result = fit_genomap(dataset)
+    named = named_regions(result, GenomapConfig())
+    assert {"Estrogen receptor", "Stroma", "Cell cycle control", "Lymphocytes", "Myeloid cells"} <= set(named.names)
+    assert len(set(named.names)) == len(named.names) == len(named.why) == named.labels.max() + 1
+    receptor = named.labels[result.feature_names.index("ER-alpha (protein)")]
+    assert named.names[receptor].startswith("Estrogen receptor")
+    assert "false discovery rate" in named.why[receptor]
+    shuffled = tuple(np.random.default_rng(0).permutation(result.feature_names).tolist())
+    sets = read_gmt(SHIPPED_SETS, shuffled).sets
+    by_chance = named_regions(replace(result, feature_names=shuffled), GenomapConfig())
+    assert not set(sets) & set(by_chance.names)
 
 
 def test_wishes_survive_json_and_are_met_on_the_map(cohort):
@@ -78,11 +95,11 @@ def test_wishes_survive_json_and_are_met_on_the_map(cohort):
     assert tuple(result.layout.positions[41]) == (7, 7)
     open_cells = np.array([[c == "#" for c in row] for row in mask])
     assert open_cells[tuple(result.layout.positions.T)].all()
-    labels, names = named_regions(result, config)
-    assert names == ["odd", "even"]
+    named = named_regions(result, config)
+    assert named.names == ("odd", "even")
     for k in (0, 1):
         board = np.zeros(result.layout.shape, bool)
-        board[tuple(result.layout.positions[labels == k].T)] = True
+        board[tuple(result.layout.positions[named.labels == k].T)] = True
         assert label(board)[1] == 1
     elsewhere = fit_genomap(cohort, GenomapConfig(solver="random", pins=config.pins, sets=sets, mask=mask))
     assert open_cells[tuple(elsewhere.layout.positions.T)].all()

@@ -61,14 +61,31 @@ def test_more_confidence_never_rules_out_more() -> None:
     assert large.sum() > small.sum()
 
 
-def test_a_class_of_few_patients_is_never_ruled_out_and_that_is_said() -> None:
+def test_a_class_of_few_patients_is_never_ruled_out_and_that_is_said_apart() -> None:
     y = np.array([0] * 40 + [1] * 5)
     proba = np.stack([1 - 0.9 * y, 0.9 * y], axis=1) + np.array([0.0, 1e-3])
     found = comparison(y, proba)
     assert sets.least_patients(0.9) == 9
+    one = sets.prediction_set(found, "logistic", 0, proba[0], 0.9)
+    assert (one.fits, one.rare, one.ruled_out) == (("class 0",), ("class 1",), ())
     words = sets.in_words(found, "logistic", 0, proba[0], 0.9)
-    assert "class 0 or class 1; nothing is ruled out" in words
+    assert "At 90% confidence: class 0; nothing is ruled out" in words
     assert "Too few samples to ever rule out: class 1" in words
+    assert "The model itself prefers class 1 (90%), on too few samples to check." in sets.in_words(
+        found, "logistic", 0, np.array([0.1, 0.9]), 0.9
+    )
+
+
+def test_a_set_never_silently_rules_out_what_the_model_prefers() -> None:
+    """Class 0 gets .99 from this model: .90 is less than all of its samples but one get."""
+    y = np.array([0] * 60 + [1] * 5)
+    p = np.where(y == 0, np.linspace(0.89, 0.99, 65), 0.2)
+    found = comparison(y, np.stack([p, 1 - p], axis=1))
+    asked = np.array([0.9, 0.1])
+    one = sets.prediction_set(found, "logistic", 0, asked, 0.8)
+    assert one.preferred in one.ruled_out
+    words = sets.in_words(found, "logistic", 0, asked, 0.8)
+    assert "The model itself prefers class 0 (90%), but gives nearly every sample of that class more." in words
 
 
 def test_a_clear_case_names_one_class_and_a_strange_one_none() -> None:

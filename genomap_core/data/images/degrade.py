@@ -1,4 +1,4 @@
-"""Images as a worse scanner would give them: noise, blur, other contrast. For tests of robustness."""
+"""Images as a worse scanner would give them: noise, blur, other contrast, less of the head. For tests of robustness."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ CONDITIONS: dict[str, tuple[float, ...]] = {
     "noise": (0.25, 0.5, 1.0),
     "blur": (1.0, 2.0),
     "contrast": (0.5, 2.0),
+    "crop": (0.7,),
 }
-"""Name -> levels: noise in standard deviations of the image, blur in pixels, contrast as exponent of the grey value."""
+"""Name -> levels: noise in standard deviations of the image, blur in pixels, contrast as exponent of the grey value,
+crop as the share of each side that is kept around the middle (without the head's outline, a shortcut to the source)."""
 
 
 def degrade(images: np.ndarray, condition: str, level: float, seed: int = 0) -> np.ndarray:
@@ -31,6 +33,10 @@ def degrade(images: np.ndarray, condition: str, level: float, seed: int = 0) -> 
         return images + level * field * inside
     if condition == "blur":
         return ndimage.gaussian_filter(images, (0, 0, level, level)) * inside
+    if condition == "crop":
+        height, width = images.shape[2:]
+        rows, columns = (np.abs(np.arange(s) - (s - 1) / 2) < level * s / 2 for s in (height, width))
+        return np.where(rows[:, None] & columns, images, np.float32(0))
     low = images.min((2, 3), keepdims=True)
     span = np.maximum(images.max((2, 3), keepdims=True) - low, 1e-6)
     bent = low + span * ((images - low) / span) ** level

@@ -64,6 +64,12 @@ class ImagingOptions:
         Bring haematoxylin and eosin to standard colours (Macenko); needs colours and histology.
     target
         Column with the classes, in whichever table has it; empty: found by its name.
+    sequence
+        Of patients with several sequences each, told by the last part of the files' names (BIDS, BraTS): the one to
+        use, or "all" of them as channels; empty: that of most patients.
+    patches, microns, pixel
+        Of a whole slide: how many patches of tissue are seen (as slices of the patient), the micrometres that a pixel
+        of them spans, and those of the slide's own pixels where its file does not say (0: it says).
     """
 
     side: int = 96
@@ -74,8 +80,16 @@ class ImagingOptions:
     colours: bool = True
     stains: bool = False
     target: str = ""
+    sequence: str = ""
+    patches: int = 16
+    microns: float = 0.5
+    pixel: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 1 <= self.patches <= 256:
+            raise ValueError(f"`patches` must be 1 to 256, got {self.patches}.")
+        if not 0.1 <= self.microns <= 50 or not (self.pixel == 0 or 0.02 <= self.pixel <= 50):
+            raise ValueError(f"`microns` and `pixel` must be micrometres, got {self.microns} and {self.pixel}.")
         if not 16 <= self.side <= 1024:
             raise ValueError(f"`side` must be 16 to 1024 pixels, got {self.side}.")
         if not 1 <= self.n_slices <= MOST_SLICES:
@@ -92,7 +106,7 @@ class ImagingOptions:
 
 
 _SLICE = re.compile(r"slice (\d+)(?: (.+))?")
-_ARRAYS = ("spacing", "regions", "places", "sections")
+_ARRAYS = ("spacing", "regions", "places", "sections", "patches")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +143,9 @@ class PatientImages:
     notes: tuple[str, ...] = ()
     places: np.ndarray | None = None
     sections: np.ndarray | None = None
+    patches: np.ndarray | None = None
+    """``(n, s, 2)`` float32, of whole slides whose slices are patches: x and y of each patch's centre as shares of the
+    slide's width and height; NaN for other images"""
 
     def __post_init__(self) -> None:
         n = self.table.n_samples
@@ -142,6 +159,7 @@ class PatientImages:
             ("region maps", self.regions),
             ("places", self.places),
             ("sections", self.sections),
+            ("patches' places", self.patches),
         ):
             if values is not None and len(values) != n:
                 raise InputError(f"{self.name}: {len(values)} {what} for {n} patients.")
@@ -172,7 +190,7 @@ class PatientImages:
         h = hashlib.sha256(self.table.digest.encode())
         for a in (self.images, self.spacing, self.regions):
             h.update(b"-" if a is None else repr(a.shape).encode() + np.ascontiguousarray(a).tobytes())
-        for a in (self.places, self.sections):
+        for a in (self.places, self.sections, self.patches):
             h.update(b"" if a is None else np.ascontiguousarray(a).tobytes())
         h.update(json.dumps([self.channels, self.region_names]).encode())
         return h.hexdigest()
@@ -192,6 +210,7 @@ class PatientImages:
             regions=part(self.regions),
             places=part(self.places),
             sections=part(self.sections),
+            patches=part(self.patches),
         )
 
     def of_classes(self, classes: Sequence[int]) -> PatientImages:

@@ -105,7 +105,8 @@ def arrange(table: Table, roles: Roles) -> Cohort:
     target_at = _position(table, roles.target, "target", said)
     stem = roles.group == ID_STEM
     group_at = None if stem else _position(table, roles.group, "group", said)
-    aside = {at for name in roles.set_aside for at in range(table.n_columns) if table.title(at) == name}
+    left_out = frozenset(roles.set_aside)
+    aside = {at for at in range(table.n_columns) if table.title(at) in left_out} if left_out else set()
     parts = {at for at in (id_at, target_at, group_at) if at is not None}
     coded = {at for codes in roles.codes if (at := table.find(codes.column)) is not None}
     taken = parts | aside | table.annotations
@@ -130,11 +131,12 @@ def _flipped(table: Table, roles: Roles, said: list[Message]) -> Table:
         text = f"With genes in rows a column must name the genes; {roles.id!r} does not."
         said.append(Message("error", "no-gene-column", text, remedy="Choose the column with the genes' names as id."))
         return table
-    lost = [table.title(j) for j in sorted(table.texts) if j != at and table.title(j) not in roles.set_aside]
+    aside = frozenset(roles.set_aside)
+    lost = [table.title(j) for j in sorted(table.texts) if j != at and table.title(j) not in aside]
     if lost:
         text = f"{plural(len(lost), 'text column')} that describe genes set aside: {some(lost)}."
         said.append(Message("ok", "gene-descriptions", text))
-    return flip(table, at, {j for j in table.number_at.tolist() if table.title(j) in roles.set_aside})
+    return flip(table, at, {j for j in table.number_at.tolist() if table.title(j) in aside})
 
 
 def _position(table: Table, name: str | None, part: str, said: list[Message]) -> int | None:
@@ -154,11 +156,11 @@ def _stems(ids: TextColumn) -> TextColumn:
 def stem(name: str) -> str:
     """``mouse309_14`` -> ``mouse309``: an id without its last part; of a TCGA barcode the patient's part.
 
-    Without ``_``, ``-`` or ``.`` in it, letters behind digits are the last part: ``P01V2`` -> ``P01``.
+    Without a blank, ``_``, ``-`` or ``.`` in it, letters behind digits are the last part: ``P01V2`` -> ``P01``.
     """
     if patient := re.match(r"TCGA[-.]\w\w[-.]\w{4}(?=[-.])", name):
         return patient.group()
-    cut = max(name.rfind(mark) for mark in "_-.")
+    cut = max(name.rfind(mark) for mark in "_-. ")
     if cut > 0:
         return name[:cut]
     last = re.fullmatch(r"(.*\d)[A-Za-z]{1,4}\d{0,2}", name)

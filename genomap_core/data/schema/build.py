@@ -11,13 +11,19 @@ import numpy as np
 from genomap_core.data.message import Message
 from genomap_core.data.schema.apply import Cohort, arrange
 from genomap_core.data.schema.check import Scale, clean_id, clean_labels
+from genomap_core.data.schema.clinical import columns_beside
 from genomap_core.data.schema.encode import Encoded, encode_words
+from genomap_core.data.schema.recipe import FOUND, Recipe
 from genomap_core.data.schema.roles import Roles
-from genomap_core.data.schema.statistics import Matrix, blocks
+from genomap_core.data.schema.statistics import Matrix, blocks, row_totals
 from genomap_core.data.table import Table, TextColumn
 
 if TYPE_CHECKING:
     from genomap_core.data.dataset import Dataset
+
+
+PER_TOTAL = " per "
+"""In the unit of values that were scaled to one total a sample."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,12 +71,12 @@ def _plan(parts: Parts, filled: np.ndarray) -> list[tuple[tuple[int, int], str, 
     return sorted(numbers + words) if words else numbers
 
 
-def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...]) -> Dataset:
+def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...], recipe: Recipe = FOUND) -> Dataset:
     """Put the pieces together; samples without a label and features without a value are left out."""
     from genomap_core.data.dataset import Dataset  # brings scipy, which a check of a dense table does without
 
     cohort = parts.cohort
-    values = _log2(cohort.values) if cohort.roles.log == "log2(1+x)" else cohort.values
+    values = _transformed(cohort.values, cohort.roles)
     filled, full = _filled(values)
     plan = _plan(parts, filled)
     names = tuple(name for _, name, _ in plan)
@@ -92,8 +98,13 @@ def build(parts: Parts, name: str, unit: str, notes: tuple[str, ...]) -> Dataset
         omics_names=omics or ("features",),
         unit=unit,
         notes=notes,
-        roles=replace(cohort.roles, codes=tuple(made.codes for made in parts.encoded if made.codes is not None)),
+        recipe=replace(recipe, roles=_with_codes(cohort.roles, parts.encoded)),
+        clinical=columns_beside(cohort, rows),
     )
+
+
+def _with_codes(roles: Roles, encoded: list[Encoded]) -> Roles:
+    return replace(roles, codes=tuple(made.codes for made in encoded if made.codes is not None))
 
 
 def _filled(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
@@ -110,15 +121,22 @@ def _filled(values: Matrix) -> tuple[np.ndarray, np.ndarray]:
     return filled, full
 
 
-def _log2(values: Matrix) -> Matrix:
-    """log2(1 + x) of ``(n, q)``; zeros stay zeros, so a sparse matrix stays sparse."""
+def _transformed(values: Matrix, roles: Roles) -> Matrix:
+    """log2(1 + x) of ``(n, q)``, of rows scaled to one total where the roles say so; zeros stay zeros, CSR sparse."""
+    if roles.log == "as is":
+        return values
+    scale = np.ones((values.shape[0], 1), np.float32)
+    if roles.log == "log2(1+x) per total":
+        totals = row_totals(values)
+        scale[:, 0] = np.divide(roles.total, totals, out=np.ones_like(totals), where=totals > 0)
     factor = np.float32(1 / np.log(2))
     if isinstance(values, np.ndarray):
-        result = np.log1p(values, order="C")
+        result = np.multiply(values, scale, order="C")
+        np.log1p(result, out=result)
         result *= factor
         return result
     result = values.copy()
-    result.data = np.log1p(result.data) * factor
+    result.data = np.log1p(result.data * np.repeat(scale[:, 0], np.diff(result.indptr))) * factor
     return result
 
 
@@ -200,4 +218,5 @@ def unit_of(roles: Roles, scale: Scale) -> str:
     """The unit of the values after the roles' logarithm."""
     if roles.log == "as is":
         return scale.unit
-    return "log2(1 + count)" if scale.unit == "count" else "log2(1 + value)"
+    of = "count" if scale.unit == "count" else "value"
+    return f"log2(1 + {of}{PER_TOTAL}{roles.total:,.0f})" if roles.log == "log2(1+x) per total" else f"log2(1 + {of})"

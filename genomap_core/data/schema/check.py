@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from genomap_core.data.message import Message, Severity, capital, limited, plura
 from genomap_core.data.schema.apply import Cohort
 from genomap_core.data.schema.encode import Encoded
 from genomap_core.data.schema.notation import bound_of
+from genomap_core.data.schema.roles import Log, Roles
 from genomap_core.data.schema.statistics import (
     ColumnStats,
     alike_by_chance,
     column_stats,
     equal_columns,
     equal_rows,
+    row_totals,
     sample_values,
 )
 from genomap_core.data.schema.words import DATE_GENE_PATTERN, FLOAT_GENE_PATTERN, INVISIBLE, is_phi_name
@@ -188,12 +190,26 @@ def _check_word(cohort: Cohort, word: str, sample: int) -> list[Message]:
     return []
 
 
+def _check_ids_alike(cohort: Cohort, ids: TextColumn) -> list[Message]:
+    """Ids that differ only in how they are written: capitals, composed letters, letters of full width."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for word in ids.words:
+        alike[unicodedata.normalize("NFKC", word).casefold()].append(word)
+    pairs = [words for words in alike.values() if len(words) > 1]
+    if not pairs:
+        return []
+    hidden = is_phi_name(cohort.roles.id or "")
+    listed = "" if hidden else f": {some(f'{shown(words[0])!r} and {shown(words[1])!r}' for words in pairs)}"
+    text = f"{plural(len(pairs), 'sample id')} written in two ways that differ in capitals or composed letters{listed}."
+    return [Message("warn", "ids-alike", text, cohort.roles.id, remedy="Check that they are different samples.")]
+
+
 def _check_doubles(cohort: Cohort) -> list[Message]:
     if cohort.id is None:
         return []
     clean = cohort.id.recoded(clean_id(word) for word in cohort.id.words)
     remedy = "Give every sample its own id; if the rows are repeats of one patient, choose the column as group."
-    said = []
+    said = _check_ids_alike(cohort, clean)
     for code in np.flatnonzero(clean.counts() > 1).tolist():
         samples = np.flatnonzero(clean.codes == code).tolist()
         what = f"the sample id %s occurs {len(samples)} times ({some(cohort.row(i) for i in samples)})"
@@ -295,9 +311,10 @@ _LISTED_LABELS = 10
 def same_label(word: str) -> str:
     """Equal for spellings of one label: case, blanks and ``_`` apart, and ``-`` between letters.
 
-    Signs that can carry the meaning stay: ``ER+`` and ``ER-``, ``c-1`` and ``c1``, ``<50`` and ``>50`` differ.
+    Signs that can carry the meaning stay: ``ER+`` and ``ER-``, ``c-1`` and ``c1``, ``<50`` and ``>50`` differ. Letters
+    of full width, as East Asian keyboards write them, are the usual ones.
     """
-    word = unicodedata.normalize("NFC", word)
+    word = unicodedata.normalize("NFKC", word)
     joined = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", "", " ".join(word.casefold().split()))
     return re.sub(r"(?<!\d)[ _]+|[ _]+(?!\d)", "", joined) or word
 
@@ -417,7 +434,6 @@ def _one_edit(a: str, b: str) -> bool:
 def _check_sizes(cohort: Cohort, target: TextColumn, counts: np.ndarray, name: str) -> list[Message]:
     said = []
     small = int(counts.min())
-    word = shown(target.words[int(counts.argmin())])
     if small == 1:
         alone = [shown(target.words[k]) for k in np.flatnonzero(counts == 1).tolist()]
         text = f"Column {name}: class {some(map(repr, alone))} has 1 sample; the smallest split in folds needs 2."
@@ -432,9 +448,11 @@ def _check_sizes(cohort: Cohort, target: TextColumn, counts: np.ndarray, name: s
                 option="without_classes",
             )
         )
-    elif small < 5:
-        text = f"Column {name}: class {word!r} has {small} samples, so at most {small} folds are possible."
-        said.append(Message("warn", "small-class", text, name, value=word, remedy=f"Use {small} folds or fewer."))
+    for rare in [k for k in np.argsort(counts, kind="stable").tolist() if 1 < counts[k] < 5][:_LISTED_LABELS]:
+        size, word = counts[rare], target.words[rare]
+        text = f"Column {name}: class {shown(word)!r} has {size} samples, so at most {size} folds are possible with it."
+        remedy = f"Use {size} folds or fewer, or leave the class out (--leave-out-class)."
+        said.append(Message("warn", "small-class", text, name, value=word, remedy=remedy, option="without_classes"))
     listed = some((f"{shown(w)} ({c})" for w, c in sorted(zip(target.words, counts.tolist()))), 12)
     said.append(Message("ok", "classes", f"{len(counts)} classes in {name}: {listed}.", name))
     return said
@@ -506,35 +524,47 @@ _LOG_FROM = 50
 """Below this many features a table is taken for clinical, and no logarithm is proposed."""
 
 
+_FOLD = 2.0
+"""Counts whose totals differ more than this in nine of ten samples are proposed to be scaled to one total."""
+_BYTE = 255
+"""Whole numbers up to this may be grey values of an image, whose sum is no depth."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """``unit`` of the values as they are; whether a logarithm is ``advised``; and why."""
+    """``unit`` of the values as they are; the transformation that is ``advised``, "as is" for none; and why.
+
+    ``fold``: of counts, how many times the 95 % quantile of the samples' totals is their 5 % quantile; else 1.
+    ``total``: the power of ten nearest to the median of the totals.
+    """
 
     unit: str
-    advised: bool
+    advised: Log
     reason: str
+    fold: float = 1.0
+    total: float = 0.0
 
 
 def find_scale(values: np.ndarray, stats: ColumnStats, n_features: int) -> Scale:
     """Judge the scale on a sample of present ``values`` and the columns' extremes."""
     if not len(values) or not np.isfinite(stats.low).any():
-        return Scale("value", False, "")
+        return Scale("value", "as is", "")
     low, high = float(np.nanmin(stats.low)), float(np.nanmax(stats.high))
     middle, top = (float(v) for v in np.quantile(values, [0.5, 0.999]))
     whole = bool(stats.whole.all())
     if low < 0:
         standard = abs(values.mean(dtype=float)) < 0.1 and 0.8 < values.std(dtype=float) < 1.2
-        return Scale("z-score" if standard else "value", False, "")
+        return Scale("z-score" if standard else "value", "as is", "")
     if whole and high > 1:
         skewed = n_features >= _LOG_FROM and high > 100 and top > 5 * (middle + 1)
-        return Scale("count", skewed, f"whole numbers from {low:g} to {high:g}")
+        return Scale("count", "log2(1+x)" if skewed else "as is", f"whole numbers from {low:g} to {high:g}")
     if n_features >= _LOG_FROM and high > 100 and top > 20 * middle:
-        return Scale("value", True, f"values from {low:g} to {high:g}, half of them at most {middle:g}")
+        return Scale("value", "log2(1+x)", f"values from {low:g} to {high:g}, half of them at most {middle:g}")
     if high <= 1:
-        return Scale("fraction", False, "")
+        return Scale("fraction", "as is", "")
     if high <= 30 and (base := _log_of_counts(values)):
-        return Scale(f"{base}(1 + count)", False, f"{base}(1 + x) of whole numbers")
-    return Scale("log", False, "") if high <= 30 and n_features >= _LOG_FROM else Scale("value", False, "")
+        return Scale(f"{base}(1 + count)", "as is", f"{base}(1 + x) of whole numbers")
+    return Scale("log", "as is", "") if high <= 30 and n_features >= _LOG_FROM else Scale("value", "as is", "")
 
 
 def _log_of_counts(values: np.ndarray) -> str:
@@ -552,7 +582,7 @@ def _log_of_counts(values: np.ndarray) -> str:
 def check_scale(cohort: Cohort, scale: Scale, stats: ColumnStats) -> list[Message]:
     """Counts, logarithms, and a logarithm where none can be taken."""
     said: list[Message] = []
-    if cohort.roles.log == "log2(1+x)":
+    if cohort.roles.log != "as is":
         below = [cohort.names[k] for k in np.flatnonzero(stats.low < 0).tolist()]
         if below:
             text = f"log2(1 + x) can't be taken: {plural(len(below), 'feature')} hold values below 0: {some(below)}."
@@ -561,8 +591,8 @@ def check_scale(cohort: Cohort, scale: Scale, stats: ColumnStats) -> list[Messag
             text = "The values look log-scaled already: a second log would flatten them."
             said.append(Message("warn", "second-log", text, remedy="Take the values as they are."))
         else:
-            said.append(Message("warn", "log-taken", f"log2(1 + x) is taken of all number features ({scale.reason})."))
-    elif scale.advised:
+            said.append(_log_taken(cohort.roles, scale))
+    elif scale.advised != "as is":
         text = f"The values are on a linear scale ({scale.reason}) and are taken as they are."
         said.append(
             Message("warn", "linear-scale", text, remedy="Choose log2(1 + x) if they are counts or intensities.")
@@ -573,6 +603,20 @@ def check_scale(cohort: Cohort, scale: Scale, stats: ColumnStats) -> list[Messag
     elif scale.unit == "log":
         said.append(Message("ok", "log-scale", "The values look log-scaled: they are taken as they are."))
     return said + _check_spread(cohort, stats)
+
+
+def _log_taken(roles: Roles, scale: Scale) -> Message:
+    """A logarithm, and whether the samples were scaled to one total before it."""
+    text = f"log2(1 + x) is taken of all number features ({scale.reason})"
+    differ = f"totals of nine in ten samples differ up to {scale.fold:.3g}-fold"
+    if roles.log == "log2(1+x) per total":
+        text += f", of each sample's numbers scaled to a total of {roles.total:,.0f} ({differ})."
+        remedy = "Choose log2(1 + x) without it where the totals say something themselves (--scale log2)."
+        return Message("warn", "log-per-total", text, remedy=remedy, option="log")
+    if scale.fold <= _FOLD:
+        return Message("warn", "log-taken", f"{text}.", option="log")
+    remedy = "Choose log2(1 + x) per total if they only tell how deeply each was sequenced (--scale log2-per-total)."
+    return Message("warn", "log-taken", f"{text}; {differ} and stay so.", remedy=remedy, option="log")
 
 
 def _check_spread(cohort: Cohort, stats: ColumnStats) -> list[Message]:
@@ -663,6 +707,17 @@ def _zeros_apart(column: np.ndarray) -> bool:
     )
 
 
-def scale_of(cohort: Cohort, stats: ColumnStats) -> Scale:
-    """The scale of a cohort's number features."""
-    return find_scale(sample_values(cohort.values), stats, cohort.values.shape[1])
+def scale_of(cohort: Cohort, stats: ColumnStats, kept: np.ndarray) -> Scale:
+    """The scale of a cohort's number features; totals are those of the samples ``kept`` ``(n,)``."""
+    scale = find_scale(sample_values(cohort.values), stats, cohort.values.shape[1])
+    per_total = cohort.roles.log == "log2(1+x) per total"
+    if not per_total and (scale.unit != "count" or scale.advised == "as is"):
+        return scale
+    totals = row_totals(cohort.values)
+    totals = totals[kept & (totals > 0)]
+    if not len(totals):
+        return scale
+    low, middle, high = np.quantile(totals, (0.05, 0.5, 0.95)).tolist()
+    fold, total = high / low, 10.0 ** round(math.log10(middle))
+    sequenced = fold > _FOLD and float(np.nanmax(stats.high)) > _BYTE
+    return replace(scale, advised="log2(1+x) per total" if sequenced else scale.advised, fold=fold, total=total)

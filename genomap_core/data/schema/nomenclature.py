@@ -58,7 +58,7 @@ ANNOTATION_NAMES = frozenset(
 """Keys of columns beside the genes that describe these; none is a sample."""
 
 SUMMARY_ROW = re.compile(
-    r"__(no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique)|"
+    r"_{0,2}(no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique)|"
     r"N_(unmapped|multimapping|noFeature|ambiguous)|total[ _-]?(counts?|reads)?|(un)?assigned(_.+)?|"
     r"(unmapped|mapped|multimapped)[ _-]?(reads)?|library[ _-]?size|sum",
     re.I,

@@ -41,6 +41,8 @@ _NUMBER = re.compile(
     # digits of a unit are exponents (m2, 10^9) or the body surface's 1.73: other ones are names of places, as in 10x14
     r"(?:[A-Za-z\u00b5\u03bc%/^\u00b2\u00b3*. -]|(?<=[\^*])\d{1,2}|(?<=x)10(?=[\^*])|(?<=m)[23]|(?<=/)1\.73){0,11})?"
 )
+_MINUS_BEHIND = re.compile(r"\d[\d.,' ]*\d-")
+"""As accounting programs write it; a grade such as ``2-`` has one digit."""
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -136,7 +138,10 @@ def read_words(
 
 def _match(word: str) -> re.Match[str] | None:
     """A word as the parts of a number; None where signs stand in it as in no number (dates, versions, telephones)."""
-    part = _NUMBER.fullmatch(word.strip().translate(_SAME))
+    word = word.strip().translate(_SAME)
+    if _MINUS_BEHIND.fullmatch(word):
+        word = f"-{word[:-1]}"
+    part = _NUMBER.fullmatch(word)
     if part is None:
         return None
     body = part["body"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from genomap_core.data.table import Table, TextColumn
 _SURE_TARGETS = TARGET_NAMES[:8]
 _SURE_IDS = ID_NAMES[:14]
 _PHI_SHARE = 0.6
+_NAMED, DATES = "its name says so", "it holds dates"
 
 ASK_ORIENTATION = "ambiguous-orientation"
 """Code of the question whether rows are samples or genes."""
@@ -169,24 +171,35 @@ def _propose_rows(table: Table) -> tuple[Roles, list[Message]]:
 def _set_identifiers_aside(draft: _Draft) -> None:
     """Columns that may identify persons, and dates."""
     table = draft.table
-    for at in sorted(table.texts):
-        named = is_phi_name(table.title(at)) and not _fractions(table.texts[at])
-        kind = "its name says so" if named else _identifying(table.texts[at])
-        if kind:
-            text = f"Column {table.title(at)} may identify persons ({kind}): set aside, its values are not shown."
+    for at in (*sorted(table.texts), *table.number_at.tolist()):
+        title, kind = table.title(at), may_identify(table, at)
+        if not kind:
+            continue
+        if kind == DATES:
+            text = f"Column {title} holds dates, which may identify persons: set aside."
+            said = Message("warn", "dates", text, title, remedy="Give durations or ages instead.")
+        elif at in table.texts:
+            text = f"Column {title} may identify persons ({kind}): set aside, its values are not shown."
             remedy = "Remove the column from the file, or keep it out of exports."
-            draft.said.append(Message("warn", "identifying", text, table.title(at), remedy=remedy))
-            draft.aside.append(at)
-        elif _share(table.texts[at], lambda word: bool(DATE_PATTERN.fullmatch(word.strip()))) > 0.8:
-            text = f"Column {table.title(at)} holds dates, which may identify persons: set aside."
-            draft.said.append(Message("warn", "dates", text, table.title(at), remedy="Give durations or ages instead."))
-            draft.aside.append(at)
-    for at in table.number_at.tolist():
-        name = table.columns[at]
-        if is_phi_name(name) and _whole(table.number_column(at)) and not is_gene_among_genes(table.columns, name):
-            text = f"Column {table.title(at)} may identify persons (its name says so): set aside."
-            draft.said.append(Message("warn", "identifying", text, table.title(at), remedy="Remove the column."))
-            draft.aside.append(at)
+            said = Message("warn", "identifying", text, title, remedy=remedy)
+        else:
+            text = f"Column {title} may identify persons ({kind}): set aside."
+            said = Message("warn", "identifying", text, title, remedy="Remove the column.")
+        draft.said.append(said)
+        draft.aside.append(at)
+
+
+def may_identify(table: Table, at: int) -> str:
+    """Why a column may identify persons, in words; "" where nothing says so."""
+    if at in table.texts:
+        if is_phi_name(table.title(at)) and not _fractions(table.texts[at]):
+            return _NAMED
+        dates = _share(table.texts[at], lambda word: bool(DATE_PATTERN.fullmatch(word.strip()))) > 0.8
+        return _identifying(table.texts[at]) or (DATES if dates else "")
+    name = table.columns[at]
+    if is_phi_name(name) and _whole(table.number_column(at)) and not is_gene_among_genes(table.columns, name):
+        return _NAMED
+    return ""
 
 
 def _fractions(column: TextColumn) -> bool:
@@ -226,10 +239,33 @@ def _find_id(draft: _Draft) -> int | None:
     for name in ID_NAMES:
         if name in names and (_distinct(table.texts[names[name]]) > (0.5 if name in _SURE_IDS else 0.98)):
             return names[name]
+    if (numbered := _numbered_ids(draft)) is not None:
+        return numbered
     first = draft.free_words()[:1]
     if first and _distinct(table.texts[first[0]]) > 0.9 and not _reads_as_numbers(table.texts[first[0]]):
         return first[0]
     return None
+
+
+def _numbered_ids(draft: _Draft) -> int | None:
+    """The first column, where its whole numbers never repeat and rise, or where it has no title or that of a number."""
+    table = draft.table
+    if table.n_rows < 8 or 0 in draft.aside or 0 in table.annotations or not table.n_columns:
+        return None
+    words = table.text_column(0).values()
+    if not all(word and word.strip().isdecimal() for word in words):
+        return None
+    values = [int(word or "") for word in words]
+    titled = not table.columns[0] or set(re.split(r"[^a-z0-9]+", table.columns[0].casefold())) & _NUMBERS
+    if len(set(values)) < len(values) or not (titled or values == sorted(values)):
+        return None
+    text = f"Column {table.title(0)} numbers the samples: its whole numbers never repeat. It is taken for their ids."
+    remedy = "Choose another id, or none, if it is a measurement."
+    draft.said.append(Message("warn", "numbered-ids", text, table.title(0), remedy=remedy, option="id"))
+    return 0
+
+
+_NUMBERS = frozenset({"id", "no", "nr", "num", "number", "nummer", "numero", "code", "key", "index", "eid", "uid"})
 
 
 def _find_target(draft: _Draft, id_at: int | None) -> int | None:
@@ -302,11 +338,13 @@ def _repeats(ids: TextColumn, target: TextColumn | None) -> int:
     """
     endings: dict[str, list[str]] = defaultdict(list)
     for word in ids.words:
-        endings[stem(word)].append(word[len(stem(word)) :].lstrip("_-."))
+        endings[stem(word)].append(word[len(stem(word)) :].lstrip("_-. "))
     rows, stems = len(ids.words), len(endings)
     if not 3 <= stems <= 0.75 * rows or _are_classes(ids, target):
         return 0
     numbered = sum(_numbered(sorted(ends)) for ends in endings.values())
+    if numbered > 0.8 * stems and sum(any(c.isdigit() for c in name) for name in endings) < 0.5 * stems:
+        return 0  # words with a number behind them: strains, arms, tissues and their samples
     if stems >= 5 and stems <= 0.5 * rows and numbered > 0.8 * stems:
         return stems
     repeated = [ends for ends in endings.values() if len(ends) > 1 and len(set(ends)) == len(ends)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from genomap_core.data.schema.roles import Roles
@@ -98,10 +98,46 @@ class Recipe:
         """From ``asdict`` by way of JSON; :class:`InputError` if damaged."""
         return decode(cls, stored)
 
+    @classmethod
+    def of_model(cls, provenance: Mapping[str, Any]) -> Recipe | None:
+        """How a saved model's training table was read; None where the training data were no table.
+
+        Raises
+        ------
+        InputError
+            The model's note on it can't be read.
+        """
+        stored = provenance.get("recipe")
+        if stored is None and "roles" in provenance:  # all that version 0.2 kept of it
+            stored = {"roles": provenance["roles"]}
+        if not isinstance(stored, Mapping):
+            return None
+        try:
+            return cls.from_json(stored)
+        except (TypeError, ValueError) as error:
+            said = f"The model's note on its training table can't be read ({error}): train it again."
+            raise InputError(said) from error
+
     def decided(self, *decisions: Decision) -> Recipe:
         """With more decisions; of two on the same thing the later counts."""
         kept = {decision.what: decision for decision in (*self.decisions, *decisions)}
         return replace(self, decisions=tuple(kept.values()))
+
+    def to_publish(self) -> Recipe:
+        """Without what was found in single cells and lines, which may name a person: for files that go to others."""
+        parts = {field.name for kind in (Recipe, Roles) for field in fields(kind)} | {"unit"}
+        return replace(self, decisions=tuple(decision for decision in self.decisions if decision.what in parts))
+
+    def __str__(self) -> str:
+        """``genes in rows; named by gene_id; label outcome; unit log2(1 + count); decimal ','``."""
+        roles, unit = self.roles or Roles(), next((d.value for d in self.decisions if d.what == "unit"), "")
+        said = [
+            "genes in rows" if roles.orientation == "genes_in_rows" else "samples in rows",
+            *(f"{part} {name}" for part in ("id", "target", "group") if (name := getattr(roles, part))),
+            *([f"unit {unit}"] if unit else []),
+            *(f"{what} {value!r}" for what in ("decimal", "thousands", "layer") if (value := getattr(self, what))),
+        ]
+        return "; ".join(said)
 
 
 def _sign(value: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Orientation = Literal["samples_in_rows", "genes_in_rows"]
-Log = Literal["as is", "log2(1+x)"]
+Log = Literal["as is", "log2(1+x)", "log2(1+x) per total"]
 Duplicates = Literal["error", "first", "mean", "keep"]
 NotNumbers = Literal["error", "missing", "limit"]
 Labels = Literal["merge variants", "as written"]
@@ -58,7 +58,10 @@ class Roles:
     orientation
         Whether a row of the file is a sample or a gene.
     log
-        "log2(1+x)" transforms every number column; nothing below 0 may be in it.
+        "log2(1+x)" transforms every number column; nothing below 0 may be in it. "per total": each sample's numbers are
+        scaled to the same total before, so that how deeply it was sequenced plays no part.
+    total
+        That total; 0: the power of ten nearest to the median of the samples'.
     duplicates
         Features of the same name: an error, the first, their mean, or all under numbered names.
     not_numbers
@@ -84,6 +87,7 @@ class Roles:
     set_aside: tuple[str, ...] = ()
     orientation: Orientation = "samples_in_rows"
     log: Log = "as is"
+    total: float = 0.0
     duplicates: Duplicates = "error"
     not_numbers: NotNumbers = "error"
     missing_values: tuple[float, ...] = ()

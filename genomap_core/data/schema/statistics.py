@@ -60,6 +60,19 @@ def column_stats(X: Matrix) -> ColumnStats:
     return ColumnStats(low, high, missing, whole, empty)
 
 
+def row_totals(X: Matrix) -> np.ndarray:
+    """``(n,)`` float64 sums of the present values of ``(n, p)``."""
+    if not isinstance(X, np.ndarray):
+        import scipy.sparse as sp
+
+        present = sp.csr_matrix((np.nan_to_num(X.data), X.indices, X.indptr), X.shape)
+        return np.asarray(present.sum(axis=1, dtype=np.float64)).ravel()
+    totals = np.zeros(X.shape[0])
+    for rows, _, block in blocks(X):
+        totals[rows] += np.nansum(block, axis=1, dtype=np.float64)
+    return totals
+
+
 def _sparse_stats(X: sp.csr_matrix) -> ColumnStats:
     p = X.shape[1]
     absent = np.isnan(X.data)

@@ -32,6 +32,7 @@ from genomap_core.data.schema.check import (
     check_sentinels,
     scale_of,
 )
+from genomap_core.data.schema.doubt import check_long, check_possible
 from genomap_core.data.schema.propose import propose
 from genomap_core.data.schema.recipe import FOUND, Decision, Recipe
 from genomap_core.data.schema.roles import ID_STEM, Orientation, Roles
@@ -104,10 +105,12 @@ def validate(table: Table, roles: Roles | None = None, orientation: Orientation 
     stats = column_stats(parts.cohort.values)
     if parts.encoded:
         stats = replace(stats, empty=np.zeros_like(stats.empty))
-    scale = scale_of(parts.cohort, stats)
-    if roles is None and scale.advised:
-        used = replace(used, log="log2(1+x)")
-        parts = replace(parts, cohort=replace(parts.cohort, roles=used))
+    scale = scale_of(parts.cohort, stats, parts.kept)
+    if roles is None:
+        used = replace(used, log=scale.advised)
+    if used.log == "log2(1+x) per total" and not used.total:
+        used = replace(used, total=scale.total)
+    parts = replace(parts, cohort=replace(parts.cohort, roles=used))
     cohort = parts.cohort
     found = [*check_header(table), *_check_shape(parts), *cohort.messages, *check_feature_names(cohort)]
     if cohort.n_samples:
@@ -119,6 +122,8 @@ def validate(table: Table, roles: Roles | None = None, orientation: Orientation 
             *check_missing(cohort, stats),
             *check_scale(cohort, scale, stats),
             *check_sentinels(cohort, stats, scale),
+            *check_possible(cohort, stats),
+            *check_long(cohort),
             *check_equal(cohort, stats),
             *check_leaks(cohort, parts.target, parts.encoded),
         ]
@@ -168,9 +173,8 @@ def to_dataset(table: Table, roles: SchemaReport | Roles, name: str) -> Dataset:
     if report.errors:
         listed = "\n".join(f"- {message}" for message in report.errors)
         raise InputError(f"{table.name} can't be used yet; {len(report.errors)} problems:\n{listed}")
-    return build(
-        split(table, report.roles), name, report.unit, tuple(str(m) for m in report.messages if m.severity == "warn")
-    )
+    notes = tuple(str(m) for m in report.messages if m.severity == "warn")
+    return build(split(table, report.roles), name, report.unit, notes, report.recipe)
 
 
 def _check_shape(parts: Parts) -> list[Message]:

@@ -118,9 +118,12 @@ DATE_PATTERN = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?|\d{1,2}[./]\d{1,2}[./](\d{4}|\d{2})|(19|20)\d{6}"
 )
 
-_MONTH = "(?P<month>jan|feb|m[aä]r|mar|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez)"
+_MONTH = (
+    "(?P<month>jan|feb|m[aä]r|mar|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez|dic|d[eé]c|set|ago|abr|"
+    "avr|f[eé]vr?|juin|juil|ao[uû]t|mag|giu|lug|ott|out)"
+)
 DATE_GENE_PATTERN = re.compile(
-    rf"(?i:(?P<day>\d{{1,2}})[-. ]{_MONTH}\.?|{_MONTH.replace('month', 'month2')}\.?[-. ](?P<day2>\d{{1,2}})|"
+    rf"(?i:(?P<day>\d{{1,2}})(?:[-. ]|\. ){_MONTH}\.?|{_MONTH.replace('month', 'month2')}\.?[-. ](?P<day2>\d{{1,2}})|"
     r"(?P<iso>\d{4}-\d{2}-\d{2})([T ]00:00:00)?|\d{1,2}/\d{1,2}/\d{2,4})"
 )
 """What Excel makes of SEPT2, MARCH1, DEC1 ... (Ziemann, Eren, El-Osta, Genome Biology 17:177, 2016)."""

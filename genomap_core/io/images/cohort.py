@@ -71,8 +71,10 @@ def read_imaging_cohort(
         said.append(Message("error", "no-features", "No table has features: add one with a column for each feature."))
     if worst(said) in ("error", "refuse"):
         return None, tuple(said)
-    matched = match_units(units, tables)
+    matched = match_units(units, tables, options.sequence)
     said += matched.messages
+    if worst(said) == "error":
+        return None, tuple(said)
     ids = _with_labels([s for s in tables.ids if s in matched.of or not units.units], tables, said)
     stack = stack_channels(units, matched, tables, ids) if units.units else _without_images(ids, options, said)
     said += stack.messages
@@ -92,6 +94,7 @@ def _cohort(stack: Stack, table: Dataset, said: Sequence[Message]) -> PatientIma
         table=table,
         channels=stack.channels,
         spacing=np.repeat(stack.pixel[:, None], 2, axis=1) if known else None,
+        patches=stack.patches,
         notes=tuple(str(m) for m in said if m.severity == "warn"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from genomap_core.data.message import Message, limited, plural, some
+from genomap_core.data.message import Message, limited, plural, shown, some
 from genomap_core.data.personal import may_name_a_person
 from genomap_core.io.images.matching import find_owners
 from genomap_core.io.images.prepare import Unit, Units, stem_of
 from genomap_core.io.images.tables import CohortTables
-from genomap_core.io.kinds import SLIDES
+from genomap_core.io.kinds import CONVERT, FOREIGN_SUFFIXES, SLIDES
 
 _LISTED = 20
 _COLOURS = ("red", "green", "blue")
@@ -33,8 +34,11 @@ class Matched:
     messages: tuple[Message, ...]
 
 
-def match_units(units: Units, tables: CohortTables) -> Matched:
-    """Find the owner of every readable unit: by the manifest, else by the names of file and folders."""
+def match_units(units: Units, tables: CohortTables, sequence: str = "") -> Matched:
+    """Find the owner of every readable unit: by the manifest, else by the names of file and folders.
+
+    ``sequence``: see :class:`genomap_core.data.images.patients.ImagingOptions`.
+    """
     readable = [k for k, unit in enumerate(units.units) if not unit.refused]
     names = {str(k): _names(units.units[k]) for k in readable}
     said: list[Message] = []
@@ -49,7 +53,46 @@ def match_units(units: Units, tables: CohortTables) -> Matched:
     for place, sample in found.owner.items():
         of[sample].append((int(place), channel.get(place, "")))
     said += _messages_on_owners(found.lost, found.bent, found.without(tables.ids) if readable else [], units)
+    if tables.manifest is None:
+        of, further = _of_sequence(of, units, sequence)
+        said += further
     return Matched(dict(of), tuple(said))
+
+
+def _of_sequence(
+    of: dict[str, list[tuple[int, str]]], units: Units, wanted: str
+) -> tuple[dict[str, list[tuple[int, str]]], list[Message]]:
+    """Of patients with images of several sequences (as of BIDS and BraTS) those of one, or each as a channel."""
+    last = {k: re.split(r"[_\-. ]", _names(units.units[k])[0])[-1].lower() for found in of.values() for k, _ in found}
+    counts = Counter(name for found in of.values() for name in {last[k] for k, _ in found})
+    common = [name for name, n in counts.items() if n >= max(2, len(of) / 2) and not name.isdigit()]
+    several = sum(len({last[k] for k, _ in found} & set(common)) > 1 for found in of.values())
+    if len(common) < 2 or 2 * several < len(of):
+        return of, []
+    order = sorted(common, key=lambda name: (-counts[name], *_rank(name)))
+    listed = some((f"{name} ({counts[name]})" for name in order), 12)
+    if wanted and wanted.lower() != "all" and wanted.lower() not in common:
+        text = f"No sequence is called {shown(wanted)}: the patients have {listed}."
+        return of, [Message("error", "no-sequence", text, remedy="Write one of them, or all.")]
+    if wanted.lower() == "all":
+        text = f"Patients have images of several sequences: {listed}; each is a channel."
+        kept = {s: [(k, last[k]) for k, _ in found if last[k] in common] for s, found in of.items()}
+    else:
+        chosen = wanted.lower() or order[0]
+        text = f"Patients have images of several sequences: {listed}; {chosen} is used."
+        kept = {s: [(k, "") for k, _ in found if last[k] == chosen] for s, found in of.items()}
+    without = [s for s, found in kept.items() if not found]
+    if without:
+        text += f" {plural(len(without), 'patient')} without it left out: {some(without, 10)}."
+    remedy = "Another one can be chosen (Sequence; `sequence` in the library), or all of them as channels."
+    return {s: found for s, found in kept.items() if found}, [Message("warn", "sequence", text, remedy=remedy)]
+
+
+_PREFERRED = ("t1w", "t1ce", "t1c", "t1gd", "t1", "t1n", "flair", "t2f", "t2w", "t2")
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (_PREFERRED.index(name) if name in _PREFERRED else len(_PREFERRED)), name
 
 
 def _names(unit: Unit) -> tuple[str, ...]:
@@ -57,7 +100,12 @@ def _names(unit: Unit) -> tuple[str, ...]:
     path = PurePosixPath(unit.label)
     folder_itself = len(unit.files) > 1 and unit.label not in unit.files
     first = path.name if folder_itself else stem_of(unit.label)
-    return (first, *(part for part in reversed(path.parts[:-1])))
+    names = (first, *(part for part in reversed(path.parts[:-1])))
+    return tuple(_ENTITIES.sub("", name) for name in names) if "sub-" in unit.label else names
+
+
+_ENTITIES = re.compile(r"(?:^|_)(?:ses|run|acq|ce|rec|dir|echo|part|chunk|space|res|den|desc|task)-[A-Za-z0-9]+")
+"""Of BIDS names, what says neither who it is nor which sequence"""
 
 
 def _messages_on_owners(lost: Sequence[str], bent: Sequence[str], alone: Sequence[str], units: Units) -> list[Message]:
@@ -74,7 +122,8 @@ def _messages_on_owners(lost: Sequence[str], bent: Sequence[str], alone: Sequenc
         said.append(Message("warn", "no-row", text, remedy=remedy))
     if bent:
         text = (
-            f"{plural(len(bent), 'image')} matched without regard to zeros in front of numbers, capitals and endings."
+            f"{plural(len(bent), 'image')} matched without regard to zeros in front of numbers, capitals, folders and "
+            "endings."
         )
         said.append(Message("warn", "near-match", text, remedy="Write the ids alike in names and tables."))
     return said
@@ -110,7 +159,12 @@ def messages_on_units(units: Units) -> list[Message]:
         text = f"{plural(len(slides), 'whole-slide image')} not read: {some(map(shown_name, slides))}."
         remedy = "Export each, or tiles of it, as TIFF or PNG of at most a few thousand pixels (QuPath, OpenSlide)."
         said.append(Message("warn", "slides", text, remedy=remedy))
-    if other := [name for name in units.ignored if name not in slides]:
+    kinds = {name: FOREIGN_SUFFIXES.get(PurePosixPath(name.lower()).suffix, "") for name in units.ignored}
+    for kind in dict.fromkeys(kinds[name] for name in kinds if kinds[name] and name not in slides):
+        unread = [name for name in kinds if kinds[name] == kind and name not in slides]
+        text = f"{plural(len(unread), 'file')} not read: {some(map(shown_name, unread))}."
+        said.append(Message("warn", "not-read", text, remedy=f"The first is {CONVERT[kind]}"))
+    if other := [name for name in kinds if not kinds[name] and name not in slides]:
         text = f"{plural(len(other), 'file')} of other kinds ignored: {some(map(shown_name, other))}."
         said.append(Message("warn", "ignored-members", text, remedy="Remove them."))
     return said + _messages_on_forms([unit for unit in units.units if not unit.refused])
@@ -153,6 +207,7 @@ class Stack:
     channels: tuple[str, ...]
     pixel: np.ndarray
     messages: tuple[Message, ...]
+    patches: np.ndarray | None = None
 
 
 def stack_channels(units: Units, matched: Matched, tables: CohortTables, ids: Sequence[str]) -> Stack:
@@ -183,9 +238,20 @@ def stack_channels(units: Units, matched: Matched, tables: CohortTables, ids: Se
         for c, name in enumerate(order):
             if (plane := planes[sample].get(name, planes[sample].get("image") if not several else None)) is not None:
                 images[i, c] = units.images[plane]
-    first = [units.units[matched.of[sample][0][0]].pixel for sample in kept]
-    pixel = np.array([np.nan if p is None else p for p in first], np.float32)
-    return Stack(tuple(kept), images, order, pixel, (*said, *channel_said))
+    first = [units.units[matched.of[sample][0][0]] for sample in kept]
+    pixel = np.array([np.nan if unit.pixel is None else unit.pixel for unit in first], np.float32)
+    return Stack(tuple(kept), images, order, pixel, (*said, *channel_said), _places(first))
+
+
+def _places(units: Sequence[Unit]) -> np.ndarray | None:
+    """``(n, s, 2)`` of slides' patches, NaN for other images; None where there is no slide."""
+    most = max((len(unit.places) for unit in units), default=0)
+    if not most:
+        return None
+    out = np.full((len(units), most, 2), np.nan, np.float32)
+    for k, unit in enumerate(units):
+        out[k, : len(unit.places)] = np.reshape(unit.places, (-1, 2))
+    return out
 
 
 def _channel(name: str, given: str, count: int) -> str:

@@ -42,8 +42,8 @@ def find_owners(files: Mapping[str, Sequence[str]], ids: Sequence[str]) -> Owner
 
     A name counts if it is an id, or holds exactly one between signs; all names that count must agree. Only where none
     does, numbers are compared without the zeros in front (which spreadsheets take away), words without their case, and
-    ids without the ending of a file, as far as this stays unambiguous. Letters with accents are the same whether they
-    are written as one sign or, as a Mac does in names of files, as two.
+    ids without the folder and the ending of a file, as far as this stays unambiguous. Letters with accents are the same
+    whether they are written as one sign or, as a Mac does in names of files, as two.
     """
     known = {_composed(sample): sample for sample in ids}
     plain: dict[str, str | None] = {}
@@ -86,8 +86,9 @@ def _composed(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """Small letters, numbers without zeros in front, no ending of an image file."""
+    """Small letters, numbers without zeros in front, no folder and no ending of an image file."""
     found = _composed(name).strip().lower().removesuffix(".gz")
+    found = found.replace("\\", "/").rpartition("/")[2] or found
     ending = next((e for e in IMAGE_ENDINGS if found.endswith(e)), "")
     return re.sub(r"(?<!\d)0+(?=\d)", "", found.removesuffix(ending))
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import FileLimits
 from genomap_core.io.zips import check_members, open_zip, read_member, usable_names
 
-_PACKED = (".nii.gz", ".hdr.gz", ".img.gz", ".dcm.gz", ".csv.gz", ".tsv.gz", ".txt.gz")
+_PACKED = (".nii.gz", ".hdr.gz", ".img.gz", ".dcm.gz", ".csv.gz", ".tsv.gz", ".txt.gz", ".mtx.gz")
 
 
 class Members(Protocol):
@@ -34,6 +35,12 @@ class Members(Protocol):
     def head(self, name: str) -> bytes:
         """The first 64 kB."""
 
+    def size(self, name: str) -> int:
+        """In bytes, unpacked."""
+
+    def path(self, name: str, folder: Path) -> Path:
+        """Where the file lies; of an archive a copy in ``folder``, written piece by piece."""
+
 
 @dataclass(frozen=True)
 class ZipMembers:
@@ -48,6 +55,15 @@ class ZipMembers:
 
     def head(self, name: str) -> bytes:
         return read_member(self.archive, name, 1 << 16)
+
+    def size(self, name: str) -> int:
+        return self.archive.getinfo(name).file_size
+
+    def path(self, name: str, folder: Path) -> Path:
+        target = folder / f"member{PurePosixPath(name).suffix}"
+        with self.archive.open(name) as packed, target.open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+        return target
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,12 @@ class FolderMembers:
     def head(self, name: str) -> bytes:
         with (self.root / name).open("rb") as file:
             return file.read(1 << 16)
+
+    def size(self, name: str) -> int:
+        return (self.root / name).stat().st_size
+
+    def path(self, name: str, folder: Path) -> Path:
+        return self.root / name
 
 
 @contextmanager

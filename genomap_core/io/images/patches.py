@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +12,14 @@ from PIL import Image
 
 from genomap_core.data.images.stain import Stains, find_stains, normalise_stains
 from genomap_core.errors import InputError
-from genomap_core.io.images.raster import check_image
+from genomap_core.io.images.raster import read_picture
+from genomap_core.io.images.slide import is_slide, open_slide
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.tables.h5ad import check_hdf5, open_hdf5
 
 SLIDE = replace(DEFAULT, pixels=200_000_000, seconds=900.0)
 """Slides are larger than pictures: 200 million pixels take 1.5 GB here, within the child's memory."""
-_LEAST = 6
+LEAST = 6
 """Pixels across a patch before it is resized."""
 
 
@@ -49,15 +49,19 @@ class Patches:
 
 
 def patches_of(path: Path, *, progress: str | None = None, limits: FileLimits = SLIDE) -> Patches:
-    """Cut what a JSON file asks for: ``images`` (each ``path`` and ``centres (k, 2)`` of x and y in its pixels),
-    ``patch`` and ``side`` in pixels, ``stains``."""
+    """Cut what a JSON file asks for: ``images`` (each ``path``, ``centres (k, 2)`` of x and y in its pixels, and, where
+    it has its own, ``patch``), ``patch`` and ``side`` in pixels, ``stains``."""
     asked = json.loads(path.read_text())
     found, edge = [], 0
     for k, one in enumerate(asked["images"]):
         if progress is not None:
             Path(progress).write_text(f"{k} {len(asked['images'])}")
-        slide = _open_slide(Path(one["path"]), k, limits)
-        values, outside = cut(slide, np.array(one["centres"]), asked["patch"], asked["side"], asked["stains"])
+        centres, patch = np.array(one["centres"]), one.get("patch", asked["patch"])
+        if is_slide(Path(one["path"]), one["path"], limits):
+            values, outside = _cut_regions(Path(one["path"]), centres, patch, asked["side"], asked["stains"])
+        else:
+            slide = _open_slide(Path(one["path"]), k, limits)
+            values, outside = cut(slide, centres, patch, asked["side"], asked["stains"])
         found.append(values)
         edge += outside
     return Patches(np.concatenate(found), edge)
@@ -78,9 +82,9 @@ def visium_of(path: Path, *, asked: str, limits: FileLimits = SLIDE) -> Patches:
     if places.ndim != 2 or places.shape[1] < 2 or not np.isfinite(places[:, :2]).all():
         raise InputError('obsm["spatial"] must hold x and y of every spot.')
     patch = options["patch"] * scale
-    if patch < _LEAST:
+    if patch < LEAST:
         text = f"A patch of {options['patch']} pixels is {patch:.1f} pixels of the stored image (scale {scale:.3g})"
-        raise InputError(f"{text}: choose a larger patch, at least {int(np.ceil(_LEAST / scale))} pixels.")
+        raise InputError(f"{text}: choose a larger patch, at least {int(np.ceil(LEAST / scale))} pixels.")
     values, edge = cut(image, places[:, :2] * scale, patch, options["side"], options["stains"])
     return Patches(values, edge, places[:, :2])
 
@@ -105,15 +109,42 @@ def _visium_image(file: h5py.File, limits: FileLimits) -> tuple[Image.Image, flo
     raise InputError('uns["spatial"] has no image "hires" or "lowres" with its scale factor.')
 
 
+def _cut_regions(path: Path, centres: np.ndarray, patch: float, side: int, stains: bool) -> tuple[np.ndarray, int]:
+    """:func:`cut` from a slide too large to be held, region by region."""
+    out, edge = np.empty((len(centres), side, side, 3), np.uint8), 0
+    with open_slide(path) as slide:
+        level = slide.level_for(patch / side)
+        scale, found = slide.scale(level), find_stains(slide.overview(1024)) if stains else None
+        across = max(round(patch / scale), 1)
+        for k, (x, y) in enumerate(centres):
+            left, top = round(x / scale - across / 2), round(y / scale - across / 2)
+            edge += bool(min(x, y) < patch / 2 or x > slide.size[0] - patch / 2 or y > slide.size[1] - patch / 2)
+            piece = Image.fromarray(slide.region(level, left, top, across, across))
+            out[k] = _painted(np.asarray(piece.resize((side, side), Image.Resampling.BILINEAR)), found)
+    return out, edge
+
+
 def _open_slide(path: Path, number: int, limits: FileLimits) -> Image.Image:
-    data = path.read_bytes()
     try:
-        check_image(data, path.name, limits)
+        volume = read_picture(path.read_bytes(), path.name, limits)
     except InputError as error:
         raise type(error)(f"Image of section {number + 1}: {error}") from error
-    Image.MAX_IMAGE_PIXELS = limits.pixels
-    image: Image.Image = Image.open(io.BytesIO(data))
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if any(m.code == "turned" for m in volume.messages):
+        text = "its EXIF orientation turns it, so that places in its pixels mean two things: save it upright, untagged."
+        raise InputError(f"Image of section {number + 1}: {text}")
+    return Image.fromarray(_colours(volume.voxels[0], number))
+
+
+def _colours(values: np.ndarray, number: int) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, 3)`` of any number type -> ``(H, W, 3)`` uint8; deeper ones up to their highest value."""
+    if values.ndim == 2:
+        values = np.broadcast_to(values[..., None], (*values.shape, 3))
+    if values.shape[2] != 3:
+        raise InputError(f"Image of section {number + 1} has {values.shape[2]} channels: give red, green and blue.")
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    low, high = min(float(values.min()), 0.0), float(values.max())
+    return ((values - low) * (255 / max(high - low, 1e-9))).round().astype(np.uint8)
 
 
 def cut(

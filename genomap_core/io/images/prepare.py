@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import tempfile
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,17 +22,21 @@ from genomap_core.data.images.framing import choose_slices, fit_square
 from genomap_core.data.images.intensity import CT_WINDOWS, Modality, normalised, padding, to_grey
 from genomap_core.data.images.patients import ImagingOptions
 from genomap_core.data.images.stain import find_stains, normalise_stains
-from genomap_core.data.message import Message, some
+from genomap_core.data.message import Message, plural, some
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.members import Members, open_members
 from genomap_core.io.images.nifti import join_pair, read_nifti
 from genomap_core.io.images.read import read_series, read_volume
+from genomap_core.io.images.slide import SlideOptions, is_slide, patches_of_slide
 from genomap_core.io.images.volume import Volume
-from genomap_core.io.kinds import IMAGE_ENDINGS, IMAGE_SUFFIXES, find_kind
+from genomap_core.io.kinds import IMAGE_ENDINGS, IMAGE_SUFFIXES, SLIDES, find_kind
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.store import decode
 
 _SMALLEST = 8
+_MAY_BE_SLIDE = 16 << 20
+"""Bytes of a TIFF that is worth a look whether it is a whole slide"""
+_RGB = ("red", "green", "blue")
 _AIR = -500
 """A NIfTI volume with values below is taken for CT: magnitudes of MR are not negative."""
 
@@ -85,7 +91,7 @@ def _channels(
     """``(H, W)`` or ``(H, W, c)`` -> ``(c, H, W)`` with names; red, green and blue that are alike are one grey."""
     if values.ndim == 2:
         return values[None], ("image",)
-    if names != ("red", "green", "blue"):
+    if names != _RGB:
         return np.moveaxis(values, 2, 0), names
     if not options.colours:
         return to_grey(values)[None], ("grey",)
@@ -105,7 +111,11 @@ def _name(channel: str, k: int, n_slices: int, n_channels: int) -> str:
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".xlsx")
 _PAIR = (".hdr", ".img")
 _IMAGES = tuple(ending for ending in IMAGE_ENDINGS if ending not in _PAIR)
-_MASKS = ("_mask", "_seg", "_label", "_segmentation")
+_MASKS = tuple(f"{sign}{what}" for sign in "_-" for what in ("mask", "seg", "label", "segmentation"))
+_BESIDE = re.compile(
+    r"(^|/)sub-[^/]+/.+\.tsv$|(^|/)(dataset_description|participants)\.json$|_(bold|dwi|T1w|T2w|FLAIR)\.json$"
+)
+"""Files of a BIDS folder that hold neither images nor omics"""
 _MOST_VALUES = 400_000_000
 """Pixels of all units together, at their final size: 1.6 GB."""
 
@@ -127,6 +137,8 @@ class Unit:
     pixel: float | None = None
     """Height and width in mm of a pixel at the final size"""
     messages: tuple[Message, ...] = ()
+    places: tuple[tuple[float, float], ...] = ()
+    """Of a slide: where each patch lies, its centre as shares of width and height"""
     refused: str = ""
     """Why it can't be used"""
 
@@ -172,7 +184,7 @@ def units_of(path: Path, *, options: str, progress: str | None = None, limits: F
     chosen = ImagingOptions(**json.loads(options))
     with open_members(path, limits) as members:
         tables, images, masks, ignored = _sorted(members)
-        groups = _groups(members, images)
+        groups = _groups(members, images, _first_cells(members, tables))
         found: list[tuple[Unit, np.ndarray | None]] = []
         held = 0
         for k, (label, files) in enumerate(groups):
@@ -200,10 +212,12 @@ def _sorted(members: Members) -> tuple[list[str], list[str], list[str], list[str
         plain = name.lower().removesuffix(".gz")
         if name in pairs:
             (masks if stem_of(name).lower().endswith(_MASKS) else images).append(name)
-        elif name in pairs.values():
+        elif name in pairs.values() or _BESIDE.search(name):
             continue
         elif plain.endswith(TABLES):
             tables.append(name)
+        elif plain.endswith(SLIDES) and find_kind(members.head(name)) == "tiff":
+            images.append(name)
         elif plain.endswith(_IMAGES):
             (masks if stem_of(name).lower().endswith(_MASKS) else images).append(name)
         elif find_kind(members.head(name)) == "dicom":
@@ -226,14 +240,30 @@ def _pairs(names: Sequence[str]) -> dict[str, str]:
 def stem_of(name: str) -> str:
     """The file's name without its folder and endings."""
     plain = PurePosixPath(name).name
-    for ending in (".gz", *IMAGE_ENDINGS, *TABLES):
+    for ending in (".gz", *IMAGE_ENDINGS, *SLIDES, *TABLES):
         if plain.lower().endswith(ending):
             plain = plain[: -len(ending)]
     return plain
 
 
-def _groups(members: Members, images: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Units as (label, files): DICOM files of one folder and series together, all else alone."""
+_MOST_TEXT = 16 << 20
+
+
+def _first_cells(members: Members, tables: Sequence[str]) -> set[str]:
+    """What stands first in the lines of the text tables: ids of samples, most likely."""
+    found: set[str] = set()
+    for name in tables:
+        if name.lower().endswith((".csv", ".tsv", ".txt")):
+            text = members.read(name)[:_MOST_TEXT].decode("utf-8", "replace")
+            found |= {match[1].strip() for match in re.finditer(r'(?m)^"?([^",;\t\r\n]+)', text)}
+    return found
+
+
+def _groups(members: Members, images: Sequence[str], ids: set[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Units as (label, files): DICOM files of one folder and series together, all else alone.
+
+    Files that are called by ``ids`` in a folder that is not are patients, whatever their tags say.
+    """
     folders: dict[str, list[str]] = defaultdict(list)
     alone: list[tuple[str, tuple[str, ...]]] = []
     pairs = _pairs(members.names)
@@ -241,13 +271,14 @@ def _groups(members: Members, images: Sequence[str]) -> list[tuple[str, tuple[st
         if name in pairs:
             alone.append((name, (name, pairs[name])))
             continue
-        head = members.head(name) if not name.lower().endswith((".gz", *IMAGE_SUFFIXES)) else b""
+        head = members.head(name) if not name.lower().endswith((".gz", *IMAGE_SUFFIXES, *SLIDES)) else b""
         if head and find_kind(head) == "dicom":
             folders[str(PurePosixPath(name).parent)].append(name)
         else:
             alone.append((name, (name,)))
     for folder, names in folders.items():
-        alone += _series(members, folder, names)
+        patients = PurePosixPath(folder).name not in ids and all(stem_of(name) in ids for name in names)
+        alone += [(name, (name,)) for name in names] if patients else _series(members, folder, names)
     return sorted(alone)
 
 
@@ -288,6 +319,12 @@ def _unit(
     members: Members, label: str, files: tuple[str, ...], options: ImagingOptions
 ) -> tuple[Unit, np.ndarray | None]:
     try:
+        large = files[0].lower().endswith((".tif", ".tiff")) and members.size(files[0]) > _MAY_BE_SLIDE
+        if large or files[0].lower().endswith(SLIDES):
+            with tempfile.TemporaryDirectory(dir=".") as folder:
+                path = members.path(files[0], Path(folder))
+                if is_slide(path, files[0]):
+                    return _slide_unit(path, label, files, options)
         if files[0].lower().removesuffix(".gz").endswith(".hdr"):
             volume = read_nifti(join_pair(members.read(files[0]), members.read(files[1])))
         elif len(files) > 1:
@@ -313,6 +350,35 @@ def _unit(
         messages=picture.messages,
     )
     return unit, picture.values
+
+
+def _slide_unit(path: Path, label: str, files: tuple[str, ...], options: ImagingOptions) -> tuple[Unit, np.ndarray]:
+    """Patches of a slide's tissue, each taken as a slice; where they are too few the first ones again."""
+    given = SlideOptions(options.side, options.microns, options.patches, options.pixel or None, stains=options.stains)
+    cut = patches_of_slide(path, options=json.dumps(asdict(given)))
+    chosen = np.arange(options.patches) % len(cut.values)
+    said = list(cut.messages)
+    if len(cut.values) < options.patches:
+        text = f"The slide has {plural(len(cut.values), 'place')} with tissue, fewer than {options.patches}: repeated."
+        said.append(Message("warn", "few-patches", text, remedy="Ask for fewer or smaller patches."))
+    planes, names = [], []
+    for k, number in enumerate(chosen):
+        values, own = _channels(cut.values[number], _RGB, options)
+        planes.append(normalised(values, "histology", CT_WINDOWS[options.window]))
+        names += [_name(channel, k, options.patches, len(own)) for channel in own]
+    width, height = cut.size
+    unit = Unit(
+        label,
+        files,
+        kind="slide",
+        treatment="histology",
+        shape=(options.patches, height, width),
+        channels=tuple(names),
+        pixel=None,
+        messages=tuple(said),
+        places=tuple((float(x) / width, float(y) / height) for x, y in cut.places[chosen]),
+    )
+    return unit, np.concatenate(planes)
 
 
 def _count(progress: str | None, step: int, total: int) -> None:

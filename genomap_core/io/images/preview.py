@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genomap_core.errors import InputError
-from genomap_core.io.kinds import NAMES, find_kind
+from genomap_core.io.kinds import find_kind, told
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 
 _MOST_SLICES = 512
@@ -75,18 +74,14 @@ def pixels_of(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> PixelSt
         return _picture(path, name, limits)
     if kind in ("dicom", "nifti", "gzip"):
         return _volume(path, name, limits)
-    raise InputError(f"The file is {NAMES.get(kind, 'of an unknown kind')}: give PNG, JPEG, TIFF, DICOM or NIfTI.")
+    raise InputError(f"The file is {told(head, name)}")
 
 
 def _picture(path: Path, name: str, limits: FileLimits) -> PixelStack:
-    from PIL import Image
+    from genomap_core.io.images.raster import shown_pixels
 
-    from genomap_core.io.images.raster import check_image, plain_pixels
-
-    data = path.read_bytes()
-    facts = check_image(data, name, limits)
-    image: Image.Image = Image.open(io.BytesIO(data))
-    return PixelStack(plain_pixels(image, keep_alpha=True)[None], None, "picture", facts.mode)
+    values, facts = shown_pixels(path.read_bytes(), name, limits)
+    return PixelStack(values[None], None, "picture", facts.mode)
 
 
 def _volume(path: Path, name: str, limits: FileLimits) -> PixelStack:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -16,7 +17,7 @@ from PIL import Image, ImageOps
 from genomap_core.data.message import Message, plural
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.volume import Volume, reduce_to_float32
-from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind
+from genomap_core.io.kinds import IMAGE_SUFFIXES, NAMES, find_kind, told
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "tiff": "TIFF"}
@@ -43,6 +44,8 @@ UNREADABLE = (
 )
 """What Pillow raises for damaged files."""
 _MOST_PAGES = 500
+_TURNED = "The image's EXIF orientation says how the camera was held: it is turned upright."
+_ALPHA = "The image has an alpha channel (transparency): it is dropped."
 _DAMAGED = "The image is damaged: {}. Export or download it again."
 
 
@@ -58,9 +61,15 @@ class ImageFacts:
 
 def check_image_file(path: Path, *, name: str, limits: FileLimits = DEFAULT) -> tuple[Message, ...]:
     """All messages on one image file, its size and kind among them. Raises where it can't or must not be opened."""
+    with path.open("rb") as file:
+        kind = find_kind(file.read(4096))
+    if kind == "tiff":
+        from genomap_core.io.images.slide import check_slide, is_slide
+
+        if is_slide(path, name, limits):
+            return check_slide(path, name=name)
     data = path.read_bytes()
     facts = check_picture(data, name, limits)
-    kind = find_kind(data[:4096])
     size = Message("ok", "content", f"{FORMATS[kind]} image, {facts.width} x {facts.height} pixels, {facts.mode}.")
     return (size, *facts.messages)
 
@@ -74,25 +83,35 @@ def check_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Image
     except InputError:
         if find_kind(data[:4096]) != "tiff":
             raise
-        volume = read_picture(data, name, limits)
-        rows, columns = volume.voxels.shape[1:3]
-        return ImageFacts(columns, rows, str(volume.voxels.dtype), volume.messages)
+        return _facts_of(read_picture(data, name, limits))
     known = {message.code for message in facts.messages}
     further = (m for m in read_picture(data, name, limits).messages if m.code not in known)
     return replace(facts, messages=(*facts.messages, *further))
 
 
+def _facts_of(volume: Volume) -> ImageFacts:
+    """Of what Pillow does not decode."""
+    rows, columns = volume.voxels.shape[1:3]
+    return ImageFacts(columns, rows, str(volume.voxels.dtype), volume.messages)
+
+
 def check_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> ImageFacts:
     """Look at an image's header, and read its pixels when the header is within the limits."""
+    return open_image(data, name, limits)[0]
+
+
+def open_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> tuple[ImageFacts, Image.Image]:
+    """:func:`check_image`, and the image itself, its first page or frame loaded."""
     kind = find_kind(data[:4096])
     if kind not in FORMATS:
-        raise InputError(f"The file is {NAMES[kind]}, not an image: give PNG, JPEG or TIFF.")
+        raise InputError(f"The file is {told(data[:4096], name)}")
     if kind == "tiff" and data[2:4] in (b"*\0", b"\0*"):
         check_tiff_chain(data)
     Image.MAX_IMAGE_PIXELS = None  # of the first picture we count the pixels ourselves, before they are read
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as image:
-            return _look(image, data, kind, name, limits)
+        with warnings.catch_warnings(action="ignore"):
+            image: Image.Image = Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
+            return _look(image, data, kind, name, limits), image
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -105,6 +124,8 @@ def check_image(data: bytes, name: str, limits: FileLimits = DEFAULT) -> ImageFa
 
 def _look(image: Image.Image, data: bytes, kind: str, name: str, limits: FileLimits) -> ImageFacts:
     width, height = image.size
+    if kind == "tiff" and _is_beyond_pillow(image):
+        raise InputError(_DAMAGED.format("its channels do not lie as usual"))  # whoever reads it tries tifffile then
     if width * height > limits.pixels:
         raise RefusedError(
             f"The image has {width:,} x {height:,} pixels, over the limit of {limits.pixels:,}: "
@@ -120,6 +141,15 @@ def _look(image: Image.Image, data: bytes, kind: str, name: str, limits: FileLim
     if values.min() == values.max():
         said.append(Message("warn", "constant-image", f"The image is constant: all its pixels are {values.flat[0]}."))
     return ImageFacts(width, height, image.mode, tuple(said))
+
+
+def _is_beyond_pillow(image: Image.Image) -> bool:
+    """Whether Pillow would misread a TIFF: it takes the first of planes that lie apart, and swaps no bytes of packed
+    numbers that are written the other way round."""
+    tags: Any = getattr(image, "tag_v2", {})
+    samples, bits = tags.get(277, 1), max(tags.get(258, (1,)))
+    apart = samples > 1 and (tags.get(284, 1) == 2 or samples not in (3, 4) or bits != 8)
+    return apart or (bits > 8 and tags.get(259, 1) != 1 and tags.prefix == b"MM")
 
 
 def _translated(error: BaseException) -> InputError:
@@ -173,12 +203,14 @@ def _messages_on_form(image: Image.Image, data: bytes, kind: str, name: str, pag
         said.append(Message("warn", "pages", f"The image has {plural(pages, noun)}: the first {noun} is used."))
     if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         said.append(Message("warn", "colours", f"The colours are {image.mode}: they are converted to RGB."))
+    if kind == "png" and data[24:26] in _DEEP:
+        text = "The image has 16 bits in each of several channels: the upper 8 of them are read."
+        said.append(Message("warn", "depth", text, remedy="Save it as TIFF to keep all of them."))
     if image.mode in ("RGBA", "LA", "PA", "RGBa"):
-        said.append(Message("warn", "alpha", "The image has an alpha channel (transparency): it is dropped."))
+        said.append(Message("warn", "alpha", _ALPHA))
     tags = image.getexif()
     if tags.get(_ORIENTATION, 1) in _TURNS:
-        text = "The image's EXIF orientation says how the camera was held: it is turned upright."
-        said.append(Message("ok", "turned", text))
+        said.append(Message("ok", "turned", _TURNED))
     if tags if kind != "tiff" else _EXIF_TAGS & set(tags):
         text = "The image carries EXIF data (camera, time, perhaps place and persons): never stored or exported."
         said.append(Message("warn", "exif", text, remedy="Remove it before you pass the file on."))
@@ -189,6 +221,10 @@ def _messages_on_form(image: Image.Image, data: bytes, kind: str, name: str, pag
         text = f"{rest:,} bytes follow the image's end (another file may be hidden there): only the image is used."
         said.append(Message("warn", "trailing-bytes", text))
     return said
+
+
+_DEEP = (b"\x10\x02", b"\x10\x04", b"\x10\x06")
+"""Depth and colour type in a PNG's header, of which Pillow keeps 8 bits"""
 
 
 def _behind_end(data: bytes) -> int:
@@ -213,14 +249,13 @@ def read_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Volume
     """
     tiff = find_kind(data[:4096]) == "tiff"
     try:
-        facts = check_image(data, name, limits)
+        facts, image = open_image(data, name, limits)
     except RefusedError:
         raise
     except InputError:  # Pillow knows no channels of more than 8 bits
         if not tiff:
             raise
         return _by_tifffile(data, limits)
-    image: Image.Image = Image.open(io.BytesIO(data))
     pages = getattr(image, "n_frames", 1) if tiff else 1
     said = [
         m for m in facts.messages if m.code not in ("pages", "exif", "image-text") or (m.code == "pages" and not tiff)
@@ -236,11 +271,31 @@ def read_picture(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Volume
         if planes and values.shape[:2] != planes[0].shape:
             raise InputError("The TIFF's pages differ in size (an overview among them?): save the channels alone.")
         planes.append(values if values.ndim == 2 else values.mean(axis=2, dtype=np.float32))
+    said.append(Message("ok", "pages-as-channels", f"The TIFF has {pages} pages (frames): each is taken as a channel."))
     return _volume(np.stack(planes, axis=-1), said)
+
+
+def shown_pixels(data: bytes, name: str, limits: FileLimits = DEFAULT) -> tuple[np.ndarray, ImageFacts]:
+    """One picture to be looked at: ``(H, W)`` or ``(H, W, c)`` of its first page or frame, upright, as stored.
+
+    Transparency is kept as a fourth channel. Raises as :func:`read_picture` does.
+    """
+    try:
+        facts, image = open_image(data, name, limits)
+    except RefusedError:
+        raise
+    except InputError:
+        if find_kind(data[:4096]) != "tiff":
+            raise
+        volume = _by_tifffile(data, limits)
+        return volume.voxels[0], _facts_of(volume)
+    return plain_pixels(image, keep_alpha=True), facts
 
 
 def plain_pixels(image: Image.Image, keep_alpha: bool = False) -> np.ndarray:
     """``(H, W)`` or ``(H, W, 3)`` (4 with alpha): upright, bright where the image is, numbers as a TIFF says."""
+    if keep_alpha and ("transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa")):
+        image = image.convert("RGBA")
     tags = getattr(image, "tag_v2", {})
     photometric, sign, bits = tags.get(262), tags.get(339, (1,))[0], tags.get(258, (8,))[0]
     ImageOps.exif_transpose(image, in_place=True)
@@ -256,11 +311,8 @@ def plain_pixels(image: Image.Image, keep_alpha: bool = False) -> np.ndarray:
 
 def _inverted(values: np.ndarray) -> np.ndarray:
     """Of an image whose white is stored as the lowest value (MinIsWhite)."""
-    if (
-        values.dtype.itemsize == 4 and values.dtype.kind in "ui"
-    ):  # ~ would lift small numbers to where float32 is coarse
-        values = values.astype(np.int64)
-        return -values
+    if values.dtype.itemsize >= 4 and values.dtype.kind in "ui":
+        return -values.astype(np.float64)  # ~ would lift small numbers to where float32 is coarse
     return -values if values.dtype.kind == "f" else ~values
 
 
@@ -288,20 +340,34 @@ def _by_tifffile(data: bytes, limits: FileLimits) -> Volume:
                 text = f"The TIFF holds {len(file.series)} images of different sizes: the first one is used."
                 said.append(Message("warn", "pages", text))
             shape, axes = tuple(int(s) for s in series.shape), str(series.axes)
+            if page.bitspersample == 1 and page.samplesperpixel > 1:
+                raise InputError("The TIFF has one bit in each of several channels: save it with 8 bits.")
+            if page.photometric not in (0, 1, 2):
+                kind = getattr(page.photometric, "name", page.photometric)
+                raise InputError(f"The TIFF's colours are of a kind that is not read ({kind}): save it as RGB or grey.")
             if int(np.prod(shape)) > limits.pixels:
                 raise RefusedError(f"The TIFF has {np.prod(shape):,} values, over the limit of {limits.pixels:,}.")
             values = np.asarray(series.asarray())
-            turn, dark = _TURNS.get(int(page.tags.valueof(_ORIENTATION, 1))), int(page.photometric) == 0
+            turn, photometric = _TURNS.get(int(page.tags.valueof(_ORIENTATION, 1))), int(page.photometric)
     except InputError:
         raise
     except (*UNREADABLE, tifffile.TiffFileError, MemoryError) as error:
         text = "The TIFF can't be decoded (damaged, cut off, or packed in a rare way): save it uncompressed."
         raise InputError(text) from error
+    if kinds := [f"{axis} {n}" for axis, n in zip(axes, shape) if axis not in "YXSC" and n > 1]:
+        text = f"The TIFF holds more than one frame ({', '.join(kinds)}): each is taken as a channel."
+        said.append(Message("ok", "pages-as-channels", text))
     values = _channels_last(values, axes)
+    values = values * np.uint8(255) if values.dtype.kind == "b" else values
     if values.dtype.kind not in "buif" or values.shape[-1] > MOST_CHANNELS:
         raise InputError(f"The TIFF has {values.shape[-1]} channels of {values.dtype}: give up to {MOST_CHANNELS}.")
-    values = _inverted(values) if dark and values.dtype.kind in "uif" else values
-    values = turn(values) if turn else values
+    values = _inverted(values) if photometric == 0 and values.dtype.kind in "uif" else values
+    if photometric == 2 and values.shape[-1] == 4:
+        values = values[..., :3]
+        said.append(Message("warn", "alpha", _ALPHA))
+    if turn:
+        values = turn(values)
+        said.append(Message("ok", "turned", _TURNED))
     return _volume(values[..., 0] if values.shape[-1] == 1 else values, said)
 
 

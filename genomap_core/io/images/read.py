@@ -13,7 +13,7 @@ from genomap_core.io.images.dicom import Frames, read_frames
 from genomap_core.io.images.nifti import read_nifti
 from genomap_core.io.images.raster import FORMATS, read_picture
 from genomap_core.io.images.volume import Volume, face_viewer, swaps
-from genomap_core.io.kinds import NAMES, find_kind
+from genomap_core.io.kinds import find_kind, told
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.tables.gunzip import gunzip
 
@@ -168,7 +168,7 @@ def read_volume(data: bytes, name: str, limits: FileLimits = DEFAULT) -> Volume:
         return read_nifti(data, limits)
     if name.lower().endswith((".dcm", ".dcm.gz")):
         raise InputError("The file is not DICOM: it lacks the preamble with the letters DICM. Export it again.")
-    raise InputError(f"The file is {NAMES[kind]}: give PNG, JPEG, TIFF, DICOM or NIfTI.")
+    raise InputError(f"The file is {told(data[:4096], name)}")
 
 
 def read_series(files: Sequence[bytes], limits: FileLimits = DEFAULT) -> Volume:

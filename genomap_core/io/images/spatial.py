@@ -1,8 +1,9 @@
 """Spatial transcriptomics as a cohort: every spot is a patch of the tissue's image with the expression measured there.
 
-Two forms are read: a folder with, for each section ``S``, an image ``S_HE.jpg``, counts ``S.tsv.gz`` (spots x genes),
-places ``S_selection.tsv`` (columns x, y, pixel_x, pixel_y) and, where known, ``S-cluster-annotation.tsv.gz`` (columns
-x, y, label, patient_id); or an AnnData file (.h5ad) of a Visium section with its image.
+Three forms are read: outputs of Space Ranger (see :mod:`genomap_core.io.images.outs`); a folder with, for each section
+``S``, an image ``S_HE.jpg``, counts ``S.tsv.gz`` (spots x genes), places ``S_selection.tsv`` (columns x, y, pixel_x,
+pixel_y) and, where known, ``S-cluster-annotation.tsv.gz`` (columns x, y, label, patient_id); or an AnnData file (.h5ad)
+of a Visium section with its image.
 
 Spots of one section resemble each other: groups are sections, patients, or blocks of tissue, never single spots.
 """
@@ -14,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,11 +29,14 @@ from genomap_core.data.table import Table
 from genomap_core.errors import InputError
 from genomap_core.io.images.cohort import COHORT, Source, as_source
 from genomap_core.io.images.members import open_members
-from genomap_core.io.images.patches import SLIDE, Patches
+from genomap_core.io.images.patches import LEAST, SLIDE, Patches
 from genomap_core.io.kinds import find_kind
 from genomap_core.io.sandbox.call import run_in_child
-from genomap_core.io.tables.read import read_table
+from genomap_core.io.tables.read import head_of, read_table
 from genomap_core.progress import OnProgress, Progress, ignore
+
+if TYPE_CHECKING:
+    from genomap_core.io.images.outs import Tissue
 
 TARGET = 10_000.0
 
@@ -259,10 +263,14 @@ def read_spatial(
     """
     if isinstance(source, Path) and source.is_file():
         parts, patches = _visium(source, options)
+    elif isinstance(source, Path) and (found := _outs(source)):
+        parts = [tissue.spots for tissue in found]
+        patches = _cut([(t.image, t.spots.places, t.scale) for t in found], options, on_progress)
     else:
         sections = find_sections(source) if isinstance(source, Path) else list(source)
         parts = [read_section(section) for section in sections]
-        patches = _cut(sections, parts, options, on_progress)
+        images = [(section.image, part.places, 1.0) for section, part in zip(sections, parts)]
+        patches = _cut(images, options, on_progress)
     said = [m for part in parts for m in part.messages]
     if patches.edge:
         text = f"{patches.edge:,} patch{'es' * (patches.edge > 1)} beyond the image's edge: filled with white."
@@ -270,10 +278,18 @@ def read_spatial(
     return _cohort(parts, patches, options, name, said)
 
 
-def _cut(
-    sections: Sequence[Section], parts: Sequence[Spots], options: SpatialOptions, on_progress: OnProgress
-) -> Patches:
-    """All patches, in one child process."""
+def _outs(folder: Path) -> list[Tissue]:
+    from genomap_core.io.images.outs import read_outs  # it makes spots, which are defined here
+
+    return read_outs(folder)
+
+
+def _cut(images: Sequence[tuple[Path, np.ndarray, float]], options: SpatialOptions, on_progress: OnProgress) -> Patches:
+    """All patches, in one child process; of pictures, centres in full resolution, and the picture's share of that."""
+    for image, _, scale in images:
+        if options.patch * scale < LEAST:
+            text = f"A patch of {options.patch} pixels is {options.patch * scale:.1f} pixels of {image.name}"
+            raise InputError(f"{text}: choose at least {int(np.ceil(LEAST / scale))} pixels.")
 
     def watch(folder: Path) -> None:
         told = folder / "progress"
@@ -283,8 +299,8 @@ def _cut(
 
     asked = {
         "images": [
-            {"path": str(section.image.resolve()), "centres": part.places.tolist()}
-            for section, part in zip(sections, parts)
+            {"path": str(image.resolve()), "centres": (places * scale).tolist(), "patch": options.patch * scale}
+            for image, places, scale in images
         ],
         "patch": options.patch,
         "side": options.side,
@@ -391,6 +407,14 @@ def _groups(parts: Sequence[Spots], options: SpatialOptions, said: list[Message]
     return x * _BLOCKS + y
 
 
+def is_spatial(names: Sequence[str]) -> bool:
+    """Whether files of these names are sections of a tissue and not images of patients."""
+    plain = [PurePosixPath(name).name for name in names]
+    if "scalefactors_json.json" in plain:
+        return True
+    return any(PurePosixPath(name).stem.endswith("_HE") for name in plain) and any("_selection." in n for n in plain)
+
+
 def read_spatial_upload(
     source: Source,
     options: SpatialOptions = SpatialOptions(),
@@ -401,13 +425,23 @@ def read_spatial_upload(
 
     Raises :class:`InputError` and :class:`RefusedError` as reading an imaging cohort does.
     """
+    from genomap_core.io.images.outs import roots, unpack, unpack_tar
+
     with tempfile.TemporaryDirectory(prefix="genomap-") as folder:
         place = Path(folder)
         if isinstance(source, bytes) and find_kind(source[:4096]) == "hdf5":
             path = place / "section.h5ad"
             path.write_bytes(source)
             return read_spatial(path, options, on_progress, name)
+        if not isinstance(source, Sequence) or isinstance(source, bytes):
+            head = source[:4096] if isinstance(source, bytes) else head_of(source) if source.is_file() else b""
+            if find_kind(head) in ("tar", "gzip"):
+                unpack_tar(source, place, COHORT)
+                return read_spatial(place, options, on_progress, name)
         with as_source(source) as given, open_members(given, COHORT) as members:
+            if roots(members.names):
+                unpack(members, place)
+                return read_spatial(place, options, on_progress, name)
             for member in members.names:
                 target = place / PurePosixPath(member).name
                 if target.exists():

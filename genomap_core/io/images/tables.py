@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import Message, plural, shown, some
@@ -24,7 +25,12 @@ _MINOR = ("few-samples", "small-class", "no-features", "one-sample")
 """Not said of one table among several."""
 
 
-_NAME_IT = "Write the name of the column to predict under Class to predict."
+_COPIED = 0.9
+"""Share of equal values that makes a table a copy of another"""
+_NAME_IT = "Choose the column to predict under Class to predict."
+CLASS_COLUMN = "class-column"
+"""Code of the messages that name a column which could be predicted"""
+_MOST_CLASSES, _MOST_COLUMNS, _MOST_NUMBERS = 20, 12, 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +39,7 @@ class TypeTable:
 
     name: str
     data: Dataset
+    file: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +117,7 @@ def _take(
         report = validate(table, replace(report.roles, target=own, set_aside=aside))
     parts = split(table, report.roles)
     said = [m for m in report.messages if m.severity != "ok" and m.code not in _MINOR]
+    said += _class_columns(table, report.roles.id)
     if parts.cohort.id is None:
         text = "No column holds sample ids: images can't be matched with its rows."
         return _named(title, [*said, Message("error", "no-ids", text, remedy="Add a column sample_id.")])
@@ -129,8 +137,36 @@ def _take(
     if report.errors and not plain:
         text = f"The table has {plural(report.n_samples, 'row')}: too few."
         return _named(title, [*said, Message("error", "few-rows", text)])
-    types.append(TypeTable(_distinct(title, types), to_dataset(table, report, title)))
+    data = to_dataset(table, report, title)
+    if copy := next((kind for kind in types if _same_values(kind.data, data)), None):
+        text = f"{copy.file} and {table.name} hold the same values of the same samples and features: one is a copy."
+        return _named(title, [*said, Message("error", "copied-table", text, remedy="Leave one of them in.")])
+    types.append(TypeTable(_distinct(title, types), data, table.name))
     return _named(title, said)
+
+
+def _class_columns(table: Table, ident: str | None) -> list[Message]:
+    """A message for each column that could be predicted: 2 to 20 words or whole numbers, two rows each on average."""
+    counts = {j: int((column.counts() > 0).sum()) for j, column in table.texts.items()}
+    if not sp.issparse(table.numbers) and len(table.number_at) <= _MOST_NUMBERS:
+        for j, values in zip(table.number_at.tolist(), table.numbers.T):
+            known = values[np.isfinite(values)]
+            counts[j] = len(np.unique(known)) if (known == np.round(known)).all() else 0
+    most = min(_MOST_CLASSES, table.n_rows // 2)
+    fit = [j for j in sorted(counts) if 2 <= counts[j] <= most and table.title(j) != ident]
+    return [
+        Message("ok", CLASS_COLUMN, f"The column {shown(table.title(j))!r} has {counts[j]} classes.", table.title(j))
+        for j in fit[:_MOST_COLUMNS]
+    ]
+
+
+def _same_values(a: Dataset, b: Dataset) -> bool:
+    """Whether two tables are copies: the same names, and nearly all values alike."""
+    if set(a.feature_names) != set(b.feature_names) or set(a.sample_ids) != set(b.sample_ids):
+        return False
+    where = {name: k for k, name in enumerate(b.feature_names)}
+    rows, own = _rows(b, a.sample_ids)[:, [where[name] for name in a.feature_names]], _rows(a, a.sample_ids)
+    return bool(((rows == own) | (np.isnan(rows) & np.isnan(own))).mean() > _COPIED)
 
 
 def _named(title: str, messages: Sequence[Message]) -> list[Message]:

@@ -27,8 +27,9 @@ JOBS = {
     "units": "genomap_core.io.images.prepare:units_of",
     "patches": "genomap_core.io.images.patches:patches_of",
     "visium": "genomap_core.io.images.patches:visium_of",
-    "archive": "genomap_core.io.archives:check_archive",
-    "tar": "genomap_core.io.archives:refuse_tar",
+    "slide": "genomap_core.io.images.slide:check_slide",
+    "slide patches": "genomap_core.io.images.slide:patches_of_slide",
+    "tar": "genomap_core.io.zips:refuse_tar",
     "model": "genomap_core.io.modelfiles:check_model",
 }
 """What a child may run: functions of a path, options and ``limits`` that give a table or messages."""

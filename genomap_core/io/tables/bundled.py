@@ -19,8 +19,9 @@ from genomap_core.data.message import Message, plural, some
 from genomap_core.data.schema.nomenclature import SUMMARY_ROW
 from genomap_core.data.table import Source, Table, TextColumn
 from genomap_core.errors import InputError
+from genomap_core.io.kinds import find_kind
 from genomap_core.io.sandbox.limits import FileLimits
-from genomap_core.io.tables.gunzip import gunzip
+from genomap_core.io.tables.gunzip import PACKED, unpack
 from genomap_core.io.zips import check_members, open_zip
 
 
@@ -146,6 +147,7 @@ _TABLES = (
     ".results",
 )
 _MOST_FILES = 2000
+_PACKED_NAME = re.compile(r"\.(gz|bz2|xz)$", re.I)
 
 
 def files_of(path: Path, limits: FileLimits) -> dict[str, bytes]:
@@ -163,8 +165,10 @@ def files_of(path: Path, limits: FileLimits) -> dict[str, bytes]:
             for name in archive.namelist():
                 if _is_table(name) and not name.startswith("__MACOSX/"):
                     found[name] = archive.read(name)
-    unpacked = {name: gunzip(data, limits) if data[:2] == b"\x1f\x8b" else data for name, data in found.items()}
-    return {name.removesuffix(".gz"): data for name, data in unpacked.items()}
+    for name, data in found.items():
+        if (kind := find_kind(data[:1024])) in PACKED:
+            found[name] = unpack(data, kind, limits)
+    return {_PACKED_NAME.sub("", name): data for name, data in found.items()}
 
 
 def is_tenx(names: list[str]) -> bool:
@@ -207,5 +211,5 @@ def the_table(files: dict[str, bytes]) -> tuple[str, bytes] | None:
 
 
 def _is_table(name: str) -> bool:
-    plain = PurePosixPath(name).name.lower().removesuffix(".gz")
+    plain = _PACKED_NAME.sub("", PurePosixPath(name).name.lower())
     return plain.endswith(_TABLES) and not plain.startswith(".")

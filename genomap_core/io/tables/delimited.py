@@ -345,7 +345,7 @@ def find_text_columns(header: Sequence[str], sample: Sequence[Sequence[str]], de
     filled = (odd | ~np.isnan(values))[keep].sum(axis=0)
     words |= _positions(odd[keep].sum(axis=0) > WORDS_SHARE * filled)
     with np.errstate(invalid="ignore"):
-        large = (values >= 2**24) & (values % 1 == 0)
+        large = (np.abs(values) >= 2**24) & (values % 1 == 0)
     ids = _positions((large | _codes(cells).reshape(shape)).mean(axis=0) > 0.5)
     return words | (ids if len(ids) <= 20 else set())
 

@@ -135,11 +135,20 @@ def _skip_comments(data: bytes) -> tuple[int, int, list[str]]:
 
 def _is_header(text: str, below: bytes) -> bool:
     """Whether a ``#`` line names the columns of the line below it."""
-    following = below.split(b"\n")[0].decode("utf-8", "replace")
+    following, *after = (line.decode("utf-8", "replace") for line in below.split(b"\n")[:2])
     if following.startswith("#") or not following.strip():
         return False
     delimiter = max("\t,;", key=text.count)
-    return text.count(delimiter) > 0 and abs(text.count(delimiter) - following.count(delimiter)) <= 1
+    if not text.count(delimiter) or abs(text.count(delimiter) - following.count(delimiter)) > 1:
+        return False
+    return bool(_numbers_in(following, delimiter)) or not (after and _numbers_in(after[0], delimiter))
+
+
+def _numbers_in(line: str, delimiter: str) -> int:
+    return sum(bool(_NUMBER_CELL.fullmatch(cell.strip().strip('"'))) for cell in line.split(delimiter)[1:])
+
+
+_NUMBER_CELL = re.compile(r"[+-]?\d[\d.,']*(e[+-]?\d+)?", re.I)
 
 
 def _trim_end(data: bytes, start: int) -> tuple[int, int]:
@@ -176,6 +185,8 @@ def _find_delimiter(text: str) -> str:
     Signs inside cells (``TP53|7157``, ``A*02:01;A*03:01``) may stand in all lines as often as the delimiter does; cells
     cut at them hold the delimiter itself, and are rarely numbers.
     """
+    if text.count('"') % 2 == 0:
+        text = re.sub(r'"[^"]*"', "q", text)  # line ends within quotes too
     lines = [re.sub(r'"[^"]*"', "q", line).strip("\r") for line in text.split("\n") if line.strip()][:50]
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
@@ -208,7 +219,8 @@ def _records(text: str, delimiter: str) -> tuple[list[tuple[str, ...]], list[int
                 records.append(tuple(fields))
                 ends.append(reader.line_num)
     except csv.Error as error:
-        raise InputError(f"The text can't be cut into columns: {error}. Check its quotes.") from error
+        line = max(reader.line_num, 1)
+        raise InputError(f"The text can't be cut into columns at line {line}: {error}. Check its quotes.") from error
     cut = len(records) > 2 and text.count('"') % 2
     return (records[:-1], ends[:-1]) if cut else (records or [("",)], ends or [1])
 
@@ -216,11 +228,23 @@ def _records(text: str, delimiter: str) -> tuple[list[tuple[str, ...]], list[int
 def rows_above_header(records: Sequence[Sequence[str]]) -> int:
     """How many title rows there are: they have far fewer filled fields than the rows below."""
     usual = Counter(len(record) for record in records[len(records) // 2 :]).most_common(1)[0][0]
-    for above, record in enumerate(records[:20]):
-        filled = sum(bool(field.strip()) for field in record)
-        if filled >= min(2, usual) and filled >= 0.5 * usual:
+    filled = [sum(bool(field.strip()) for field in record) for record in records[:20]]
+    for above, count in enumerate(filled):
+        if count >= min(2, usual) and count >= 0.5 * usual:
+            if count < 0.75 * usual:  # a line such as "Date,2021-03-04" above four columns, if a fuller header follows
+                fuller = range(above + 1, min(len(filled), len(records) - 1))
+                above = next((k for k in fuller if filled[k] >= usual - 1 and _are_titles(records, k)), above)
             return above if above + 1 < len(records) else 0
     return 0
+
+
+def _are_titles(records: Sequence[Sequence[str]], at: int) -> bool:
+    """Whether a record holds no number, and the next one does."""
+
+    def numbers(record: Sequence[str]) -> int:
+        return sum(bool(_NUMBER_CELL.fullmatch(field.strip())) for field in record)
+
+    return not numbers(records[at]) and numbers(records[at + 1]) > 0
 
 
 def _messages_on_comments(count: int, comments: list[str]) -> list[Message]:

@@ -25,6 +25,7 @@ import scipy.io
 import scipy.sparse as sp
 
 from genomap_core.data.message import Message, some
+from genomap_core.data.schema.words import key, words_of
 from genomap_core.data.table import OddCell, Source, Table, TextColumn
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits, check_size
@@ -229,7 +230,8 @@ def table_of(adata: Any, layer: str | None = None, name: str = "AnnData") -> Tab
     adata
         Any object with ``X``, ``layers``, ``raw``, ``obs``, ``obs_names`` and ``var_names`` as AnnData has them.
     layer
-        A name of ``adata.layers``, or "raw" for ``adata.raw.X``; None: ``adata.X``.
+        A name of ``adata.layers``, or "raw" for ``adata.raw.X``; None: ``adata.X``, or the raw counts where X holds
+        none and a layer does.
 
     Raises
     ------
@@ -239,9 +241,13 @@ def table_of(adata: Any, layer: str | None = None, name: str = "AnnData") -> Tab
     layers = [*sorted(adata.layers), *(["raw"] if adata.raw is not None else [])]
     if layer not in (None, "X", *layers):
         raise InputError(f"{name}: there is no layer {layer!r}; there are X, {some(layers, 20)}.")
+    said: tuple[Message, ...] = ()
+    if layer is None:
+        matrices = {title: adata.raw.X if title == "raw" else adata.layers[title] for title in layers}
+        layer, said = _prefer_counts(adata.X, matrices)
     part = adata.raw if layer == "raw" else adata
     matrix = part.X if layer in (None, "X", "raw") else adata.layers[layer]
-    return annotated_table(
+    table = annotated_table(
         name,
         _numbers(matrix, layer or "X", name),
         [str(sample) for sample in adata.obs_names],
@@ -250,6 +256,7 @@ def table_of(adata: Any, layer: str | None = None, name: str = "AnnData") -> Tab
         Source("anndata", layer=layer or "X", layers=tuple(layers)),
         chosen=layer is not None,
     )
+    return replace(table, messages=(*said, *table.messages))
 
 
 def annotated_table(
@@ -343,6 +350,41 @@ def _take_infinite(X: np.ndarray | sp.csr_matrix, first: int) -> tuple[OddCell, 
     return odd
 
 
+_COUNTS = frozenset(words_of("count counts rawcount rawcounts raw umi umis umicounts countmatrix readcounts reads"))
+_LOOKED_AT = 100_000
+
+
+def _prefer_counts(X: Any, layers: Mapping[str, Any]) -> tuple[str | None, tuple[Message, ...]]:
+    """The layer of raw counts where X holds no counts, and what to say of it; else None.
+
+    Counts are scaled and logarithms taken by rules that the cohort states, which nobody knows of those in X.
+    """
+    if _are_counts(X):
+        return None, ()
+    found = next((title for title, matrix in layers.items() if key(title) in _COUNTS and _are_counts(matrix)), None)
+    if found is None:
+        return None, ()
+    text = f"X holds no counts, {found!r} does: the raw counts are read."
+    remedy = "Choose the layer X (--layer X) for the values that the file's program made of them."
+    return found, (Message("warn", "counts-preferred", text, value=found, remedy=remedy, option="layer"),)
+
+
+def _are_counts(matrix: Any) -> bool:
+    """Whether the first values are whole numbers from 0, not only 0 and 1."""
+    if isinstance(matrix, h5py.Group):
+        data = matrix.get("data")
+        values = data[:_LOOKED_AT] if isinstance(data, h5py.Dataset) and data.ndim == 1 else np.zeros(0)
+    elif sp.issparse(matrix):
+        values = (matrix if matrix.format in ("csr", "csc", "coo") else matrix.tocsr()).data[:_LOOKED_AT]
+    else:
+        few = max(1, _LOOKED_AT // max(int(matrix.shape[1]), 1)) if getattr(matrix, "ndim", 0) == 2 else 0
+        values = matrix[:few] if few else np.zeros(0)
+    values = np.asarray(values)
+    if values.dtype.kind not in "fiu" or not values.size:
+        return False
+    return bool((values >= 0).all() and (np.rint(values) == values).all() and values.max() > 1)
+
+
 def _messages_on_layers(X: np.ndarray | sp.csr_matrix, layers: tuple[str, ...]) -> tuple[Message, ...]:
     if not layers:
         return ()
@@ -402,6 +444,9 @@ def _read_modality(group: h5py.Group, name: str, layer: str | None, limits: File
 def _read_anndata(file: h5py.Group, name: str, layer: str | None, limits: FileLimits, legacy: bool) -> Table:
     layers = sorted(file["layers"]) if isinstance(file.get("layers"), h5py.Group) else []
     layers += ["raw"] * ("raw" in file and "X" in file["raw"])
+    said: tuple[Message, ...] = ()
+    if layer is None and "X" in file:
+        layer, said = _prefer_counts(file["X"], {title: _find_matrix(file, title, layers) for title in layers})
     matrix = _find_matrix(file, layer, layers)
     X = _read_matrix(matrix, limits)
     genes = _read_names(file["raw/var"] if layer == "raw" else _required(file, "var"))
@@ -414,7 +459,7 @@ def _read_anndata(file: h5py.Group, name: str, layer: str | None, limits: FileLi
         )
     source = Source("h5ad", layer=layer or "X", layers=tuple(layers))
     table = annotated_table(name, X, samples, described, genes, source, chosen=layer is not None)
-    return replace(table, messages=(*table.messages, *odd, *_messages_on_version(legacy)))
+    return replace(table, messages=(*said, *table.messages, *odd, *_messages_on_version(legacy)))
 
 
 def _required(file: h5py.Group, part: str) -> h5py.Group | h5py.Dataset:

@@ -3,10 +3,10 @@
     table = read_table(uploaded_bytes, "cohort.csv")
     table = read_table(Path("cells.h5ad"), "cells.h5ad", layer="counts")
 
-CSV, TSV and their relatives (any delimiter, encoding, decimal sign; gzip; GCT and GEO series matrices among them),
-Excel (.xlsx), OpenDocument (.ods), Parquet, AnnData (.h5ad), MuData (.h5mu), loom, Cell Ranger's .h5 and MatrixMarket
-folders; a ZIP or folder with one table, or with outputs of STAR, Salmon, kallisto, RSEM or htseq-count for several
-samples.
+CSV, TSV and their relatives (any delimiter, encoding, decimal sign; gzip, bzip2, xz; GCT and GEO series matrices among
+them), Excel (.xlsx), OpenDocument (.ods), Parquet, AnnData (.h5ad), MuData (.h5mu), loom, Cell Ranger's .h5 and
+MatrixMarket folders; a ZIP or folder with one table, or with outputs of STAR, Salmon, kallisto, RSEM or htseq-count for
+several samples.
 
 The kind is found by content, not by name. Numbers arrive as one float32 array (CSR where the file is sparse), text as
 codes, every doubtful cell with its place. What the columns mean is decided by :mod:`genomap_core.data.schema.validate`.
@@ -17,6 +17,7 @@ what to do. Excel, Parquet and h5ad are parsed in a child process with limits of
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,7 +32,7 @@ from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.sandbox.transfer import load_answer
 from genomap_core.io.tables.bundled import files_of, is_tenx, names_in, read_quantified, refuse_single, the_table
 from genomap_core.io.tables.delimited import read_delimited
-from genomap_core.io.tables.gunzip import gunzip
+from genomap_core.io.tables.gunzip import PACKED, unpack
 from genomap_core.io.tables.labelled import read_labelled
 
 __all__ = ["read_table"]
@@ -104,7 +105,7 @@ def _read(data: bytes | Path, name: str, recipe: Recipe, limits: FileLimits) -> 
         raise RefusedError(f"The file has {size >> 20:,} MB, over the limit of {limits.file >> 20:,} MB.")
     head = head_of(data)
     kind = find_kind(head)
-    suffix = name.lower().removesuffix(".gz").rpartition(".")[2]
+    suffix = re.sub(r"\.(gz|bz2|xz)$", "", name.lower()).rpartition(".")[2]
     options = _options(recipe)
     if kind == "ole" or (kind == "zip" and (suffix.startswith("xls") or is_workbook(data))):
         return _in_child("excel", data, limits, name=name, sheet=recipe.sheet, **options)
@@ -122,13 +123,13 @@ def _read(data: bytes | Path, name: str, recipe: Recipe, limits: FileLimits) -> 
     if kind == "hdf5" or suffix == "h5ad":
         return _in_child("h5ad", data, limits, name=name, layer=recipe.layer)
     raw = data.read_bytes() if isinstance(data, Path) else data
-    if kind == "gzip":
-        raw = gunzip(raw, limits)
+    if kind in PACKED:
+        raw = unpack(raw, kind, limits)
         head = raw[:_HEAD]
     _refuse_foreign(head, find_kind(head))
     refuse_single(raw)
     table = read_labelled(raw, name, limits, recipe) or read_delimited(raw, name, limits, recipe)
-    return replace(table, source=replace(table.source, compressed=kind == "gzip"))
+    return replace(table, source=replace(table.source, compressed=kind in PACKED))
 
 
 def _options(recipe: Recipe) -> dict[str, str | None]:

@@ -135,7 +135,8 @@ def messages_on_grouped(table: Table) -> list[Message]:
     """On columns of bare whole numbers beside numbers with exactly three decimals: points may group thousands.
 
     Only for files of which no other cell proves a decimal point. Decimals of free length leave one number in a
-    thousand bare, those of fixed length none.
+    thousand bare, those of fixed length none. Between semicolons, which stand where a comma marks decimals, a column of
+    nothing but such numbers from 1 on is as doubtful.
     """
     if not table.n_rows or not isinstance(table.numbers, np.ndarray):
         return []
@@ -150,6 +151,9 @@ def messages_on_grouped(table: Table) -> list[Message]:
     bare = (~fraction & ~np.isnan(X)).sum(axis=0)
     mostly_whole = X.shape[1] >= 12 and float((~fraction.any(axis=0)).mean()) > 0.8
     beside = (bare >= 0.02 * len(X)) & (bare > 0)
+    if table.source.delimiter == ";":
+        with np.errstate(invalid="ignore"):
+            beside |= (thousandths | np.isnan(X)).all(axis=0)
     found = np.flatnonzero(thousandths.any(axis=0) & (beside | mostly_whole))
     if not len(found):
         return []
@@ -161,7 +165,7 @@ def messages_on_grouped(table: Table) -> list[Message]:
     text = (
         f"Column {shown(title)}{more}: the number {word!r} (row {table.rows[row]}) may have a decimal point or group "
     )
-    text += "thousands, as whole numbers stand beside it."
+    text += "thousands" + (", as whole numbers stand beside it." if bare[k] else ": nothing in the file tells which.")
     remedy = "Say which: --decimal . or --thousands ."
     return [Message("error", "ambiguous-number", text, title, int(table.rows[row]), word, remedy, "thousands")]
 
@@ -230,10 +234,22 @@ def _on_notation(table: Table, at: int, column: TextColumn, written: Written) ->
     how = [f"{notation.unit!r} behind the numbers"] * bool(notation.unit)
     how += [f"{notation.thousands!r} groups thousands"] * bool(notation.thousands)
     how += [f"decimal sign {notation.decimal!r}"] * (not how or notation.decimal == ",")
+    said = _on_percent(table, at, column, written) if notation.unit == "%" else []
     text = f"Column {title}: the number {shown(column.words[example])!r} is read as {written.values[example]:.9g}"
     remedy = "Give the decimal and thousands sign (--decimal, --thousands) if this is wrong."
     found = Message("warn", "number-notation", f"{text} ({', '.join(how)}).", title, remedy=remedy)
-    return [found]
+    return [found, *said]
+
+
+def _on_percent(table: Table, at: int, column: TextColumn, written: Written) -> list[Message]:
+    """On percentages outside 0 to 100 where hardly any are."""
+    beyond = [k for k, value in enumerate(written.values) if value < 0 or value > 100]
+    if not beyond or len(beyond) > 0.2 * len(written.values):
+        return []
+    word = column.words[beyond[0]]
+    row = _row(table, column, word)
+    text = f"Column {shown(table.title(at))} holds {shown(word)!r} (row {row}): a percentage outside 0 to 100."
+    return [Message("warn", "impossible-value", text, table.title(at), row, shown(word), "Correct it in the file.")]
 
 
 def _problem(table: Table, at: int, column: TextColumn, written: Written) -> Message:

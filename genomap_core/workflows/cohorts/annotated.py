@@ -52,7 +52,8 @@ def from_anndata(
     layer
         A layer, or "raw"; None: ``X``.
     log
-        "log2(1+x)" or "as is"; None: a logarithm for what looks like counts. ``Dataset.unit`` tells which.
+        "log2(1+x)", "log2(1+x) per total" or "as is"; None: a logarithm for what looks like counts, of samples scaled
+        to one total where those of nine in ten differ more than twofold. ``Dataset.unit`` tells which.
 
     Raises
     ------

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.message import some
+from genomap_core.data.message import Message, some
 from genomap_core.data.personal import public_name
+from genomap_core.data.schema.apply import arrange
+from genomap_core.data.schema.build import PER_TOTAL
+from genomap_core.data.schema.check import same_label
+from genomap_core.data.schema.orientation import name_column
+from genomap_core.data.schema.recipe import Recipe
 from genomap_core.data.schema.roles import Log, NotNumbers, Orientation, Roles
 from genomap_core.data.schema.validate import SchemaReport, to_dataset, validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError
-from genomap_core.store import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +94,31 @@ def cohort_of(table: Table, report: SchemaReport) -> Dataset:
     return to_dataset(table, report, public_name(table.name))
 
 
-def for_model(table: Table, features: Sequence[str], provenance: Mapping[str, Any], wishes: Wishes) -> SchemaReport:
+def for_model(
+    table: Table,
+    features: Sequence[str],
+    provenance: Mapping[str, Any],
+    wishes: Wishes,
+    classes: Sequence[str] = (),
+) -> SchemaReport:
     """The report on ``table`` under the roles that a saved model needs.
 
     Labels play no part, so that a sample without one is answered too; features without a value stay. Where the model's
-    ``provenance`` holds the roles of its training table, label and group column, scale, marks of missing values and the
-    numbers that words stand for are those; else the label column that is proposed is left out, unless the model was
-    trained on it.
+    ``provenance`` holds the reading of its training table, label and group column, scale, marks of missing values and
+    the numbers that words stand for are those, and columns that it did not have are left out and named; else the label
+    column that is proposed is left out, unless the model was trained on it.
 
     Parameters
     ----------
     features
         The model's, in its order.
+    classes
+        The model's: a column of such words is the label under another name.
     """
-    proposed = replace(describe(table, wishes).roles, needed=tuple(features))
     trained = _roles(provenance)
+    if wishes.orientation is None:
+        wishes = replace(wishes, orientation=_orientation(table, _known(features, trained)))
+    proposed = replace(describe(table, wishes).roles, needed=tuple(features))
     if trained is None:
         left_out = validate(table, _unlabelled(proposed, proposed.target, wishes))
         as_feature = replace(proposed, target=None, log=wishes.log or proposed.log)
@@ -120,6 +134,7 @@ def for_model(table: Table, features: Sequence[str], provenance: Mapping[str, An
         id=wishes.id or (trained.id if same_id else proposed.id),
         group=group if group in known else None,
         log=wishes.log or trained.log,
+        total=trained.total,
         missing_values=trained.missing_values,
         not_numbers=trained.not_numbers,
         codes=trained.codes,
@@ -127,7 +142,68 @@ def for_model(table: Table, features: Sequence[str], provenance: Mapping[str, An
         without_classes=(),
         set_aside=tuple(dict.fromkeys((*proposed.set_aside, *trained.set_aside))),
     )
-    return validate(table, _unlabelled(roles, trained.target, wishes))
+    roles = _unlabelled(roles, trained.target, wishes)
+    foreign, said = _foreign(table, roles, _known(features, trained), classes)
+    report = validate(table, replace(roles, set_aside=tuple(dict.fromkeys((*roles.set_aside, *foreign)))))
+    return replace(report, messages=(*report.messages, *said))
+
+
+def _known(features: Sequence[str], trained: Roles | None) -> frozenset[str]:
+    """Columns that a model's features are made of."""
+    return frozenset(features) | {codes.column for codes in (trained.codes if trained else ())}
+
+
+def _orientation(table: Table, known: frozenset[str]) -> Orientation | None:
+    """What the model's features name, columns or rows; None where they name neither."""
+    columns = len(known.intersection(map(table.title, range(table.n_columns))))
+    at = name_column(table)
+    rows = 0 if at is None else len(known.intersection(table.text_column(at).words))
+    return None if columns == rows else "samples_in_rows" if columns > rows else "genes_in_rows"
+
+
+def _foreign(
+    table: Table, roles: Roles, known: frozenset[str], classes: Sequence[str]
+) -> tuple[list[str], list[Message]]:
+    """Columns that the model's training table did not have, and what to say of them."""
+    turned = arrange(table, replace(roles, duplicates="keep")).table
+    used = known | {name for name in (roles.id, roles.group) if name} | set(roles.set_aside)
+    unknown = [j for j in range(int(turned.flipped), turned.n_columns) if turned.title(j) not in used]
+    if not known & {turned.title(j) for j in range(turned.n_columns)}:
+        return [], []  # a table of something else: the features' names are compared, and the difference told
+    labels = [j for j in unknown if j in turned.texts and _holds(turned.texts[j].words, classes)]
+    said = []
+    if names := [turned.title(j) for j in labels]:
+        text = f"Column {some(names)} holds the model's classes: taken for the label, it plays no part in the answers."
+        said.append(Message("warn", "label-found", text, names[0]))
+    if others := [turned.title(j) for j in unknown if j not in labels and j not in turned.annotations]:
+        text = f"Not used, as the model does not know them: {some(others, 10)}."
+        said.append(Message("warn", "unknown-columns", text, others[0]))
+    return [turned.title(j) for j in unknown], said
+
+
+def _holds(words: Sequence[str], classes: Sequence[str]) -> bool:
+    """Whether all words are names of classes, as the program compares labels."""
+    return bool(words) and {same_label(word) for word in words} <= {same_label(name) for name in classes}
+
+
+def known_labels(table: Table, report: SchemaReport, provenance: Mapping[str, Any], wishes: Wishes) -> dict[str, str]:
+    """Sample -> class, where the column is there that held the classes in training, that was named or that was found.
+
+    ``report``: of :func:`for_model`, which leaves that column out.
+    """
+    trained = _roles(provenance)
+    found = next((m.column for m in report.messages if m.code == "label-found"), None)
+    target = wishes.target or (None if trained is None or table.find(trained.target or "") is None else trained.target)
+    target = target or found
+    if target is None or table.find(target) is None:
+        return {}
+    aside = tuple(name for name in report.roles.set_aside if name != target)
+    labelled = validate(table, replace(report.roles, target=target, set_aside=aside))
+    if labelled.errors:
+        return {}
+    dataset = cohort_of(table, labelled)
+    assert dataset.y is not None
+    return {sample: dataset.classes[code] for sample, code in zip(dataset.sample_ids, dataset.y, strict=True)}
 
 
 def _check_names(table: Table, report: SchemaReport, wishes: Wishes) -> None:
@@ -169,14 +245,31 @@ def _unlabelled(roles: Roles, label: str | None, wishes: Wishes) -> Roles:
 
 
 def _roles(provenance: Mapping[str, Any]) -> Roles | None:
-    """Those that training left; None where the training data were no table."""
-    stored = provenance.get("roles")
-    if not isinstance(stored, Mapping):
-        return None
-    try:
-        return decode(Roles, stored)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"The model's note on its training table can't be read ({error}): train it again.") from error
+    recipe = Recipe.of_model(provenance)
+    return None if recipe is None else recipe.roles
+
+
+def read_as_trained(read: Callable[[Recipe], Table], given: Recipe, provenance: Mapping[str, Any]) -> Table:
+    """A table read with what the user says of it; what he leaves open and the file does not tell, as in training.
+
+    ``read``: a recipe to a table, ``read_table`` of one file.
+    """
+    trained = Recipe.of_model(provenance)
+    if trained is None:
+        return read(given)
+    layer = trained.layer if trained.layer not in ("", "X") else None
+    given = replace(given, missing=given.missing or trained.missing, layer=given.layer or layer)
+    table = read(given)
+    if given.decimal or given.thousands is not None or all(m.option != "thousands" for m in table.messages):
+        return table
+    return read(replace(given, decimal=trained.decimal, thousands=trained.thousands))
+
+
+def unit_note(provenance: Mapping[str, Any], unit: str) -> str:
+    """What to say where a cohort's values are on another scale than those that a model learned from; else empty."""
+    trained = str(provenance.get("unit", unit))
+    same = trained.startswith("log") == unit.startswith("log") and (PER_TOTAL in trained) == (PER_TOTAL in unit)
+    return "" if same else f"The model was trained on values in {trained!r}, these look like {unit!r}."
 
 
 def _names(table: Table, report: SchemaReport) -> tuple[str, ...]:

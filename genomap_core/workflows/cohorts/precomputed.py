@@ -17,7 +17,7 @@ from genomap_core.files import SAMPLE_DATA
 from genomap_core.layout.layout import Layout
 from genomap_core.layout.quality import LayoutQuality
 
-STEM = "expression"
+STEM = "tcga_brca"
 PATH = SAMPLE_DATA / f"{STEM}.ready.npz"
 
 

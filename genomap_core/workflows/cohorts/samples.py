@@ -1,4 +1,4 @@
-"""The cohorts that come with the program: simulated ones in ``sample_data/``, real ones bundled by scikit-learn."""
+"""The cohorts that come with the program: those in ``sample_data/`` (TCGA's, simulated), and scikit-learn's."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Sample:
     load: Callable[[], Dataset]
 
 
-def _simulated(stem: str, title: str) -> Dataset:
+def _shipped(stem: str, title: str, unit: str = "") -> Dataset:
     path = SAMPLE_DATA / f"{stem}.csv"
     if not path.is_file():
-        raise InputError(f"{path.name} is missing: write it again with `python -m genomap_core.data.simulated.tables`.")
+        raise InputError(f"{path.name} is missing: write it again, sample_data/README.md says by which command.")
     ready = ready_dataset(path)
     if ready is not None:
         return ready
@@ -39,6 +39,8 @@ def _simulated(stem: str, title: str) -> Dataset:
 
     table = read_table(path, path.name)
     dataset = replace(to_dataset(table, validate(table), name=title), name=title)
+    if unit:
+        dataset = replace(dataset, unit=unit)
     truth = SAMPLE_DATA / f"{stem}.truth.json"
     if truth.is_file():
         dataset = replace(dataset, planted=tuple(json.loads(truth.read_text())["planted"]))
@@ -67,10 +69,19 @@ def _sample(key: str, title: str, about: str, load: Callable[..., Dataset], *arg
 
 SAMPLES: tuple[Sample, ...] = (
     _sample(
+        "tcga_brca",
+        "TCGA breast cancer",
+        "150 tumours x 600 genes and proteins by name, 3 subtypes; real, The Cancer Genome Atlas, open tier.",
+        _shipped,
+        "tcga_brca",
+        "TCGA breast cancer",
+        "log2 expression",
+    ),
+    _sample(
         "expression",
         "Simulated expression cohort",
         "300 patients x 2,000 genes, 3 subtypes; which genes carry them is known.",
-        _simulated,
+        _shipped,
         "expression",
         "Simulated expression cohort",
     ),
@@ -78,7 +89,7 @@ SAMPLES: tuple[Sample, ...] = (
         "multiomics",
         "Simulated multi-omics cohort",
         "160 patients, expression + methylation + copy number (1,200 features), 3 subtypes.",
-        _simulated,
+        _shipped,
         "multiomics",
         "Simulated multi-omics cohort",
     ),
@@ -86,7 +97,7 @@ SAMPLES: tuple[Sample, ...] = (
         "clinical",
         "Simulated clinical table",
         "200 patients x 14 features with categories and missing values; response to treatment.",
-        _simulated,
+        _shipped,
         "clinical",
         "Simulated clinical table",
     ),

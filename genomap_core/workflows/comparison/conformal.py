@@ -113,17 +113,62 @@ def least_patients(confidence: float) -> int:
     return int(np.ceil(1 / (1 - confidence) - 1e-9)) - 1
 
 
+@dataclass(frozen=True, slots=True)
+class PredictionSet:
+    """What stays possible for one patient, and what the model prefers: names of classes."""
+
+    fits: tuple[str, ...]
+    """Cannot be ruled out, though there are patients enough to rule the class out"""
+    rare: tuple[str, ...]
+    """Cannot be ruled out because too few patients of the class are known: no evidence for it"""
+    ruled_out: tuple[str, ...]
+    preferred: str
+    """The likeliest class by the model's own probabilities, in the set or not"""
+    probability: float
+    """Of the preferred class"""
+
+
+def prediction_set(found: Comparison, model: str, fold: int, asked: np.ndarray, confidence: float) -> PredictionSet:
+    """The set of one patient, ``asked (C,)``: answered by the model of ``fold``, calibrated on the other folds.
+
+    Classes with fewer than :func:`least_patients` stay in every set, which keeps its guarantee; they are listed apart,
+    because they say nothing about this patient.
+    """
+    stays = in_set(p_values_of(found, model, fold, asked[None])[0], confidence)
+    counts = np.bincount(found.y[found.fold_of_row != fold], minlength=len(found.classes))
+    rare = counts < least_patients(confidence)
+    fits, apart, out = (
+        tuple(name for name, is_there in zip(found.classes, part, strict=True) if is_there)
+        for part in (stays & ~rare, stays & rare, ~stays)
+    )
+    best = int(np.argmax(asked))
+    return PredictionSet(fits, apart, out, found.classes[best], float(asked[best]))
+
+
 def in_words(found: Comparison, model: str, fold: int, asked: np.ndarray, confidence: float) -> str:
     """What stays possible for one patient, ``asked (C,)``, and how often such sets held the truth."""
-    stays = in_set(p_values_of(found, model, fold, asked[None])[0], confidence)
+    one = prediction_set(found, model, fold, asked, confidence)
     did = coverage(found.y, held_out_sets(found, model, confidence))
     held = round(did.overall.value * len(found.y))
-    measured = f"Such sets held the truth for {held} of {len(found.y)} held-out samples."
-    names = [name for name, kept in zip(found.classes, stays, strict=True) if kept]
-    rare = np.bincount(found.y[found.fold_of_row != fold], minlength=len(found.classes)) < least_patients(confidence)
-    too_few = [name for name, few in zip(found.classes, rare, strict=True) if few]
-    note = f" Too few samples to ever rule out: {', '.join(too_few)}." if too_few else ""
-    if not names:
-        return f"At {confidence:.0%} confidence no class fits: unlike the samples of every class. {measured}{note}"
-    ruled = "nothing is ruled out" if len(names) == len(found.classes) else "the rest is ruled out"
-    return f"At {confidence:.0%} confidence: {' or '.join(names)}; {ruled}. {measured}{note}"
+    return f"{set_in_words(one, confidence)} Such sets held the truth for {held} of {len(found.y)} held-out samples."
+
+
+def set_in_words(one: PredictionSet, confidence: float) -> str:
+    """The set in a sentence or two; the preference is named where the set does not speak for it."""
+    if one.fits:
+        rest = "the rest is ruled out" if one.ruled_out else "nothing is ruled out"
+        words = f"At {confidence:.0%} confidence: {' or '.join(one.fits)}; {rest}."
+    elif one.rare:
+        words = f"At {confidence:.0%} confidence every class with enough samples is ruled out."
+    else:
+        words = f"At {confidence:.0%} confidence no class fits: unlike the samples of every class."
+    if one.rare:
+        words += f" Too few samples to ever rule out: {', '.join(one.rare)}."
+    if one.preferred in one.ruled_out:
+        words += (
+            f" The model itself prefers {one.preferred} ({one.probability:.0%}), but gives nearly every sample of that"
+            " class more."
+        )
+    elif one.preferred in one.rare:
+        words += f" The model itself prefers {one.preferred} ({one.probability:.0%}), on too few samples to check."
+    return words

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.data.message import plural
+from genomap_core.data.message import plural, some
 from genomap_core.errors import InputError
 
 
@@ -24,6 +26,25 @@ def largest_fold_count(dataset: Dataset) -> int:
     return int(present.min()) if len(present) >= 2 else 0
 
 
+def small_classes(dataset: Dataset, n_folds: int) -> tuple[tuple[str, int], ...]:
+    """Classes in fewer samples (groups, where groups exist) than folds, with how many: the smallest first.
+
+    Each fold must be tested and trained on every class; say this before the start.
+    """
+    sizes = class_sizes(dataset)
+    small = [(int(size), name) for name, size in zip(dataset.classes, sizes, strict=False) if 0 < size < n_folds]
+    return tuple((name, size) for size, name in sorted(small))
+
+
+def rare_class_note(dataset: Dataset, n_folds: int = 5) -> str:
+    """What to say of classes with fewer samples, or groups, than folds are usual; empty where there is none."""
+    rare = [f"{name!r} ({size})" for name, size in small_classes(dataset, n_folds)]
+    unit = "samples" if dataset.groups is None else "groups"
+    if not rare:
+        return ""
+    return f"Fewer than {n_folds} {unit} have the class {some(rare)}: leave it out on the Data page for more folds."
+
+
 def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """``n_folds`` pairs of training and test rows. Every row is tested once.
 
@@ -39,12 +60,18 @@ def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarr
         raise InputError(f"All samples are of class {dataset.classes[present[0]]!r}: two classes are needed.")
     most = largest_fold_count(dataset)
     if n_folds < 2 or most < n_folds:
-        small = present[class_sizes(dataset)[present].argmin()]
         unit = "sample" if dataset.groups is None else "group"
-        raise InputError(
-            f"{n_folds} folds can't be made: class {dataset.classes[small]!r} has {plural(most, unit)}. "
-            + (f"Choose 2 to {most} folds." if most >= 2 else "Leave that class out, or add samples of it.")
-        )
+        (smallest, size), *others = small_classes(dataset, max(n_folds, most + 1))
+        more = f" (and {', '.join(f'{name!r} {n}' for name, n in others)})" if others else ""
+        remedy = "Leave that class out (--leave-out-class, or on the Data page), or add samples of it."
+        if most >= 2:
+            folds = "2 folds" if most == 2 else f"2 to {most} folds"
+            remedy = f"Choose {folds}, or leave that class out (--leave-out-class, or on the Data page)."
+        raise InputError(f"{n_folds} folds can't be made: class {smallest!r} has {plural(size, unit)}{more}. {remedy}")
+    return _split(dataset, n_folds, seed)
+
+
+def _split(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     dummy = np.zeros(dataset.n_samples)
@@ -56,5 +83,17 @@ def make_folds(dataset: Dataset, n_folds: int, seed: int) -> list[tuple[np.ndarr
 
 
 def hold_out(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """One split with about a fifth of the rows for the test, or fewer folds where a class is small."""
-    return make_folds(dataset, min(5, max(2, largest_fold_count(dataset))), seed)[0]
+    """One split with about a fifth of the rows for the test, however small a class is.
+
+    Every class is among the training rows. One of fewer than five samples or groups may be missing in the test: of the
+    five splits the first with most classes in it is taken.
+    """
+    most = largest_fold_count(dataset)
+    if dataset.y is None or most < 2 or most >= 5:
+        return make_folds(dataset, 5 if most >= 5 else 2, seed)[0]
+    n_units = dataset.n_samples if dataset.groups is None else len(np.unique(dataset.groups))
+    y, n_folds = dataset.y, min(5, int(class_sizes(dataset).max()), n_units)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        folds = _split(dataset, n_folds, seed)
+    return max(folds, key=lambda fold: (len(np.unique(y[fold[0]])), len(np.unique(y[fold[1]]))))

@@ -58,6 +58,11 @@ class Comparison:
         return tuple(self.facts["classes"])
 
     @property
+    def pending(self) -> tuple[str, ...]:
+        """Entries that have not answered yet: the work still goes on, or was stopped."""
+        return tuple(self.facts.get("pending", ()))
+
+    @property
     def y(self) -> np.ndarray:
         """``(n,)`` class codes."""
         return self.arrays["y"]
@@ -125,8 +130,14 @@ class Comparison:
 
 
 def exists(folder: Path, kind: str) -> bool:
-    """Whether a finished comparison of this kind lies there."""
+    """Whether a comparison of this kind lies there, finished or with entries :attr:`Comparison.pending`."""
     return (folder / FILE).is_file() or (folder / f"{kind}.json").is_file()
+
+
+def changed(folder: Path) -> int:
+    """When the comparison there was last written, in ns: another number once another entry has answered."""
+    path = folder / FILE
+    return path.stat().st_mtime_ns if path.is_file() else 0
 
 
 def scores_of(table: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -214,8 +214,9 @@ def run_entries(
     keep: Path | None = None,
     on_progress: OnProgress = ignore,
     kind: str = "",
+    on_run: Callable[[Run], None] = lambda run: None,
 ) -> tuple[Run, ...]:
-    """Every entry on every fold, in the order given.
+    """Every entry on every fold, in the order given; ``on_run`` gets each run when it is done.
 
     ``about``: the cohort's ``digest`` and what all entries depend on. With the folder ``keep`` a run is written when it
     is done; one that is there and was made of the same is taken, one made with other options is made again, and a
@@ -245,6 +246,7 @@ def run_entries(
                 for path in run_paths(keep, entry.name, kind):
                     path.unlink(missing_ok=True)
         runs.append(run)
+        on_run(run)
     on_progress(Progress("intervals", total, total))
     return tuple(runs)
 

@@ -39,6 +39,28 @@ def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, .
     return tuple(said)
 
 
+def in_short(result: ExpressionResult, cohort: str | None = None) -> str:
+    """The verdict as one sentence with its consequence."""
+    cohort = cohort or result.cohort_names[0]
+    counts = result.statistics[cohort][result.champion.name].summary()
+    if result.mean_r[cohort][result.champion.name].low <= 0:
+        return "These images are not shown to say anything about expression here: do not build on the predictions."
+    share = f"{counts['n_predicted']:,} of {counts['n_genes']:,} genes"
+    if result.n_units < FEWEST_GROUPS:
+        return (
+            f"In these {result.n_units} groups the images tell of {share}; of other patients nothing can be said yet."
+        )
+    lead = result.lead[cohort][result.best_ridge]
+    linear = (
+        "a plain linear model does less well, so the network is worth its cost"
+        if lead.low > 0
+        else "a plain linear model does better: use that one"
+        if lead.high < 0
+        else "a plain linear model is as good, and simpler"
+    )
+    return f"The images tell of the expression of {share}; {linear}."
+
+
 def _comparisons(result: ExpressionResult, cohort: str, ahead: int | float) -> list[str]:
     """Against the better linear model, the other head, and the control."""
     leads, ridge = result.lead[cohort], result.best_ridge

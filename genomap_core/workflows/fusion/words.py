@@ -34,6 +34,27 @@ def verdict(result: FusionResult) -> tuple[str, ...]:
     return tuple(said)
 
 
+def in_short(result: FusionResult) -> str:
+    """The verdict as one sentence with its consequence, without a figure."""
+    if few := _few_groups(result):
+        return f"These are {few} patients or sections: too few to say anything about others."
+    if result.scores[result.champion][_METRIC].low <= 1 / len(result.classes):
+        return "No better than guessing on this cohort: do not build on these networks."
+    if not result.has_images:
+        if gain_is_real(result):
+            return "On this cohort the omics types together name the class better than any of them alone: measure all."
+        return "On this cohort joining the omics types is not shown to help: the best single type is enough."
+    found = [name for name in _SINGLES if name in result.gain]
+    if gain_is_real(result):
+        return "On this cohort images and omics together name the class better than either alone: use both."
+    if behind := [n for n in found if _behind(result, n)]:
+        return f"On this cohort {title(behind[0]).lower()} does better than both together: leave the other out."
+    if len(found) == len(_SINGLES) and sum(_ahead(result, n) for n in found) == 1:
+        carrier, idle = ("omics", "images") if _ahead(result, "image") else ("images", "omics")
+        return f"On this cohort the {carrier} carry the answer; the {idle} are not shown to add anything."
+    return "Whether both together beat either alone can't be told on this cohort: prefer the simpler one."
+
+
 def gain_is_real(result: FusionResult) -> bool:
     """Better than every kind of data alone, and fallen with the omics and with the images of other patients."""
     rivals = _rivals(result)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,8 +14,10 @@ import numpy as np
 from genomap_core.data.images.hygiene import check_image, head_box, head_region, normalise, normalise_mask, to_grey
 from genomap_core.data.images.labelled import LabelledImages
 from genomap_core.data.images.leakage import HygieneReport, inspect_collection
+from genomap_core.data.message import Message, plural
 from genomap_core.data.simulated.mri import CLASSES
 from genomap_core.errors import InputError, RefusedError
+from genomap_core.io.images.raster import shown_pixels
 from genomap_core.workflows.growth.samples import simulated
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_IMAGES, _MOST_BYTES = 20_000, 2 << 30
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_CHANGED = ("pages", "turned")
+"""Codes of what is said of every image that it befell"""
 
 
 def simulated_cohort(n_per_class: int, size: int, seed: int, contrast: str = "t1gd") -> LabelledImages:
@@ -61,11 +65,8 @@ def folder_cohort(files: Iterable[tuple[str, bytes]], size: int, name: str) -> t
     InputError
         A picture can't be read, or fewer than two folders hold pictures; RefusedError beyond the limits.
     """
-    from PIL import Image
-
-    from genomap_core.io.images.raster import check_image as check_file
-
     raw: list[np.ndarray] = []
+    told: list[Message] = []
     labels, modes, ids = [], [], []
     for path, data in files:
         where = PurePosixPath(path)
@@ -73,10 +74,10 @@ def folder_cohort(files: Iterable[tuple[str, bytes]], size: int, name: str) -> t
             continue
         if len(where.parts) < 2:
             raise InputError(f"{where.name} lies in no folder: put the images of each class in a folder of its own.")
-        facts = check_file(data, where.name)
-        image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB" if facts.mode in ("P", "CMYK") else None))
+        image, facts = shown_pixels(data, where.name)
         check_image(image, where.name)
         raw.append(image)
+        told += [m for m in facts.messages if m.code in _CHANGED]
         labels.append(where.parts[-2])
         modes.append(facts.mode)
         ids.append(f"{where.parts[-2]}/{where.name}")
@@ -97,9 +98,15 @@ def folder_cohort(files: Iterable[tuple[str, bytes]], size: int, name: str) -> t
         groups=report.groups,
         without_tumour=clear,
         infiltrating=tuple(str(c) for c in classes if _plain(c).startswith(("glioma", "glioblastoma", "astrocytoma"))),
-        notes=report.messages,
+        notes=(*report.messages, *_counted(told)),
     )
     return cohort, report
+
+
+def _counted(told: Iterable[Message]) -> tuple[str, ...]:
+    """What was done to images when they were read, once for all of a kind."""
+    found = Counter(message.text for message in told)
+    return tuple(f"{plural(count, 'image')}: {text}" for text, count in found.most_common())
 
 
 def without_tumour(name: str) -> bool:
@@ -116,7 +123,6 @@ def read_indexed(folder: Path, label: str) -> tuple[pd.DataFrame, list[Path], li
         A column (``patient``, ``slice``, ``label``) or a picture is missing, or can't be looked at.
     """
     import pandas as pd
-    from PIL import Image
 
     table = pd.read_csv(folder / "index.csv")
     missing = [c for c in ("patient", "slice", label) if c not in table]
@@ -128,7 +134,7 @@ def read_indexed(folder: Path, label: str) -> tuple[pd.DataFrame, list[Path], li
     absent = [p.name for p in paths if not p.is_file()]
     if absent:
         raise InputError(f"{len(absent)} pictures named in index.csv are missing, the first is {absent[0]}.")
-    raw = [np.asarray(Image.open(p)) for p in paths]
+    raw = [shown_pixels(p.read_bytes(), p.name)[0] for p in paths]
     for path, image in zip(paths, raw):
         check_image(image, path.name)
     return table, paths, raw
@@ -145,15 +151,13 @@ def indexed_cohort(folder: Path, label: str, size: int, name: str) -> tuple[Labe
     InputError
         A column or a picture is missing.
     """
-    from PIL import Image
-
     table, paths, raw = read_indexed(folder, label)
     regions = [head_region(to_grey(image)) for image in raw]
     images = np.stack([normalise(i, size, grey=False, region=r) for i, r in zip(raw, regions)])
     masks = np.full((len(raw), size, size), np.nan, np.float32)
     for k, (path, region) in enumerate(zip(paths, regions)):
         if (mask := path.with_name(f"{path.stem}_mask.png")).is_file():
-            masks[k] = normalise_mask(to_grey(np.asarray(Image.open(mask))), region, size)
+            masks[k] = normalise_mask(to_grey(shown_pixels(mask.read_bytes(), mask.name)[0]), region, size)
     classes, y = np.unique(table[label].astype(str), return_inverse=True)
     _, patients = np.unique(table["patient"].astype(str), return_inverse=True)
     report = inspect_collection(raw, y, patients=patients, cleaned=images.mean(1))

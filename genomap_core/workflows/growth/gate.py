@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Verdict = Literal["answer", "unlike", "refused"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+NO_ANSWER = {"unlike": "No answer: the image is unlike what the model knows.", "refused": "No answer."}
+"""What a reader is told first"""
 MODALITIES = {
     "CT": "computed tomography",
     "US": "ultrasound",

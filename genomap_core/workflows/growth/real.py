@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genomap_core.data.images.hygiene import check_image, normalise
+from genomap_core.data.images.hygiene import check_image, normalise, to_grey
 from genomap_core.data.images.leakage import find_duplicates
 from genomap_core.errors import InputError
 from genomap_core.files import SAMPLE_DATA
+from genomap_core.io.images.raster import shown_pixels
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.store import load_arrays, save_arrays
 
@@ -84,8 +85,6 @@ def read_collection(folder: Path, size: int = SIZE, on_progress: OnProgress = ig
     InputError
         A class has no pictures in one of both, or a picture can't be looked at.
     """
-    from PIL import Image
-
     paths: list[tuple[Path, int, bool]] = []
     for part in ("Training", "Testing"):
         for c, name in enumerate(FOLDERS):
@@ -96,7 +95,7 @@ def read_collection(folder: Path, size: int = SIZE, on_progress: OnProgress = ig
     images = []
     for i, (path, _, _) in enumerate(paths):
         on_progress(Progress("cleaning the images", i, len(paths)))
-        picture = np.asarray(Image.open(path).convert("L"))
+        picture = to_grey(shown_pixels(path.read_bytes(), path.name)[0])
         check_image(picture, path.name)
         images.append(normalise(picture, size))
     x = np.stack(images)

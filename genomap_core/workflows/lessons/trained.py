@@ -18,6 +18,10 @@ from genomap_core.workflows.tabular.patient import GRADIENT_METHODS
 
 LAYOUTS = ("ot", "published", "random")
 NOISE = (0.0, 0.5, 1.0, 1.5, 2.0)
+MISSING = (0.0, 0.25, 0.5, 0.75, 0.9)
+"""Shares of the genes that were not measured"""
+SHORTCUT = 2.0
+"""How far the shortcut's genes are raised in one class, in their standard deviations"""
 METHODS = tuple(GRADIENT_METHODS)
 N_EXPLAINED = 24
 """Test patients whose attributions are averaged."""
@@ -32,6 +36,8 @@ class Lesson:
     y: np.ndarray
     planted: np.ndarray
     """``(p,)`` bool: features of informative modules"""
+    module: np.ndarray
+    """``(p,)`` int: the module of each feature, -1 for none"""
     n_train: int
 
     @property
@@ -58,17 +64,19 @@ def lesson_cohort(seed: int = 0, n_train: int = 180, n_test: int = 420, n_genes:
         X=np.log2(1 + found.values).astype(np.float32),
         y=found.labels.astype(np.int64),
         planted=np.isin(found.module, found.informative),
+        module=found.module,
         n_train=n_train,
     )
 
 
 def map_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
-    """Job: the same network on maps of three layouts, and logistic regression; accuracy on test patients under noise.
+    """Job: the same network on maps of three layouts, and logistic regression; accuracy on disturbed test patients.
 
-    The network's linear path is off, so that its convolutions alone read the map. ``spec``: ``seed``. Gives ``noise``,
-    ``accuracy`` (model -> one figure a noise level), ``n_test``.
+    The network's linear path is off, so that its convolutions alone read the map. ``spec``: ``seed``. Gives ``noise``
+    and ``accuracy`` (model -> one figure a noise level), ``missing`` and ``accuracy_missing`` (a figure a share of
+    genes not measured, filled by each model's own rule for missing values), ``n_test``.
     """
-    from genomap_core.training.pipelines import logistic_pipeline
+    from genomap_core.training.baselines import logistic_pipeline
 
     seed = int(spec.get("seed", 0))
     lesson = lesson_cohort(seed)
@@ -76,12 +84,20 @@ def map_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dic
     fill = np.median(lesson.X[train], axis=0)
     noisy = [perturb(lesson.X[test], test, lesson.spread, Perturbation(level, seed=seed), fill) for level in NOISE]
     models = {name: _network(name, seed) for name in LAYOUTS} | {"logistic": logistic_pipeline()}
-    accuracy = {}
+    lacking = [perturb(lesson.X[test], test, lesson.spread, Perturbation(0, 1 - m, seed)) for m in MISSING]
+    accuracy, accuracy_missing = {}, {}
     for k, (name, model) in enumerate(models.items()):
         on_progress(Progress("models trained", k, len(models)))
         model.fit(lesson.X[train], lesson.y[train])
         accuracy[name] = [float((model.predict(X) == lesson.y[test]).mean()) for X in noisy]
-    return {"noise": list(NOISE), "accuracy": accuracy, "n_test": len(test)}
+        accuracy_missing[name] = [float((model.predict(X) == lesson.y[test]).mean()) for X in lacking]
+    return {
+        "noise": list(NOISE),
+        "accuracy": accuracy,
+        "missing": list(MISSING),
+        "accuracy_missing": accuracy_missing,
+        "n_test": len(test),
+    }
 
 
 def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
@@ -89,7 +105,9 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
 
     ``spec``: ``seed``. Writes ``attributions.npz``: ``trained``, ``shuffled`` ``(methods, p)`` mean sizes over test
     patients, ``planted (p,)``, ``positions (p, 2)``, ``shape``. Gives for each method ``found`` (ROC-AUC of the planted
-    features), ``found_shuffled`` and ``agreement`` (rank correlation of both), and the network's ``accuracy``.
+    features), ``found_shuffled``, ``agreement`` (rank correlation of both) and ``unusual`` (mean rank correlation of a
+    patient's attribution with how far each gene lies from its mean), the network's ``accuracy``, and what
+    :func:`shortcut` gives for a second network.
     """
     from scipy.stats import spearmanr
     from sklearn.metrics import roc_auc_score
@@ -105,6 +123,8 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
     model.fit(lesson.X[train], lesson.y[train])
     accuracy = float((model.predict(lesson.X[test]) == lesson.y[test]).mean())
     networks = {"trained": model, "shuffled": shuffled_model(model, seed)}
+    far = np.abs(lesson.X[test[:N_EXPLAINED]] - lesson.X[train].mean(0)) / lesson.spread
+    unusual: dict[str, float] = {}
     sizes: dict[str, Any] = {name: np.zeros((len(METHODS), lesson.X.shape[1]), np.float32) for name in networks}
     for k, method in enumerate(METHODS):
         for j, (name, network) in enumerate(networks.items()):
@@ -118,6 +138,9 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
                 random_state=seed,
             )
             sizes[name][k] = np.abs(found.values).mean(0)
+            if name == "trained":
+                pairs = zip(np.abs(found.values), far, strict=True)
+                unusual[method] = float(np.mean([spearmanr(a, b).statistic for a, b in pairs]))
     layout = model.named_steps["genomap"].layout_
     np.savez(
         folder / "attributions.npz",
@@ -128,14 +151,41 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
     )
     return {
         "accuracy": accuracy,
+        "shortcut": shortcut(lesson, seed),
         "methods": {
             method: {
                 "found": float(roc_auc_score(lesson.planted, sizes["trained"][k])),
                 "found_shuffled": float(roc_auc_score(lesson.planted, sizes["shuffled"][k])),
                 "agreement": float(spearmanr(sizes["trained"][k], sizes["shuffled"][k]).statistic),
+                "unusual": unusual[method],
             }
             for k, method in enumerate(METHODS)
         },
+    }
+
+
+def shortcut(lesson: Lesson, seed: int) -> dict[str, float]:
+    """A network trained where one class carries a mark that has nothing to do with it, as a scanner or a batch leaves.
+
+    The genes of one uninformative module are raised in class 0. ``with`` and ``without``: accuracy on test patients
+    that carry the mark too, and on those as they are; ``share``: of the attribution that lies on the marked genes,
+    beside their ``share_of_genes``.
+    """
+    from genomap_core.explain import explain
+
+    marked = lesson.module == min(set(lesson.module[~lesson.planted].tolist()) - {-1})
+    X = lesson.X.copy()
+    X[np.ix_(lesson.y == 0, marked)] += SHORTCUT * lesson.spread[marked]
+    train, test = np.arange(lesson.n_train), np.arange(lesson.n_train, len(X))
+    model = _network("ot", seed)
+    model.fit(X[train], lesson.y[train])
+    rows = test[lesson.y[test] == 0][:N_EXPLAINED]
+    size = np.abs(explain(model, X[rows], target=0, method="integrated_gradients", random_state=seed).values).mean(0)
+    return {
+        "with": float((model.predict(X[test]) == lesson.y[test]).mean()),
+        "without": float((model.predict(lesson.X[test]) == lesson.y[test]).mean()),
+        "share": float(size[marked].sum() / size.sum()),
+        "share_of_genes": float(marked.mean()),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,7 +18,7 @@ from genomap_core.progress import OnProgress, ignore
 from genomap_core.store import decode
 from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.result import Comparison, Table, fold_codes, scores_of
-from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, earlier_run, run_entries
+from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, Run, earlier_run, run_entries
 from genomap_core.workflows.comparison.scores import Score, paired_difference, score_table
 from genomap_core.workflows.tabular.models import MODELS, make_classifier
 
@@ -26,6 +26,7 @@ REFERENCES = ("logistic", "genomap_random")
 """The linear baseline, and the control of the layout: every other model is compared with them."""
 NETWORKS = ("genomap", "genomap_random", "genonet")
 """Models that are kept as bundles, one a fold."""
+_FASTEST_FIRST = ("logistic", "forest", "pfn", "genonet", "genomap", "genomap_random")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,29 @@ def compare_config(values: Mapping[str, Any]) -> CompareConfig:
     return decode(CompareConfig, values)
 
 
+def in_short(found: CompareResult) -> str:
+    """The verdict as one sentence with its consequence, without a figure; empty where nothing was compared."""
+    linear, random = (found.differences.get(("genomap", other)) for other in ("logistic", "genomap_random"))
+    if linear is None:
+        if random is None:
+            return ""
+        return (
+            "On this cohort the order of the map helps the network."
+            if random.low > 0
+            else "On this cohort a map in random order is as good: the order is for looking, not for the answer."
+        )
+    if linear.high < 0:
+        return "On this cohort a linear model is better than the map's network: use the linear model."
+    if linear.low <= 0:
+        return (
+            "On this cohort a linear model is as good as the map's network: predict with it, and look at the map to "
+            "see where a patient differs."
+        )
+    helped = random is not None and random.low > 0
+    why = ", and the order of the map is part of it" if helped else "; that the map's order is the reason is not shown"
+    return f"On this cohort the map's network is better than a linear model{why}."
+
+
 def verdict(found: CompareResult) -> str:
     """In words: does the map beat its control and the linear baseline? Empty where neither was compared."""
     lines = []
@@ -121,7 +145,8 @@ def build(name: str, config: CompareConfig, dataset: Dataset, on_epoch: OnProgre
             options |= omics_channels(dataset, config.max_features)
         if config.max_epochs is not None:
             options["max_epochs"] = config.max_epochs
-        return make_classifier(name, **options)
+        # What missing features cost is measured for models that are handed out; these answer the cohort's own rows.
+        return make_classifier(name, **options).set_params(network__missing=None)
     if name == "pfn":
         return make_classifier(
             name,
@@ -142,40 +167,85 @@ def compare(
     """Fit and test every model on the same folds; selection, scaling and layout are learned inside each fold.
 
     Networks of each fold are saved in ``folder`` (when given), so that a patient can be explained by the very
-    model that never saw that patient. So is what each model answered: when the work is stopped and run again in the
-    folder, a model that was finished is not fitted again.
+    model that never saw that patient. So is what each model answered, the fastest first: from the first model on the
+    folder holds a comparison with the others :attr:`~Comparison.pending`, and when the work is stopped and run again in
+    the folder, a model that was finished is not fitted again.
     """
     folds = make_folds(dataset, config.n_folds, config.seed)
-    entries = [_entry(name, dataset, config, folder) for name in config.models]
+    entries = [_entry(name, dataset, config, folder) for name in fastest_first(config.models)]
     about = {"digest": dataset.digest, "n_folds": config.n_folds, "seed": config.seed}
-    runs = run_entries(entries, folds, about, folder, on_progress)
-    assert dataset.y is not None
-    y, groups = dataset.y, dataset.groups
-    probas = {r.name: r.proba for r in runs if r.proba is not None}
-    arrays = {"y": y, "fold_of_row": fold_codes(folds, dataset.n_samples)}
-    result = CompareResult(
-        name=dataset.name,
-        digest=dataset.digest,
-        config=config,
-        facts={"classes": list(dataset.classes)},
-        arrays=arrays if groups is None else arrays | {"groups": groups},
-        tables={
-            "scores": score_table(y, probas, groups),
-            "differences": {
-                other: {
-                    name: paired_difference("balanced_accuracy", y, p, probas[other], groups)
-                    for name, p in probas.items()
-                    if name != other
-                }
-                for other in REFERENCES
-                if other in probas
+    growing = _Growing(dataset, config, folds, folder)
+    run_entries(entries, folds, about, folder, on_progress, on_run=growing.add)
+    return growing.result()
+
+
+def fastest_first(models: Sequence[str]) -> tuple[str, ...]:
+    """The models in the order in which they are fitted, so that there is something to read while the slow ones work."""
+    return tuple(sorted(models, key=_FASTEST_FIRST.index))
+
+
+class _Growing:
+    """A comparison model by model: each is written as soon as it has answered, the others are pending."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: CompareConfig,
+        folds: list[tuple[np.ndarray, np.ndarray]],
+        folder: Path | None,
+    ) -> None:
+        assert dataset.y is not None
+        self.dataset, self.config, self.folder = dataset, config, folder
+        self.y, self.groups = dataset.y, dataset.groups
+        self.arrays = {"y": dataset.y, "fold_of_row": fold_codes(folds, dataset.n_samples)}
+        if dataset.groups is not None:
+            self.arrays["groups"] = dataset.groups
+        self.runs: dict[str, Run] = {}
+        self.scores: Table = {}
+        self.differences: Table = {}
+
+    def add(self, run: Run) -> None:
+        """One more run, with its scores and its differences from the references that are there."""
+        self.runs[run.name] = run
+        if (proba := run.proba) is not None:
+            self.scores |= score_table(self.y, {run.name: proba}, self.groups)
+            for other in REFERENCES:
+                if other in self.scores and other != run.name:
+                    self._difference(run.name, other)
+            if run.name in REFERENCES:
+                self.differences.setdefault(run.name, {})
+                for name in self.scores.keys() - {run.name}:
+                    self._difference(name, run.name)
+        if self.folder is not None:
+            self.result().save(self.folder)
+
+    def _difference(self, name: str, other: str) -> None:
+        a, b = self.runs[name].proba, self.runs[other].proba
+        assert a is not None
+        assert b is not None
+        found = paired_difference("balanced_accuracy", self.y, a, b, self.groups)
+        self.differences.setdefault(other, {})[name] = found
+
+    def result(self) -> CompareResult:
+        """What is there so far, models in the order of the options."""
+        there = [name for name in self.config.models if name in self.runs]
+        pending = [name for name in self.config.models if name not in self.runs]
+        return CompareResult(
+            name=self.dataset.name,
+            digest=self.dataset.digest,
+            config=self.config,
+            facts={"classes": list(self.dataset.classes), "pending": pending},
+            arrays=self.arrays,
+            tables={
+                "scores": {name: self.scores[name] for name in there if name in self.scores},
+                "differences": {
+                    other: {name: row[name] for name in there if name in row}
+                    for other in REFERENCES
+                    if (row := self.differences.get(other)) is not None
+                },
             },
-        },
-        runs=runs,
-    )
-    if folder is not None:
-        result.save(folder)
-    return result
+            runs=tuple(self.runs[name] for name in there),
+        )
 
 
 def _entry(name: str, dataset: Dataset, config: CompareConfig, folder: Path | None) -> Entry:

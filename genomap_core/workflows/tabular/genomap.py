@@ -14,12 +14,34 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import subsample_rows
 from genomap_core.data.standardise import Standardisation, fit_standardisation
 from genomap_core.errors import LayoutError
-from genomap_core.layout import SOLVERS, Constraints, Layout, LayoutQuality, align, make_layout, map_regions
+from genomap_core.layout import (
+    SOLVERS,
+    Constraints,
+    Layout,
+    LayoutQuality,
+    Match,
+    ReferenceMap,
+    align,
+    layout_at,
+    make_layout,
+    map_regions,
+)
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.store import decode
 from genomap_core.workflows.cohorts.precomputed import ready_layout
 
 SOLVER_NAMES: tuple[str, ...] = tuple(SOLVERS)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPlaces:
+    """Places that a reference map gives the features of a cohort."""
+
+    title: str
+    """Of the reference map, with its version."""
+    grid: tuple[int, int]
+    cells: tuple[tuple[int, int, int], ...]
+    """(column of the data set, row, column of the grid)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +67,10 @@ class GenomapConfig:
     """Rows of the grid, "#" where a feature may lie; empty: a full rectangle."""
     resamples: int = 0
     """Bootstrap resamples of the samples over which affinities are averaged, for steadier places; 0: none."""
+    halves: int = 0
+    """Splits of the samples on whose halves the layout's reproducibility is measured; 0: not measured."""
+    reference: KnownPlaces | None = None
+    """Places from a reference map: other features are left out, and no other option but ``distance`` plays a part."""
 
     def __post_init__(self) -> None:
         if self.max_features < 1:
@@ -108,6 +134,8 @@ def fit_genomap(
         When the grid is too small, or the solver can't take so many features.
     """
     on_progress(Progress("standardising", 0, 3))
+    if config.reference is not None:
+        return _on_reference(dataset, config, config.reference)
     most = min(config.max_features, config.open_cells or config.max_features)
     standardisation = fit_standardisation(dataset.X, max_features=most)
     z = standardisation.apply(dataset.X)
@@ -118,14 +146,57 @@ def fit_genomap(
     known = ready_layout(dataset.digest) if plain else None
     if known is None:
         wishes = config.constraints(kept)
-        layout = place(z, config, config.solver, channels, wishes, on_progress)
+        layout = place(z, config, config.solver, channels, wishes, on_progress, config.halves)
         on_progress(Progress("measuring the layout", 2, 3))
         known = layout, place(z, config, "random", channels, Constraints(mask=wishes.mask)).quality
-    layout, control = known
     on_progress(Progress("measuring the layout", 3, 3))
+    return _result(dataset, standardisation, z, *known)
+
+
+def _result(
+    dataset: Dataset, standardisation: Standardisation, z: np.ndarray, layout: Layout, control: LayoutQuality
+) -> GenomapResult:
+    kept = standardisation.kept
     columns = dataset.X[:, kept]
     missing = np.zeros(z.shape, bool) if sp.issparse(columns) else np.isnan(columns)
     return GenomapResult(standardisation, layout, control, z, missing, tuple(dataset.feature_names[j] for j in kept))
+
+
+def _on_reference(dataset: Dataset, config: GenomapConfig, known: KnownPlaces) -> GenomapResult:
+    """The cohort's features at a reference map's places."""
+    places = np.array(known.cells, np.int64).reshape(-1, 3)
+    places = places[np.argsort(places[:, 0])]
+    if len(places) < 2 or not 0 <= places[0, 0] <= places[-1, 0] < dataset.n_features:
+        raise LayoutError(f"The places of {known.title} are not those of this cohort: use the reference map again.")
+    kept = places[:, 0]
+    whole = fit_standardisation(dataset.X, selection="none")
+    standardisation = replace(whole, kept=kept, mean=whole.mean[kept], scale=whole.scale[kept])
+    z = standardisation.apply(dataset.X)
+    notes = {"distance": config.distance, "reference": known.title}
+    layout = layout_at(z, places[:, 1:], known.grid, config.distance, notes)
+    random = place(z, replace(config, grid=known.grid, resamples=0), "random", None).quality
+    return _result(dataset, standardisation, z, layout, random)
+
+
+def save_reference(dataset: Dataset, result: GenomapResult, name: str, version: str) -> bytes:
+    """A cohort's layout as the file of a reference map."""
+    about = {
+        "cohort": dataset.name,
+        "samples": dataset.n_samples,
+        "features": dataset.n_features,
+        "unit": dataset.unit,
+        "digest": dataset.digest,
+    }
+    return ReferenceMap(name, version, result.feature_names, result.layout, result.control, about).to_bytes()
+
+
+def known_places(reference: ReferenceMap, dataset: Dataset) -> tuple[KnownPlaces, Match]:
+    """Where a reference map puts the features of this cohort, and which of them it doesn't know or the cohort lacks."""
+    if dataset.omics is not None and len(np.unique(dataset.omics)) > 1:
+        raise LayoutError("A reference map holds one type of features, this cohort has several omics types.")
+    match = reference.match(dataset.feature_names)
+    cells = tuple((int(j), int(row), int(column)) for j, (row, column) in zip(match.columns, match.positions))
+    return KnownPlaces(reference.title, reference.layout.shape, cells), match
 
 
 def place(
@@ -135,6 +206,7 @@ def place(
     channels: np.ndarray | None,
     wishes: Constraints | None = None,
     on_progress: OnProgress = ignore,
+    halves: int = 0,
 ) -> Layout:
     """The layout of standardised values ``z (n, q)`` with a config's options, by any solver."""
     return make_layout(
@@ -148,7 +220,23 @@ def place(
         channels=channels,
         constraints=wishes,
         resamples=config.resamples,
+        halves=halves,
     )
+
+
+LITTLE, MUCH = 0.03, 0.1
+"""Mean correlation of neighbours beyond that on a random layout: below the first like random, from the second good."""
+
+
+def layout_verdict(result: GenomapResult) -> str:
+    """One sentence: is the layout good, or like a random one?"""
+    own, random = result.layout.quality.neighbour_correlation, result.control.neighbour_correlation
+    figures = f"features on neighbouring cells correlate {own:.2f} on the mean, {random:.2f} on a random layout"
+    if own - random >= MUCH:
+        return f"This layout is good: {figures}."
+    if own - random >= LITTLE:
+        return f"This layout is a little better than a random one: {figures}."
+    return f"This layout is like a random one: {figures}. What lies side by side on it means nothing."
 
 
 def map_unit(dataset: Dataset) -> str:
@@ -161,6 +249,12 @@ def region_groups(result: GenomapResult, n_features: int, n_regions: int = 64) -
     groups = np.full(n_features, -1, np.int64)
     groups[result.kept] = map_regions(result.layout, result.z, n_regions)
     return groups
+
+
+def reference_places(data: bytes, dataset: Dataset) -> tuple[KnownPlaces, tuple[str, ...], tuple[str, ...]]:
+    """:func:`known_places` of a reference map's file: places, features the cohort lacks, features without a place."""
+    places, match = known_places(ReferenceMap.from_bytes(data), dataset)
+    return places, match.lacking, match.unknown
 
 
 @dataclass(frozen=True, eq=False)

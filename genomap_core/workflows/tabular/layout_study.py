@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.files import SAMPLE_DATA
+from genomap_core.io.images.preview import read_pixels
 from genomap_core.layout import (
     Arrangement,
     Constraints,
@@ -19,7 +21,6 @@ from genomap_core.layout import (
     fitting_mask,
     map_regions,
     mask_from_image,
-    picture_aspect,
     read_gmt,
 )
 from genomap_core.layout.distances import FeatureTable
@@ -28,6 +29,11 @@ from genomap_core.layout.lowrank import feature_vectors
 from genomap_core.progress import OnProgress, Progress
 from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap, place
 
+if TYPE_CHECKING:
+    from genomap_core.workflows.expression.enrichment import EnrichedSet
+
+SHIPPED_SETS = SAMPLE_DATA / "gene_sets.gmt"
+MOST_FALSE = 0.05
 SMALLEST_SET = 3
 MOST_SETS = 1000
 """Gene sets offered, those with most genes in the table first."""
@@ -55,7 +61,9 @@ def disc_rows(n_features: int) -> tuple[str, ...]:
 
 def outline_rows(picture: bytes, n_features: int) -> tuple[str, ...]:
     """A picture's outline with room for ``n_features``, as :attr:`GenomapConfig.mask` wants it."""
-    return _rows(fitting_mask(partial(mask_from_image, picture), n_features, picture_aspect(picture)))
+    pixels = read_pixels(picture, "outline").slices[0]
+    height, width = pixels.shape[:2]
+    return _rows(fitting_mask(partial(mask_from_image, pixels), n_features, width / height))
 
 
 def _rows(mask: np.ndarray) -> tuple[str, ...]:
@@ -131,26 +139,76 @@ def arrangement_picture(
     return picture.repeat(cell, axis=0).repeat(cell, axis=1)
 
 
-def named_regions(result: GenomapResult, config: GenomapConfig, n_regions: int = 12) -> tuple[np.ndarray, list[str]]:
-    """Regions of the map and what to call them: ``(q,)`` int labels (-1: none) and a name each.
+@dataclass(frozen=True, eq=False)
+class NamedRegions:
+    """Patches of the map and what to call them."""
 
-    The gene sets where the layout has some; else contiguous groups of correlated features, each named after the
-    feature that correlates most with the group's mean.
+    labels: np.ndarray
+    """``(q,)`` int: the region of each feature, -1 for none"""
+    names: tuple[str, ...]
+    """Of region 0, 1, ...; no two alike"""
+    why: tuple[str, ...]
+    """What each name rests on, in words"""
+
+    def only(self, region: int) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The labels and the name of this one alone, to be outlined."""
+        return np.where(self.labels == region, 0, -1), (self.names[region],)
+
+
+def named_regions(result: GenomapResult, config: GenomapConfig, n_regions: int = 16) -> NamedRegions:
+    """Regions of the map and what to call them.
+
+    The gene sets where the layout has some; else contiguous groups of correlated features. Such a group is named
+    after the shipped gene set that it holds more of than chance would put there (hypergeometric, false discovery rate
+    over all groups and sets at most 5 %), else after the two features that correlate most with its mean.
     """
     sets = config.constraints(result.kept).sets
     if sets:
         labels = np.full(len(result.kept), -1)
         for k, columns in reversed(list(enumerate(sets.values()))):
             labels[np.asarray(columns, np.int64)] = k
-        return labels, list(sets)
+        return NamedRegions(labels, tuple(sets), tuple("a gene set of the layout" for _ in sets))
     labels = map_regions(result.layout, result.z, max(1, min(n_regions, len(result.kept) // 4)))
-    names = []
-    for k in range(labels.max() + 1):
-        members = np.flatnonzero(labels == k)
-        mean = result.z[:, members].mean(axis=1)
-        middle = int(members[np.argmax(result.z[:, members].T @ (mean - mean.mean()))])
-        names.append(result.feature_names[middle])
-    return labels, names
+    tops = [_most_typical(result, labels == k) for k in range(labels.max() + 1)]
+    names, why = [", ".join(top) for top in tops], ["no gene set stands out; its two most typical features"] * len(tops)
+    taken: set[str] = set()
+    for k, found in _processes(result.feature_names, labels):
+        name = found.name if found.name not in taken else f"{found.name}: {tops[k][0]}"
+        taken.add(found.name)
+        genes = ", ".join(found.genes[:8]) + (" ..." if found.overlap > 8 else "")
+        names[k] = name
+        why[k] = (
+            f"holds {found.overlap} of the table's {found.size} features of this set, {found.expected:.1f} expected by "
+            f"chance (false discovery rate {found.fdr:.1g}): {genes}"
+        )
+    return NamedRegions(labels, tuple(names), tuple(why))
+
+
+def _most_typical(result: GenomapResult, members: np.ndarray, most: int = 2) -> list[str]:
+    """Names of the features that correlate most with the mean of the ``members (q,)`` bool."""
+    columns = np.flatnonzero(members)
+    mean = result.z[:, columns].mean(axis=1)
+    order = np.argsort(-(result.z[:, columns].T @ (mean - mean.mean())), kind="stable")[:most]
+    return [result.feature_names[int(columns[j])] for j in order]
+
+
+def _processes(names: tuple[str, ...], labels: np.ndarray) -> list[tuple[int, EnrichedSet]]:
+    """(region, the set it is named after), strongest first; regions without one are left out."""
+    from genomap_core.workflows.expression.enrichment import enrichment
+    from genomap_core.workflows.expression.statistics import false_discovery_rate
+
+    known = read_gmt(SHIPPED_SETS, names)
+    known = replace(known, sets={name: genes for name, genes in known.sets.items() if len(genes) >= SMALLEST_SET})
+    rows = [(k, found) for k in range(labels.max() + 1) for found in enrichment(known, names, labels == k)]
+    if not rows:
+        return []
+    fdr = false_discovery_rate(np.array([found.p for _, found in rows]))
+    rows = [(k, replace(found, fdr=float(q))) for (k, found), q in zip(rows, fdr, strict=True)]
+    best: dict[int, EnrichedSet] = {}
+    for k, found in sorted(rows, key=lambda row: row[1].p):
+        if found.fdr <= MOST_FALSE and found.overlap >= SMALLEST_SET:
+            best.setdefault(k, found)
+    return list(best.items())
 
 
 def stability_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from genomap_core.errors import InputError
@@ -29,20 +28,20 @@ def make_classifier(name: str, **options: Any) -> Any:
     options
         Passed to the factory of that model, such as ``max_features`` or ``model_path``.
     """
-    from genomap_core.training import forest_pipeline, genomap_pipeline, genonet_pipeline, logistic_pipeline
-
     if name == "pfn":
         from genomap_core.pfn import PFNClassifier
 
         return PFNClassifier(**options)
     if name == "genomap_random":
-        return genomap_pipeline(**{**options, "solver": "random"})
-    factories: dict[str, Callable[..., Any]] = {
-        "genomap": genomap_pipeline,
-        "genonet": genonet_pipeline,
-        "logistic": logistic_pipeline,
-        "forest": forest_pipeline,
+        name, options = "genomap", {**options, "solver": "random"}
+    factories: dict[str, str] = {
+        "genomap": "genomap_pipeline",
+        "genonet": "genonet_pipeline",
+        "logistic": "logistic_pipeline",
+        "forest": "forest_pipeline",
     }
     if name not in factories:
         raise InputError(f"No classifier {name!r}: choose one of {', '.join(MODELS)}.")
-    return factories[name](**options)
+    from genomap_core import training  # which imports torch for the networks only
+
+    return getattr(training, factories[name])(**options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,15 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import some
 from genomap_core.data.perturb import Perturbation, perturb
 from genomap_core.errors import Cancelled, InputError, ModelLimitError
+from genomap_core.explain.stages import used_features
+from genomap_core.pfn import find_weights
 from genomap_core.progress import OnProgress, Progress, ignore
-from genomap_core.workflows.comparison.result import exists
+from genomap_core.workflows.comparison.result import changed, exists
+from genomap_core.workflows.tabular.agreement import agreed, ceiling_of
 from genomap_core.workflows.tabular.compare import NETWORKS, CompareConfig, CompareResult, build, compare, fit_on_rows
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
+from genomap_core.workflows.tabular.saved_model import seen_in_training
+from genomap_core.workflows.tabular.shipped import cohort_of
 
 _BATCH_ROWS = 128  # a stop is noticed between two batches
 
@@ -41,13 +47,15 @@ GRADIENT_METHODS = {
 """Captum methods that need the network's inside."""
 TABULAR_METHODS = {"integrated_gradients": "Integrated Gradients (differentiable view)"}
 """Methods that need the gradients of a tabular foundation model."""
+LINEAR_METHODS = {"integrated_gradients": "Integrated Gradients"}
+"""Methods that need the weights of logistic regression."""
 REGION_METHODS = {"shapley": "Shapley values of map regions", "ablation": "Ablation of map regions"}
 """Captum methods for any predictor."""
 
 
 def methods_for(model: str) -> dict[str, str]:
     """Methods that can explain a model of a comparison, with their titles; the first is the default."""
-    own = GRADIENT_METHODS if model in NETWORKS else {}
+    own = GRADIENT_METHODS if model in NETWORKS else LINEAR_METHODS if model == "logistic" else {}
     return own | REGION_METHODS | (TABULAR_METHODS if model == "pfn" else {})
 
 
@@ -96,13 +104,15 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     spec
         ``run``, ``fold``, ``model``, ``target`` (class code), ``method`` (of `GRADIENT_METHODS` for networks, of
         `TABULAR_METHODS` for the tabular model, of `REGION_METHODS` for any), ``n_samples`` permutations for Shapley
-        values, ``estimators`` as above, ``desk``: a folder for :class:`Desk`.
+        values, ``estimators`` as above, ``desk``: a folder for :class:`Desk`; ``seed``: of a model like that of the
+        comparison, fitted for this explanation.
     arrays
         ``x (p,)``: the row; ``groups (p,)``: map region of each feature, -1 outside the map.
 
     Returns
     -------
-    ``output``, ``baseline_output``, ``completeness_gap``, ``method``; and ``values (p,)``.
+    ``output``, ``baseline_output``, ``completeness_gap``, ``method``; and ``values (p,)``, ``used (p,)``: which
+    features the model looks at.
     """
     from genomap_core.explain import explain
 
@@ -111,7 +121,7 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
     desk = Desk(Path(spec["desk"])) if spec.get("desk") else None
     if desk is not None:
         desk.check()
-    model = _fitted(run, fold, spec["model"], cache, spec.get("estimators"))
+    model = _fitted(run, fold, spec["model"], cache, spec.get("estimators"), spec.get("seed"))
     train = np.flatnonzero(result.fold_of_row != fold)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -134,7 +144,85 @@ def attribute(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[
         "completeness_gap": float(found.completeness_gap),
         "method": found.method,
     }
-    return about, {"values": np.asarray(found.values, np.float32)}
+    used = used_features(model, dataset.n_features)
+    return about, {"values": np.asarray(found.values, np.float32), "used": used}
+
+
+def attribute_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """Why a saved model gives one raw row its probability of a class.
+
+    Parameters
+    ----------
+    spec
+        ``path`` of the bundle, ``feature_names`` of the row; ``target``, ``method`` and ``desk`` as of
+        :func:`attribute`.
+    arrays
+        ``x (p,)``, ``groups (p,)``; ``background (m, p)``: raw rows that stand for the usual sample.
+
+    Returns
+    -------
+    As of :func:`attribute`.
+    """
+    from genomap_core.explain import explain
+    from genomap_core.workflows.tabular.saved_model import with_features_of
+
+    desk = Desk(Path(spec["desk"])) if spec.get("desk") else None
+    bundle, names = _bundle(spec["path"], cache), tuple(spec["feature_names"])
+    rows = np.vstack([arrays["x"][None], arrays["background"]])
+    given = Dataset("table", rows, names, tuple(f"row {i}" for i in range(len(rows))))
+    X = with_features_of(bundle, given)[0].X
+    at = {name: j for j, name in enumerate(names)}
+    own = np.array([at.get(name, -1) for name in bundle.feature_names])  # where the model's features stand in the row
+    groups = np.where(own >= 0, arrays["groups"].astype(np.int64)[own], -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = explain(
+            bundle.pipeline,
+            X[0],
+            target=int(spec["target"]),
+            method=spec["method"],
+            groups=groups,
+            background=X[1:],
+            feature_names=bundle.feature_names,
+            classes=bundle.classes,
+            batch_rows=_BATCH_ROWS,
+            on_progress=ignore if desk is None else desk.report,
+        )
+    about = {
+        "output": float(found.output),
+        "baseline_output": float(found.baseline_output),
+        "completeness_gap": float(found.completeness_gap),
+        "method": found.method,
+    }
+    values, used = np.zeros(len(names), np.float32), np.zeros(len(names), bool)
+    values[own[own >= 0]] = np.asarray(found.values, np.float32)[own >= 0]
+    used[own[own >= 0]] = used_features(bundle.pipeline, len(own))[own >= 0]
+    return about, {"values": values, "used": used}
+
+
+def seed_ceiling(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
+    """How far the attributions of the same models agree that differ in their seed alone: the ceiling of any agreement.
+
+    Parameters
+    ----------
+    spec
+        As of :func:`attribute`, but ``models`` (two names) and ``methods`` (one each) instead of ``model`` and
+        ``method``. Each model is fitted once more, with another seed.
+
+    Returns
+    -------
+    ``own``: what each model reaches with itself; ``ceiling``: of both, see
+    :func:`~genomap_core.workflows.tabular.agreement.ceiling_of`.
+    """
+    _, result = _cohort(Path(spec["run"]), cache)
+    own = {}
+    for model, method in zip(spec["models"], spec["methods"], strict=True):
+        pair = []
+        for seed in (None, result.config.seed + 1):
+            about, found = attribute({**spec, "model": model, "method": method, "seed": seed}, arrays, cache)
+            pair.append({**about, **found})
+        own[model] = agreed(pair[0], pair[1], arrays["groups"].astype(np.int64)).value
+    return {"own": own, "ceiling": ceiling_of(*own.values()) if len(own) == 2 else None}, {}
 
 
 class Desk:
@@ -167,58 +255,82 @@ class Desk:
         return min(1.0, step / total) if total else 0.0
 
 
-def top_of(n_features: int) -> int:
-    """How long the lists are whose overlap is told: 50, or a fifth of few features."""
-    return min(50, max(1, n_features // 5))
-
-
-def agreement(a: np.ndarray, b: np.ndarray) -> Any:
-    """How much two attributions ``(p,)`` of the same features agree: ``spearman``, and ``top_k_overlap`` of the
-    first :func:`top_of` ones.
-    """
-    from genomap_core.explain.attribution import agreement_of
-
-    return agreement_of(a, b, top_of(len(a)))
-
-
 def predict_bundle(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
-    """Class probabilities of raw rows under a saved model: ``spec["path"]``, ``X (m, p)`` -> ``proba (m, C)``."""
+    """Class probabilities of raw rows under a saved model, also where features that it knows are lacking.
+
+    Parameters
+    ----------
+    spec
+        ``path`` of the model; ``feature_names`` and ``sample_ids`` of the rows.
+    arrays
+        ``X (m, p)``.
+
+    Returns
+    -------
+    ``classes``, and ``notes`` on what is missing and what that costs; ``proba (m, C)``, and ``seen (m,)``: which rows
+    were in the model's training; not there where the file does not know.
+    """
+    from genomap_core.workflows.tabular.saved_model import with_features_of
+
+    bundle = _bundle(spec["path"], cache)
+    given = Dataset("table", arrays["X"], tuple(spec["feature_names"]), tuple(spec["sample_ids"]))
+    taken, notes = with_features_of(bundle, given)
+    found = {"proba": bundle.pipeline.predict_proba(taken.X)}
+    if (seen := seen_in_training(bundle, taken.X)) is not None:
+        found["seen"] = seen
+    return {"classes": list(bundle.classes), "notes": notes}, found
+
+
+def _bundle(path: str, cache: Cache) -> Any:
     from genomap_core.training import load_bundle
 
-    key = ("bundle", spec["path"])
+    key = ("bundle", path)
     if key not in cache:
-        cache[key] = load_bundle(Path(spec["path"]))
-    bundle = cache[key]
-    bundle.check_features(spec["feature_names"])
-    return {"classes": list(bundle.classes)}, {"proba": bundle.pipeline.predict_proba(arrays["X"])}
-
-
-def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:
-    key = ("cohort", str(run))
-    if key not in cache:
-        cache[key] = Dataset.load(run / "dataset.npz"), CompareResult.load(run)
+        cache[key] = load_bundle(Path(path))
     return cache[key]
 
 
-def _fitted(run: Path, fold: int, name: str, cache: Cache, estimators: int | None = None) -> Any:
-    """The model of this fold: read from its bundle, or fitted again on the fold's training rows."""
-    key = ("model", str(run), fold, name, estimators if name == "pfn" else None)
+def _cohort(run: Path, cache: Cache) -> tuple[Dataset, CompareResult]:
+    """The cohort, and the comparison as far as it is."""
+    key, written = ("cohort", str(run)), ("result", str(run), changed(run))
+    if key not in cache:
+        cache[key] = cohort_of(run)
+    if written not in cache:
+        cache[written] = CompareResult.load(run)
+    return cache[key], cache[written]
+
+
+def _fitted(
+    run: Path, fold: int, name: str, cache: Cache, estimators: int | None = None, seed: int | None = None
+) -> Any:
+    """The model of this fold: read from its bundle, or fitted again on the fold's training rows: the same model."""
+    key = ("model", str(run), fold, name, estimators if name == "pfn" else None, seed)
     if key not in cache:
         dataset, result = _cohort(run, cache)
-        if name in NETWORKS:
+        bundle = run / f"{name}-fold{fold}.safetensors"
+        if name in NETWORKS and bundle.is_file() and seed is None:
             from genomap_core.training import load_bundle
 
-            cache[key] = load_bundle(run / f"{name}-fold{fold}.safetensors").pipeline
+            cache[key] = load_bundle(bundle).pipeline
         else:
             rows = np.flatnonzero(result.fold_of_row != fold)
-            model = build(name, result.config, dataset)
+            config = result.config if seed is None else replace(result.config, seed=seed)
+            model = build(name, config, dataset)
             if name == "pfn":
                 # The cache of keys and values makes every later prediction cheap; how the table is narrowed is known.
                 chosen = result.run(name).facts.get("selections", ())
+                model.set_params(model_path=_weights(result))
                 model.set_params(keep_cache=True, **({"selection": chosen[fold]} if chosen else {}))
                 model.set_params(n_estimators=estimators or model.n_estimators)
             cache[key] = fit_on_rows(model, dataset, rows)
     return cache[key]
+
+
+def _weights(result: CompareResult) -> str | None:
+    """Path of the very weights that answered in the comparison; where they are gone, what the options say."""
+    sha256 = result.run("pfn").facts.get("weights_sha256")
+    named = [] if result.config.weights is None else [result.config.weights]
+    return next((str(w.path) for w in find_weights(named) if w.sha256 == sha256), result.config.weights)
 
 
 def _proba(run: Path, fold: int, name: str, X: np.ndarray, cache: Cache, estimators: int | None = None) -> np.ndarray:
@@ -257,7 +369,7 @@ def comparison(
         found = CompareResult.load(folder)
         if found.digest != dataset.digest:
             raise InputError(f"{folder} holds a comparison of another cohort: choose another folder.")
-        if found.config == config:
+        if found.config == config and not found.pending:
             return found
     folder.mkdir(parents=True, exist_ok=True)
     dataset.save(folder / "dataset.npz")
@@ -273,6 +385,7 @@ def explained_answers(
     target: int,
     models: Sequence[str],
     on_progress: OnProgress = ignore,
+    cache: Cache | None = None,
 ) -> list[dict[str, Any]]:
     """What each model of the comparison in ``folder`` says of a patient that it never saw, and why.
 
@@ -289,7 +402,7 @@ def explained_answers(
         run = found.run(name)
         if run.status != "ok":
             raise ModelLimitError(f"{run.label} has no answer ({run.status}): {run.message}")
-    cache: Cache = {}
+    cache = {} if cache is None else cache
     fold = int(found.fold_of_row[row])
     X = noisy_rows(dataset, row, Perturbation(), spread_of(dataset))
     _, probas = predict({"run": folder, "fold": fold, "models": list(models)}, {"X": X}, cache)

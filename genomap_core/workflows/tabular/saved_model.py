@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.fingerprint import row_fingerprints
 from genomap_core.data.message import some
 from genomap_core.errors import BundleError, InputError
 from genomap_core.explain.stages import used_features
@@ -70,6 +71,27 @@ def predict_rows(bundle: Bundle, dataset: Dataset) -> np.ndarray:
     return proba
 
 
+def seen_in_training(bundle: Bundle, X: Any) -> np.ndarray | None:
+    """``(n,)`` bool: which raw rows ``(n, p)`` have exactly the values of a training row.
+
+    None where it is not known: the file does not say, or the table lacks a feature. An answer to a row of the training
+    says nothing about new samples.
+    """
+    if bundle.seen is None or (not sp.issparse(X) and np.isnan(X).all(axis=0).any()):
+        return None
+    return np.isin(row_fingerprints(X), bundle.seen)
+
+
+def seen_in_words(seen: np.ndarray | None) -> str:
+    """What to know of answers to rows that the model was trained on; empty where there are none or it is not known."""
+    if seen is None or not seen.any():
+        return ""
+    return (
+        f"{int(seen.sum()):,} of {len(seen):,} samples were in this model's training: its answers to them are no "
+        "evidence of how good it is."
+    )
+
+
 def with_features_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     """The table with the model's columns in its order, empty where it lacks one, and what to know of such an answer.
 
@@ -83,8 +105,7 @@ def with_features_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[s
     """
     endurance = bundle.pipeline[-1].endurance_
     if endurance is None:
-        bundle.check_features(dataset.feature_names)
-        return dataset, ()
+        return in_order_of(bundle, dataset)
     names, own = bundle.feature_names, set(dataset.feature_names)
     used = used_features(bundle.pipeline, len(names))
     share = float(np.mean([name in own for name, is_used in zip(names, used, strict=True) if is_used]))
@@ -103,12 +124,29 @@ def with_features_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[s
             f"filled from the {share:.0%} of its features that are there. On rows left out in training, balanced "
             f"accuracy was {endurance.expected(share):.2f} with so many missing, {endurance.accuracy[0]:.2f} with none."
         )
-    if unknown := sorted(own - set(names)):
-        notes.append(f"Not used, as the model does not know them: {some(unknown)}.")
+    notes += _unknown(own - set(names))
     if few := _below(dataset, used, endurance.limit):
         needed = f"Fewer than the {endurance.limit:.0%} of features that the model needs have a value in"
         notes.append(f"{needed} {some(few)}: the answers for them say little.")
     return dataset, tuple(notes)
+
+
+def in_order_of(bundle: Bundle, dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+    """The table with the model's columns in its order, and a note on those that are left out.
+
+    Raises
+    ------
+    BundleError
+        A feature of the model is not there; the message lists the difference.
+    """
+    names, own = bundle.feature_names, set(dataset.feature_names)
+    if not own.issuperset(names):
+        bundle.check_features(dataset.feature_names)
+    return (dataset if dataset.feature_names == names else _columns(dataset, names)), _unknown(own - set(names))
+
+
+def _unknown(names: set[str]) -> tuple[str, ...]:
+    return (f"Not used, as the model does not know them: {some(sorted(names))}.",) if names else ()
 
 
 def _below(dataset: Dataset, used: np.ndarray, limit: float) -> list[str]:
@@ -165,8 +203,8 @@ def explain_rows(
 
     if target is not None and target not in bundle.classes:
         raise InputError(f"The model knows no class {target!r}: choose one of {some(bundle.classes, 20)}.")
-    around = dataset if background is None else background
-    bundle.check_features(around.feature_names)
+    dataset = in_order_of(bundle, dataset)[0]
+    around = dataset if background is None else in_order_of(bundle, background)[0]
     few = dataset.take(rows)
     X = np.asarray(few.X if isinstance(few.X, np.ndarray) else few.X.toarray(), np.float32)
     guesses = predict_rows(bundle, few).argmax(axis=1)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
 from genomap_core.errors import InputError
+from genomap_core.explain.stages import used_features
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.store import decode
 from genomap_core.workflows.comparison.folds import hold_out
 from genomap_core.workflows.comparison.runner import measure
 from genomap_core.workflows.comparison.scores import Score, score_table
 from genomap_core.workflows.tabular.compare import fit_on_rows, omics_channels
+from genomap_core.workflows.tabular.duration import in_words, network_seconds
 from genomap_core.workflows.tabular.models import make_classifier
 
 BUNDLE = "model.safetensors"
@@ -63,6 +66,21 @@ class TrainResult:
     history: tuple[dict[str, Any], ...]
     """Figures of every epoch: ``member``, ``phase``, ``loss`` and, while validating, ``val_loss``, ``val_accuracy``."""
     seconds: float
+    made_of: dict[str, int] = field(default_factory=dict)
+    """``training_rows``, ``features`` of the table, ``on_map`` of them, ``networks`` averaged and their first ``seed``;
+    empty for what earlier versions left"""
+
+    @property
+    def words(self) -> str:
+        """What the scores stand on: rows, the map's share of the features, networks and seed."""
+        tested = f"Tested on {plural(len(self.test_rows), 'held-out sample')}"
+        if not self.made_of:
+            return f"{tested}."
+        known = self.made_of
+        seed = f"seed {known['seed']}"
+        networks = f"{known['networks']} networks averaged, {seed}" if known["networks"] > 1 else f"one network, {seed}"
+        share = f"{known['on_map']:,} of {known['features']:,} features are on the map"
+        return f"{tested}, trained on {known['training_rows']:,}. {share}; {networks}."
 
     @classmethod
     def load(cls, folder: Path) -> TrainResult:
@@ -75,6 +93,7 @@ class TrainResult:
                 f["proba"],
                 tuple(header["history"]),
                 header["seconds"],
+                header.get("made_of", {}),
             )
 
 
@@ -104,11 +123,13 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
     """Fit on four fifths of the rows (groups whole), test on the rest; writes ``model.safetensors`` into ``folder``.
 
     The state after each epoch lies in ``folder`` too: a training that was stopped goes on from it. The bundle keeps the
-    roles of the table's columns, so that other tables are read as this one was.
+    recipe of the table, so that other tables are read as this one was.
     """
     from genomap_core.training import save_bundle
 
     rows, test = hold_out(dataset, config.seed)
+    seconds = network_seconds(len(rows), min(dataset.n_features, config.max_features), config.max_epochs)
+    on_progress(Progress(f"the training takes {in_words(seconds)}", 0, 1))
     on_progress(Progress("placing features", 0, 1))
     model = build_network(config, dataset, on_progress, folder / CHECKPOINTS)
     with measure() as measured:
@@ -130,8 +151,9 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
             "test_rows": len(test),
             "config": asdict(config),
             "unit": dataset.unit,
-            **({} if dataset.roles is None else {"roles": asdict(dataset.roles)}),
+            **({} if dataset.recipe is None else {"recipe": asdict(dataset.recipe.to_publish())}),
         },
+        training_rows=dataset.X[rows],
     )
     np.savez(folder / "train.npz", test_rows=test, proba=proba)
     if (folder / CHECKPOINTS).is_dir():
@@ -140,6 +162,13 @@ def train(dataset: Dataset, config: TrainConfig, folder: Path, on_progress: OnPr
         "scores": {k: asdict(s) for k, s in scores.items()},
         "history": model.named_steps["network"].history_,
         "seconds": measured.seconds,
+        "made_of": {
+            "training_rows": len(rows),
+            "features": dataset.n_features,
+            "on_map": int(used_features(model, dataset.n_features).sum()),
+            "networks": len(model.named_steps["network"].module_.members),
+            "seed": config.seed,
+        },
     }
     (folder / "train.json").write_text(json.dumps(header))
     return TrainResult.load(folder)

@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from genomap_core.data.perturb import Perturbation
-from pages._ui.gene_map.data import MapData, Overlay, perturbation_fields
+from pages._ui.gene_map.data import MapData, Measured, Overlay, perturbation_fields
 from pages._ui.gene_map.packing import Sent, pack
 
-__all__ = ["CONTROLS", "GeneMapEvent", "MapData", "Overlay", "gene_map", "perturbation_fields"]
+__all__ = ["CONTROLS", "GeneMapEvent", "MapData", "Measured", "Overlay", "gene_map", "perturbation_fields"]
 
 CONTROLS = ("noise", "keep", "overlay", "regions", "zoom", "export")
 """Everything the tool bar can hold; a control whose data are not given is left out."""

@@ -61,7 +61,7 @@ function refreshControls(s) {
   };
   for (const [name, shown] of Object.entries(has)) $(`.gm-${name}`).hidden = !shown;
   $(".gm-reset").hidden = !has.noise && !has.keep;
-  $(".gm-bar").hidden = !Object.values(has).some(Boolean);
+  $(".gm-bar").hidden = !(has.noise || has.keep || has.overlay);
   if (has.noise) {
     s.stops = noiseStops(data.maxLevel);
     $("#gm-noise").max = s.stops.length - 1;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -48,6 +49,20 @@ class Overlay:
 
 
 @dataclass(frozen=True, eq=False)
+class Measured:
+    """From standardised values back to what was measured: ``value * scale + mean``, or the word it stands for."""
+
+    mean: np.ndarray
+    """``(p,)``"""
+    scale: np.ndarray
+    """``(p,)``"""
+    units: tuple[str, ...]
+    """``p`` of them, "" where there is none"""
+    words: Mapping[int, tuple[tuple[float, str], ...]]
+    """Feature (0..p-1) -> the values that stand for words"""
+
+
+@dataclass(frozen=True, eq=False)
 class MapData:
     """One to 24 maps on one scale: ``k`` patients (or class means), ``p`` features, ``c`` omics types.
 
@@ -69,11 +84,15 @@ class MapData:
         The one from which ``noise`` and ``rank`` were drawn; it comes back with the event.
     missing
         ``(k, p)`` bool, where ``values`` holds an imputed number instead of NaN.
+    filled
+        ``(k, p)`` bool, where an imputed number is to be drawn: in its colour, hatched.
     overlays
         At most two models' attributions.
-    value_range, unit, diverging
-        Ends of the colour scale (None: the central 99 % of what is shown), its unit, and whether it is signed
-        around 0 (vik instead of cividis).
+    value_range, unit
+        Ends of the colour scale (None: those that hold the central 99 % of what is shown, alike on both sides of 0
+        where there are negative values) and its unit. Values are always in cividis, attributions in vik.
+    as_measured
+        How a value is said in the units of the table; None where ``values`` are no standardised measurements.
     regions
         ``(p,)`` int labels of map regions, outlined on demand; -1 is none.
     region_names
@@ -94,10 +113,11 @@ class MapData:
     scale: np.ndarray | float = 1.0
     seed: int = 0
     missing: np.ndarray | None = None
+    filled: np.ndarray | None = None
     overlays: tuple[Overlay, ...] = ()
     value_range: tuple[float, float] | None = None
     unit: str = "z-score"
-    diverging: bool = False
+    as_measured: Measured | None = None
     regions: np.ndarray | None = None
     region_names: tuple[str, ...] = ()
     highlighted: tuple[int, ...] = ()
@@ -117,9 +137,11 @@ class MapData:
             "labels": ((len(self.labels),), (k,)),
             "channel_names": ((len(self.channel_names),), (self.places.n_channels,)),
             "noise": ((k, p) if self.noise is None else np.shape(self.noise), (k, p)),
+            "means": ((p,) if self.as_measured is None else np.shape(self.as_measured.mean), (p,)),
             "rank": ((p,) if self.rank is None else np.shape(self.rank), (p,)),
             "scale": (np.shape(self.scale) or (p,), (p,)),
             "missing": ((k, p) if self.missing is None else np.shape(self.missing), (k, p)),
+            "filled": ((k, p) if self.filled is None else np.shape(self.filled), (k, p)),
             "regions": ((p,) if self.regions is None else np.shape(self.regions), (p,)),
         } | {f"overlay {o.label!r}": (np.shape(o.values), (k, p)) for o in self.overlays}
         for what, (got, want) in wanted.items():
@@ -156,7 +178,8 @@ class MapData:
     @cached_property
     def span(self) -> tuple[float, float]:
         """Ends of the colour scale."""
-        return self.value_range or robust_range(self.measured[:, self.placed], symmetric=self.diverging)
+        shown = self.measured[:, self.placed]
+        return self.value_range or robust_range(shown, symmetric=bool(np.nanmin(shown, initial=0.0) < 0))
 
     def shown(self, perturbation: Perturbation = Perturbation()) -> np.ndarray:
         """What the browser draws: ``(k, p)`` float32, NaN where missing or dropped, equal to it bit for bit."""
@@ -182,7 +205,6 @@ class MapData:
             channel_names=self.channel_names,
             value_range=self.span,
             unit=self.unit,
-            diverging=self.diverging,
             title=self.title,
             note=", ".join(note),
             overlay=None if chosen is None else self._board(chosen.values),

@@ -68,7 +68,8 @@ function create(root) {
   root.addEventListener("transitionend", (event) => event.target === root && s.data && s.redraw(true));
   root.addEventListener("gene-map-read", (event) => { // for tests: what is on the screen, without a global
     s.flush();
-    Object.assign(event.detail, { values: s.shown, features: s.data.features, cells: s.data.cells, place: s.place, size: s.size });
+    const written = s.panels.map((panel) => panel.written ?? []);
+    Object.assign(event.detail, { values: s.shown, features: s.data.features, cells: s.data.cells, place: s.place, size: s.size, written });
   });
   return s;
 }

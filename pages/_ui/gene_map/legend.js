@@ -23,7 +23,7 @@ function strip(bytes) {
 function scalesOf(data, variants) {
   const [low, high] = data.range;
   const several = data.maps > 1 ? "one scale for all maps" : "";
-  const scales = [{ title: data.unit, note: several, low, high, bytes: data.diverging ? data.vik : data.lut, ends: null }];
+  const scales = [{ title: data.unit, note: several, low, high, bytes: data.lut, ends: null }];
   for (const v of variants.filter((i) => i >= 0)) {
     const { label, limit } = data.overlays[v];
     scales.push({ title: "Attribution", note: label, low: -limit, high: limit, bytes: data.vik, ends: ["against", "in favour"] });
@@ -33,8 +33,10 @@ function scalesOf(data, variants) {
 
 function scaleBox(scale) {
   const box = element("div", "gm-scale");
-  const title = element("h4", "", scale.title);
-  if (scale.note) title.append(element("span", "", ` · ${scale.note}`));
+  const title = element("h4", scale.ends ? "gm-signed" : "", scale.ends ? undefined : scale.title);
+  if (scale.ends) title.append(element("span", "", scale.ends[0]), scale.title, element("span", "", scale.ends[1]));
+  else if (scale.note) title.append(element("span", "", ` · ${scale.note}`));
+  title.title = [scale.title, scale.note].filter(Boolean).join(" · ");
   const colours = element("div", "gm-colours");
   const edge = (i) => `rgb(${scale.bytes[3 * i]} ${scale.bytes[3 * i + 1]} ${scale.bytes[3 * i + 2]})`;
   colours.style.setProperty("--low", edge(0));
@@ -48,12 +50,12 @@ function scaleBox(scale) {
   const marks = element("div", "gm-ticks");
   const { ticks, step } = ticksOf(scale.low, scale.high, 5);
   setTicks(marks, ticks.map((v) => ({ at: (v - scale.low) / (scale.high - scale.low), text: tickLabel(v, step) })));
-  box.append(title, colours, marks);
-  if (scale.ends) {
-    const ends = element("div", "gm-ends");
-    ends.append(...scale.ends.map((text) => element("span", "", text)));
-    box.append(ends);
+  if (scale.low < 0 && scale.high > 0) {
+    const zero = element("div", "gm-zero");
+    zero.style.left = `${(-scale.low / (scale.high - scale.low)) * 100}%`;
+    colours.append(zero);
   }
+  box.append(title, colours, marks);
   return { box, pointer, scale };
 }
 
@@ -64,8 +66,8 @@ function buildLegend(s) {
   s.holes = element("div", "gm-holes");
   const keys = data.maps === 1 ? "" : ", Page keys change map";
   const wheel = data.controls.includes("zoom") ? " In a focused map the wheel and + − 0 zoom, dragging moves." : "";
-  s.hint = element("div", "gm-hint", `Click a cell to choose its ${data.noun}. Arrow keys walk, Enter chooses${keys}.${wheel}`);
-  legend.replaceChildren(...s.scales.map((x) => x.box), s.holes, s.hint);
+  s.$(".gm-hint").textContent = `Click a cell to choose its ${data.noun}. Arrow keys walk, Enter chooses${keys}.${wheel}`;
+  legend.replaceChildren(...s.scales.map((x) => x.box), s.holes);
   s.holesShown = null;
 }
 
@@ -74,21 +76,24 @@ function showHoles(s) {
   const { data } = s;
   let dropped = 0;
   for (let j = 0; j < data.features.length; j++) dropped += isDropped(data, j, s.keep);
-  const missing = s.pictures.reduce((sum, p) => sum + (p.variant === s.variants[0] ? p.picture.missing.count : 0), 0);
-  const key = `${dropped} ${missing} ${s.theme.blank}`;
+  const count = (kind) => s.pictures.reduce((sum, p) => sum + (p.variant === s.variants[0] ? p.picture[kind].count : 0), 0);
+  const missing = count("missing");
+  const filled = count("filled");
+  const key = `${dropped} ${missing} ${filled} ${s.theme.blank}`;
   if (key === s.holesShown) return;
   s.holesShown = key;
   const rows = [];
   const many = data.maps > 1 ? " in all maps" : "";
   if (missing) rows.push([false, `not measured: ${missing.toLocaleString("en")} value${missing === 1 ? "" : "s"}${many}`]);
   if (dropped) rows.push([true, `dropped: ${dropped.toLocaleString("en")} of ${data.features.length.toLocaleString("en")} ${data.noun}s`]);
-  s.holes.replaceChildren(...rows.map(([falling, text]) => {
+  if (filled) rows.push([false, `filled from the others: ${filled.toLocaleString("en")} value${filled === 1 ? "" : "s"}${many}`, true]);
+  s.holes.replaceChildren(...rows.map(([falling, text, over]) => {
     const row = element("div");
     const canvas = element("canvas");
     canvas.width = canvas.height = Math.round(16 * s.ratio);
     canvas.style.width = canvas.style.height = "16px";
     const context = canvas.getContext("2d");
-    context.fillStyle = hatchPattern(context, s.theme, s.ratio, falling);
+    context.fillStyle = hatchPattern(context, s.theme, s.ratio, falling, over);
     context.fillRect(0, 0, canvas.width, canvas.height);
     row.append(canvas, element("span", "", text));
     return row;

@@ -31,7 +31,7 @@ EXACT_CELLS = 250_000
 """Up to so many values in all maps together, every map crosses in float32; beyond, only the first one."""
 STUDY_LEVELS = (0.05, 0.10, 0.15, 0.20)
 """Noise levels of the robustness study, marked on the slider."""
-COMMON = ("names", "features", "cells", "rank", "scale", "regions")
+COMMON = ("names", "units", "words", "features", "cells", "rank", "scale", "regions", "mean", "spread")
 """Parts of the header and arrays that are the same for every patient of a layout."""
 MOST_BLOCKS = 4
 """So many of the last blocks a browser keeps."""
@@ -126,7 +126,6 @@ class _Parts:
             "unit": data.unit,
             "noun": data.noun,
             "range": [float(v) for v in data.span],
-            "diverging": data.diverging,
             "overlays": [{"label": o.label, "limit": o.span} for o in data.overlays],
             "seed": int(data.seed),
             "study": list(STUDY_LEVELS),
@@ -139,21 +138,31 @@ class _Parts:
         }
         self.own = _block(header, {name: array for name, array in arrays.items() if name not in COMMON})
         self.digest = self.own[4:36]
-        self._rest = data.names, data.placed, header, arrays  # not `data`: it would keep itself alive
+        # Not `data`: it would keep itself alive.
+        self._rest = {"names": [str(data.names[j]) for j in data.placed], **_readings(data)}, header, arrays
 
     @cached_property
     def whole(self) -> bytes:
-        names, placed, header, arrays = self._rest
-        block = _block(header | {"names": [str(names[j]) for j in placed], "commonParts": COMMON}, arrays)
+        common, header, arrays = self._rest
+        block = _block(header | common | {"commonParts": COMMON}, arrays)
         return block[:4] + self.digest + block[36:]
 
 
 def _common_digest(data: MapData, arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(json.dumps(data.names).encode())
+    digest = hashlib.sha256(json.dumps([data.names, _readings(data)]).encode())
     for name in COMMON:
         if name in arrays:
             digest.update(name.encode() + arrays[name].tobytes())
     return digest.hexdigest()
+
+
+def _readings(data: MapData) -> dict[str, Any]:
+    """Units and words of the placed features, by their place in the message; one unit alone where all have it."""
+    if data.as_measured is None:
+        return {}
+    units, words = [data.as_measured.units[j] for j in data.placed], data.as_measured.words
+    common = units[:1] if len(set(units)) == 1 else units
+    return {"units": common, "words": {str(k): words[j] for k, j in enumerate(data.placed.tolist()) if j in words}}
 
 
 def _block(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -182,8 +191,13 @@ def _arrays(data: MapData) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         noise = np.asarray(data.noise, np.float32)[:, placed]
         scale = np.broadcast_to(np.asarray(data.scale, np.float32), (len(data.names),))[placed]
         arrays |= {"noise": noise[:exact], "roundedNoise": _to_int8(noise[exact:]), "scale": scale}
+    if data.as_measured is not None:
+        arrays["mean"] = np.asarray(data.as_measured.mean, np.float32)[placed]
+        arrays["spread"] = np.asarray(data.as_measured.scale, np.float32)[placed]
     if data.rank is not None:
         arrays["rank"] = np.asarray(data.rank, np.float32)[placed]
+    if data.filled is not None:
+        arrays["filled"] = np.asarray(data.filled, np.uint8)[:, placed]
     if data.regions is not None:
         arrays["regions"] = np.asarray(data.regions)[placed].astype(np.int32)
     for i, overlay in enumerate(data.overlays):

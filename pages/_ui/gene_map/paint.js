@@ -25,12 +25,12 @@ function makePicture(data) {
     return { canvas, context, image, pixels: new Uint32Array(image.data.buffer) };
   };
   const hole = () => ({ ...make(), cells: new Uint32Array(data.features.length), count: 0 });
-  return { colour: make(), missing: hole(), dropped: hole() };
+  return { colour: make(), missing: hole(), dropped: hole(), filled: hole() };
 }
 
 /** What does not change with a slider: the tables, and each overlay's colour index and strength. */
 function prepare(data) {
-  data.table = tableOf(data.diverging ? data.vik : data.lut);
+  data.table = tableOf(data.lut);
   data.prepared = data.overlays.map((overlay, i) => {
     const values = data[`overlay${i}`];
     const index = new Uint8Array(values.length);
@@ -50,9 +50,10 @@ function paint(data, shown, map, variant, opacity, keep, theme, picture) {
   const [low, high] = data.range;
   const span = high - low;
   const count = data.features.length;
-  const { colour, missing, dropped } = picture;
-  const had = [missing, dropped].map((hole) => hole.count > 0);
-  [missing, dropped].forEach((hole, i) => {
+  const { colour, missing, dropped, filled } = picture;
+  const holes = [missing, dropped, filled];
+  const had = holes.map((hole) => hole.count > 0);
+  holes.forEach((hole, i) => {
     if (had[i]) hole.pixels.fill(0);
     hole.count = 0;
   });
@@ -71,6 +72,10 @@ function paint(data, shown, map, variant, opacity, keep, theme, picture) {
       const diagonal = isGone ? cell % width + ((cell / width) | 0) : cell % width - ((cell / width) | 0) + 4096;
       colour.pixels[cell] = diagonal % 3 === 0 ? dark : grey; // seen where cells are too small for lines
       continue;
+    }
+    if (data.filled?.[i]) {
+      filled.pixels[cell] = 0xffffffff;
+      filled.cells[filled.count++] = cell;
     }
     let index = (((x - low) / span) * 256) | 0;
     index = index < 0 ? 0 : index > 255 ? 255 : index;
@@ -92,27 +97,27 @@ function paint(data, shown, map, variant, opacity, keep, theme, picture) {
       (r1 + w * (vik[o] - r1) + 0.5) | 0, (g1 + w * (vik[o + 1] - g1) + 0.5) | 0, (b1 + w * (vik[o + 2] - b1) + 0.5) | 0);
   }
   colour.context.putImageData(colour.image, 0, 0);
-  [missing, dropped].forEach((hole, i) => {
+  holes.forEach((hole, i) => {
     if (had[i] || hole.count) hole.context.putImageData(hole.image, 0, 0);
   });
 }
 
 const patterns = new Map();
 
-/** Diagonal lines for cells without a value: rising where missing, falling where dropped. */
-function hatchPattern(context, theme, ratio, falling) {
-  const key = `${theme.missing} ${ratio} ${falling}`;
-  if (!patterns.has(key)) patterns.set(key, makeHatch(context, theme, ratio, falling));
+/** Diagonal lines: rising where missing, falling where dropped, over the colour where a value was `filled` in. */
+function hatchPattern(context, theme, ratio, falling, filled = false) {
+  const key = `${theme.missing} ${ratio} ${falling} ${filled}`;
+  if (!patterns.has(key)) patterns.set(key, makeHatch(context, theme, ratio, falling, filled));
   return patterns.get(key);
 }
 
-function makeHatch(context, theme, ratio, falling) {
+function makeHatch(context, theme, ratio, falling, filled) {
   const side = Math.max(4, Math.round(6 * ratio));
   const tile = document.createElement("canvas");
   tile.width = tile.height = side;
   const pen = tile.getContext("2d");
   pen.fillStyle = `rgb(${theme.missing})`;
-  pen.fillRect(0, 0, side, side);
+  if (!filled) pen.fillRect(0, 0, side, side);
   pen.strokeStyle = `rgb(${theme.hatch})`;
   pen.lineWidth = Math.max(1, 1.1 * ratio);
   pen.lineCap = "square";

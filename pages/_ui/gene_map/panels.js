@@ -91,7 +91,7 @@ function regionPaths(data) {
   });
 }
 
-/** Where each named region is written, for each omics type: its cell nearest to its middle, and its size in cells. */
+/** Where each named region may be written, for each omics type: its cells, those nearest to its middle first; largest first. */
 function regionSpots(data) {
   const [channels, rows, columns] = data.shape;
   return Array.from({ length: channels }, (_, c) => data.regionNames.map((name, region) => {
@@ -102,9 +102,8 @@ function regionSpots(data) {
     if (!cells.length) return null;
     const [mx, my] = [0, 1].map((k) => cells.reduce((sum, cell) => sum + cell[k], 0) / cells.length);
     const far = ([x, y]) => (x - mx) ** 2 + (y - my) ** 2;
-    const [x, y] = cells.reduce((best, cell) => (far(cell) < far(best) ? cell : best));
-    return { name, x, y, count: cells.length };
-  }).filter(Boolean));
+    return { name, lines: halves(name), cells: cells.sort((a, b) => far(a) - far(b)) };
+  }).filter(Boolean).sort((a, b) => b.cells.length - a.cells.length));
 }
 
 /**
@@ -130,11 +129,13 @@ function drawPanel(context, box, job) {
   if (cell >= HATCH_FROM) {
     hatch(context, box, picture.missing, seen, job, false);
     hatch(context, box, picture.dropped, seen, job, true);
+    hatch(context, box, picture.filled, seen, job, false, true);
   }
   if (cell >= GRID_FROM * ratio) gridLines(context, seen, theme, ratio);
   if (job.regions) outline(context, job.regions, seen, ratio);
-  if (cell >= NAME_FROM * ratio) cellNames(context, seen, job);
-  else if (job.regions) regionNames(context, seen, job);
+  const named = cell >= NAME_FROM * ratio;
+  if (named) cellNames(context, seen, job);
+  panel.written = !named && job.regions ? regionNames(context, seen, job) : [];
   marks(context, seen, job);
   context.restore();
 }
@@ -150,11 +151,11 @@ function stamp(context, source, offset, seen) {
 let scratch = null;
 
 /** Few cells are filled one by one, many through a mask. */
-function hatch(context, box, hole, seen, job, falling) {
+function hatch(context, box, hole, seen, job, falling, filled = false) {
   const [, rows, columns] = job.data.shape;
   const offset = job.panel.channel * rows;
-  if (hole.count > ONE_BY_ONE) return hatchMask(context, box, hole.canvas, offset, seen, job, falling);
-  if (hole.count) context.fillStyle = hatchPattern(context, job.theme, job.ratio, falling);
+  if (hole.count > ONE_BY_ONE) return hatchMask(context, box, hole.canvas, offset, seen, job, falling, filled);
+  if (hole.count) context.fillStyle = hatchPattern(context, job.theme, job.ratio, falling, filled);
   for (let i = 0; i < hole.count; i++) {
     const x = hole.cells[i] % columns;
     const y = Math.floor(hole.cells[i] / columns) - offset;
@@ -163,7 +164,7 @@ function hatch(context, box, hole, seen, job, falling) {
   }
 }
 
-function hatchMask(context, box, mask, offset, seen, job, falling) {
+function hatchMask(context, box, mask, offset, seen, job, falling, filled) {
   scratch ??= document.createElement("canvas");
   if (scratch.width < box.width) scratch.width = box.width;
   if (scratch.height < box.height) scratch.height = box.height;
@@ -172,7 +173,7 @@ function hatchMask(context, box, mask, offset, seen, job, falling) {
   pen.clearRect(0, 0, box.width, box.height);
   stamp(pen, mask, offset, { ...seen, left: seen.left - box.x, top: seen.top - box.y });
   pen.globalCompositeOperation = "source-in";
-  pen.fillStyle = hatchPattern(pen, job.theme, job.ratio, falling);
+  pen.fillStyle = hatchPattern(pen, job.theme, job.ratio, falling, filled);
   pen.fillRect(0, 0, box.width, box.height);
   context.drawImage(scratch, 0, 0, box.width, box.height, box.x, box.y, box.width, box.height);
 }
@@ -201,6 +202,15 @@ function outline(context, path, seen, ratio) {
   context.restore();
 }
 
+/** A name of several words in the two lines that are most alike in length. */
+function halves(name) {
+  const cuts = [...name.matchAll(/[ -]/g)].map((found) => found.index + 1);
+  if (!cuts.length || name.length < 12) return [name];
+  const cut = cuts.reduce((best, at) => (Math.abs(at - name.length / 2) < Math.abs(best - name.length / 2) ? at : best));
+  return [name.slice(0, cut).trim(), name.slice(cut)];
+}
+
+/** Writes names whole and apart, and gives where; one that finds no free place in its region is left to the table. */
 function regionNames(context, seen, job) {
   const size = 12 * job.ratio;
   context.font = `600 ${size}px ${job.font}`;
@@ -210,16 +220,31 @@ function regionNames(context, seen, job) {
   context.lineWidth = 3.5 * job.ratio;
   context.strokeStyle = "rgba(255,255,255,.92)";
   context.fillStyle = "#14161a";
-  for (const spot of job.spots) {
-    const room = Math.max(1.5 * Math.sqrt(spot.count) * seen.cell, 48 * job.ratio);
-    const text = shorten(context, spot.name, room);
-    const half = context.measureText(text).width / 2 + 2 * job.ratio;
-    const [left, right] = [seen.left + seen.x0 * seen.cell + half, seen.left + seen.x1 * seen.cell - half];
-    const x = Math.min(Math.max(seen.left + (spot.x + 0.5) * seen.cell, left), right);
-    const y = seen.top + (spot.y + 0.5) * seen.cell;
-    context.strokeText(text, x, y);
-    context.fillText(text, x, y);
+  const [right, bottom] = [seen.left + seen.x1 * seen.cell, seen.top + seen.y1 * seen.cell];
+  const [left, top] = [seen.left + seen.x0 * seen.cell, seen.top + seen.y0 * seen.cell];
+  const taken = [];
+  for (const { lines, cells } of job.spots) {
+    const half = Math.max(...lines.map((line) => context.measureText(line).width)) / 2 + 2 * job.ratio;
+    const tall = (lines.length * size * 1.15) / 2 + job.ratio;
+    if (2 * half > right - left || 2 * tall > bottom - top) continue;
+    for (const cell of cells) {
+      const x = clampTo(seen.left + (cell[0] + 0.5) * seen.cell, left + half, right - half);
+      const y = clampTo(seen.top + (cell[1] + 0.5) * seen.cell, top + tall, bottom - tall);
+      if (taken.some((box) => Math.abs(box.x - x) < box.half + half && Math.abs(box.y - y) < box.tall + tall)) continue;
+      taken.push({ name: lines.join(" "), x, y, half, tall });
+      lines.forEach((line, k) => {
+        const at = y + (k - (lines.length - 1) / 2) * size * 1.15;
+        context.strokeText(line, x, at);
+        context.fillText(line, x, at);
+      });
+      break;
+    }
   }
+  return taken;
+}
+
+function clampTo(value, least, most) {
+  return Math.min(Math.max(value, least), most);
 }
 
 function cellNames(context, seen, job) {
@@ -245,7 +270,7 @@ function cellNames(context, seen, job) {
       context.fillText(shorten(context, data.names[j], cell - 8 * ratio), center, two ? middle - size * 0.65 : middle);
       if (!two) continue;
       context.font = `${size}px ${job.font}`;
-      context.fillText(value !== value ? "–" : formatNumber(value), center, middle + size * 0.75);
+      context.fillText(value !== value ? "–" : shorten(context, said(data, j, value), cell - 6 * ratio), center, middle + size * 0.75);
     }
 }
 

@@ -136,12 +136,15 @@ function describe(s) {
   const lines = [];
   if (value === value) {
     const changed = s.level > 0 && data.noise !== undefined;
-    const rgb = data.diverging ? data.vik : data.lut;
     const share = (value - data.range[0]) / (data.range[1] - data.range[0]);
     const index = Math.max(0, Math.min(255, Math.floor(share * 256)));
-    lines.push({ text: `${formatNumber(value)} ${data.unit}`, rgb: rgb.subarray(3 * index, 3 * index + 3) });
-    if (changed) lines.push({ text: `${formatNumber(data.values[i])} without noise`, small: true });
-  } else lines.push({ text: isDropped(data, j, s.keep) ? "dropped by the slider" : "not measured" });
+    const rgb = data.lut.subarray(3 * index, 3 * index + 3);
+    const scaled = `${formatNumber(value)} ${data.unit}`;
+    lines.push({ text: data.mean ? asMeasured(data, j, value) : scaled, rgb });
+    if (data.mean) lines.push({ text: scaled, small: true });
+    if (changed) lines.push({ text: `${said(data, j, data.values[i])} without noise`, small: true });
+  } else if (Number.isNaN(data.values[i])) lines.push({ text: "not measured" });
+  else lines.push({ text: `dropped (was ${said(data, j, data.values[i])})` });
   const attributions = data.overlays.map((_, v) => data[`overlay${v}`][i]);
   data.overlays.forEach((overlay, v) => {
     const a = attributions[v];
@@ -151,6 +154,11 @@ function describe(s) {
   });
   lines.push({ text: `row ${s.at.y + 1}, column ${s.at.x + 1}`, small: true });
   return { name: data.names[j], lines, value, attributions };
+}
+
+/** A value as the reader knows it: as measured, else on the map's scale. */
+function said(data, j, value) {
+  return data.mean ? asMeasured(data, j, value) : formatNumber(value);
 }
 
 function speak(s, aloud) {

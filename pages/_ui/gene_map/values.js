@@ -41,7 +41,7 @@ const MOST_COMMONS = 4;
 /** The common part that `block` brings or names; undefined if it is named only and not here. */
 function commonOf(block) {
   const common = !block.commonParts ? commons.get(block.common)
-    : Object.fromEntries(block.commonParts.filter((name) => name in block).map((name) => [name, block[name].slice()]));
+    : Object.fromEntries(block.commonParts.filter((name) => name in block).map((name) => [name, block[name].slice?.() ?? block[name]]));
   commons.delete(block.common); // the last used is the last to go
   if (common) commons.set(block.common, common);
   if (commons.size > MOST_COMMONS) commons.delete(commons.keys().next().value);
@@ -115,6 +115,16 @@ function formatNumber(x) {
   else if (size >= 1e6 || size < 1e-3) text = x.toExponential(1);
   else text = x.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : 4);
   return text.replaceAll("-", "−");
+}
+
+/** A standardised value in the units of the table, or the word that it stands for. */
+function asMeasured(data, j, value) {
+  let raw = value * data.spread[j] + data.mean[j];
+  if (Math.abs(raw) < 1e-5 * data.spread[j]) raw = 0; // what rounding leaves of it
+  const word = data.words[j]?.find(([code]) => Math.abs(code - raw) < 1e-3);
+  if (word) return word[1];
+  const text = Math.abs(raw) >= 1e4 ? Math.round(raw).toLocaleString("en") : String(+raw.toPrecision(4));
+  return `${text} ${data.units[data.units.length === 1 ? 0 : j]}`.trim().replaceAll("-", "−");
 }
 
 function percent(share) {

@@ -1,0 +1,139 @@
+"""One bar for every page with patients: who is looked at, the one before and after, and whom they are held against."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import streamlit as st
+
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
+from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.stands_out import Reference, named_rows
+from pages._ui.session import Session
+from pages._ui.shell import errors_shown, plain
+
+STEPPING = "_stepping"
+"""Set while somebody steps through the patients: then the browser is given the neighbours beforehand."""
+CHOSEN, UPLOADED = "patients that I choose", "controls from a file"
+
+
+@dataclass(frozen=True, eq=False)
+class Patients:
+    """Those of one cohort, as the bar lists them."""
+
+    digest: str
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    noun: str = "Patient"
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Patients:
+        return cls(dataset.digest, dataset.sample_ids, tuple(label(dataset, i) for i in range(dataset.n_samples)))
+
+
+def label(dataset: Dataset, row: int) -> str:
+    """A patient as captions say it: id and class."""
+    if dataset.y is None:
+        return dataset.sample_ids[row]
+    return f"{dataset.sample_ids[row]} - {dataset.classes[dataset.y[row]]}"
+
+
+def row_of(session: Session, patients: Patients) -> int:
+    """The row that is looked at: the patient chosen last, on whatever page, where this cohort has that patient."""
+    own = patients.digest == session.dataset.digest
+    row = session.patient if own else session.rows.get(patients.digest, 0)
+    row = min(row, len(patients.ids) - 1)
+    if session.followed not in (None, patients.ids[row]) and session.followed in patients.ids:
+        row = patients.ids.index(session.followed)
+        session.look_at(row, patients.digest, session.followed)
+    return row
+
+
+def patient_bar(session: Session, patients: Patients | None = None) -> int:
+    """Previous, the list (type to search it), next; the row chosen. Put it into a horizontal container."""
+    patients = patients or session.remember(("patients", session.dataset.digest), lambda: Patients.of(session.dataset))
+    n, row = len(patients.ids), row_of(session, patients)
+    key = f"patient-{patients.digest[:8]}"
+    st.session_state[key] = row
+
+    def choose(to: int, stepping: bool) -> None:
+        session.look_at(to % n, patients.digest, patients.ids[to % n])
+        if stepping:
+            st.session_state[STEPPING] = True
+        else:
+            st.session_state.pop(STEPPING, None)
+
+    st.button(
+        "Previous", key="previous", icon=":material/chevron_left:", on_click=choose, args=(row - 1, True),
+        help="The patient before",
+    )  # fmt: skip
+    st.selectbox(
+        patients.noun, range(n), format_func=patients.labels.__getitem__, key=key, width=215,
+        on_change=lambda: choose(st.session_state[key], False), label_visibility="collapsed",
+    )  # fmt: skip
+    st.button("Next", key="next", icon=":material/chevron_right:", on_click=choose, args=(row + 1, True))
+    return row
+
+
+def reference_picker(session: Session) -> None:
+    """Whom the patient is held against."""
+    names = [*named_rows(session.dataset), CHOSEN, UPLOADED]
+    key = "reference"
+    st.session_state[key] = session.reference if session.reference in names else names[0]
+
+    def choose() -> None:
+        session.reference = st.session_state[key]
+
+    st.selectbox(
+        "Compared with", names, format_func=lambda name: f"compared with {name}", key=key, on_change=choose, width=240,
+        label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def reference_of(session: Session, genomap: GenomapResult) -> Reference | None:
+    """The chosen reference; None while it has nobody in it yet. Its own questions are asked here."""
+    rows = named_rows(session.dataset)
+    if session.reference == CHOSEN:
+        ids = session.dataset.sample_ids
+        st.session_state["controls"] = list(session.chosen)
+
+        def keep() -> None:
+            session.chosen = tuple(st.session_state["controls"])
+
+        st.multiselect("Controls", range(len(ids)), format_func=lambda i: label(session.dataset, i), key="controls",
+                       on_change=keep, placeholder="Choose at least five patients")  # fmt: skip
+        chosen = np.array(session.chosen, np.int64)
+        return (
+            Reference.of_rows(f"the {plural(len(chosen), 'chosen patient')}", genomap, chosen) if len(chosen) else None
+        )
+    if session.reference == UPLOADED:
+        controls = _controls(session)
+        if controls is None:
+            return None
+        name = f"{plural(controls.n_samples, 'uploaded control')}"
+        return Reference.of_table(name, genomap, controls, session.dataset)
+    name = session.reference if session.reference in rows else next(iter(rows))
+    key = ("reference", session.dataset.digest, session.layout, name)
+    found: Reference = session.remember(key, lambda: Reference.of_rows(name, genomap, rows[name]))
+    return found
+
+
+def _controls(session: Session) -> Dataset | None:
+    """Uploaded controls, read as the cohort's own table was; they are kept in memory only."""
+    if session.controls is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Controls: **{plain(session.controls.name)}**", width="content")
+            st.button("Other controls", on_click=lambda: setattr(session, "controls", None))
+        return session.controls
+    file = st.file_uploader("A table of controls with the same columns", key=f"controls-{session.uploads}")
+    if file is not None:
+        from genomap_core.io.tables.read import read_table  # with pandas, which the first map need not wait for
+        from genomap_core.workflows.cohorts.cohort import Wishes, cohort_of, for_model
+
+        with errors_shown():
+            table, recipe = read_table(file.getvalue(), file.name), session.dataset.recipe
+            provenance = {} if recipe is None else {"recipe": asdict(recipe)}
+            session.controls = cohort_of(table, for_model(table, session.dataset.feature_names, provenance, Wishes()))
+    return session.controls
