@@ -113,11 +113,18 @@ def _visium(path: Path) -> None:
     visium_of(path, asked=json.dumps({"patch": 20, "side": 16, "stains": False}), limits=LIMITS)
 
 
+def _slide(path: Path) -> None:
+    from genomap_core.io.images.slide import patches_of_slide
+
+    patches_of_slide(path, options=json.dumps({"side": 16, "microns": 4.0, "most": 8}), limits=LIMITS)
+
+
 OTHERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "gene sets": ("genomap_core.layout.genesets", _gene_sets),
     "cohort tables": ("genomap_core.io.images.tables", _cohort_tables),
     "cohort": ("genomap_core.io.images.prepare", _cohort),
     "visium": ("genomap_core.io.images.patches", _visium),
+    "slide": ("genomap_core.io.images.slide", _slide),
 }
 """Readers that are called in a way of their own, with their modules."""
 

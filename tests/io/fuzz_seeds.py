@@ -24,6 +24,7 @@ NAMES = {
     "model": "m.safetensors",
     "cohort": "c.zip",
     "visium": "v.h5ad",
+    "slide": "s.svs",
     "cohort tables": "manifest.csv",
     "gene sets": "s.gmt",
 }
@@ -182,6 +183,20 @@ def _visium() -> bytes:
     return out.getvalue()
 
 
+def _slide() -> bytes:
+    import tifffile
+
+    rng, out = np.random.default_rng(0), io.BytesIO()
+    with tifffile.TiffWriter(out) as file:
+        for step in (1, 4):
+            pixels = (rng.integers(0, 90, (256 // step, 256 // step, 3)) + [120, 60, 140]).astype(np.uint8)
+            about = "Aperio |MPP = 0.5" if step == 1 else None
+            file.write(
+                pixels, tile=(64, 64), photometric="rgb", compression="deflate", description=about, metadata=None
+            )
+    return out.getvalue()
+
+
 def _gene_sets() -> bytes:
     return b"HALLMARK_A\thttp://a\tTP53\tMYC\nHALLMARK_B\t\tKRAS\tEGFR\tABSENT\n"
 
@@ -198,6 +213,7 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     "model": _model,
     "cohort": _cohort,
     "visium": _visium,
+    "slide": _slide,
     "cohort tables": _manifest,
     "gene sets": _gene_sets,
 }

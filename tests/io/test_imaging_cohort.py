@@ -507,3 +507,11 @@ def test_bids_and_brats_folders_are_joined_by_patient_and_the_sequence_is_said_a
     nothing, said = read(brats(), ImagingOptions(side=32, sequence="pet"))
     assert nothing is None
     assert "flair (6)" in said["no-sequence"].text
+
+
+def test_the_column_of_ids_is_the_one_that_names_the_images():
+    grades = "Grade,BraTS_2020_subject_ID\n" + "".join(f"{'HL'[i % 2]}GG,BraTS20_Training_00{i}\n" for i in range(1, 7))
+    cohort, said = read(brats() | {"name_mapping.csv": grades})
+    assert {m.severity for m in said.values()} <= {"ok", "warn"}
+    assert cohort.n_samples == 6
+    assert set(cohort.table.classes) in ({"a", "b"}, {"HGG", "LGG"})

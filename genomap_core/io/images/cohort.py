@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from genomap_core.data.message import Message, plural, some, worst
 from genomap_core.data.personal import may_name_a_person
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.join import Stack, match_units, messages_on_units, stack_channels
-from genomap_core.io.images.prepare import Units
+from genomap_core.io.images.prepare import Units, stem_of
 from genomap_core.io.images.tables import CohortTables, joined, read_cohort_tables
 from genomap_core.io.kinds import NAMES, find_kind
 from genomap_core.io.sandbox.call import run_in_child
@@ -62,7 +62,8 @@ def read_imaging_cohort(
         It breaks a rule of safety or a limit.
     """
     units = _read_units(source, options, on_progress, limits)
-    tables = read_cohort_tables(units.tables, options.target)
+    names = {part for unit in units.units for part in (stem_of(unit.label), *PurePosixPath(unit.label).parts[:-1])}
+    tables = read_cohort_tables(units.tables, options.target, names)
     said = [*tables.messages, *messages_on_units(units)]
     if not units.tables:
         text = "There is no table: put a CSV, TSV or Parquet file with sample ids and features beside the images."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from genomap_core.data.message import Message, plural, shown, some
 from genomap_core.data.personal import may_name_a_person
 from genomap_core.data.schema.build import split
 from genomap_core.data.schema.check import clean_id
-from genomap_core.data.schema.validate import to_dataset, validate
+from genomap_core.data.schema.validate import SchemaReport, to_dataset, validate
 from genomap_core.data.table import Table
 from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.images.matching import Manifest, read_manifest
@@ -72,10 +72,13 @@ class _Labels:
     of: dict[str, str]
 
 
-def read_cohort_tables(files: Sequence[tuple[str, bytes]], target: str = "") -> CohortTables:
+def read_cohort_tables(
+    files: Sequence[tuple[str, bytes]], target: str = "", names: Collection[str] = ()
+) -> CohortTables:
     """Read all tables; every problem is a message, none is raised but a refusal.
 
-    ``target``: the column with the classes, in whichever table has it; empty: found by its name.
+    ``target``: the column with the classes, in whichever table has it; empty: found by its name. ``names``: of the
+    images and their folders; where no column is called like one of ids, the one that holds them is.
     """
     types: list[TypeTable] = []
     found: list[_Labels] = []
@@ -96,7 +99,7 @@ def read_cohort_tables(files: Sequence[tuple[str, bytes]], target: str = "") -> 
             manifest = as_manifest
             said += _named(title, as_manifest.messages)
             continue
-        said += _take(table, title, target, types, found, groups)
+        said += _take(table, _report(table, target, names), title, types, found, groups)
     if target and not found:
         text = f"No table has a column {shown(target)!r} with labels."
         said.append(Message("error", "no-target", text, remedy="Correct its name, or leave it empty."))
@@ -107,14 +110,31 @@ def read_cohort_tables(files: Sequence[tuple[str, bytes]], target: str = "") -> 
     return CohortTables(tuple(types), labels, classes, groups, manifest, (*said, *label_said))
 
 
+def _report(table: Table, target: str, names: Collection[str]) -> SchemaReport:
+    """Of the table, with the target that is asked for, and the column of ids that the images' names prove."""
+    report = validate(table)
+    roles = report.roles
+    if target and roles.target != (own := target if table.find(target) is not None else None):
+        roles = replace(roles, target=own, set_aside=tuple(c for c in roles.set_aside if c != target))
+    if roles.id is None and names:
+        for j in table.texts:
+            cells = {clean_id(word) for word in table.text_column(j).values() if word}
+            if len(cells & set(names)) > max(1, len(cells) / 2):
+                ids = table.title(j)
+                roles = replace(roles, id=ids, set_aside=tuple(c for c in roles.set_aside if c != ids))
+                break
+    return report if roles == report.roles else validate(table, roles)
+
+
 def _take(
-    table: Table, title: str, target: str, types: list[TypeTable], found: list[_Labels], groups: dict[str, str]
+    table: Table,
+    report: SchemaReport,
+    title: str,
+    types: list[TypeTable],
+    found: list[_Labels],
+    groups: dict[str, str],
 ) -> list[Message]:
     """Add what a table holds to the lists; what there is to say of it."""
-    report = validate(table)
-    if target and report.roles.target != (own := target if table.find(target) is not None else None):
-        aside = tuple(c for c in report.roles.set_aside if c != target)
-        report = validate(table, replace(report.roles, target=own, set_aside=aside))
     parts = split(table, report.roles)
     said = [m for m in report.messages if m.severity != "ok" and m.code not in _MINOR]
     said += _class_columns(table, report.roles.id)
