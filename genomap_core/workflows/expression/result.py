@@ -165,8 +165,11 @@ def summarise(
         own = np.flatnonzero(cohort.cohort == code)
         statistics[name] = {
             model: gene_statistics(
-                *(values[own] for values in (truth, by_name[model], by_name["random"], by_name[best])),
-                nulls[model][code],
+                truth[own],
+                by_name[model][own],
+                by_name["random"][own],
+                by_name[best][own],
+                null=nulls[model][code],
                 cohort=within[own],
             )
             for model in nulls
