@@ -112,7 +112,7 @@ def _adaptive(result: FusionResult) -> list[str]:
         word = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "level with"
     carriers = [(name, names[m], weights[m, c]) for c, (name, m) in enumerate(zip(result.classes, weights.argmax(0)))]
     if len({part for _, part, _ in carriers}) == 1:
-        carried = f"“{name_of(result, carriers[0][1])}” carries every class"
+        carried = f"“{name_of(result, carriers[0][1])}” has the most weight in every class"
     else:
         listed = (f"of {name} by “{name_of(result, part)}” ({weight:.2f})" for name, part, weight in carriers)
         carried = f"Most of the weight is carried {', '.join(listed)}"
