@@ -31,6 +31,7 @@ from genomap_core.workflows.fusion.words import (
     in_short,
     name_of,
     report,
+    rests_on_background,
     score_rows,
     verdict,
     weight_rows,
@@ -187,6 +188,12 @@ def _overlaid_image(
             "however little it changes the answer."
         )
     st.image(picture, width="stretch", alt="The image with what speaks for and against the class")
+    if rests_on_background(seen["image"], labels, parts["region_values"]):
+        st.warning(
+            "The strongest region of this image is empty background: the network answers to something that is no part "
+            "of the patient, such as how the picture was taken.",
+            icon=":material/warning:",
+        )
     caption(words + (" What lies over it counts all slices: it is the same on each." if n_slices > 1 else ""))
     if not images_used(found.result):
         caption(

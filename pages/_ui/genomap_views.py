@@ -341,16 +341,6 @@ def quality(session: Session, result: GenomapResult) -> None:
     )
     height, width = result.layout.shape
     verdict_box([layout_verdict(result)], [details, f"Solver: {result.layout.solver}. Grid: {height} x {width} cells."])
-    chosen, control = asdict(result.layout.quality), asdict(result.control)
-    measures = {
-        "gw_distortion": ("Distortion", "lower is better"),
-        "spearman": ("Distances agree", "higher is better"),
-        "neighbour_correlation": ("Neighbours agree", "higher is better"),
-        "knn_recall": ("Nearest kept", "higher is better"),
-    }
-    for column, (key, (title, direction)) in zip(st.columns(4), measures.items(), strict=True):
-        column.metric(title, f"{chosen[key]:.3f}", help=direction, border=True)
-        column.markdown(f"random: **{control[key]:.3f}** · {direction}")
 
 
 def subsample(session: Session, result: GenomapResult) -> None:

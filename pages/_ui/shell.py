@@ -45,7 +45,7 @@ STYLE = """<style>
 .st-key-findings button {justify-content: flex-start; text-align: left; min-height: 0; padding: .15rem .4rem}
 .st-key-findings button > * {width: 100%; justify-content: flex-start; text-align: left}
 .st-key-findings button p {font-size: .85rem; line-height: 1.3}
-.st-key-said p, .st-key-warned p, .st-key-standing p, [class*=st-key-usual] p {font-size: .88rem; line-height: 1.4}
+.st-key-said p, .st-key-warned p, .st-key-findings p, [class*=st-key-usual] p {font-size: .88rem; line-height: 1.4}
 .st-key-said {gap: .4rem}
 .st-key-warned [data-testid=stAlertContainer] {padding: .4rem .8rem}
 .st-key-nearest {row-gap: 0}
@@ -57,6 +57,7 @@ STYLE = """<style>
   .bartext-outside, .textpoint text,
   .annotation-text:not([style*="rgb(20, 22, 26)"]):not([style*="rgb(255, 255, 255)"])) {fill: currentColor !important}
 [data-testid=stButtonGroup] [role=radiogroup] {flex-wrap: wrap}
+@media (hover: none) {[data-testid=stPlotlyChart] .modebar-container {display: none}}
 @media (max-width: 960px) {
   [data-testid=stMainBlockContainer] {padding: 1.2rem 1rem 2rem}
   [class*=st-key-wide] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {
@@ -70,7 +71,8 @@ STYLE = """<style>
 </style>"""
 """Little empty space around the page, sentences as buttons that read from the left, words of charts in the ink of the
 page (those on coloured cells bring their own), columns that wrap before their text is cut (those in a container whose
-key begins with ``wide`` early), chosen tabs and sliders' values with enough contrast in the dark. Fixed text."""
+key begins with ``wide`` early), chosen tabs and sliders' values with enough contrast in the dark, no tool
+bar over a chart on a touch screen. Fixed text."""
 
 
 def _navigation() -> Any:

@@ -70,8 +70,6 @@ def marked(session: Session, genomap: GenomapResult) -> dict[str, object]:
 
 def sentences(session: Session, genomap: GenomapResult, found: StandsOut, features: int = 5, regions: int = 2) -> None:
     """What stands out, each a button that marks its cells; the chosen one first."""
-    with st.container(key="standing"):
-        st.markdown(f"**What stands out here**, compared with {plain(found.reference)} ({found.n_reference:,} others)")
     chosen = chosen_feature(session, genomap)
     picked = [f for f in found.features if f.features == (chosen,)]
     unpicked = [f for f in found.features if f.features != (chosen,)][: features - len(picked)]
@@ -79,6 +77,7 @@ def sentences(session: Session, genomap: GenomapResult, found: StandsOut, featur
     own = [(f, int(labels[f.features[0]])) for f in found.regions]
     own = [pair for k, pair in enumerate(own) if k < regions or pair[1] == session.region]
     with st.container(key="findings", gap="xxsmall"):
+        st.markdown(f"**What stands out here**, compared with {plain(found.reference)} ({found.n_reference:,} others)")
         for finding in picked:
             _sentence(session, genomap, finding, None, on=True)
         for finding, k in sorted(own, key=lambda pair: pair[1] != session.region):

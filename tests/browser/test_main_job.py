@@ -127,7 +127,7 @@ def test_a_real_cohort_is_mapped_trained_compared_and_explained(
     noise.focus()
     noise.press("ArrowRight")
     choose_view(page, "Layout quality")
-    expect(page.get_by_text("Distances agree").first).to_be_visible()
+    expect(page.get_by_text("This layout is").first).to_be_visible()
     go(page, "Train")
     page.get_by_role("spinbutton", name="Features on the map").fill("400")
     page.get_by_role("spinbutton", name="Features on the map").press("Tab")

@@ -9,7 +9,7 @@ from genomap_core.io.images.cohort import ImagingOptions, read_imaging_cohort
 from genomap_core.workflows.fusion import view as fusion_view
 from genomap_core.workflows.fusion.samples import ARCHIVE, COMPARED, as_archive, load_fusion_sample
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.words import gain_is_real, verdict
+from genomap_core.workflows.fusion.words import gain_is_real, rests_on_background, verdict
 
 QUIET, TEXTURAL, MOLECULAR, CONCORDANT = range(4)
 
@@ -163,3 +163,14 @@ def test_a_patient_is_looked_at_by_a_network_that_never_saw_that_patient(result)
         spec = {"folder": str(COMPARED), "row": row, "fold": int(result.fold_of_row[row])}
         _, seen = fusion_view.look(spec, {}, {})
         np.testing.assert_allclose(seen["proba"], run.proba[row], atol=1e-5)
+
+
+def test_an_attribution_on_empty_background_is_told_from_one_on_tissue():
+    rng = np.random.default_rng(0)
+    image = np.zeros((1, 12, 12))
+    image[:, 4:8, 4:8] = rng.normal(5, 2, size=(1, 4, 4))
+    labels = np.zeros((12, 12), int)
+    labels[4:8, 4:8] = 1
+    assert rests_on_background(image, labels, np.array([-2.0, 1.0]))
+    assert not rests_on_background(image, labels, np.array([0.5, 1.0]))
+    assert not rests_on_background(rng.normal(size=(1, 12, 12)), labels, np.array([2.0, 1.0])), "tissue to the border"

@@ -17,6 +17,8 @@ _METRIC = "balanced_accuracy"
 _SINGLES = ("image", "omics")
 FEWEST_GROUPS = 6
 """Of fewer, even all on one side are no rarity: 2 * (1/2)^5 = 0.06."""
+UNIFORM = 0.2
+"""Spread of a region, in the image's own, below which it shows as good as nothing."""
 _EXCHANGED = {"shuffled_omics": "omics", "shuffled_images": "images"}
 
 
@@ -296,3 +298,21 @@ def heading(result: FusionResult) -> tuple[str, ...]:
         f"{options['n_folds']} folds, {options['epochs']} epochs, network {BACKBONES[options['backbone']]}, seed "
         f"{options['seed']}. In brackets: 95 % intervals.",
     )
+
+
+def rests_on_background(image: np.ndarray, labels: np.ndarray, values: np.ndarray) -> bool:
+    """Whether the strongest region of an image lies on nothing: as good as uniform, and at the border.
+
+    Parameters
+    ----------
+    image
+        ``(c, H, W)``.
+    labels, values
+        ``(H, W)`` int region of each pixel; ``(K,)`` attribution of each region.
+    """
+    if not image.size or not len(values):
+        return False
+    inside = labels == int(np.abs(values).argmax())
+    edge = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
+    spread = image[:, inside].std(axis=1) / np.maximum(image.reshape(len(image), -1).std(axis=1), 1e-9)
+    return bool(edge.any() and (spread < UNIFORM).all())

@@ -264,7 +264,8 @@ def _feature(
     if column in readings.words:
         sentence = f"{said}: so are {_of(alike, n)}." if alike else f"{said}: nobody else is."
     else:
-        low, high = (v * scale + mean for v in np.nanpercentile(others[:, j], (5, 95)))
+        ends = np.nanpercentile(others[:, j], (5, 95)) * scale + mean
+        low, high = np.where(np.abs(ends) < 1e-5 * scale, 0.0, ends)  # what rounding leaves of 0
         usual = f"nine in ten lie between {low:.3g} and {high:.3g}"
         more, side = (below, "higher") if seen.z[j] > 0 else (above, "lower")
         sentence = f"{said}: {side} than in {_of(more, n)}; {usual}."
