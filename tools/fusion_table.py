@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         variants=tuple(args.variants),
         controls=not args.no_controls,
         baselines=not args.no_baselines,
+        adaptive=not args.no_adaptive,
         n_folds=args.folds,
         seed=args.seed,
         backbone=args.backbone,
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--no-controls", action="store_true")
     parser.add_argument("--no-baselines", action="store_true")
+    parser.add_argument("--no-adaptive", action="store_true", help="no weights learned on inner folds")
     parser.add_argument("--backbone", default=usual.backbone, choices=list(BACKBONES))
     parser.add_argument("--spread", default=usual.spread, choices=list(SPREADS))
     for name, default in (("folds", usual.n_folds), ("seed", usual.seed), ("seeds", usual.n_seeds)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -200,6 +201,10 @@ class ExpressionRegressor:
 
     def answers(self, pictures: np.ndarray) -> np.ndarray:
         """``(n, g)`` float32 in the unit of the expression, from :meth:`inputs`."""
+        return self._run(pictures, lambda module, x: module(x)) * self.expression_.sd + self.expression_.mean
+
+    def _run(self, pictures: np.ndarray, forward: Callable[[ExpressionNet, Tensor], Tensor]) -> np.ndarray:
+        """``forward`` in batches: ``(n, s, c, H, W)`` -> ``(n, ...)`` float32."""
         device = choose_device(self.config.device)
         module = self.module_.to(device)
         step = max(1, _BATCH // pictures.shape[1])
@@ -207,13 +212,29 @@ class ExpressionRegressor:
         with torch.inference_mode(), autocast(device):
             for start in range(0, len(pictures), step):
                 part = torch.from_numpy(np.ascontiguousarray(pictures[start : start + step])).to(device)
-                found.append(module(part).float().cpu().numpy())
+                found.append(forward(module, part).float().cpu().numpy())
         self.module_ = module.to("cpu")
-        return np.concatenate(found) * self.expression_.sd + self.expression_.mean
+        return np.concatenate(found)
 
     def predict(self, cohort: ExpressionCohort) -> np.ndarray:
         """``(n, g)`` float32 in the unit of the expression."""
         return self.answers(self.inputs(cohort))
+
+    def embed(self, cohort: ExpressionCohort) -> np.ndarray:
+        """What the head reads of each patient: ``(n, d)`` float32."""
+        return self._run(self.inputs(cohort), lambda module, x: module.embedding(x))
+
+    def frozen_head(self, train: ExpressionCohort, test: ExpressionCohort) -> np.ndarray:
+        """The network as a linear smoother: ``(m, n)``, times the expression of the training patients ``(n, g)`` it
+        says, but for a constant, what the network with its head fitted anew says of the ``m`` test patients.
+
+        Ridge regression on the embedding; the penalty is the mean squared singular value, which asks no expression.
+        """
+        seen, new = (self.embed(c).astype(np.float64) for c in (train, test))
+        mean = seen.mean(axis=0)
+        U, S, Vt = np.linalg.svd(seen - mean, full_matrices=False)
+        weight = S / (S**2 + max(float((S**2).mean()), 1e-12))
+        return np.asarray(((new - mean) @ Vt.T * weight) @ U.T, np.float32)
 
     def _pictures(self, cohort: ExpressionCohort) -> np.ndarray:
         if self.layout_ is None:

@@ -22,8 +22,10 @@ from genomap_core.workflows.expression.enrichment import enrichment_of_file
 from genomap_core.workflows.expression.jobs import MODEL, read_cohort
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED, SAMPLE
+from genomap_core.workflows.expression.sets import set_scores_of_file
 from genomap_core.workflows.expression.view import gene_modules
 from genomap_core.workflows.expression.words import count_rows, gene_rows, in_short, report, run_rows, verdict
+from genomap_core.workflows.fusion.words import faithfulness
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.data_views import report_messages
@@ -142,6 +144,7 @@ def panel(session: Session, found: Finished[ExpressionResult]) -> None:
         row = patient_bar(session, patients)
     keep_patient(session, patients)
     _maps(found, row)
+    _sets(found, row)
     _origin(session, found, row)
 
 
@@ -150,9 +153,11 @@ def _maps(found: Finished[ExpressionResult], row: int) -> None:
     st.subheader("Measured, predicted, and the difference")
     mean, sd = r.truth.mean(axis=0), np.maximum(r.truth.std(axis=0), 1e-6)
     measured, predicted = ((v[row] - mean) / sd for v in (r.truth, r.champion.predicted))
+    told = r.statistics[r.cohort_names[r.cohort[row]]][r.champion.name].predictable
+    shown = np.where(told, predicted, np.nan)
     data = MapData(
         places=_Places(r.grid, r.cells, np.zeros(len(r.genes), np.int64)),
-        values=np.stack([measured, predicted, measured - predicted]).astype(np.float32),
+        values=np.stack([measured, shown, measured - shown]).astype(np.float32),
         names=r.genes,
         labels=("measured", "predicted", "measured - predicted"),
         value_range=(-3.0, 3.0),
@@ -163,8 +168,43 @@ def _maps(found: Finished[ExpressionResult], row: int) -> None:
     near = float(np.corrcoef(measured, predicted)[0, 1]) if predicted.std() > 0 else 0.0
     caption(
         f"Genes that vary together lie side by side. This patient's profile and its prediction correlate with "
-        f"{near:.2f} over the genes, in standard deviations of the cohort; predictions vary less than measurements."
+        f"{near:.2f} over the genes, in standard deviations of the cohort; predictions vary less than measurements. "
+        f"Hatched: {int((~told).sum()):,} genes that can't be predicted from such images."
     )
+
+
+def _sets(found: Finished[ExpressionResult], row: int) -> None:
+    """Gene sets of this patient, from the genes that can be predicted."""
+    r = found.result
+    with st.expander("Gene sets of this patient", icon=":material/hub:"):
+        file = st.file_uploader("Gene sets (GMT)", max_upload_size=20, key=found.key("patient-gmt"))
+        if file is None:
+            caption("A GMT file of yours: scores with intervals, of the genes that can be predicted.")
+            return
+        told = r.statistics[r.cohort_names[r.cohort[row]]][r.champion.name].predictable
+        known = (r.genes, r.truth, r.champion.predicted, told, r.fold_of_row, r.within)
+        rows = set_scores_of_file(file.getvalue(), *known)
+        if not rows:
+            st.info("No gene of these sets can be predicted from such images.", icon=":material/info:")
+            return
+        st.dataframe(
+            [
+                {
+                    "Set": s.name,
+                    "Predicted score": f"{s.score[row]:+.2f} ({s.low[row]:+.2f} to {s.high[row]:+.2f})",
+                    "Measured": round(float(s.measured[row]), 2),
+                    "r over the patients": round(s.r, 2),
+                    "Genes used": f"{len(s.genes)} of {s.size}",
+                    "Can be predicted": "yes" if s.told else "no",
+                }
+                for s in rows[:200]
+            ],
+            hide_index=True,
+        )
+        caption(
+            "Mean over the genes in standard deviations. In brackets: 90 % intervals, as wide as the errors for "
+            "patients of other folds."
+        )
 
 
 def _origin(session: Session, found: Finished[ExpressionResult], row: int) -> None:
@@ -234,6 +274,7 @@ def _figures(about: dict[str, Any], gradients: bool) -> None:
         metric("Better than random orders", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
         if gradients:
             metric("Sum misses the change by", f"{about['gap']:.0%}", help="Of the change from the mean image.")
+    caption(faithfulness(beaten, deletion, insertion, "the predicted expression", "blocks"))
     if beaten < 0.8 or min(deletion, insertion) <= 0:
         st.warning(
             "This explanation is hardly better than a random order: don't build on it.", icon=":material/warning:"
@@ -269,13 +310,17 @@ def genes(session: Session, found: Finished[ExpressionResult]) -> None:
         metric(
             "Against permutations",
             f"{counts['n_permutation_fdr_below_0.05']:,}",
-            help="False discovery rate below .05. Of spots of a tissue, the whole section is turned and shifted.",
+            help="False discovery rate below .05; every permutation is learned anew. Of spots of a tissue, the whole "
+            "section is turned and shifted.",
         )
         metric("r above .4", f"{counts['n_strong']:,}")
         metric("Better than ridge", f"{counts['n_better_than_ridge_fdr_below_0.05']:,}", help=_RIDGE)
     verdict_box([in_short(r, cohort)], verdict(r, cohort), also=["r", "false discovery rate", "permutation", "ridge"])
     st.plotly_chart(r_histogram(s.r, s.r_null), key="expression_r", alt="Correlation of every gene beside chance")
-    caption("Correlation of predicted and measured expression, and the same with the predictions of other patients.")
+    caption(
+        "Correlation of predicted and measured expression, and what chance gives: the same, taught the expression of "
+        "other patients."
+    )
     shown = [(TITLES[run.name], r.mean_r[cohort][run.name]) for run in r.runs]
     st.plotly_chart(
         score_intervals([(name, v.value, v.low, v.high) for name, v in shown], "Mean r over the genes", 0.0),
@@ -394,6 +439,8 @@ def _gene_figures(r: ExpressionResult, cohort: str, gene: int) -> None:
         st.markdown(f"**{plain(cohort)}**")
     said = "predicted" if s.predicted[gene] else "not predicted"
     st.markdown(f"{TITLES[r.champion.name]}: this gene is **{said}**.")
+    if not s.predictable[gene]:
+        st.markdown("**This gene can't be predicted from such images**: by chance it is predicted as well.")
     st.dataframe(
         {
             "Figure": [

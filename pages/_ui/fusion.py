@@ -24,6 +24,7 @@ from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.words import (
+    faithfulness,
     gain_rows,
     heading,
     images_used,
@@ -33,6 +34,7 @@ from genomap_core.workflows.fusion.words import (
     rests_on_background,
     score_rows,
     verdict,
+    weight_rows,
 )
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
@@ -129,6 +131,13 @@ def _answer(found: Finished[FusionResult], row: int, seen: dict[str, Any], parts
         caption(
             f"By the network of the fold that this patient was left out of. Label in the cohort: {r.classes[r.y[row]]}."
         )
+        said = int(seen["proba"].argmax())
+        if said != r.y[row]:
+            st.warning(
+                f"The network is wrong about this patient: it says {plain(r.classes[said])}. What follows shows what "
+                "misled it, not what the disease looks like.",
+                icon=":material/error:",
+            )
     with right:
         st.plotly_chart(
             type_heatmap(parts["types"], r.types, r.classes), key="fusion_own_types", alt="Types of data, this patient"
@@ -261,8 +270,8 @@ def _faithful(why: dict[str, Any]) -> None:
             width=_METRIC,
         )
     caption(
-        "Random orders: regions and modules are removed, and added, in the order of their values and in random ones. "
-        "The gradients' sum is held against the change from the mean patient."
+        faithfulness(beaten, deletion, insertion, "the log-odds", "regions and modules")
+        + " The gradients' sum is held against the change from the mean patient."
     )
     if beaten < 0.8 or min(deletion, insertion) <= 0:
         st.warning(
@@ -360,6 +369,10 @@ def result(found: Finished[FusionResult]) -> None:
     _types(r)
     with st.expander("All scores", icon=":material/table_rows:"):
         st.dataframe(score_rows(r), hide_index=True, height="content")
+    if rows := weight_rows(r):
+        with st.expander("Adaptive fusion: which part carries which class", icon=":material/tune:"):
+            st.dataframe(rows, hide_index=True, height="content")
+            caption("Weights learned on inner folds, mean over the patients; each class's add up to 1.")
     if r.gain:
         with st.expander("Differences to the first run, paired by patient", icon=":material/difference:"):
             st.dataframe(gain_rows(r), hide_index=True, height="content")

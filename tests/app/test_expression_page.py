@@ -62,6 +62,7 @@ def test_a_gene_is_shown_in_all_patients(app, result) -> None:
     select(app, "Gene, best predicted first").set_value(worst).run()
     assert not app.exception
     assert "this gene is **not predicted**" in texts(app)
+    assert "This gene can't be predicted from such images" in texts(app)
 
 
 def test_a_prediction_is_explained_by_the_network_that_never_saw_the_patient(app, result) -> None:

@@ -66,6 +66,16 @@ def test_a_patient_is_explained_by_the_network_that_never_saw_him(app) -> None:
     assert select(app, "Class explained").value == int(result.runs[0].proba[5].argmax())
 
 
+def test_a_patient_about_whom_the_network_is_wrong_is_flagged(app) -> None:
+    result = FusionResult.load(COMPARED)
+    right = result.runs[0].proba.argmax(axis=1) == result.y
+    open_page(app, "fusion")
+    patient = next(s for s in app.selectbox if s.label == "Patient")
+    for row, flagged in ((int(np.argmin(right)), True), (int(np.argmax(right)), False)):
+        patient.set_value(row).run()
+        assert any("The network is wrong about this patient" in w.value for w in app.warning) == flagged
+
+
 def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
     open_page(app, "fusion")
     start(app, Work="train", Epochs=1)

@@ -174,7 +174,8 @@ def test_words_claim_what_the_intervals_allow(kept: tuple[Path, ExpressionResult
 def test_tables_hold_every_run_and_gene(kept: tuple[Path, ExpressionResult]) -> None:
     _, r = kept
     assert len(run_rows(r, "all")) == 7
-    assert [row["Network"] for row in count_rows(r)] == ["CNN + transformer", "CNN + transformer, genomap head"]
+    networks = [row["Network"] for row in count_rows(r)]
+    assert networks == ["CNN + transformer", "CNN + transformer, genomap head", "Ridge on simple features"]
     columns = gene_rows(r, "all", "map")
     assert {len(v) for v in columns.values()} == {20}
     assert "CNN + transformer" in report(r)

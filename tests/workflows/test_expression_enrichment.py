@@ -7,6 +7,7 @@ from scipy import stats
 from genomap_core.errors import InputError
 from genomap_core.layout.genesets import read_gmt
 from genomap_core.workflows.expression.enrichment import enrichment
+from genomap_core.workflows.expression.sets import set_scores
 
 NAMES = [f"G{j}" for j in range(200)]
 CHOSEN = np.arange(200) < 40
@@ -53,3 +54,28 @@ def test_sets_of_another_table_are_refused():
         enrichment(sets_of(rich=range(25, 50)), NAMES, CHOSEN[:50])
     with pytest.raises(InputError, match="for this table"):
         enrichment(sets_of(rich=range(25, 50)), NAMES[:40], CHOSEN[:40])
+
+
+def test_a_set_of_predicted_genes_has_a_score_whose_interval_holds_nine_in_ten_patients():
+    rng = np.random.default_rng(4)
+    n, fold, one = 150, np.arange(150) % 5, np.arange(150) % 5
+    driver = rng.normal(size=(n, 1))
+    truth = rng.normal(size=(n, 200))
+    truth[:, :30] += driver
+    predicted = np.hstack([np.repeat(0.6 * driver, 30, axis=1), rng.normal(size=(n, 170))])
+    predictable = np.arange(200) < 30
+    sets = sets_of(driven=range(20, 40), other=range(100, 130))
+    found = set_scores(sets, NAMES, truth, predicted, predictable, fold, one)
+    assert [s.name for s in found] == ["driven"], "a set without a gene that can be predicted has no score"
+    (s,) = found
+    assert s.genes == tuple(f"G{j}" for j in range(20, 30))
+    assert (s.size, s.told) == (20, True)
+    assert s.r > 0.8
+    assert 0.84 < ((s.low <= s.measured) & (s.measured <= s.high)).mean() < 0.96
+
+
+def test_a_set_whose_prediction_says_nothing_is_told_so():
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.normal(size=(2, 60, 200))
+    (s,) = set_scores(sets_of(a=range(9)), NAMES, truth, predicted, CHOSEN, np.arange(60) % 4, np.zeros(60, int))
+    assert not s.told

@@ -7,7 +7,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from genomap_core.errors import InputError
-from genomap_core.workflows.expression.compare import PENALTIES, image_features, ridge_predict
+from genomap_core.workflows.expression.compare import image_features
+from genomap_core.workflows.expression.linear import PENALTIES, ridge_predict
 
 
 def drawn(n: int, q: int, g: int, seed: int = 0):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from genomap_core.data.images.expression import expression_cohort
 from genomap_core.data.simulated.radiogenomics import simulate_radiogenomics
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED, load_expression_sample
-from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics
+from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics, refitted_null
 from genomap_core.workflows.expression.view import attribute
 from genomap_core.workflows.expression.words import verdict
 
@@ -25,10 +27,12 @@ def truth():
 
 
 def recomputed(result: ExpressionResult, name: str) -> GeneStatistics:
-    """From the stored predictions, not from the stored statistics."""
-    random, ridge = (result.run(other).predicted for other in ("random", result.best_ridge))
-    predicted = result.run(name).predicted
-    return gene_statistics(result.truth, predicted, random, ridge, cohort=result.within, n_permutations=400)
+    """From the stored predictions and the stored networks' heads, not from the stored statistics."""
+    values = [result.run(other).predicted for other in (name, "random", result.best_ridge)]
+    one = np.zeros(len(result.truth), np.int64)
+    refit = partial(np.matmul, result.run("dense").values["head"])
+    null = refitted_null(result.truth, refit, one, result.within, one, 100, 1)[0]
+    return gene_statistics(result.truth, *values, null, result.within)
 
 
 def test_the_stored_cohort_is_the_simulated_one(truth) -> None:

@@ -21,7 +21,7 @@ from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_f
 from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, only_type, parts_of, permute_within, planned
 from genomap_core.workflows.fusion.jobs import compare_task, train_task
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.words import gain_is_real, images_used, report, verdict
+from genomap_core.workflows.fusion.words import gain_is_real, images_used, report, verdict, weight_rows
 from tools.fusion_table import main
 
 SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=15, n_seeds=1, device="cpu")
@@ -34,7 +34,7 @@ def result() -> FusionResult:
 
 
 def test_every_patient_is_tested_once_by_every_run(result: FusionResult) -> None:
-    assert [run.name for run in result.runs] == [*VARIANTS, *CONTROLS, *BASELINES]
+    assert [run.name for run in result.runs] == [*VARIANTS, *CONTROLS, *BASELINES, "adaptive"]
     for run in result.runs:
         np.testing.assert_allclose(run.proba.sum(1), 1, atol=1e-6)
         assert run.parameters > 0
@@ -51,6 +51,19 @@ def test_a_planted_gain_is_found_and_the_controls_fall(result: FusionResult) -> 
     assert "With the omics of other patients it falls" in said
 
 
+def test_adaptive_fusion_is_not_behind_its_best_part_and_weighs_the_parts_by_class(result: FusionResult) -> None:
+    names, weights = result.part_weights
+    assert names == ("stacked", "image", "omics", *BASELINES)
+    np.testing.assert_allclose(weights.sum(axis=0), 1)
+    best = max(names, key=lambda name: result.scores[name]["balanced_accuracy"].value)
+    assert result.ahead[best].high >= 0
+    assert result.ahead["image"].low > 0
+    assert "Adaptive fusion is" in " ".join(verdict(result))
+    assert [row["Part"] for row in weight_rows(result)][1] == "Images only"
+    assert result.scores["adaptive"]["brier"].value < result.scores["image"]["brier"].value
+    assert "| Calibration error |" in report(result)
+
+
 def test_two_encoders_have_as_many_parameters_as_one(result: FusionResult) -> None:
     runs = {run.name: run.parameters for run in result.runs}
     assert runs["late"] == pytest.approx(runs["stacked"], rel=0.03)
@@ -62,6 +75,7 @@ def test_a_result_survives_the_disk(result: FusionResult, tmp_path: Path) -> Non
     again = FusionResult.load(tmp_path)
     assert again.scores == result.scores
     assert again.gain == result.gain
+    assert again.part_weights[0] == result.part_weights[0]
     assert (again.name, again.classes, again.channels, again.omics_names) == ("planted", CLASSES, ("grey",), ("a", "b"))
     for a, b in zip(again.runs, result.runs):
         np.testing.assert_array_equal(a.proba, b.proba)
@@ -81,7 +95,7 @@ def test_without_images_every_type_stands_alone() -> None:
     result = compare_fusion(cohort, TINY)
     names = [run.name for run in result.runs]
     assert names == ["omics", "type:a", "type:b", "shuffled_omics", "shuffled_layout", "logistic_omics"]
-    assert "Both omics types together" in verdict(result)[0]
+    assert "Both omics types together" in verdict(result)[1]
     assert "| All omics types |" in report(result)
 
 
@@ -206,6 +220,7 @@ def test_the_verdict_says_what_the_intervals_allow(result: FusionResult, real: b
     assert ("The gain of fusion is real" in said) == real
     assert "behind “Logistic regression, both”" in said
     assert "features placed at random can be claimed" in said
+    assert said.startswith("The best of all models is “Images + omics, stacked”: balanced accuracy 0.800")
 
 
 def test_nothing_is_claimed_of_rows_from_a_handful_of_patients() -> None:
@@ -215,8 +230,8 @@ def test_nothing_is_claimed_of_rows_from_a_handful_of_patients() -> None:
     said = verdict(result)
     assert not gain_is_real(result)
     assert not images_used(result)
-    assert "not to be told from chance" in said[0]
-    assert said[1].startswith("All rows come from 2 groups")
+    assert "not to be told from chance" in said[1]
+    assert said[2].startswith("All rows come from 2 groups")
     assert not any(word in " ".join(said) for word in ("is real", "it falls", "is ahead of", "is behind", "is worse"))
     assert gain_is_real(dataclasses.replace(result, arrays=result.arrays | {"groups": np.arange(20) % 6}))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.model_selection import GroupKFold
-from sklearn.preprocessing import StandardScaler
 
 from genomap_core.data.images.expression import ExpressionCohort
 from genomap_core.data.images.networks import HEADS, ExpressionConfig
@@ -18,65 +17,18 @@ from genomap_core.data.images.statistics import image_statistics
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, fold_file, run_entries
+from genomap_core.workflows.expression.linear import RidgeFit, out_of_fold, ridge_predict
 from genomap_core.workflows.expression.result import ExpressionResult, summarise
-from genomap_core.workflows.expression.statistics import rows_of_each
+from genomap_core.workflows.expression.statistics import Refit, rows_of_each
 from genomap_core.workflows.fusion.controls import permute_within
 
-PENALTIES = np.logspace(-1, 7, 17)
-"""Of the squared weights of standardised columns; the largest leaves little but the mean."""
-_INNER_FOLDS = 5
+Rows = tuple[np.ndarray, np.ndarray]
+"""Row numbers of one fold: trained on, tested on."""
 
 
 def image_features(images: np.ndarray) -> np.ndarray:
     """Intensity and texture of each channel: ``(n, c, H, W)`` -> ``(n, q)`` float64, see ``image_statistics``."""
     return image_statistics(images)
-
-
-def ridge_predict(
-    train_X: np.ndarray, train_Y: np.ndarray, test_X: np.ndarray, groups: np.ndarray | None = None
-) -> np.ndarray:
-    """Fit on ``train_X (n, q)`` and ``train_Y (n, g)``, predict for ``test_X (m, q)``: ``(m, g)`` float64.
-
-    Every gene has a penalty of its own, the one of :data:`PENALTIES` with the least error on left-out training rows:
-    each row left out in turn, in closed form (Allen's PRESS, 1974); or, where rows belong to three groups or more
-    (``groups (n,)``, spots of one patient), whole groups left out in up to five folds. Columns are standardised on the
-    training rows; a constant gene is predicted by its mean.
-
-    Raises
-    ------
-    InputError
-        Values that are missing, or fewer than three training rows.
-    """
-    X, Y, new = (np.asarray(a, np.float64) for a in (train_X, train_Y, test_X))
-    if len(X) < 3 or len(X) != len(Y):
-        raise InputError(f"{len(X)} rows of numbers and {len(Y)} of expression: give three or more, as many of each.")
-    if not all(np.isfinite(a).all() for a in (X, Y, new)):
-        raise InputError(
-            "Ridge regression can't take missing or infinite values: fill them or leave those columns out."
-        )
-    scaler = StandardScaler().fit(X)
-    if groups is not None and len(np.unique(groups)) >= 3:
-        penalty = PENALTIES[_error_of_groups(X, Y, np.asarray(groups)).argmin(0)]
-    else:
-        penalty = RidgeCV(PENALTIES, alpha_per_target=True).fit(scaler.transform(X), Y).alpha_
-    return _fit_predict(scaler.transform(X), Y, scaler.transform(new), penalty)
-
-
-def _fit_predict(X: np.ndarray, Y: np.ndarray, new: np.ndarray, penalty: np.ndarray | float) -> np.ndarray:
-    """``(m, g)`` from standardised columns, with one penalty for all genes or one each."""
-    found = Ridge(penalty, solver="svd").fit(X, Y).predict(new)
-    return found.reshape(len(new), -1)  # of a single gene scikit-learn gives a vector
-
-
-def _error_of_groups(X: np.ndarray, Y: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """``(penalties, g)``: sum of squared errors of whole groups left out."""
-    total = np.zeros((len(PENALTIES), Y.shape[1]))
-    for rest, left in GroupKFold(min(_INNER_FOLDS, len(np.unique(groups)))).split(X, groups=groups):
-        scaler = StandardScaler().fit(X[rest])
-        seen, new = scaler.transform(X[rest]), scaler.transform(X[left])
-        for k, penalty in enumerate(PENALTIES):
-            total[k] += ((Y[left] - _fit_predict(seen, Y[rest], new, penalty)) ** 2).sum(0)
-    return total
 
 
 def shuffled(cohort: ExpressionCohort, seed: int) -> ExpressionCohort:
@@ -111,7 +63,8 @@ class ExpressionCompareConfig:
     per_cohort: bool = False
     """A network for each cohort instead of one for all"""
     n_folds: int = 5
-    n_permutations: int = 1000
+    n_permutations: int = 200
+    """Each is taught to the models anew; chance is pooled over the genes"""
     seed: int = 0
     training: ExpressionConfig = field(default_factory=ExpressionConfig)
 
@@ -145,7 +98,25 @@ def compare_expression(
     about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed, "per_cohort": config.per_cohort}
     runs = run_entries(entries, folds, about, keep, on_progress, "expression")
     made_with = asdict(config) | {"options": asdict(cohort.options)}
-    return summarise(cohort, fold_of_row, runs, json.loads(json.dumps(made_with)), config.n_permutations)
+    refits = {name: partial(_ridge_refit, name, cohort, config, folds) for name in ("ridge", "ridge_cnn")}
+    return summarise(cohort, fold_of_row, runs, json.loads(json.dumps(made_with)), refits)
+
+
+def _ridge_refit(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig, folds: Sequence[Rows]) -> Refit:
+    """The linear model of this name as a function of the expression that it is taught, penalties chosen anew."""
+    parts = []
+    for own in _apart(cohort, config):
+        for train, test in ((train[own[train]], test[own[test]]) for train, test in folds):
+            groups = None if cohort.source.table.groups is None else cohort.source.table.groups[train]
+            if len(test):
+                seen = _features(name, cohort.take(train), cohort.take(test), config)
+                parts.append((train, test, RidgeFit(*seen, groups)))
+    return partial(out_of_fold, parts)
+
+
+def _apart(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> list[np.ndarray]:
+    """Which rows ``(n,)`` bool have a model of their own: those of each cohort, or all."""
+    return [cohort.cohort == c for c in range(len(cohort.cohort_names))] if config.per_cohort else [cohort.cohort >= 0]
 
 
 def planned(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[str, ...]:
@@ -180,18 +151,24 @@ def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.nd
 def _entry(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig, keep: Path | None) -> Entry:
     """One run; ``keep``: where its networks are written, those of the first cohort where each has one of its own."""
     shown = shuffled(cohort, config.seed) if name == "exchanged" else cohort
-    parts = [cohort.cohort == c for c in range(len(cohort.cohort_names))] if config.per_cohort else [cohort.cohort >= 0]
+    parts = _apart(cohort, config)
+    keeps_head = name in HEADS and cohort.n_samples <= MOST_ROWS
 
     def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
         predicted = np.full((len(fold.test), len(cohort.genes)), np.nan, np.float32)
+        head = np.zeros((len(fold.test), cohort.n_samples), np.float32)
         parameters = 0
         for k, own in enumerate(parts):
             train, here = fold.train[own[fold.train]], own[fold.test]
             if here.any():
                 where = None if keep is None or k else keep / fold_file(fold.index)
                 rows = shown.take(train), shown.take(fold.test[here])
-                predicted[here], parameters = _answer(name, *rows, config, fold.index, clock, on_progress, where)
-        return Answer({"predicted": predicted}, {"parameters": parameters})
+                found = _answer(name, *rows, config, fold.index, clock, on_progress, where)
+                predicted[here], parameters = found.predicted, found.parameters
+                if keeps_head and found.head is not None:
+                    head[np.ix_(here, train)] = found.head
+        values = {"predicted": predicted} | ({"head": head} if keeps_head else {})
+        return Answer(values, {"parameters": parameters})
 
     return Entry(name, TITLES[name], fit_predict, _options(name, config))
 
@@ -204,6 +181,20 @@ def _options(name: str, config: ExpressionCompareConfig) -> dict[str, Any]:
     return {"training": asdict(replace(config.training, device="")), "head": head}
 
 
+MOST_ROWS = 4000
+"""Of a cohort whose networks' heads can be fitted again: ``(n, n)`` numbers are kept for it, 64 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a model says of the test patients ``(m, g)``, how many numbers it learned, and of a network its head:
+    ``(m, n_train)``, see :meth:`ExpressionRegressor.frozen_head`."""
+
+    predicted: np.ndarray
+    parameters: int
+    head: np.ndarray | None = None
+
+
 def _answer(
     name: str,
     train: ExpressionCohort,
@@ -213,15 +204,15 @@ def _answer(
     clock: Clock,
     on_progress: OnProgress,
     path: Path | None,
-) -> tuple[np.ndarray, int]:
-    """Expression of the test patients ``(m, g)``, and how many numbers were learned; a network is kept in ``path``."""
+) -> _Found:
+    """One model of one fold; a network is kept in ``path``."""
     if name == "mean":
-        return train.expression.mean(axis=0), len(train.genes)
+        return _Found(train.expression.mean(axis=0), len(train.genes))
     if name.startswith("ridge"):
         with clock.training():
             seen, new = _features(name, train, test, config)
             found = ridge_predict(seen, train.expression, new, train.source.table.groups)
-        return found, (seen.shape[1] + 1) * len(train.genes)
+        return _Found(found, (seen.shape[1] + 1) * len(train.genes))
     from genomap_core.training.expression import ExpressionRegressor
     from genomap_core.training.expression_bundle import save_expression
 
@@ -232,7 +223,9 @@ def _answer(
     if path is not None:
         save_expression(path, model, provenance={"cohort": train.name}, half=True)
     with clock.predicting():
-        return model.predict(test), model.n_parameters
+        predicted = model.predict(test)
+    refitted = name in HEADS and train.n_samples + test.n_samples <= MOST_ROWS
+    return _Found(predicted, model.n_parameters, model.frozen_head(train, test) if refitted else None)
 
 
 def _features(

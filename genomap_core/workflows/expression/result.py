@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,7 +18,14 @@ from genomap_core.store import load_arrays
 from genomap_core.workflows.comparison.result import Comparison, Table, scores_of
 from genomap_core.workflows.comparison.runner import DAMAGED, Run, find_run, first_answer
 from genomap_core.workflows.comparison.scores import Score, resample_patients
-from genomap_core.workflows.expression.statistics import GeneStatistics, centred, gene_statistics, pearson_each
+from genomap_core.workflows.expression.statistics import (
+    GeneStatistics,
+    Refit,
+    centred,
+    gene_statistics,
+    pearson_each,
+    refitted_null,
+)
 
 _ARRAYS = ("truth", "cohort", "within", "fold_of_row", "cells")
 _FACTS = ("unit", "genes", "sample_ids", "cohort_names", "grid", "n_units")
@@ -89,7 +96,7 @@ class ExpressionResult(Comparison):
 
     @cached_property
     def statistics(self) -> dict[str, dict[str, GeneStatistics]]:
-        """Cohort -> network -> every gene."""
+        """Cohort -> network, and the better linear model -> every gene."""
         return {
             cohort: {
                 name: GeneStatistics(**{f: _plain(self.arrays[f"{c}/{name}/{f}"]) for f in _STATISTICS})
@@ -133,13 +140,13 @@ def summarise(
     fold_of_row: np.ndarray,
     runs: Sequence[Run],
     config: dict[str, Any],
-    n_permutations: int,
+    linear_refits: Mapping[str, Callable[[], Refit]],
 ) -> ExpressionResult:
     """Statistics of every gene, for each cohort by itself, and the mean r of each run with its interval.
 
     Correlations are of values less their mean in a test fold (and cohort, and section): where training patients are
     high, those left out are low, so that plainly pooled, even the training mean correlates with the truth, negatively.
-    Permutations too stay within a fold, whose predictions are one model's.
+    ``linear_refits``: run -> makes the linear model of that name, see :func:`refitted_null`.
     """
     truth, source = cohort.expression, cohort.source
     within = np.unique(np.stack([cohort.within, fold_of_row]), axis=1, return_inverse=True)[1].astype(np.int64)
@@ -149,24 +156,23 @@ def summarise(
     for kind, there in needed.items():
         if not there:
             raise InputError(f"The statistics of every gene need a {kind}, and none has an answer: {_failures(runs)}")
-    ridge = by_name[_best_ridge(runs, truth, within)]
+    best = _best_ridge(runs, truth, within)
+    nulls = _nulls(cohort, within, [*heads, best], {run.name: run for run in runs}, config, linear_refits)
     statistics: dict[str, dict[str, GeneStatistics]] = {}
     mean_r: dict[str, dict[str, Score]] = {}
     lead: dict[str, dict[str, Score]] = {}
     for code, name in enumerate(cohort.cohort_names):
         own = np.flatnonzero(cohort.cohort == code)
-        places = None if source.places is None else source.places[own]
         statistics[name] = {
-            head: gene_statistics(
+            model: gene_statistics(
                 truth[own],
-                by_name[head][own],
+                by_name[model][own],
                 by_name["random"][own],
-                ridge[own],
+                by_name[best][own],
+                null=nulls[model][code],
                 cohort=within[own],
-                places=places,
-                n_permutations=n_permutations,
             )
-            for head in heads
+            for model in nulls
         }
         groups = None if source.table.groups is None else source.table.groups[own]
         mean_r[name], lead[name] = _means(truth[own], {k: p[own] for k, p in by_name.items()}, within[own], groups)
@@ -198,6 +204,35 @@ def summarise(
         tables={"mean_r": mean_r, "lead": lead},
         runs=tuple(runs),
     )
+
+
+def _nulls(
+    cohort: ExpressionCohort,
+    within: np.ndarray,
+    models: Sequence[str],
+    runs: Mapping[str, Run],
+    config: dict[str, Any],
+    linear_refits: Mapping[str, Callable[[], Refit]],
+) -> dict[str, np.ndarray]:
+    """Model -> what chance gives it, ``(cohorts, b, g)``: the linear model refitted, a network with its head refitted.
+
+    A network whose head was not kept is held against the first one whose head was, and without any against the linear
+    model's chance.
+    """
+    refits: dict[str, Refit] = {}
+    for model in models:
+        if model in linear_refits:
+            refits[model] = linear_refits[model]()
+        elif "head" in runs[model].values:
+            refits[model] = partial(np.matmul, runs[model].values["head"])
+    stand_in = next((model for model in models if model in refits), models[-1])
+    found = {}
+    for model in refits:
+        codes = (cohort.cohort, within, cohort.within)
+        found[model] = refitted_null(
+            cohort.expression, refits[model], *codes, config["n_permutations"], config["seed"], cohort.source.places
+        )
+    return {model: found.get(model, found[stand_in]) for model in models}
 
 
 def _linear(runs: Sequence[Run]) -> list[Run]:

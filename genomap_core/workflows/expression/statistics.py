@@ -5,7 +5,8 @@ Tests hold them against SciPy, against published examples and against simulation
 Neighbouring spots of a tissue are alike. Exchanged freely, they lose that, and two smooth but unrelated patterns seem
 to agree far too often to be chance. So the layout of a section is turned, mirrored and shifted as a whole: neighbours
 stay neighbours ("spin" test: Alexander-Bloch et al., NeuroImage 178:540, 2018). It holds where a pattern is of one kind
-all over the section; a section with a gradient from edge to edge leaves little to tell chance by.
+all over the section; a section with a gradient from edge to edge leaves little to tell chance by. Every permutation is
+taught to the model anew: see :func:`refitted_null`.
 
 A gene counts as predicted by the rule of SEQUOIA (Pizurica et al., Nature Communications 15:9886, 2024): the
 correlation is above 0, significant, larger than that of the same network with random weights, and so after correction
@@ -112,44 +113,38 @@ def false_discovery_rate(p: np.ndarray) -> np.ndarray:
 
 
 Move = Callable[[np.random.Generator], np.ndarray]
-"""Draws the row ``(n,)`` that each row is given."""
-
-_KEPT = 100
-"""Permutations whose correlations are kept for a picture."""
-_TIE = 1e-5
-"""Correlations closer than this are equal: they are computed in single precision."""
+"""Draws the row ``(n,)`` whose expression each row is given."""
+Refit = Callable[[np.ndarray], np.ndarray]
+"""Expression ``(n, g)`` -> what the model, taught it on every fold, says of each row that it did not learn from."""
 
 
-@dataclass(frozen=True, eq=False)
-class PermutationTest:
-    """Of ``g`` genes."""
-
-    p: np.ndarray
-    """``(g,)`` one-sided p: how often chance correlates at least as much"""
-    null: np.ndarray
-    """``(b, g)`` float32, correlations of at most 100 of the permutations"""
-
-
-def permutation_p(
+def refitted_null(
     truth: np.ndarray,
-    predicted: np.ndarray,
+    refit: Refit,
+    cohort: np.ndarray,
+    judged: np.ndarray,
+    exchanged: np.ndarray,
     n_permutations: int,
     seed: int,
-    within: np.ndarray | None = None,
     places: np.ndarray | None = None,
-) -> PermutationTest:
-    """Hold Pearson's r of every gene against its r with the predictions of other rows.
+) -> np.ndarray:
+    """Pearson's r of every gene where chance decides whose expression is whose: ``(cohorts, b, g)`` float32.
 
-    p is (1 + hits) / (1 + permutations), never 0 (Phipson and Smyth, Stat Appl Genet Mol Biol 9:39, 2010). All genes of
-    a permutation are moved alike, so that what ties them together stays.
+    The model is taught every permutation anew. Out-of-fold predictions share training rows: what a row teaches the
+    model of another fold, that row's model is taught in turn, and r spreads up to the square root of 2 wider than if
+    the predictions were given. Permuting fixed predictions misses that, and calls too much. All genes of a permutation
+    are moved alike, so that what ties them together stays.
 
     Parameters
     ----------
-    truth, predicted
+    truth
         ``(n, g)``.
-    within
-        ``(n,)`` int codes of cohorts or sections: rows are moved within them only, and r is of
-        values less their means.
+    cohort
+        ``(n,)`` int codes: r is computed in each by itself.
+    judged
+        ``(n,)`` int codes: r is of values less their means in each (cohort, section and fold).
+    exchanged
+        ``(n,)`` int codes of rows that may be exchanged for each other (cohort and section).
     places
         ``(n, 2)`` centres of the spots of a tissue, in any unit: the layout of each section is moved as a whole
         instead.
@@ -159,22 +154,52 @@ def permutation_p(
     InputError
         No permutation, or arrays that do not fit together.
     """
-    n = len(truth)
-    _check(truth, predicted, within, places, n_permutations)
-    codes = np.zeros(n, np.int64) if within is None else np.asarray(within)
-    parts = rows_of_each(codes)
-    outcome, values = (_unit(centred(a, codes)) for a in (truth, predicted))
+    _check(truth, (cohort, judged, exchanged), places, n_permutations)
+    parts = rows_of_each(exchanged)
     rng = np.random.default_rng(seed)
-    move = _exchanging(n, parts) if places is None else _spinning(np.asarray(places, np.float64), parts)
-    observed = _r(outcome, values, np.arange(n), parts)
-    hits = np.zeros(truth.shape[1], np.int64)
-    null: list[np.ndarray] = []
-    for _ in range(n_permutations):
-        r = _r(outcome, values, move(rng), parts)
-        hits += r >= observed - _TIE
-        if len(null) < _KEPT:
-            null.append(r)
-    return PermutationTest((1 + hits) / (1 + n_permutations), np.stack(null))
+    move = _exchanging(len(truth), parts) if places is None else _spinning(np.asarray(places, np.float64), parts)
+    own, values = rows_of_each(cohort), np.asarray(truth, np.float32)
+    null = np.empty((len(own), n_permutations, truth.shape[1]), np.float32)
+    for b in range(n_permutations):
+        moved = values[move(rng)]
+        said = refit(moved)
+        for c, rows in enumerate(own):
+            null[c, b] = pearson_each(centred(moved[rows], judged[rows]), centred(said[rows], judged[rows]))
+    return null
+
+
+def permutation_p(r: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """One-sided p of ``r (g,)`` among ``null (b, g)``: how often chance correlates at least as much, in units of its
+    spread.
+
+    r is measured in deviations of the gene's null from its mean, every r of the null by those of the others, and the
+    nulls of all genes are taken together: so the least p is 1 / (1 + b g), never 0 (Phipson and Smyth, Stat Appl Genet
+    Mol Biol 9:39, 2010), from few permutations.
+    """
+    draws = null.astype(np.float64)
+    b, total, squares = len(draws), draws.sum(axis=0), (draws**2).sum(axis=0)
+    told = draws.std(axis=0) > 1e-6  # a constant prediction has no correlation by chance either
+    if not told.any():
+        return np.ones(len(r))
+    draws, total, squares = draws[:, told], total[told], squares[told]
+    mean = (total - draws) / (b - 1)  # of the others
+    drawn = (draws - mean) / _deviation(squares - draws**2, mean, b - 1)
+    z = np.full(len(r), -np.inf)
+    z[told] = (r[told] - total / b) / _deviation(squares, total / b, b)
+    drawn = np.sort(drawn.ravel())
+    hits = len(drawn) - np.searchsorted(drawn, z - _TIE)
+    return (1 + hits) / (1 + len(drawn))
+
+
+def _deviation(squares: np.ndarray, mean: np.ndarray, count: int) -> np.ndarray:
+    """Of ``count`` numbers from the sum of their squares and their mean."""
+    return np.sqrt(np.maximum(squares - count * mean**2, 1e-12) / (count - 1))
+
+
+_TIE = 1e-5
+"""Correlations closer than this, in deviations, are equal: they are computed in single precision."""
+_KEPT = 100
+"""Permutations whose correlations are kept for a picture."""
 
 
 def _exchanging(n: int, parts: list[np.ndarray]) -> Move:
@@ -202,36 +227,12 @@ def _spinning(places: np.ndarray, parts: list[np.ndarray]) -> Move:
     return move
 
 
-def _unit(values: np.ndarray) -> np.ndarray:
-    length = np.sqrt((values**2).sum(0))
-    return (values / np.where(length > 0, length, 1)).astype(np.float32)
-
-
-def _r(outcome: np.ndarray, values: np.ndarray, rows: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
-    """``(g,)`` float32: r of ``outcome`` and ``values[rows]``, both ``(n, g)`` of zero mean in every part.
-
-    A row may be taken more than once: the spread of the taken ones follows from how often each is.
-    """
-    product = np.einsum("ng,ng->g", outcome, values[rows])
-    if len(np.unique(rows)) == len(rows):
-        return product
-    count = np.bincount(rows, minlength=len(rows)).astype(np.float32)
-    spread = count @ values**2
-    for part in parts:
-        spread -= (count[part] @ values[part]) ** 2 / len(part)
-    return product / np.sqrt(np.where(spread > 1e-6, spread, np.inf))
-
-
-def _check(
-    truth: np.ndarray, predicted: np.ndarray, within: np.ndarray | None, places: np.ndarray | None, count: int
-) -> None:
+def _check(truth: np.ndarray, codes: tuple[np.ndarray, ...], places: np.ndarray | None, count: int) -> None:
     n = len(truth)
-    if count < 1:
-        raise InputError(f"{count} permutations: at least one is needed, better 1,000.")
-    if truth.ndim != 2 or truth.shape != predicted.shape:
-        raise InputError(f"Truth {truth.shape} and predictions {predicted.shape}: both must be (patients, genes).")
-    if within is not None and np.shape(within) != (n,):
-        raise InputError(f"Cohort codes {np.shape(within)} for {n} patients: give one a patient.")
+    if count < 19:
+        raise InputError(f"{count} permutations: 19 at least are needed, better 200.")
+    if any(np.shape(c) != (n,) for c in codes):
+        raise InputError(f"Codes {[np.shape(c) for c in codes]} for {n} patients: give one a patient.")
     if places is not None and np.shape(places) != (n, 2):
         raise InputError(f"Places {np.shape(places)} for {n} spots: give two coordinates a spot.")
 
@@ -266,7 +267,7 @@ class GeneStatistics:
     fdr: np.ndarray
     """``steiger_p`` after Benjamini-Hochberg"""
     permutation_p: np.ndarray
-    """One-sided p of ``r`` by permutations"""
+    """One-sided p of ``r`` by permutations that are learned anew, see :func:`refitted_null`"""
     permutation_fdr: np.ndarray
     r_null: np.ndarray
     """``(b, g)`` float32, correlations of some of the permutations"""
@@ -282,6 +283,11 @@ class GeneStatistics:
         above_chance = (self.r > 0) & (self.p < 0.05)
         above_random = (self.r > self.r_random) & (self.rmse < self.rmse_random)
         return above_chance & above_random & (self.steiger_p < 0.05) & (self.fdr < 0.2)
+
+    @property
+    def predictable(self) -> np.ndarray:
+        """``(g,)`` bool: chance does not correlate as much, at a false discovery rate of .05."""
+        return (self.r > 0) & (self.permutation_fdr < 0.05)
 
     @property
     def strong(self) -> np.ndarray:
@@ -309,11 +315,8 @@ def gene_statistics(
     predicted: np.ndarray,
     random: np.ndarray,
     ridge: np.ndarray,
-    *,
+    null: np.ndarray,
     cohort: np.ndarray | None = None,
-    places: np.ndarray | None = None,
-    n_permutations: int = 1000,
-    seed: int = 0,
 ) -> GeneStatistics:
     """Statistics of out-of-fold predictions.
 
@@ -322,11 +325,11 @@ def gene_statistics(
     truth, predicted, random, ridge
         ``(n, g)`` expression: measured, predicted, predicted by the same network with random weights, predicted by the
         best linear model.
+    null
+        ``(b, g)`` of :func:`refitted_null`.
     cohort
         ``(n,)`` int codes of cohorts or sections: correlations are of values less their cohort's mean, each cohort
-        costing one degree of freedom, and permutations stay within it. Errors are of the values as they are.
-    places
-        ``(n, 2)`` of the spots of a tissue: see :func:`permutation_p`.
+        costing one degree of freedom. Errors are of the values as they are.
 
     Raises
     ------
@@ -334,6 +337,8 @@ def gene_statistics(
         Arrays that do not fit together, values that are missing, or fewer than four degrees of freedom.
     """
     codes = np.zeros(len(truth), np.int64) if cohort is None else np.asarray(cohort)
+    if codes.shape != (len(truth),):
+        raise InputError(f"Cohort codes {codes.shape} for {len(truth)} patients: give one a patient.")
     n = len(truth) - len(np.unique(codes)) + 1
     if n < 5:
         raise InputError(f"{len(truth)} patients in {len(np.unique(codes))} cohorts: five of one cohort are the least.")
@@ -344,10 +349,10 @@ def gene_statistics(
             )
         if not (np.isfinite(values).all() and np.isfinite(truth).all()):
             raise InputError(f"Truth or {what} hold missing or infinite values: leave those genes out.")
-    permuted = permutation_p(truth, predicted, n_permutations, seed, cohort, places)
     within = [centred(values, codes) for values in (truth, predicted, random, ridge)]
     r, r_random, r_ridge = (pearson_each(within[0], values) for values in within[1:])
     low, high = fisher_interval(r, n)
+    by_permutation = permutation_p(r, null)
     above_random = steiger_p(r, r_random, pearson_each(within[1], within[2]), n)
     above_ridge = steiger_p(r, r_ridge, pearson_each(within[1], within[3]), n)
     return GeneStatistics(
@@ -362,9 +367,9 @@ def gene_statistics(
         rmse_random=rmse_each(truth, random),
         steiger_p=above_random,
         fdr=false_discovery_rate(above_random),
-        permutation_p=permuted.p,
-        permutation_fdr=false_discovery_rate(permuted.p),
-        r_null=permuted.null,
+        permutation_p=by_permutation,
+        permutation_fdr=false_discovery_rate(by_permutation),
+        r_null=null[:_KEPT],
         r_ridge=r_ridge,
         better_than_ridge_p=above_ridge,
         better_than_ridge_fdr=false_discovery_rate(above_ridge),

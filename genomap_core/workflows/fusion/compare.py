@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +15,18 @@ from genomap_core.data.images.networks import VARIANTS
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.comparison.folds import make_folds
-from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, fold_file, run_entries
-from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, logistic_proba, parts_of, planned, title
+from genomap_core.workflows.comparison.result import fold_codes
+from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, Run, fold_file, run_entries
+from genomap_core.workflows.fusion.adaptive import ADAPTIVE, inner_answers, pooled_answers
+from genomap_core.workflows.fusion.controls import (
+    BASELINES,
+    CONTROLS,
+    logistic_proba,
+    parts_of,
+    planned,
+    pooled,
+    title,
+)
 from genomap_core.workflows.fusion.scores import FusionResult, summarise
 from genomap_core.workflows.fusion.words import verdict
 
@@ -37,6 +49,8 @@ class FusionCompareConfig:
     """The first is held against the others. Without images: all omics types, and each alone."""
     controls: bool = True
     baselines: bool = True
+    adaptive: bool = True
+    """The runs combined by weights learned on inner folds; takes three folds and more trainings"""
     n_folds: int = 5
     seed: int = 0
     backbone: str = "small"
@@ -91,17 +105,88 @@ def compare_fusion(
     entries = [_entry(name, cohort, config, keep if k == 0 else None) for k, name in enumerate(names)]
     about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed}
     runs = run_entries(entries, folds, about, keep, on_progress, "fusion")
+    if config.adaptive and config.n_folds > 2:
+        answered = [run.name for run in runs if run.status == "ok"]
+        if len(parts := pooled(answered)) > 1:
+            given = {run.name: run.proba for run in runs if run.proba is not None}
+            runs += _adaptive(cohort, config, parts, given, folds, about, keep, on_progress)
     return summarise(cohort, runs, folds, json.loads(json.dumps(asdict(config))), config.seed)
+
+
+def _adaptive(
+    cohort: PatientImages,
+    config: FusionCompareConfig,
+    names: Sequence[str],
+    given: Mapping[str, np.ndarray],
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    about: Mapping[str, Any],
+    keep: Path | None,
+    on_progress: OnProgress,
+) -> tuple[Run, ...]:
+    """Adaptive fusion of the runs of these names, whose out-of-fold answers are ``given``; none where a part fails."""
+    tests, y = [test for _, test in folds], np.asarray(cohort.table.y)
+    entries = [
+        Entry(
+            f"inner-{name}",
+            f"{title(name)}, for the weights",
+            inner_answers(partial(_ask, name, cohort, config), tests, len(cohort.table.classes)),
+            _options(name, config) | {"inner": True},
+        )
+        for name in names
+    ]
+    inner = run_entries(entries, folds, about, keep, on_progress, "fusion")
+    good = [run for run in inner if run.status == "ok"]
+    parts = [run.name.removeprefix("inner-") for run in good]
+    if len(parts) < 2:
+        return ()
+    answer = pooled_answers(
+        {name: run.values["inner"] for name, run in zip(parts, good, strict=True)},
+        given,
+        y,
+        fold_codes(folds, cohort.n_samples),
+        sum(run.fit_seconds for run in good),
+    )
+    options = {"parts": {name: _options(name, config) for name in parts}}
+    return run_entries([Entry(ADAPTIVE, title(ADAPTIVE), answer, options)], folds, about, keep, on_progress, "fusion")
+
+
+def _ask(
+    name: str,
+    cohort: PatientImages,
+    config: FusionCompareConfig,
+    train_rows: np.ndarray,
+    test_rows: np.ndarray,
+    seed: int,
+    clock: Clock,
+    on_progress: OnProgress,
+) -> np.ndarray:
+    """One run's answers for rows of an inner fold."""
+    train, test = parts_of(name, cohort, train_rows, test_rows, config.seed + seed)
+    if name in BASELINES:
+        with clock.training():
+            return logistic_proba(name, train, test, config.max_features, config.seed + seed)[0]
+    from genomap_core.training.fusion import FusionClassifier
+
+    with clock.training():
+        model = FusionClassifier(fusion_of(config, name, seed, bool(cohort.channels)), on_progress).fit(train)
+    with clock.predicting():
+        return model.predict_proba(test)
+
+
+def _options(name: str, config: FusionCompareConfig) -> dict[str, Any]:
+    """What the answers of a run depend on beside the folds."""
+    if name in BASELINES:
+        return {"max_features": config.max_features}
+    return asdict(fusion_of(config, name)) | {"device": ""}
 
 
 def _entry(name: str, cohort: PatientImages, config: FusionCompareConfig, keep: Path | None) -> Entry:
     """One run; ``keep``: where every fold's network is written, to explain the patients that it never saw."""
-    linear = name in BASELINES
 
     def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
         seed = config.seed + fold.index
         train, test = parts_of(name, cohort, fold.train, fold.test, seed)
-        if linear:
+        if name in BASELINES:
             with clock.training():
                 proba, parameters = logistic_proba(name, train, test, config.max_features, seed)
             return Answer({"proba": proba}, {"parameters": parameters})
@@ -115,8 +200,7 @@ def _entry(name: str, cohort: PatientImages, config: FusionCompareConfig, keep: 
             values["types"] = _explained(model, test, keep / fold_file(fold.index))
         return Answer(values, {"parameters": model.n_parameters})
 
-    options = {"max_features": config.max_features} if linear else asdict(fusion_of(config, name)) | {"device": ""}
-    return Entry(name, title(name), fit_predict, options)
+    return Entry(name, title(name), fit_predict, _options(name, config))
 
 
 def _explained(model: FusionClassifier, test: PatientImages, path: Path) -> np.ndarray:

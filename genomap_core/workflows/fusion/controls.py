@@ -11,6 +11,7 @@ from genomap_core.data.images.networks import VARIANTS
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.data.images.statistics import image_statistics
 from genomap_core.errors import InputError
+from genomap_core.workflows.fusion.adaptive import ADAPTIVE
 
 
 def logistic_proba(
@@ -63,7 +64,13 @@ def title(name: str) -> str:
     """The name of a run for people."""
     if name.startswith(TYPE):
         return f"{name.removeprefix(TYPE)} only"
-    return {**VARIANTS, **CONTROLS, **BASELINES}[name]
+    return {**VARIANTS, **CONTROLS, **BASELINES, ADAPTIVE: "Adaptive fusion"}[name]
+
+
+def pooled(names: Sequence[str]) -> tuple[str, ...]:
+    """The runs that adaptive fusion combines: each kind alone, all together, and the linear models."""
+    networks = ("stacked", "image", "omics")
+    return tuple(name for name in names if name in networks or name in BASELINES or name.startswith(TYPE))
 
 
 def planned(cohort: PatientImages, variants: Sequence[str], controls: bool, baselines: bool) -> tuple[str, ...]:

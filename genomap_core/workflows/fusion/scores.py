@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,15 @@ import numpy as np
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.workflows.comparison.result import Comparison, Table, fold_codes, scores_of
 from genomap_core.workflows.comparison.runner import Run, find_run, first_answer
-from genomap_core.workflows.comparison.scores import lead_over_each, score_table
+from genomap_core.workflows.comparison.scores import (
+    Score,
+    interval,
+    lead_over_each,
+    resample_patients,
+    score_table,
+)
+from genomap_core.workflows.fusion.adaptive import ADAPTIVE
+from genomap_core.workflows.growth.scores import calibration_error
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "brier")
 GAINS = ("balanced_accuracy", "roc_auc")
@@ -62,6 +71,17 @@ class FusionResult(Comparison):
         of_class = [values[self.y == c, :, c] for c in range(len(self.classes))]
         return np.stack([v.mean(0) if len(v) else np.full(len(self.types), np.nan) for v in of_class], axis=1)
 
+    @property
+    def ahead(self) -> dict[str, Score]:
+        """Run -> balanced accuracy of adaptive fusion minus its own, paired; empty where it was not compared."""
+        return {name: row["balanced_accuracy"] for name, row in self.tables.get("adaptive", {}).items()}
+
+    @property
+    def part_weights(self) -> tuple[tuple[str, ...], np.ndarray] | None:
+        """The parts of adaptive fusion, and their weights by class ``(M, C)``, mean over the patients."""
+        run = next((run for run in self.runs if "weights" in run.values), None)
+        return None if run is None else (tuple(run.facts["parts"]), run.values["weights"].mean(axis=0))
+
     @classmethod
     def _from_earlier(cls, folder: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         runs = tuple(Run.load(find_run(folder, name, cls.kind))[0] for name in header["runs"])
@@ -90,6 +110,14 @@ def summarise(
     probas = {run.name: run.proba for run in runs if run.proba is not None}
     first = first_answer(runs).name
     leads = {m: lead_over_each(m, table.y, probas, first, table.groups, seed=seed) for m in GAINS}
+    scores = score_table(table.y, probas, table.groups, METRICS, seed=seed)
+    rows = resample_patients(table.y, table.groups, 200, seed)
+    for name, proba in probas.items():
+        scores[name]["calibration"] = interval(partial(_calibration, table.y, proba), rows, len(table.y))
+    tables = {"scores": scores, "gain": {name: {m: leads[m][name] for m in GAINS} for name in probas if name != first}}
+    if ADAPTIVE in probas:
+        found = lead_over_each(GAINS[0], table.y, probas, ADAPTIVE, table.groups, seed=seed)
+        tables["adaptive"] = {name: {GAINS[0]: lead} for name, lead in found.items()}
     arrays = {"y": table.y, "fold_of_row": fold_codes(folds, cohort.n_samples)}
     return FusionResult(
         name=cohort.name,
@@ -101,9 +129,10 @@ def summarise(
             "omics_names": list(table.omics_names),
         },
         arrays=arrays if table.groups is None else arrays | {"groups": table.groups},
-        tables={
-            "scores": score_table(table.y, probas, table.groups, METRICS, seed=seed),
-            "gain": {name: {m: leads[m][name] for m in GAINS} for name in probas if name != first},
-        },
+        tables=tables,
         runs=tuple(runs),
     )
+
+
+def _calibration(y: np.ndarray, proba: np.ndarray, rows: np.ndarray) -> float:
+    return calibration_error(y[rows], proba[rows])

@@ -10,7 +10,7 @@ from genomap_core.data.images.networks import BACKBONES
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.workflows.comparison.result import failure, markdown, score_cells
 from genomap_core.workflows.comparison.scores import METRICS, Score
-from genomap_core.workflows.fusion.controls import TYPE, title
+from genomap_core.workflows.fusion.controls import CONTROLS, TYPE, title
 from genomap_core.workflows.fusion.scores import FusionResult
 
 _METRIC = "balanced_accuracy"
@@ -23,15 +23,16 @@ _EXCHANGED = {"shuffled_omics": "omics", "shuffled_images": "images"}
 
 
 def verdict(result: FusionResult) -> tuple[str, ...]:
-    """Whether fusion gains anything over each kind of data alone, whether the controls confirm it, and what else holds.
+    """The best model, whichever it is; whether fusion gains anything over each kind of data alone, whether the controls
+    confirm it, and what else holds.
 
     A difference is claimed where the 95 % interval of balanced accuracy excludes zero; the gain is called real where
     that holds against every kind alone and the controls whose rows were exchanged fall too.
     """
-    said = [_level(result), *(_gain_of_fusion(result) if result.has_images else _gain_of_types(result))]
+    said = [_best(result), _level(result), *(_gain_of_fusion(result) if result.has_images else _gain_of_types(result))]
     if few := _few_groups(result):
-        said.insert(1, _too_few(few))
-    said += [*_controls(result), *_layout(result), *_others(result), _caution(result)]
+        said.insert(2, _too_few(few))
+    said += [*_controls(result), *_layout(result), *_others(result), *_adaptive(result), _caution(result)]
     return tuple(said)
 
 
@@ -92,6 +93,43 @@ def _ahead(result: FusionResult, name: str) -> bool:
 
 def _behind(result: FusionResult, name: str) -> bool:
     return _difference(result, name).high < 0 and not _few_groups(result)
+
+
+def _best(result: FusionResult) -> str:
+    compared = [run.name for run in result.runs if run.name in result.scores and run.name not in CONTROLS]
+    best = max(compared, key=lambda name: result.scores[name][_METRIC].value)
+    return f"The best of all models is “{name_of(result, best)}”: balanced accuracy {result.scores[best][_METRIC]}."
+
+
+def _adaptive(result: FusionResult) -> list[str]:
+    """Adaptive fusion against the best of what it combines, and which part carries which class."""
+    found = result.part_weights
+    if found is None:
+        return []
+    names, weights = found
+    best = max(names, key=lambda name: result.scores[name][_METRIC].value)
+    lead, what = result.ahead[best], f"the best of its parts, “{name_of(result, best)}”"
+    word = "level with"
+    if not _few_groups(result):
+        word = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "level with"
+    carriers = [(name, names[m], weights[m, c]) for c, (name, m) in enumerate(zip(result.classes, weights.argmax(0)))]
+    if len({part for _, part, _ in carriers}) == 1:
+        carried = f"“{name_of(result, carriers[0][1])}” has the most weight in every class"
+    else:
+        listed = (f"of {name} by “{name_of(result, part)}” ({weight:.2f})" for name, part, weight in carriers)
+        carried = f"Most of the weight is carried {', '.join(listed)}"
+    return [f"Adaptive fusion is {word} {what}: {lead:+.3f}. {carried}."]
+
+
+def weight_rows(result: FusionResult) -> list[dict[str, str]]:
+    """One row a part of adaptive fusion: its weight in every class; none where it was not compared."""
+    found = result.part_weights
+    if found is None:
+        return []
+    return [
+        {"Part": name_of(result, name)} | {c: f"{w:.2f}" for c, w in zip(result.classes, row, strict=True)}
+        for name, row in zip(*found, strict=True)
+    ]
 
 
 def _level(result: FusionResult) -> str:
@@ -200,14 +238,28 @@ def _caution(result: FusionResult) -> str:
     )
 
 
+def faithfulness(beaten: float, deletion: float, insertion: float, what: str, parts: str) -> str:
+    """The deletion and insertion test in plain words: ``what`` is answered from ``parts``."""
+    falls = "lowers" if deletion > 0 else "does not lower"
+    rises = "raises" if insertion > 0 else "does not raise"
+    return (
+        f"Taking away first the {parts} that the explanation names first {falls} {what} more than taking away any, and "
+        f"showing them first {rises} it more; it beats {beaten:.0%} of random orders."
+    )
+
+
 COLUMNS = ("balanced_accuracy", "roc_auc", "accuracy", "macro_f1", "brier")
+_CALIBRATION = "calibration"
+"""Not in results of version 0.1"""
 
 
 def score_rows(result: FusionResult) -> list[dict[str, str]]:
     """One row a run: scores with 95 % intervals, and what it costs."""
+    calibrated = all(_CALIBRATION in row for row in result.scores.values())
+    columns = (*COLUMNS, _CALIBRATION) if calibrated else COLUMNS
     return [
         {"Run": name_of(result, run.name)}
-        | (score_cells(result.scores[run.name], COLUMNS) if run.status == "ok" else {METRICS[COLUMNS[0]]: failure(run)})
+        | (score_cells(result.scores[run.name], columns) if run.status == "ok" else {METRICS[COLUMNS[0]]: failure(run)})
         | {"Parameters": f"{run.parameters:,}", "Training s": f"{run.fit_seconds:.0f}"}
         for run in result.runs
     ]
@@ -229,7 +281,8 @@ def name_of(result: FusionResult, name: str) -> str:
 
 def report(result: FusionResult, notes: Sequence[str] = ()) -> str:
     """Tables and verdict as Markdown."""
-    return "\n\n".join([*notes, markdown(score_rows(result)), markdown(gain_rows(result)), *verdict(result)]) + "\n"
+    tables = [score_rows(result), gain_rows(result), weight_rows(result)]
+    return "\n\n".join([*notes, *(markdown(rows) for rows in tables if rows), *verdict(result)]) + "\n"
 
 
 def heading(result: FusionResult) -> tuple[str, ...]:
