@@ -36,7 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         **{k: v for k in ("front", "epochs", "batch_size", "learning_rate", "width") if (v := getattr(args, k))},
     )
     config = ExpressionCompareConfig(
-        tuple(args.heads), not args.no_controls, args.per_cohort, args.folds, args.permutations, args.seed, training
+        heads=tuple(args.heads),
+        controls=not args.no_controls,
+        ablations=args.ablations,
+        per_cohort=args.per_cohort,
+        n_folds=args.folds,
+        n_permutations=args.permutations,
+        seed=args.seed,
+        training=training,
     )
     result = compare_expression(cohort, config, teller(sys.stderr), keep=args.out)
     result.save(args.out)
@@ -81,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--by-label", action="store_true", help="the classes are cohorts")
     parser.add_argument("--per-cohort", action="store_true", help="a network for each cohort")
     parser.add_argument("--no-controls", action="store_true")
+    parser.add_argument("--ablations", action="store_true", help="networks that lack a part")
     parser.add_argument("--full", action="store_true", help="the full preset, for a GPU")
     parser.add_argument("--front", choices=list(FRONTS))
     parser.add_argument("--loss", default="mse", choices=list(LOSSES))

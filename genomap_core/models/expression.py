@@ -49,6 +49,8 @@ class ExpressionSpec:
     head: str = "dense"
     grid: tuple[int, int] = (1, 1)
     """Of a head that predicts the genomap"""
+    paths: str = "both"
+    """Of :data:`genomap_core.data.images.networks.PATHS`"""
 
 
 class Pool(nn.Module):
@@ -151,19 +153,16 @@ class ExpressionNet(nn.Module):
     def __init__(self, spec: ExpressionSpec) -> None:
         super().__init__()
         self.front, channels, side = _front(spec)
-        tokens = [-(-s // side) if spec.front != "patches" else max(1, s // side) for s in spec.size]
-        self.embed = nn.Conv2d(channels, spec.embedding, 1)
-        self.place = nn.Parameter(0.02 * torch.randn(1, spec.embedding, *tokens))
-        sizes = (spec.embedding, spec.n_heads, spec.expansion * spec.embedding)
-        layer = nn.TransformerEncoderLayer(*sizes, spec.dropout, "gelu", batch_first=True, norm_first=True)
-        layer.self_attn.dropout = 0.0  # fused attention has none, and is twice as fast
-        self.encoder = nn.TransformerEncoder(
-            layer, spec.n_layers, nn.LayerNorm(spec.embedding), enable_nested_tensor=False
-        )
-        for parameters in (p for p in self.encoder.parameters() if p.dim() > 1):  # its copies start alike otherwise
-            nn.init.xavier_uniform_(parameters)
-        self.over_tokens, self.over_slices = (Pool(spec.embedding, spec.pooling) for _ in range(2))
-        self.skip = Statistics(channels, spec.embedding)
+        self.paths = spec.paths
+        if spec.paths != "statistics":
+            tokens = [-(-s // side) if spec.front != "patches" else max(1, s // side) for s in spec.size]
+            self.embed = nn.Conv2d(channels, spec.embedding, 1)
+            self.place = nn.Parameter(0.02 * torch.randn(1, spec.embedding, *tokens))
+            self.encoder = _encoder(spec)
+            self.over_tokens = Pool(spec.embedding, spec.pooling)
+        self.over_slices = Pool(spec.embedding, spec.pooling)
+        if spec.paths != "transformer":
+            self.skip = Statistics(channels, spec.embedding)
         self.norm = nn.BatchNorm1d(spec.embedding)  # else what patients share drowns what tells them apart
         self.head: nn.Module = (
             DenseHead(spec.embedding, spec.n_genes)
@@ -175,16 +174,35 @@ class ExpressionNet(nn.Module):
         """``(B, s, c, H, W)`` -> ``(B, d)``."""
         n_slices = pictures.shape[1]
         seen = self.front(pictures.flatten(0, 1))
+        if self.paths == "both":
+            pooled = self._through(seen) + self.skip(seen)
+        else:
+            pooled = self._through(seen) if self.paths == "transformer" else self.skip(seen)
+        return self.norm(self.over_slices(pooled.unflatten(0, (-1, n_slices))))
+
+    def _through(self, seen: Tensor) -> Tensor:
+        """The transformer's embedding of a feature map: ``(B, c, H, W)`` -> ``(B, d)``."""
         features = self.embed(seen)
         place: Tensor = self.place
         if features.shape[2:] != place.shape[2:]:  # another size of pictures
             place = F.interpolate(place, features.shape[2:], mode="bicubic")
-        tokens = self.encoder((features + place).flatten(2).mT)
-        pooled = self.over_tokens(tokens) + self.skip(seen)
-        return self.norm(self.over_slices(pooled.unflatten(0, (-1, n_slices))))
+        return self.over_tokens(self.encoder((features + place).flatten(2).mT))
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.embedding(pictures))
+
+
+def _encoder(spec: ExpressionSpec) -> nn.Module:
+    """The transformer's layers; without any only its last normalisation."""
+    if spec.n_layers == 0:
+        return nn.LayerNorm(spec.embedding)
+    sizes = (spec.embedding, spec.n_heads, spec.expansion * spec.embedding)
+    layer = nn.TransformerEncoderLayer(*sizes, spec.dropout, "gelu", batch_first=True, norm_first=True)
+    layer.self_attn.dropout = 0.0  # fused attention has none, and is twice as fast
+    encoder = nn.TransformerEncoder(layer, spec.n_layers, nn.LayerNorm(spec.embedding), enable_nested_tensor=False)
+    for parameters in (p for p in encoder.parameters() if p.dim() > 1):  # its copies start alike otherwise
+        nn.init.xavier_uniform_(parameters)
+    return encoder
 
 
 def _front(spec: ExpressionSpec) -> tuple[nn.Module, int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from genomap_core.data.dataset import Dataset
 from genomap_core.data.images.expression import TRANSFORMS, ExpressionCohort, ExpressionOptions, expression_cohort
 from genomap_core.data.images.networks import FRONTS, HEADS, LOSSES, ExpressionConfig
 from genomap_core.data.images.patients import PatientImages, slices_of
@@ -34,6 +35,7 @@ from pages._ui.links import follow_patient, keep_patient
 from pages._ui.patient_bar import Patients, patient_bar
 from pages._ui.session import Session, warm
 from pages._ui.shell import page_link, plain
+from pages._ui.standing import standing_apart
 from pages._ui.widgets import caption, verdict_box
 
 EXPRESSION = Kind(
@@ -144,8 +146,15 @@ def panel(session: Session, found: Finished[ExpressionResult]) -> None:
         row = patient_bar(session, patients)
     keep_patient(session, patients)
     _maps(found, row)
+    measured = session.remember(("measured expression", r.digest), lambda: _measured(r))
+    standing_apart(session, measured, row)
     _sets(found, row)
     _origin(session, found, row)
+
+
+def _measured(r: ExpressionResult) -> Dataset:
+    """The measured expression as a cohort of its own."""
+    return Dataset(r.name, r.truth.astype(np.float32), tuple(r.genes), tuple(r.sample_ids))
 
 
 def _maps(found: Finished[ExpressionResult], row: int) -> None:

@@ -24,6 +24,7 @@ from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.words import (
+    best_in_short,
     faithfulness,
     gain_rows,
     heading,
@@ -44,6 +45,7 @@ from pages._ui.links import follow_patient, keep_patient
 from pages._ui.patient_bar import Patients, patient_bar
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, page_link, plain
+from pages._ui.standing import standing_apart
 from pages._ui.widgets import caption, verdict_box
 
 _VIEW = "genomap_core.workflows.fusion.view"
@@ -107,6 +109,7 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
             ),
         )
     _answer(found, int(row), seen, parts)
+    standing_apart(session, cohort.table, int(row))
     omics, sees_image = st.container(), r.has_images and r.champion != "omics"
     if sees_image:
         image, omics = omics.container(key="wide-fusion").columns(2, gap="medium")
@@ -354,7 +357,7 @@ def result(found: Finished[FusionResult]) -> None:
     st.markdown(
         f"**{plain(r.name)}**: {_size(len(r.y), r.groups)}, {len(r.classes)} classes, {plain(', '.join(kinds))}."
     )
-    verdict_box([in_short(r)], verdict(r), also=list(METRICS.values()))
+    verdict_box([f"{best_in_short(r)} {in_short(r)}"], verdict(r), also=list(METRICS.values()))
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs if run.name in r.scores]
     found.say_failures()
     st.plotly_chart(

@@ -140,7 +140,7 @@ def _patient(session: Session, result: GenomapResult) -> None:
             "Map of", [VALUES, DIFFERENCE], default=VALUES, required=True, key="shows", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
-    clinical_line(session, row)
+    clinical_line(session.dataset, row)
     left, right = st.container(key="beside-patient").columns([3, 2], gap="medium")
     with right:
         found = standing(session, result, row)

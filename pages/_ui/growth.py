@@ -377,7 +377,7 @@ def _figures(
     """The figures that may be told, on the page and back; none where nothing identifies them."""
     if not about["simulated"]:
         st.info(
-            "No D, rho, length or speed: one image without a second date does not fix them (give two dates below).",
+            "No D, rho, length or speed: one image without a second date does not fix them (see “Two dates”).",
             icon=":material/block:",
         )
         return ()

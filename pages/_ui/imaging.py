@@ -236,15 +236,22 @@ def _options_form() -> ImagingOptions:
     )
 
 
-def _slide_options() -> tuple[int, float, float]:
-    """Patches of a slide, micrometres of their pixels, and of the slide's own (0: as its file says)."""
+def _slide_options() -> tuple[int, float, float | None]:
+    """Patches of a slide, micrometres of their pixels, and of the slide's own; None: as its file says."""
     with st.expander("Whole slides", icon=":material/biotech:"), st.container(horizontal=True):
         patches = st.number_input("Patches", 1, 256, 16, help="Of a slide's tissue, seen as slices.", width=_FIELD)
         microns = st.number_input("Micrometres a pixel", 0.1, 50.0, 0.5, step=0.1, help=".5 is 20x.", width=_FIELD)
         pixel = st.number_input(
-            "Of the slide's pixels", 0.0, 50.0, 0.0, step=0.05, format="%.3f", help="0: as its file says.", width=_FIELD
+            "Of the slide's pixels",
+            0.01,
+            50.0,
+            None,
+            step=0.05,
+            format="%.3f",
+            placeholder="as its file says",
+            width=_FIELD,
         )
-    return int(patches), float(microns), float(pixel)
+    return int(patches), float(microns), pixel
 
 
 def _spots_form() -> SpatialOptions:

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from genomap_core.data.images.patients import PatientImages
+from genomap_core.data.message import plural
 from genomap_core.files import replacing
 from genomap_core.jobs import Job, JobEvent, current_name
 from pages._ui.session import Session, jobs
@@ -101,7 +102,7 @@ def _words(job: Job) -> str:
     if job.cancel_requested:
         return "Stopping ..."
     if job.status == "queued":
-        return f"Waiting: {job.ahead} job(s) ahead"
+        return f"Waiting: {plural(job.ahead, 'job')} ahead"
     if job.progress is None:
         return "Starting the worker ..."
     words = f"{job.progress.stage}: {job.progress.step} of {job.progress.total}"

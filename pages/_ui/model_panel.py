@@ -41,7 +41,7 @@ def _panel(session: Session, path: Path, classes: tuple[str, ...], provenance: d
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar"):
         row = patient_bar(session)
         reference_picker(session)
-    clinical_line(session, row)
+    clinical_line(session.dataset, row)
     shown, genomap = session.perturbation, session.genomap()
     disturbed_line(shown, "Disturbed: these are not the patient's own values, and the model answers for them")
     about = _answer(session, path, row, shown, provenance)

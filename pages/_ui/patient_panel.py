@@ -167,7 +167,7 @@ def _panel(session: Session, folder: Path, found: CompareResult, stored: Shipped
         row = patient_bar(session)
         reference_picker(session)
     asked, pair, methods = _question(session, folder, found, row, names)
-    clinical_line(session, row)
+    clinical_line(session.dataset, row)
     shown, genomap = session.perturbation, session.genomap()
     disturbed_line(shown, "Disturbed: these are not the patient's own values, and the models answer for them")
     warned = st.container(key="warned")

@@ -69,10 +69,16 @@ def _options(side: int) -> SlideOptions:
         )
         most = st.number_input("Patches at most", 1, 1024, 256, help="Where more hold tissue, so many are drawn.")
         pixel = st.number_input(
-            "The slide's pixels (micrometres)", 0.0, 50.0, 0.0, step=0.05, format="%.3f", help="0: as its file says."
+            "The slide's pixels (micrometres)",
+            0.01,
+            50.0,
+            None,
+            step=0.05,
+            format="%.3f",
+            placeholder="as its file says",
         )
         stains = st.toggle("Standard stains", help="If the model was trained so (Macenko).")
-    return SlideOptions(side, float(microns), int(most), float(pixel) or None, stains=bool(stains))
+    return SlideOptions(side, float(microns), int(most), pixel, stains=bool(stains))
 
 
 def _answers(found: SlidePatches, data: bytes, digest: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -10,14 +10,17 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import GenomapError
 from genomap_core.reports.standing import standing_document
-from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, fit_genomap
 from genomap_core.workflows.tabular.layout_study import NamedRegions, named_regions
-from genomap_core.workflows.tabular.stands_out import Finding, StandsOut, stands_out
+from genomap_core.workflows.tabular.stands_out import COHORT, Finding, Reference, StandsOut, stands_out
 from pages._ui.feature_card import chosen_feature
 from pages._ui.patient_bar import UPLOADED, reference_of
 from pages._ui.session import Session
-from pages._ui.shell import plain, show_error
+from pages._ui.shell import errors_shown, plain, show_error
 from pages._ui.widgets import caption, report_downloads
+
+_MOST_FEATURES = 2000
+"""Of other data than the table in use: the most variable ones are looked at."""
 
 
 def regions_of(session: Session, genomap: GenomapResult) -> NamedRegions:
@@ -112,6 +115,31 @@ def _toggle(session: Session, region: int | None, column: int, on: bool) -> Call
     return choose
 
 
+def standing_apart(session: Session, dataset: Dataset, row: int, most: int = 5) -> None:
+    """What stands out in a patient of other data than the table in use, beside all of them; nothing is marked."""
+
+    def found() -> StandsOut:
+        genomap = session.remember(
+            ("measured", dataset.digest),
+            lambda: fit_genomap(dataset, GenomapConfig(solver="sorted", max_features=_MOST_FEATURES)),
+        )
+        reference = Reference.of_rows(COHORT, genomap, np.arange(dataset.n_samples))
+        return stands_out(dataset, genomap, row, reference, np.full(len(genomap.kept), -1), ())
+
+    clinical_line(dataset, row)
+    with st.expander("What stands out here, in the measured values", icon=":material/my_location:"), errors_shown():
+        seen: StandsOut = session.remember(("stands out", dataset.digest, row), found)
+        st.markdown(f"Compared with {plain(seen.reference)} ({seen.n_reference:,} others):")
+        st.markdown(
+            "\n".join(
+                f"* {plain(f.sentence)} **z {f.z_words}, percentile {f.percentile:.0f}**" for f in seen.features[:most]
+            )
+        )
+        caption(seen.usual_words)
+        if seen.nearest:
+            caption(f"Most alike: {', '.join(_who(dataset, other) for other, _ in seen.nearest)}.")
+
+
 def nearest_line(session: Session, found: StandsOut) -> None:
     """The patients that are most alike; a click goes there."""
     dataset = session.dataset
@@ -143,9 +171,8 @@ def _who(dataset: Dataset, row: int) -> str:
     )
 
 
-def clinical_line(session: Session, row: int, most: int = 8) -> None:
+def clinical_line(dataset: Dataset, row: int, most: int = 8) -> None:
     """Columns of the table that are no features, of this patient; the class first."""
-    dataset = session.dataset
     said = [] if dataset.y is None else [f"labelled **{plain(dataset.classes[dataset.y[row]])}**"]
     said += [f"{plain(name)} **{plain(texts[row])}**" for name, texts in dataset.clinical if texts[row]]
     if not dataset.clinical:

@@ -53,10 +53,13 @@ def test_the_page_opens_on_the_shipped_comparison(app) -> None:
     assert len(table) == len(result.runs)
 
 
-def test_a_patient_is_explained_by_the_network_that_never_saw_him(app) -> None:
+def test_a_patient_is_explained_by_the_network_that_never_saw_that_patient(app) -> None:
     open_page(app, "fusion")
     result = FusionResult.load(COMPARED)
     assert "By the network of the fold that this patient was left out of" in texts(app)
+    assert "What stands out here" in "".join(e.label for e in app.expander)
+    assert " than in " in texts(app)
+    assert "Most alike: " in texts(app).replace("\\", "")
     best = int(result.runs[0].proba[0].argmax())
     assert select(app, "Class explained").value == best
     assert len(app.get("imgs") or app.get("image")) >= 1

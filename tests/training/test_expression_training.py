@@ -73,6 +73,27 @@ def test_eight_layers_and_the_published_size() -> None:
     assert sum(p.numel() for p in net.head.parameters()) < 6_000_000, "low rank"
 
 
+@pytest.mark.parametrize(
+    ("changed", "lacks"),
+    [
+        ({"paths": "statistics"}, ("encoder.", "embed.", "place", "over_tokens.")),
+        ({"paths": "transformer"}, ("skip.",)),
+        ({"n_layers": 0}, ("encoder.layers.",)),
+    ],
+)
+def test_a_part_that_is_left_out_is_not_there_and_the_rest_is_stored(
+    tmp_path: Path, changed: dict[str, object], lacks: tuple[str, ...]
+) -> None:
+    cohort = planted_expression(32)
+    model = ExpressionRegressor(dataclasses.replace(TINY, epochs=2, **changed)).fit(cohort)  # type: ignore[arg-type]
+    names = list(model.module_.state_dict())
+    assert not [name for name in names if name.startswith(lacks)]
+    assert len(names) < len(ExpressionNet(dataclasses.replace(model.spec, paths="both", n_layers=2)).state_dict())
+    save_expression(tmp_path / "m.safetensors", model)
+    again = load_expression(tmp_path / "m.safetensors").model
+    np.testing.assert_allclose(again.predict(cohort), model.predict(cohort), atol=1e-4)
+
+
 def test_a_new_network_says_the_mean_of_every_gene() -> None:
     cohort = planted_expression(16)
     for head in ("dense", "map"):
@@ -217,7 +238,8 @@ def test_other_images_are_refused(model: ExpressionRegressor) -> None:
         ({"dropout": 1.0}, "`dropout` must lie in"),
         ({"learning_rate": 0.0}, "`learning_rate` must be > 0"),
         ({"noise": -1.0}, "`noise` must be >= 0"),
-        ({"n_layers": 0}, "`n_layers` must be >= 1"),
+        ({"n_layers": -1}, "`n_layers` must be >= 0"),
+        ({"paths": "none"}, "`paths` must be one of"),
     ],
 )
 def test_options_out_of_range_are_named(changed: dict[str, object], words: str) -> None:

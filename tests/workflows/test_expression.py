@@ -61,6 +61,28 @@ def test_driven_genes_are_found_and_the_controls_fall(kept: tuple[Path, Expressi
     assert r.lead["all"]["exchanged"].low > 0
 
 
+def test_parts_that_are_left_out_are_rows_and_the_layers_say_what_they_added() -> None:
+    config = dataclasses.replace(QUICK, heads=("dense",), controls=False, ablations=True, n_folds=2)
+    r = compare_expression(planted_expression(), config)
+    names = [run.name for run in r.runs]
+    assert names == [
+        "dense",
+        "random",
+        "statistics",
+        "transformer",
+        "layers_0",
+        "layers_2",
+        "ridge",
+        "ridge_cnn",
+        "mean",
+    ]
+    by_name = {run.name: run for run in r.runs}
+    assert by_name["statistics"].parameters < by_name["layers_0"].parameters < by_name["dense"].parameters
+    np.testing.assert_array_equal(by_name["layers_2"].predicted, by_name["dense"].predicted)  # it has two layers here
+    assert r.lead["all"]["layers_2"].value == 0
+    assert "Its 2 transformer layers" in " ".join(verdict(r))
+
+
 def test_what_is_stored_is_what_was_found(kept: tuple[Path, ExpressionResult]) -> None:
     folder, r = kept
     cohort = expression_cohort(PatientImages.load(folder / "imaging.npz"))

@@ -51,6 +51,13 @@ FRONTS: dict[str, str] = {
 HEADS: dict[str, str] = {"dense": "One output a gene", "map": "Genomap of the expression"}
 """Name -> title of what turns a patient's embedding into expression."""
 
+PATHS: dict[str, str] = {
+    "both": "Transformer, and the CNN's statistics beside it",
+    "transformer": "Transformer alone, no way round it",
+    "statistics": "The CNN's statistics alone",
+}
+"""Name -> title of the ways from a feature map to a patient's embedding."""
+
 POOLINGS = ("attention", "mean")
 """How tokens, and slices, become one embedding."""
 
@@ -93,14 +100,19 @@ class ExpressionConfig:
     """Largest move of an image, as a share of its side"""
     seed: int = 0
     device: str = "auto"
+    paths: str = "both"
+    """Of :data:`PATHS`; one alone to see what it is worth"""
 
     def __post_init__(self) -> None:
-        for name, allowed in (("front", FRONTS), ("pooling", POOLINGS), ("head", HEADS), ("loss", LOSSES)):
+        options = (("front", FRONTS), ("pooling", POOLINGS), ("head", HEADS), ("loss", LOSSES), ("paths", PATHS))
+        for name, allowed in options:
             if getattr(self, name) not in allowed:
                 raise InputError(f"`{name}` must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
-        for name in ("width", "embedding", "n_layers", "n_heads", "expansion", "epochs", "accumulate"):
+        for name in ("width", "embedding", "n_heads", "expansion", "epochs", "accumulate"):
             if getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be >= 1, got {getattr(self, name)}.")
+        if self.n_layers < 0:
+            raise InputError(f"`n_layers` must be >= 0, got {self.n_layers}.")
         if self.batch_size < 2 * self.accumulate:
             raise InputError(
                 f"`batch_size` must be at least twice `accumulate`, got {self.batch_size}: batches are normalised."

@@ -45,11 +45,22 @@ TITLES: dict[str, str] = {
     "map": "CNN + transformer, genomap head",
     "random": "Same network, random weights",
     "exchanged": "Trained on expression of other patients",
+    "statistics": "Without the transformer",
+    "transformer": "Transformer alone, no way round it",
+    "layers_0": "With no transformer layer",
+    "layers_2": "With two transformer layers",
     "ridge": "Ridge on simple features",
     "ridge_cnn": "Ridge on frozen CNN features",
     "mean": "Mean of the training patients",
 }
 """Name of a run -> title."""
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "statistics": {"paths": "statistics"},
+    "transformer": {"paths": "transformer"},
+    "layers_0": {"n_layers": 0},
+    "layers_2": {"n_layers": 2},
+}
+"""Name of a run -> how its network differs from the first one; the untrained encoder with ridge is ``ridge_cnn``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,8 @@ class ExpressionCompareConfig:
     """The first one's predictions are looked at gene by gene"""
     controls: bool = True
     """Patients with the expression of others"""
+    ablations: bool = False
+    """Networks that lack a part, see :data:`ABLATIONS`"""
     per_cohort: bool = False
     """A network for each cohort instead of one for all"""
     n_folds: int = 5
@@ -122,7 +135,8 @@ def _apart(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> list[np
 def planned(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[str, ...]:
     """The runs of a comparison, in their order."""
     frozen = ("ridge_cnn",) if cohort.has_images else ()
-    return (*config.heads, "random", *(("exchanged",) if config.controls else ()), "ridge", *frozen, "mean")
+    parts = ABLATIONS if config.ablations else ()
+    return (*config.heads, "random", *(("exchanged",) if config.controls else ()), *parts, "ridge", *frozen, "mean")
 
 
 def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.ndarray:
@@ -178,7 +192,8 @@ def _options(name: str, config: ExpressionCompareConfig) -> dict[str, Any]:
     if name in ("ridge", "mean"):
         return {}
     head = name if name in HEADS else config.heads[0]
-    return {"training": asdict(replace(config.training, device="")), "head": head}
+    training = replace(config.training, device="", **ABLATIONS.get(name, {}))
+    return {"training": asdict(training), "head": head}
 
 
 MOST_ROWS = 4000
@@ -217,7 +232,7 @@ def _answer(
     from genomap_core.training.expression_bundle import save_expression
 
     head = name if name in HEADS else config.heads[0]
-    training = replace(config.training, head=head, seed=config.seed + fold)
+    training = replace(config.training, head=head, seed=config.seed + fold, **ABLATIONS.get(name, {}))
     with clock.training():
         model = ExpressionRegressor(training, on_progress).fit(train, learn=name != "random")
     if path is not None:

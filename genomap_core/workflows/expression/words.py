@@ -68,11 +68,20 @@ def _comparisons(result: ExpressionResult, cohort: str, ahead: int | float) -> l
     said = [f"{_against(other, leads[ridge])} Gene by gene it is ahead for {ahead:,} (FDR below .05)."]
     if "map" in leads:
         said.append(_against("the head that predicts the genomap", leads["map"]))
+    if "layers_0" in leads:
+        said.append(_layers(result, leads["layers_0"]))
     if "exchanged" in leads:
         word = "falls, as it must" if leads["exchanged"].low > 0 else "does NOT fall: what is shown above may be chance"
         control = result.mean_r[cohort]["exchanged"]
         said.append(f"Trained on the expression of other patients it {word} (mean r {control}).")
     return said
+
+
+def _layers(result: ExpressionResult, lead: Score) -> str:
+    """What the transformer's layers added here: the network minus the same without any."""
+    count = result.config["training"]["n_layers"]
+    word = "add" if lead.low > 0 else "cost" if lead.high < 0 else "are not shown to add anything:"
+    return f"Its {count} transformer layers {word} {lead:+} in mean r here."
 
 
 def _against(other: str, lead: Score) -> str:

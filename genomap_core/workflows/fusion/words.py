@@ -95,9 +95,18 @@ def _behind(result: FusionResult, name: str) -> bool:
     return _difference(result, name).high < 0 and not _few_groups(result)
 
 
-def _best(result: FusionResult) -> str:
+def best_in_short(result: FusionResult) -> str:
+    """Which of all models did best, whichever it is."""
+    return f"Of all models “{name_of(result, _best_of_all(result))}” did best here."
+
+
+def _best_of_all(result: FusionResult) -> str:
     compared = [run.name for run in result.runs if run.name in result.scores and run.name not in CONTROLS]
-    best = max(compared, key=lambda name: result.scores[name][_METRIC].value)
+    return max(compared, key=lambda name: result.scores[name][_METRIC].value)
+
+
+def _best(result: FusionResult) -> str:
+    best = _best_of_all(result)
     return f"The best of all models is “{name_of(result, best)}”: balanced accuracy {result.scores[best][_METRIC]}."
 
 
