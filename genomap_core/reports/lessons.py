@@ -49,8 +49,10 @@ summary{{cursor:pointer;font-weight:600;padding:.5rem 0}}footer{{margin-top:2rem
 
 def lesson_page(chapter: Chapter, figures: Sequence[Figure]) -> str:
     """One HTML file with the lesson and its figures, which stay interactive; nothing is fetched."""
+    from plotly.io import to_html
+
     drawn = [
-        figure.to_html(full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False}, auto_play=False)
+        to_html(figure, full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False}, auto_play=False)
         for k, figure in enumerate(figures)
     ]
     said = ("title", "told", "question", "reveal", "control", "surprise")

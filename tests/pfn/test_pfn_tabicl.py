@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from genomap_core.errors import GenomapError, InputError, ModelLimitError
+from genomap_core.errors import GenomapError, InputError
 from genomap_core.pfn import PFNClassifier, inspect_weights
 
 
@@ -95,10 +95,11 @@ def test_the_real_package_runs_weights_of_its_own_format(tmp_path, keep_cache):
         PFNClassifier(tmp_path / "own.ckpt").fit(X, y)
 
 
-def test_limits_and_damage_are_ours_to_say(file, package):
+def test_more_classes_than_it_knows_are_answered_and_damage_is_ours_to_say(file, package):
     X, _ = cohort()
-    with pytest.raises(ModelLimitError, match="at most 10"):
-        PFNClassifier(file).fit(X, np.arange(60) % 11)
+    proba = PFNClassifier(file, n_estimators=1).fit(X, np.arange(60) % 11).predict_proba(X)
+    assert proba.shape == (60, 11)
+    np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-6)
     content = torch.load(file, weights_only=True)
     torch.save(content | {"state_dict": {"w": torch.tensor(float("nan"))}}, file)
     with pytest.raises(InputError, match="TabICL does not load or run"):

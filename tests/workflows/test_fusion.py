@@ -220,7 +220,7 @@ def test_the_verdict_says_what_the_intervals_allow(result: FusionResult, real: b
     assert ("The gain of fusion is real" in said) == real
     assert "behind “Logistic regression, both”" in said
     assert "features placed at random can be claimed" in said
-    assert said.startswith("The best of all models is “Images + omics, stacked”: balanced accuracy 0.800")
+    assert said.startswith("The best of all models is “Images + omics, stacked”: balanced accuracy 0.80 (")
 
 
 def test_nothing_is_claimed_of_rows_from_a_handful_of_patients() -> None:

@@ -127,7 +127,7 @@ def _adaptive(result: FusionResult) -> list[str]:
     else:
         listed = (f"of {name} by “{name_of(result, part)}” ({weight:.2f})" for name, part, weight in carriers)
         carried = f"Most of the weight is carried {', '.join(listed)}"
-    return [f"Adaptive fusion is {word} {what}: {lead:+.3f}. {carried}."]
+    return [f"Adaptive fusion is {word} {what}: {lead:+}. {carried}."]
 
 
 def weight_rows(result: FusionResult) -> list[dict[str, str]]:
