@@ -243,7 +243,7 @@ def _slide_options() -> tuple[int, float, float | None]:
         microns = st.number_input("Micrometres a pixel", 0.1, 50.0, 0.5, step=0.1, help=".5 is 20x.", width=_FIELD)
         pixel = st.number_input(
             "Of the slide's pixels",
-            0.01,
+            0.02,
             50.0,
             None,
             step=0.05,

@@ -70,7 +70,7 @@ def _options(side: int) -> SlideOptions:
         most = st.number_input("Patches at most", 1, 1024, 256, help="Where more hold tissue, so many are drawn.")
         pixel = st.number_input(
             "The slide's pixels (micrometres)",
-            0.01,
+            0.02,
             50.0,
             None,
             step=0.05,

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
-import pandas as pd
-from app_steps import LONG
-from browser_harness import ROOT, AppServer, artifact
-from playwright.sync_api import Locator, Page, expect
+from browser_harness import ROOT, AppServer
+from playwright.sync_api import Page, expect
 
 ARCHIVE = ROOT / "sample_data/fusion/cohort.zip"
 
@@ -66,46 +62,6 @@ def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Pag
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the model").click()
     assert download.value.suggested_filename == "fusion.safetensors"
-
-
-def test_from_an_image_archive_to_a_verdict_on_fusion(app_server: AppServer, page: Page, tmp_path: Path) -> None:
-    """The researcher's walk: few patients, few trainings; clicks are counted."""
-    archive = few_patients(tmp_path / "mine.zip")
-    clicks = 0
-
-    def click(target: Locator) -> None:
-        nonlocal clicks
-        target.click(timeout=LONG)
-        clicks += 1
-
-    page.goto(f"{app_server.url}/data")
-    click(page.get_by_role("tab", name="Images and omics"))
-    page.locator("input[type=file]").last.set_input_files(archive)
-    click(page.get_by_role("button", name="Read images and tables"))
-    click(page.get_by_role("button", name="Use this cohort"))
-    click(page.get_by_role("link", name="Compare or train on it"))
-    click(page.get_by_role("tab", name="Train and compare"))
-    page.get_by_role("spinbutton", name="Epochs").fill("1")
-    page.get_by_role("spinbutton", name="Folds").fill("2")
-    click(page.get_by_role("button", name="Start"))
-    expect(page.get_by_text("It is shown").first).to_be_visible(timeout=4 * LONG)
-    click(page.get_by_role("tab", name="What fusion gains"))
-    expect(page.get_by_text("a comparison of this tab")).to_be_visible(timeout=LONG)
-    expect(page.get_by_text("Details for statisticians").first).to_be_visible(timeout=LONG)
-    page.screenshot(path=artifact("researcher-verdict.png"))
-    assert clicks <= 8
-
-
-def few_patients(path: Path) -> Path:
-    """The first of every class of the sample archive: 32 patients with their images and values."""
-    with zipfile.ZipFile(ARCHIVE) as source, zipfile.ZipFile(path, "w") as target:
-        tables = {name: pd.read_csv(source.open(name)) for name in ("expression.csv", "methylation.csv")}
-        chosen = tables["expression.csv"].groupby("label").head(8)["sample_id"]
-        for name, table in tables.items():
-            target.writestr(name, table[table["sample_id"].isin(chosen)].to_csv(index=False))
-        for patient in chosen:
-            target.writestr(f"images/{patient}.png", source.read(f"images/{patient}.png"))
-    return path
 
 
 def test_no_choice_is_cut_off_on_a_narrow_screen(app_server: AppServer, make_page: Callable[..., Page]) -> None:

@@ -69,7 +69,7 @@ class ImagingOptions:
         use, or "all" of them as channels; empty: that of most patients.
     patches, microns, pixel
         Of a whole slide: how many patches of tissue are seen (as slices of the patient), the micrometres that a pixel
-        of them spans, and those of the slide's own pixels where its file does not say (0: it says).
+        of them spans, and those of the slide's own pixels where its file does not say (None: it says).
     """
 
     side: int = 96
@@ -83,12 +83,12 @@ class ImagingOptions:
     sequence: str = ""
     patches: int = 16
     microns: float = 0.5
-    pixel: float = 0.0
+    pixel: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.patches <= 256:
             raise ValueError(f"`patches` must be 1 to 256, got {self.patches}.")
-        if not 0.1 <= self.microns <= 50 or not (self.pixel == 0 or 0.02 <= self.pixel <= 50):
+        if not 0.1 <= self.microns <= 50 or not (self.pixel is None or 0.02 <= self.pixel <= 50):
             raise ValueError(f"`microns` and `pixel` must be micrometres, got {self.microns} and {self.pixel}.")
         if not 16 <= self.side <= 1024:
             raise ValueError(f"`side` must be 16 to 1024 pixels, got {self.side}.")

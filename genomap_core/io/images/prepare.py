@@ -354,7 +354,7 @@ def _unit(
 
 def _slide_unit(path: Path, label: str, files: tuple[str, ...], options: ImagingOptions) -> tuple[Unit, np.ndarray]:
     """Patches of a slide's tissue, each taken as a slice; where they are too few the first ones again."""
-    given = SlideOptions(options.side, options.microns, options.patches, options.pixel or None, stains=options.stains)
+    given = SlideOptions(options.side, options.microns, options.patches, options.pixel, stains=options.stains)
     cut = patches_of_slide(path, options=json.dumps(asdict(given)))
     chosen = np.arange(options.patches) % len(cut.values)
     said = list(cut.messages)
