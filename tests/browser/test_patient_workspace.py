@@ -118,8 +118,10 @@ def test_disturbed_answers_are_told_large_with_the_undisturbed_beside_on_page_an
     map_drawn(page)
     expect(page.get_by_text("Disturbed: these are not the patient's own values")).to_be_visible(timeout=LONG)
     expect(page.get_by_text(re.compile(r"\d+% disturbed, .* \d+% undisturbed")).first).to_be_visible(timeout=LONG)
+    html = page.get_by_role("button", name="HTML", exact=True)
+    expect(html).to_have_count(2, timeout=LONG)  # the patient's, once both are explained, and the cohort's
     with page.expect_download(timeout=LONG) as download:
-        page.get_by_role("button", name="HTML", exact=True).first.click(timeout=LONG)
+        html.first.click(timeout=LONG)
     report = download.value.path().read_text("utf-8")
     assert "Disturbed:" in report
     assert "noise of 100 % of each feature" in report
