@@ -43,6 +43,14 @@ def test_what_nothing_proves_is_a_problem(words, problem):
     assert read(words).problem == problem
 
 
+def test_one_point_before_three_digits_among_whole_numbers_is_asked_about():
+    whole = [str(i) for i in range(100, 140)]
+    ones = np.ones(len(whole) + 1, int)
+    assert read_words(["5.035", *whole], ones).problem == "ambiguous"
+    assert read_words(["0.125", *whole], ones).values[0] == 0.125
+    assert read_words(["5.035", *whole], ones, decimal=",").values[0] == 5035
+
+
 def test_other_columns_and_the_user_decide_what_a_column_does_not():
     assert read(["985", "1.203"], decimal=",").values == (985, 1203)
     assert read(["220,267"], decimal=".").values == (220267,)

@@ -236,8 +236,9 @@ def _settle(signs: _Signs, decimal: str, thousands: str | None) -> tuple[str, st
 
 
 def _like_groups(cells: list[str], bare: int) -> bool:
-    """Points that would be decimals of fixed length, with a last 0, beside numbers without any."""
-    return bare > 0 and any(cell.rstrip().endswith("0") for cell in cells)
+    """Points that would be decimals of fixed length, with a last 0, beside numbers without any; or few points before
+    three digits, where nearly all numbers are whole: of numbers with three decimals one in a thousand is."""
+    return bare > 0 and (any(cell.rstrip().endswith("0") for cell in cells) or bare >= 10 * len(cells))
 
 
 def _value(part: re.Match[str], notation: Notation) -> float:
