@@ -13,6 +13,7 @@ from genomap_core.reports.parts import facts_table, origin
 from genomap_core.training.bundle_header import BundleHeader
 from genomap_core.training.masking import Endurance
 from genomap_core.workflows.comparison.scores import METRICS, Score
+from genomap_core.workflows.tabular.evidence import MEASURES
 
 NETWORKS = {"mapcnn": "map CNN with a linear path beside its convolutions", "genonet": "genoNet, as published"}
 SMALL_TEST = 50
@@ -143,10 +144,4 @@ def _score_rows(scores: Mapping[str, Score]) -> tuple[tuple[str, str], ...]:
 
 
 def _quality_rows(quality: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
-    titles = {
-        "gw_distortion": "Distortion (lower is better)",
-        "spearman": "Distances agree",
-        "neighbour_correlation": "Neighbours agree",
-        "knn_recall": "Nearest kept",
-    }
-    return tuple((title, f"{quality[k]:.3f}") for k, title in titles.items())
+    return tuple((title, f"{quality[k]:.3f}") for k, title in MEASURES.items())

@@ -8,6 +8,7 @@ from genomap_core import __version__
 from genomap_core.reports.document import Table
 from genomap_core.workflows.comparison.scores import Score
 from genomap_core.workflows.tabular.compare import CompareResult
+from genomap_core.workflows.tabular.evidence import MEASURES
 from genomap_core.workflows.tabular.genomap import GenomapResult
 
 
@@ -19,12 +20,7 @@ def share_words(score: Score) -> str:
 def layout_rows(genomap: GenomapResult) -> tuple[tuple[str, str, str], ...]:
     """Measure, this layout, random layout."""
     own, random = genomap.layout.quality, genomap.control
-    return (
-        ("Distortion (lower is better)", f"{own.gw_distortion:.3f}", f"{random.gw_distortion:.3f}"),
-        ("Distances agree", f"{own.spearman:.3f}", f"{random.spearman:.3f}"),
-        ("Neighbours agree", f"{own.neighbour_correlation:.3f}", f"{random.neighbour_correlation:.3f}"),
-        ("Nearest kept", f"{own.knn_recall:.3f}", f"{random.knn_recall:.3f}"),
-    )
+    return tuple((title, f"{getattr(own, m):.3f}", f"{getattr(random, m):.3f}") for m, title in MEASURES.items())
 
 
 def origin(found: CompareResult | None = None, **more: str) -> dict[str, str]:

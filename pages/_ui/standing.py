@@ -91,12 +91,16 @@ def sentences(session: Session, genomap: GenomapResult, found: StandsOut, featur
         caption(found.usual_words)
 
 
+def _words(finding: Finding) -> str:
+    """How rare and how far, kept apart."""
+    return f"{plain(finding.sentence)} **z {finding.z_words}, percentile {finding.percentile:.0f}**"
+
+
 def _sentence(session: Session, genomap: GenomapResult, finding: Finding, region: int | None, on: bool) -> None:
-    words = f"{plain(finding.sentence)} **z {finding.z_words}, percentile {finding.percentile:.0f}**"
     name = f"region-{region}" if region is not None else f"feature-{finding.features[0]}"
     column = int(genomap.kept[finding.features[0]])
     st.button(
-        words,
+        _words(finding),
         key=f"finding-{name}",
         type="secondary" if on else "tertiary",
         icon=":material/my_location:" if on else None,
@@ -130,11 +134,7 @@ def standing_apart(session: Session, dataset: Dataset, row: int, most: int = 5) 
     with st.expander("What stands out here, in the measured values", icon=":material/my_location:"), errors_shown():
         seen: StandsOut = session.remember(("stands out", dataset.digest, row), found)
         st.markdown(f"Compared with {plain(seen.reference)} ({seen.n_reference:,} others):")
-        st.markdown(
-            "\n".join(
-                f"* {plain(f.sentence)} **z {f.z_words}, percentile {f.percentile:.0f}**" for f in seen.features[:most]
-            )
-        )
+        st.markdown("\n".join(f"* {_words(finding)}" for finding in seen.features[:most]))
         caption(seen.usual_words)
         if seen.nearest:
             caption(f"Most alike: {', '.join(_who(dataset, other) for other, _ in seen.nearest)}.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genomap_core.data.message import plural
 from genomap_core.layout.distances import FeatureTable
 from genomap_core.layout.layout import Layout
 from genomap_core.layout.quality import LayoutQuality, Reproducibility, measure
@@ -85,10 +86,10 @@ def reproducibility_words(measured: Reproducibility | None) -> str:
     """How much of the map another half of the patients would draw again."""
     if measured is None:
         return "Reproducibility: not measured."
-    splits = f"{measured.n_splits} split{'s' if measured.n_splits > 1 else ''}"
     return (
         f"Reproducibility: {measured.neighbours_kept:.0%} of each feature's {measured.k} nearest neighbours are the "
-        f"same on maps of two halves of the patients ({splits}); by chance {measured.by_chance:.1%}."
+        f"same on maps of two halves of the patients ({plural(measured.n_splits, 'split')}); "
+        f"by chance {measured.by_chance:.1%}."
     )
 
 
