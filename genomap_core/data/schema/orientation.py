@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genomap_core.data.schema.beside import of_another_form
 from genomap_core.data.schema.nomenclature import (
     SUMMARY_ROW,
     feature_share,
@@ -77,11 +78,13 @@ def judge_orientation(table: Table) -> Verdict:
     columns = [table.columns[j] for j in samples]
     if not columns or not rows:
         return Verdict(position, -TURNED, ())
-    own = [title for title in columns if not is_annotation(title)] or columns
+    told = [title for title in columns if not is_annotation(title)]
+    other = set(of_another_form(told))
+    own = [title for k, title in enumerate(told) if k not in other] or columns
     found = [*_names(rows, own), *_title(table, position, rows), *_words(table, position)]
-    if len(own) < len(columns) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
+    if len(told) < len(columns) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
         found.append((1.0, f"columns such as {next(t for t in columns if is_annotation(t))!r} describe genes"))
-    found += [*_shape(len(rows), len(own)), *_values(table, position)]
+    found += [*_shape(len(rows), len(own)), *_values(table, [j for j in samples if table.columns[j] in set(own)])]
     return Verdict(position, sum(weight for weight, _ in found), tuple(found))
 
 
@@ -166,10 +169,8 @@ def _shape(rows: int, columns: int) -> list[tuple[float, str]]:
     return [(0.4, text)] if rows > 3 * columns and columns > 2 else []
 
 
-def _values(table: Table, position: int) -> list[tuple[float, str]]:
-    kept = np.array(
-        [k for k, j in enumerate(table.number_at.tolist()) if j != position and not is_annotation(table.columns[j])]
-    )
+def _values(table: Table, used: list[int]) -> list[tuple[float, str]]:
+    kept = np.searchsorted(table.number_at, used)
     if table.n_rows < 8 or len(kept) < 3:
         return []
     rows = np.unique(np.linspace(0, table.n_rows - 1, min(_LINES, table.n_rows)).astype(int))
