@@ -9,13 +9,20 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import numpy as np
 
-from genomap_core.data.schema.nomenclature import SYMBOL_STYLES, is_feature, template
+from genomap_core.data.schema.nomenclature import (
+    SYMBOL_STYLES,
+    feature_share,
+    is_annotation,
+    is_feature,
+    sample,
+    template,
+)
 from genomap_core.data.table import Table
 
 _FEW = 10
@@ -30,18 +37,20 @@ _MEASURES = ("lfq", "signal", "intensity", "beta", "count", "numreads", "abundan
 """Parts of the names of values to compare, the best first; errors, P values and lengths are none."""
 
 
-def of_another_form(names: Sequence[str], few: float = 1 - _FORM) -> list[int]:
-    """Positions of names that have not the form (``ENSG#``) or style (capitals) of nearly all others."""
-    if len(names) < 5:
-        return []
-    form, count = Counter(map(template, names)).most_common(1)[0]
-    if 1 - few <= count / len(names) < 1:
-        return [k for k, name in enumerate(names) if template(name) != form and not is_feature(name)]
+def has_another_form(names: Sequence[str], share: float = _FORM) -> Callable[[str], bool]:
+    """Which names are not like nearly all others: no names of features, not of their form (``ENSG#``) or style."""
+    few = sample(names)
+    if len(few) < 5:
+        return lambda name: False
+    if feature_share(names) >= 0.8:
+        return lambda name: not is_feature(name)
+    form, count = Counter(map(template, few)).most_common(1)[0]
+    if count >= share * len(few):
+        return lambda name: template(name) != form and not is_feature(name)
     for style in SYMBOL_STYLES:
-        like = [bool(style.fullmatch(name)) for name in names]
-        if _STYLE <= sum(like) / len(names) < 1:
-            return [k for k, (name, own) in enumerate(zip(names, like)) if not own and not is_feature(name)]
-    return []
+        if sum(bool(style.fullmatch(name)) for name in few) >= _STYLE * len(few):
+            return lambda name: not style.fullmatch(name) and not is_feature(name)
+    return lambda name: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,9 @@ def beside_features(table: Table) -> Beside:
     numbers = table.number_at.tolist()
     if len(numbers) < FEATURES_FROM or table.n_rows < 6:
         return Beside((), (), ())
-    odd = {numbers[k] for k in of_another_form([table.columns[j] for j in numbers], 0.2)}
-    edges = [j for line in (numbers, numbers[::-1]) for j in _leading(line, odd)]
+    is_odd = has_another_form([table.columns[j] for j in numbers], 0.8)
+    lines = (numbers, numbers[::-1])
+    edges = sorted({j for line in lines for j in takewhile(lambda j: is_odd(table.columns[j]), line)})
     if not edges or len(edges) > 0.2 * len(numbers):
         return Beside((), (), ())
     others = [j for j in numbers if j not in set(edges)]
@@ -73,25 +83,20 @@ def beside_features(table: Table) -> Beside:
             sorting.append(j)
         if (few and not _mostly_few(usual)) or _unlike(column, usual) or _is_total(table, j, others):
             unlike.append(j)
-    return Beside(tuple(sorted(edges)), tuple(sorted(unlike)), tuple(sorted(set(sorting) & set(unlike))))
+    return Beside(tuple(edges), tuple(sorted(unlike)), tuple(sorted(set(sorting) & set(unlike))))
 
 
 def unlike_others(table: Table, columns: Sequence[int]) -> list[int]:
     """Those of the columns with a name of another form than most and values that lie apart from all of theirs."""
-    odd = of_another_form([table.columns[j] for j in columns])
-    if not odd:
+    is_odd = has_another_form([table.columns[j] for j in columns])
+    odd = [k for k, j in enumerate(columns) if is_odd(table.columns[j])]
+    if not odd or len(odd) > (1 - _FORM) * len(columns):
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
         middles = np.nanmedian(np.arcsinh(_block(table, _spread(table.n_rows), columns)), axis=0)
     usual = np.delete(middles, odd)
     return [columns[k] for k in odd if is_apart(float(middles[k]), usual)]
-
-
-def _leading(line: list[int], odd: set[int]) -> list[int]:
-    """The first of ``line`` that are all ``odd``."""
-    stop = next((k for k, j in enumerate(line) if j not in odd), len(line))
-    return line[:stop]
 
 
 def _block(table: Table, rows: np.ndarray, columns: Sequence[int]) -> np.ndarray:
@@ -160,26 +165,29 @@ def one_hot(table: Table) -> list[tuple[int, ...]]:
     return sets
 
 
-def measures(table: Table, columns: Sequence[int]) -> dict[str, list[int]]:
+_SPLITS = (
+    (re.compile(r"(?P<sample>.+)[_. :](?P<kind>\D*?[A-Za-z]{3}\D*)")),
+    (re.compile(r"(?P<sample>.+?)[. :](?P<kind>\D*?[A-Za-z]{3}\D*)")),
+    (re.compile(r"(?P<kind>\D*?[A-Za-z]{3}\D*?)[_. :](?P<sample>.+)")),
+)
+
+
+def measures(table: Table, columns: Sequence[int], named: bool = False) -> dict[str, list[int]]:
     """Columns that hold several measures of every sample (``S1.Signal``, ``S1.Pval``, ``S2.Signal`` ...), by measure.
 
-    Empty where they do not: every sample must have every measure, no measure's name is a number, and the values of at
-    least two lie apart, as those of replicates or visits do not.
+    Empty where they do not: every sample must have every measure, no measure's name is a number, and one is a statistic
+    by its name or, unless it must be ``named``, the values of two lie apart, as those of replicates or visits do not.
     """
-    for pattern in (
-        r"(.+)[_. :](\D*?[A-Za-z]{3}\D*)",
-        r"(.+?)[. :](\D*?[A-Za-z]{3}\D*)",
-        r"(\D*?[A-Za-z]{3}\D*?)[_. :](.+)",
-    ):
-        turned = pattern.startswith(r"(\D")
-        split = [re.fullmatch(pattern, table.columns[j]) for j in columns]
-        pairs = [(m.group(2), m.group(1)) if turned else (m.group(1), m.group(2)) for m in split if m]
+    for split in _SPLITS:
+        if not all(split.fullmatch(table.columns[j]) for j in columns[:8]):
+            continue
+        pairs = {(m["sample"], m["kind"]): j for j in columns if (m := split.fullmatch(table.columns[j]))}
         samples, kinds = {s for s, _ in pairs}, list(dict.fromkeys(kind for _, kind in pairs))
-        whole = len(pairs) == len(columns) == len(set(pairs)) == len(samples) * len(kinds)
+        whole = len(pairs) == len(columns) == len(samples) * len(kinds)
         if not whole or len(samples) < 2 or not 2 <= len(kinds) <= 8:
             continue
-        found = {kind: [j for j, pair in zip(columns, pairs) if pair[1] == kind] for kind in kinds}
-        if _differ(table, list(found.values())):
+        found = {kind: [j for (_, other), j in pairs.items() if other == kind] for kind in kinds}
+        if any(map(is_annotation, kinds)) or (not named and _differ(table, list(found.values()))):
             return found
     return {}
 

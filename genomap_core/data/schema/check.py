@@ -250,7 +250,7 @@ def check_feature_names(cohort: Cohort) -> list[Message]:
             said.append(Message("warn", "date-gene", text, name, value=name, remedy=remedy))
         elif few_numbers and _SERIAL.fullmatch(name):
             text = (
-                f"{_where(cohort.table, at)} is {name!r} among names: the number of a date that Excel made of a gene."
+                f"{_where(cohort.table, at)} is {name!r} among names: a date, as a number, that Excel made of a gene."
             )
             said.append(Message("warn", "date-gene", text, name, value=name, remedy="Restore the name in the file."))
         elif FLOAT_GENE_PATTERN.fullmatch(name):

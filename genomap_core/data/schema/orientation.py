@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genomap_core.data.schema.beside import of_another_form
+from genomap_core.data.schema.beside import has_another_form, main_measure, measures
 from genomap_core.data.schema.nomenclature import (
     SUMMARY_ROW,
     feature_share,
@@ -79,11 +79,16 @@ def judge_orientation(table: Table) -> Verdict:
     if not columns or not rows:
         return Verdict(position, -TURNED, ())
     told = [title for title in columns if not is_annotation(title)]
-    other = set(of_another_form(told))
-    own = [title for k, title in enumerate(told) if k not in other] or columns
+    is_odd = has_another_form(told)
+    own = [title for title in told if not is_odd(title)] or columns
+    several = measures(table, [j for j in samples if not is_annotation(table.columns[j])], named=True)
+    if several:
+        own = [table.columns[j] for j in several[main_measure(list(several))]]
     found = [*_names(rows, own), *_title(table, position, rows), *_words(table, position)]
     if len(told) < len(columns) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
         found.append((1.0, f"columns such as {next(t for t in columns if is_annotation(t))!r} describe genes"))
+    if several:
+        found.append((2.5, f"its columns hold {len(several)} measures of each sample"))
     found += [*_shape(len(rows), len(own)), *_values(table, [j for j in samples if table.columns[j] in set(own)])]
     return Verdict(position, sum(weight for weight, _ in found), tuple(found))
 
