@@ -259,7 +259,8 @@ def _foreign_text(text: str) -> str:
         return "fasta"
     lines = [line.rstrip("\r") for line in text.split("\n")[:-1] if line.strip()] or [text]
     feature = re.compile(r"[^\t]+\t[^\t]+\t[^\t]+\t\d+\t\d+\t[^\t]+\t[+.-]\t[.012]\t[^\t]+")
-    if all(feature.fullmatch(line) for line in lines if line[0] != "#"):
+    told = [line for line in lines if not line.startswith("#")]
+    if told and all(feature.fullmatch(line) for line in told):
         return "gtf"
     if _are_sets(lines):
         return "gmt"

@@ -149,26 +149,27 @@ def _is_total(table: Table, j: int, others: list[int]) -> bool:
     return varied and any(np.allclose(column, total / n, rtol=1e-3, equal_nan=True) for n in (1, len(others)))
 
 
-def one_hot(table: Table) -> list[tuple[int, ...]]:
-    """Sets of neighbouring columns ``stem_word`` of 0 and 1 of which one is 1 in every row: a label in pieces."""
+def one_hot(table: Table) -> dict[str, list[int]]:
+    """Neighbouring columns ``stem_word`` of 0 and 1 of which one is 1 in every row, by stem: a column in pieces."""
     stems: dict[str, list[int]] = defaultdict(list)
     for j in table.number_at.tolist():
         if found := re.fullmatch(r"(.+?)[_.:= ](.+)", table.columns[j]):
             stems[found.group(1)].append(j)
-    sets = []
-    for at in stems.values():
+    sets = {}
+    for stem, at in stems.items():
         if not 2 <= len(at) <= 30 or at[-1] - at[0] != len(at) - 1 or table.n_rows < 3:
             continue
         values = _block(table, np.arange(table.n_rows), at)
         if bool(np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all() and (values.sum(axis=0) > 0).all()):
-            sets.append(tuple(at))
+            sets[stem] = at
     return sets
 
 
 _SPLITS = (
-    (re.compile(r"(?P<sample>.+)[_. :](?P<kind>\D*?[A-Za-z]{3}\D*)")),
-    (re.compile(r"(?P<sample>.+?)[. :](?P<kind>\D*?[A-Za-z]{3}\D*)")),
-    (re.compile(r"(?P<kind>\D*?[A-Za-z]{3}\D*?)[_. :](?P<sample>.+)")),
+    re.compile(r"(?P<sample>.+)[_. :](?P<kind>\D*?[A-Za-z]{3}\D*)"),
+    re.compile(r"(?P<sample>.+?)[. :](?P<kind>\D*?[A-Za-z]{3}\D*)"),
+    re.compile(r"(?P<kind>\D*?[A-Za-z]{3}\D*?)[_. :](?P<sample>.+)"),
+    re.compile(r"(?P<kind>\D*[A-Za-z]{3}\D*)[_. :](?P<sample>.+)"),
 )
 
 

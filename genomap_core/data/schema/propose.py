@@ -68,9 +68,9 @@ def propose(table: Table, orientation: Orientation | None = None) -> tuple[Roles
         roles, said = _propose_rows(table)
         return roles, (*said, *_turned_object(table))
     verdict = judge_orientation(table)
-    if said := no_samples(table, verdict.position):
-        roles, found = _propose_rows(table)
-        return roles, (*found, said)
+    if refused := no_samples(table, verdict.position):
+        roles, said = _propose_rows(table)
+        return roles, (*said, refused)
     if orientation is not None and verdict.position is not None:
         return _propose_turned(table, verdict.position, "as you say")
     if not verdict.turned or verdict.position is None:
@@ -105,32 +105,15 @@ def _propose_turned(table: Table, position: int, reason: str) -> tuple[Roles, tu
     said = [Message("warn", "genes-in-rows", text, table.title(position), remedy=remedy, option="orientation")]
     describing = _describing(table, position, said)
     flipped = flip(table, position, describing)
-    target, draft = None, _Draft(flipped)
-    for at in draft.free_words(0):
-        if key(flipped.columns[at]) in TARGET_NAMES or (target is None and _n_classes(flipped.texts[at])):
-            target = flipped.title(at)
-    if target is not None and key(target) not in TARGET_NAMES:
-        text = f"Row {target} is taken for the label."
-        said.append(Message("warn", "label-guessed", text, target, remedy="Choose another, or none.", option="target"))
+    draft = _Draft(flipped)
     aside = [table.title(at) for at in sorted({*table.texts, *describing}) if at != position]
     counters = [flipped.title(at) for at in flipped.number_at.tolist() if SUMMARY_ROW.fullmatch(flipped.columns[at])]
     if counters:
         listed = some(counters, 6)
         what = "counts what fell on no gene" if len(counters) == 1 else "count what fell on no gene"
         said.append(Message("warn", "summary-rows", f"Rows {listed} {what}: left out.", remedy="Use them if wrong."))
-    numbers = [at for at in flipped.number_at[:10].tolist() if key(flipped.columns[at]) in TARGET_NAMES[:-3]]
-    for at in numbers if target is None else ():
-        values = flipped.number_column(at)
-        if len(np.unique(values)) <= min(10, len(values) // 2) and bool((values == np.rint(values)).all()):
-            target = flipped.title(at)
-            text = f"Row {target!r} above the genes is taken for the label: it holds a few whole numbers."
-            said.append(Message("warn", "label-row", text, target, remedy="Choose another, or none, if wrong."))
-            break
-    target_at = _set_strangers_aside(
-        draft,
-        None if target is None else flipped.find(target),
-        *(at for name in counters if (at := flipped.find(name))),
-    )
+    left_out = [at for name in counters if (at := flipped.find(name)) is not None]
+    target_at = _set_strangers_aside(draft, _target_row(draft), *left_out)
     group = _find_group(draft, 0, target_at)
     strangers = [flipped.title(at) for at in draft.aside]
     roles = Roles(
@@ -141,6 +124,32 @@ def _propose_turned(table: Table, position: int, reason: str) -> tuple[Roles, tu
         orientation="genes_in_rows",
     )
     return roles, (*said, *draft.said)
+
+
+def _target_row(draft: _Draft) -> int | None:
+    """The row with the classes: of words, or of a few whole numbers under a label's name above the genes."""
+    flipped, found = draft.table, None
+    for at in draft.free_words(0):
+        if key(flipped.columns[at]) in TARGET_NAMES or (found is None and _n_classes(flipped.texts[at])):
+            found = at
+    if found is not None:
+        if key(flipped.columns[found]) not in TARGET_NAMES:
+            _say_label(draft, found, "is taken for the label")
+        return found
+    for at in flipped.number_at[:10].tolist():
+        values = flipped.number_column(at)
+        few = len(np.unique(values)) <= min(10, len(values) // 2) and bool((values == np.rint(values)).all())
+        if few and key(flipped.columns[at]) in TARGET_NAMES[:-3]:
+            _say_label(draft, at, "above the genes is taken for the label: it holds a few whole numbers")
+            return at
+    return None
+
+
+def _say_label(draft: _Draft, at: int, why: str) -> None:
+    """Say that a column (with genes in rows: a row) is proposed as the label without being named like one."""
+    noun, title = "Row" if draft.table.flipped else "Column", draft.table.title(at)
+    remedy = "Choose another, or none, if wrong."
+    draft.said.append(Message("warn", "label-guessed", f"{noun} {title} {why}.", title, remedy=remedy, option="target"))
 
 
 def _describing(table: Table, position: int, said: list[Message]) -> list[int]:
@@ -175,15 +184,12 @@ def _set_strangers_aside(draft: _Draft, target_at: int | None, *taken: int | Non
     found = beside_features(table)
     noun = "Row" if table.flipped else "Column"
     free = [at for at in found.sorting if at not in taken and at not in draft.aside]
-    if target_at is None and len(free) == 1:
-        target_at, kinds = free[0], len(np.unique(table.number_column(free[0])))
-        title = table.title(target_at)
-        text = f"{noun} {title} is taken for the label: it holds {kinds} whole numbers, unlike the features beside it."
-        remedy = "Choose another, or none, if wrong."
-        draft.said.append(Message("warn", "label-guessed", text, title, remedy=remedy, option="target"))
-    pieces = [
-        at for at in one_hot(table) if {key(_stem_of(table, at)), key(_stem_of(table, at) + "s")} & set(TARGET_NAMES)
-    ]
+    if target_at is None and len(free) == 1 and not draft.free_words(*taken):
+        target_at = free[0]
+        _say_label(
+            draft, target_at, "is taken for the label: it holds a few whole numbers, unlike the features beside it"
+        )
+    pieces = [at for stem, at in one_hot(table).items() if key(stem) in TARGET_NAMES]
     for at in pieces:
         titles = [table.title(j) for j in at]
         text = f"{noun}s {some(titles)} hold one label in pieces of 0 and 1: set aside."
@@ -202,10 +208,6 @@ def _set_strangers_aside(draft: _Draft, target_at: int | None, *taken: int | Non
         text = f"{noun}{'s' * (len(named) > 1)} {some(named)}: named unlike the other features, and used as features."
         draft.said.append(Message("warn", "named-unlike", text, named[0], remedy="Set aside what is none."))
     return target_at
-
-
-def _stem_of(table: Table, at: tuple[int, ...]) -> str:
-    return re.split("[_.:= ]", table.columns[at[0]])[0]
 
 
 def _propose_rows(table: Table) -> tuple[Roles, list[Message]]:
@@ -346,17 +348,7 @@ def _find_target(draft: _Draft, id_at: int | None) -> int | None:
     listed = some(table.title(at) for at in candidates)
     guess = candidates[-1] if candidates and (len(candidates) == 1 or candidates[-1] == table.n_columns - 1) else None
     if guess is not None:
-        text = f"Column {table.title(guess)} is taken for the label: it holds {len(table.texts[guess].words)} words."
-        draft.said.append(
-            Message(
-                "warn",
-                "label-guessed",
-                text,
-                table.title(guess),
-                remedy="Choose another, or none, if wrong.",
-                option="target",
-            )
-        )
+        _say_label(draft, guess, f"is taken for the label: it holds {len(table.texts[guess].words)} words")
     elif candidates:
         text = f"No column is named like a label; these could be one: {listed}."
         draft.said.append(

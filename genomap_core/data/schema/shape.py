@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from genomap_core.data.message import Message, some
-from genomap_core.data.schema.nomenclature import feature_share, is_annotation
-from genomap_core.data.schema.words import GENE_COLUMN_NAMES, key, words_of
+from genomap_core.data.schema.nomenclature import is_annotation
+from genomap_core.data.schema.words import GENE_COLUMN_NAMES, KNOWN_GENES, key, words_of
 from genomap_core.data.table import Table
 
 _RESULTS = 14
@@ -46,9 +46,7 @@ def no_samples(table: Table, position: int | None) -> Message | None:
 def _long(table: Table) -> tuple[int, int] | None:
     """Columns of samples and of features where every pair of the two has one row; no column names the rows."""
     texts = {at: c for at, c in table.texts.items() if 1 < len(c.words) < 0.6 * len(c) and at not in table.annotations}
-    features = [
-        at for at, c in texts.items() if key(table.columns[at]) in _FEATURE_TITLES or _names_features(table, at)
-    ]
+    features = [at for at in texts if _names_features(table, at)]
     for feature in features:
         for at, column in texts.items():
             pairs = len(column.words) * len(texts[feature].words)
@@ -61,5 +59,5 @@ def _long(table: Table) -> tuple[int, int] | None:
 
 
 def _names_features(table: Table, at: int) -> bool:
-    words = table.texts[at].words
-    return (key(table.columns[at]) in GENE_COLUMN_NAMES and (len(words) >= 3)) or feature_share(words) > 0.8
+    title = key(table.columns[at])
+    return title in _FEATURE_TITLES or title in GENE_COLUMN_NAMES or len(KNOWN_GENES & set(table.texts[at].words)) >= 3
