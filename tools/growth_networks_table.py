@@ -83,10 +83,10 @@ def occlusions(bundles: list[GrowthBundle], images: np.ndarray, target: int) -> 
     return np.mean([[explain_image(m, m, x, target, "occlusion") for x in images] for m in modules], axis=0)
 
 
-def lesion_lines(folder: Path, label: str, found: dict[str, list[GrowthBundle]]) -> Iterator[str]:
-    """Rows of a table: pointing game and Dice of each network against the masks of gliomas."""
+def lesion_lines(folder: Path, label: str, most: int, found: dict[str, list[GrowthBundle]]) -> Iterator[str]:
+    """Rows of a table: pointing game and Dice of each network against the masks of the first ``most`` gliomas."""
     cohort, _ = indexed_cohort(folder, label, real.SIZE, folder.name)
-    known = np.isfinite(cohort.masks).all((1, 2)) & (cohort.masks >= 0.5).any((1, 2))
+    known = np.flatnonzero(np.isfinite(cohort.masks).all((1, 2)) & (cohort.masks >= 0.5).any((1, 2)))[:most]
     images, masks = cohort.images[known, FLAIR : FLAIR + 1], cohort.masks[known]
     rows = resample_patients(np.zeros(len(masks)), None, 1000, 0)
     heads = [(m >= 0.5)[x[0] != 0].mean() for x, m in zip(images, masks, strict=True)]
@@ -124,6 +124,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lesions", type=Path, help="a folder with index.csv and masks, such as lgg_mri")
     parser.add_argument("--label", default="neoplasm_histologic_grade", help="a column of index.csv that is filled")
+    parser.add_argument("--most", type=int, default=40, help="so many of its slices: occlusion is slow")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -147,7 +148,7 @@ def main() -> int:
             each = [score("macro_f1", cohort.y, ablated_proba(b.model, cohort.images, name)) for b in whole[network]]
             lines.append(f"\n{network}, {name}: {np.mean(each):.3f}")
     if args.lesions:
-        lines += lesion_lines(args.lesions, args.label, whole)
+        lines += lesion_lines(args.lesions, args.label, args.most, whole)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
