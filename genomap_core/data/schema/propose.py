@@ -113,7 +113,7 @@ def _propose_turned(table: Table, position: int, reason: str) -> tuple[Roles, tu
         what = "counts what fell on no gene" if len(counters) == 1 else "count what fell on no gene"
         said.append(Message("warn", "summary-rows", f"Rows {listed} {what}: left out.", remedy="Use them if wrong."))
     left_out = [at for name in counters if (at := flipped.find(name)) is not None]
-    target_at = _set_strangers_aside(draft, _target_row(draft), *left_out)
+    target_at = _set_strangers_aside(draft, _target_row(draft), 0, *left_out)
     group = _find_group(draft, 0, target_at)
     strangers = [flipped.title(at) for at in draft.aside]
     roles = Roles(
