@@ -141,7 +141,7 @@ def regularity(names: Sequence[str]) -> float:
 
 def is_annotation(title: str) -> bool:
     """Whether a column beside the genes describes them, by its name."""
-    short = key(title)
+    short = key(re.sub(r"\s*[\[(][^\])]*[\])]\s*$", "", title))  # without the unit
     return short in ANNOTATION_NAMES or bool(re.fullmatch(r"(rt|mz|mass|charge|entrez|retentiontime)[a-z]{0,8}", short))
 
 
