@@ -338,9 +338,7 @@ def on_background(share: float, area: float, control: float | None, taught: str)
     if area < SHOWN:
         return "The images have no empty background on which an attribution could lie by mistake."
     text = f"{share:.0%} of the attribution to images lies on empty background, which is {area:.0%} of the picture"
-    return (
-        f"{text}." if control is None else f"{text}; of a network taught the {taught} of other patients {control:.0%}."
-    )
+    return f"{text}." if control is None else f"{text}; of a network taught other patients' {taught} {control:.0%}."
 
 
 def background_sentences(runs: Mapping[str, Run], first: str, control: str, taught: str) -> list[str]:
