@@ -19,6 +19,7 @@ from genomap_core.data.schema.nomenclature import (
     feature_share,
     is_annotation,
     regularity,
+    sample,
     sample_share,
     symbol_share,
 )
@@ -80,22 +81,24 @@ def judge_orientation(table: Table) -> Verdict:
         return Verdict(None, -TURNED, ((-TURNED, "no column names the rows"),))
     rows = [word for word in table.text_column(position).values() if word is not None]
     samples = [j for j in table.number_at.tolist() if j != position]
-    columns = [table.columns[j] for j in samples]
-    if not columns or not rows:
+    if not samples or not rows:
         return Verdict(position, -TURNED, ())
-    told = [title for title in columns if not is_annotation(title)]
-    is_odd = has_another_form(told)
-    own = [title for title in told if not is_odd(title)] or columns
-    several = measures(table, [j for j in samples if not is_annotation(table.columns[j])], named=True)
+    told = [j for j in samples if not is_annotation(table.columns[j])]
+    several = measures(table, told, named=True)
     if several:
-        own = [table.columns[j] for j in several[main_measure(list(several))]]
+        told = several[main_measure(list(several))]
+    is_odd = has_another_form([table.columns[j] for j in told])
+    own = [j for j in sample(told) if not is_odd(table.columns[j])] or samples
     title = _title(table, position)
-    found = [*_names(rows, own, any(weight >= 2 for weight, _ in title)), *title, *_words(table, position)]
-    if len(told) < len(columns) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
-        found.append((1.0, f"columns such as {next(t for t in columns if is_annotation(t))!r} describe genes"))
+    found = [*_names(rows, [table.columns[j] for j in own], any(weight >= 2 for weight, _ in title)), *title]
+    found += _words(table, position)
+    if len(told) < len(samples) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
+        kept = set(told)
+        beside = next(table.columns[j] for j in samples if j not in kept)
+        found.append((1.0, f"columns such as {beside!r} describe genes"))
     if several:
         found.append((2.5, f"its columns hold {len(several)} measures of each sample"))
-    found += [*_shape(len(rows), len(own)), *_values(table, [j for j in samples if table.columns[j] in set(own)])]
+    found += [*_shape(len(rows), len(told) or len(samples)), *_values(table, own)]
     return Verdict(position, sum(weight for weight, _ in found), tuple(found))
 
 
