@@ -17,7 +17,9 @@ what to do. Excel, Parquet and h5ad are parsed in a child process with limits of
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -169,9 +171,14 @@ def head_of(data: bytes | Path) -> bytes:
 
 
 def is_workbook(data: bytes | Path) -> bool:
-    """Whether a ZIP file is an Office workbook: it names its parts near its beginning or end."""
-    raw = data.read_bytes() if isinstance(data, Path) else data
-    return b"xl/workbook" in raw or b"xl/worksheets" in raw
+    """Whether a ZIP file is an Office workbook, by the names of its parts; by its bytes where these can't be read."""
+    try:
+        with zipfile.ZipFile(data if isinstance(data, Path) else io.BytesIO(data)) as archive:
+            names = [name.replace("\\", "/").lstrip("/") for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raw = data.read_bytes() if isinstance(data, Path) else data
+        return b"xl/workbook" in raw or b"xl/worksheets" in raw
+    return any(name.startswith(("xl/workbook", "xl/worksheets")) for name in names)
 
 
 def _in_child(job: str, data: bytes | Path, limits: FileLimits, **options: str | None) -> Table:
