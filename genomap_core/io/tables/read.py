@@ -17,9 +17,7 @@ what to do. Excel, Parquet and h5ad are parsed in a child process with limits of
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,6 +34,7 @@ from genomap_core.io.tables.bundled import files_of, is_tenx, names_in, read_qua
 from genomap_core.io.tables.delimited import read_delimited
 from genomap_core.io.tables.gunzip import PACKED, unpack
 from genomap_core.io.tables.labelled import read_labelled
+from genomap_core.io.zips import names_of
 
 __all__ = ["read_table"]
 
@@ -172,13 +171,10 @@ def head_of(data: bytes | Path) -> bytes:
 
 def is_workbook(data: bytes | Path) -> bool:
     """Whether a ZIP file is an Office workbook, by the names of its parts; by its bytes where these can't be read."""
-    try:
-        with zipfile.ZipFile(data if isinstance(data, Path) else io.BytesIO(data)) as archive:
-            names = [name.replace("\\", "/").lstrip("/") for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        raw = data.read_bytes() if isinstance(data, Path) else data
-        return b"xl/workbook" in raw or b"xl/worksheets" in raw
-    return any(name.startswith(("xl/workbook", "xl/worksheets")) for name in names)
+    if names := names_of(data):
+        return any(name.lstrip("/").startswith(("xl/workbook", "xl/worksheets")) for name in names)
+    raw = data.read_bytes() if isinstance(data, Path) else data
+    return b"xl/workbook" in raw or b"xl/worksheets" in raw
 
 
 def _in_child(job: str, data: bytes | Path, limits: FileLimits, **options: str | None) -> Table:
