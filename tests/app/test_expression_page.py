@@ -92,6 +92,19 @@ def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
     jobs().cancel(job.id, app.session_state["session"].owner)
 
 
+def test_the_eight_layers_are_one_choice_away_and_what_they_add_is_said(app, monkeypatch) -> None:
+    open_page(app, "expression")
+    assert "The transformer of 8 layers" in texts(app)
+    asked: list = []
+    monkeypatch.setattr(
+        "pages._ui.comparison_page.job_panel.submit", lambda session, task, spec, title, cohort: asked.append(spec)
+    )
+    for paths in ("statistics", "both"):
+        select(app, "Architecture").set_value(paths)
+        button(app, "Start").click().run()
+    assert [spec["config"]["training"]["paths"] for spec in asked] == ["statistics", "both"]
+
+
 def test_without_a_head_nothing_is_queued(app) -> None:
     open_page(app, "expression")
     app.multiselect[0].set_value([])

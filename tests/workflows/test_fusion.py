@@ -15,8 +15,9 @@ from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import Cancelled, InputError
 from genomap_core.progress import Progress, ignore
 from genomap_core.training.fusion_bundle import load_fusion
-from genomap_core.workflows.comparison.runner import Run, run_file
+from genomap_core.workflows.comparison.runner import Run, fold_file, run_file
 from genomap_core.workflows.comparison.scores import Score
+from genomap_core.workflows.fusion import view as fusion_view
 from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_fusion, fusion_of
 from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, only_type, parts_of, permute_within, planned
 from genomap_core.workflows.fusion.jobs import compare_task, train_task
@@ -29,8 +30,17 @@ TINY = dataclasses.replace(SMALL, n_folds=2, width=4, hidden=8, epochs=1)
 
 
 @pytest.fixture(scope="module")
-def result() -> FusionResult:
-    return compare_fusion(planted(120), SMALL)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished comparison in the folder of its job."""
+    folder = tmp_path_factory.mktemp("compared")
+    planted(120).save(folder / "imaging.npz")
+    compare_fusion(planted(120), SMALL, keep=folder).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(kept: Path) -> FusionResult:
+    return FusionResult.load(kept)
 
 
 def test_every_patient_is_tested_once_by_every_run(result: FusionResult) -> None:
@@ -62,6 +72,46 @@ def test_adaptive_fusion_is_not_behind_its_best_part_and_weighs_the_parts_by_cla
     assert [row["Part"] for row in weight_rows(result)][1] == "Images only"
     assert result.scores["adaptive"]["brier"].value < result.scores["image"]["brier"].value
     assert "| Calibration error |" in report(result)
+
+
+def test_adaptive_fusion_is_asked_about_a_patient_as_one_model(kept: Path, result: FusionResult) -> None:
+    run = result.run("adaptive")
+    cache: dict[object, object] = {}
+    for row in (0, 1, 2, 50):
+        spec = {"folder": str(kept), "row": row, "fold": int(result.fold_of_row[row]), "model": "adaptive"}
+        _, seen = fusion_view.look(spec, {}, cache)
+        np.testing.assert_allclose(seen["proba"], run.proba[row], atol=5e-3, err_msg="weights lie in 16 bits")
+
+
+def test_types_regions_and_modules_share_the_answer_of_adaptive_fusion(kept: Path, result: FusionResult) -> None:
+    assert result.explained == ("stacked", "adaptive")
+    run = result.run("adaptive")
+    nobody = run.proba - run.values["types"].sum(axis=1)
+    for fold in range(3):
+        own = nobody[result.fold_of_row == fold]
+        np.testing.assert_allclose(own, np.tile(own[:1], (len(own), 1)), atol=5e-3, err_msg="the mean patient is one")
+    dark, bright = (result.y % 2 == k for k in (0, 1))
+    image = run.values["types"][:, 0]
+    assert image[bright, 1].mean() > image[dark, 1].mean() + 0.1, "brightness speaks for a bright class"
+    row = int(np.flatnonzero((result.y == 3) & (run.proba.argmax(axis=1) == 3))[0])
+    spec = {"folder": str(kept), "row": row, "fold": int(result.fold_of_row[row]), "model": "adaptive", "target": 3}
+    about, parts = fusion_view.explain(spec | {"n_modules": 4}, {"fold_of_row": result.fold_of_row}, {})
+    total = parts["region_values"].sum() + parts["module_values"].sum()
+    assert about["output"] - about["baseline"] == pytest.approx(total, abs=1e-6)
+    assert parts["interaction"].shape == (len(parts["module_values"]), len(parts["region_values"]))
+    assert "pixels" not in parts, "several models have no gradient"
+
+
+def test_without_its_parts_models_adaptive_fusion_is_not_explained(result: FusionResult, tmp_path: Path) -> None:
+    bare = dataclasses.replace(result, runs=tuple(r for r in result.runs if r.name != "adaptive"))
+    assert bare.explained == ("stacked",)
+    config = dataclasses.replace(TINY, n_folds=3, variants=("stacked",), controls=False)
+    cohort = planted(40, images=False)
+    found = compare_fusion(cohort, config, keep=tmp_path)
+    assert found.explained == ("omics", "adaptive"), "types of omics alone too"
+    (tmp_path / fold_file(0, "type:a")).unlink()
+    (tmp_path / run_file("adaptive")).unlink()
+    assert compare_fusion(cohort, config, keep=tmp_path).explained == ("omics",)
 
 
 def test_two_encoders_have_as_many_parameters_as_one(result: FusionResult) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from genomap_core.data.images.expression import ExpressionCohort
 from genomap_core.data.images.networks import HEADS, ExpressionConfig
 from genomap_core.data.images.statistics import image_statistics
+from genomap_core.data.message import plural
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, fold_file, run_entries
@@ -41,26 +42,35 @@ def shuffled(cohort: ExpressionCohort, seed: int) -> ExpressionCohort:
 
 
 TITLES: dict[str, str] = {
-    "dense": "CNN + transformer",
-    "map": "CNN + transformer, genomap head",
     "random": "Same network, random weights",
     "exchanged": "Trained on expression of other patients",
-    "statistics": "Without the transformer",
-    "transformer": "Transformer alone, no way round it",
-    "layers_0": "With no transformer layer",
-    "layers_2": "With two transformer layers",
     "ridge": "Ridge on simple features",
     "ridge_cnn": "Ridge on frozen CNN features",
     "mean": "Mean of the training patients",
 }
-"""Name of a run -> title."""
+"""Name of a run -> title, of those that are called the same whatever the network; see :func:`title`."""
 ABLATIONS: dict[str, dict[str, Any]] = {
+    "full": {"paths": "both"},
     "statistics": {"paths": "statistics"},
     "transformer": {"paths": "transformer"},
-    "layers_0": {"n_layers": 0},
-    "layers_2": {"n_layers": 2},
+    "layers_0": {"paths": "both", "n_layers": 0},
+    "layers_2": {"paths": "both", "n_layers": 2},
 }
 """Name of a run -> how its network differs from the first one; the untrained encoder with ridge is ``ridge_cnn``."""
+
+
+def title(name: str, paths: str, n_layers: int) -> str:
+    """Of a run whose first network has these paths and so many layers."""
+    if name in TITLES:
+        return TITLES[name]
+    changed = ABLATIONS.get(name, {})
+    layers = plural(changed.get("n_layers", n_layers), "layer")
+    network = {
+        "statistics": "CNN",
+        "both": f"CNN + transformer of {layers}",
+        "transformer": f"CNN + transformer of {layers}, no way round it",
+    }[changed.get("paths", paths)]
+    return f"{network}, genomap head" if name == "map" else network
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +80,9 @@ class ExpressionCompareConfig:
     heads: tuple[str, ...] = tuple(HEADS)
     """The first one's predictions are looked at gene by gene"""
     controls: bool = True
-    """Patients with the expression of others"""
+    """Patients with the expression of others, and the network with the transformer beside it, or without"""
     ablations: bool = False
-    """Networks that lack a part, see :data:`ABLATIONS`"""
+    """All networks of :data:`ABLATIONS`"""
     per_cohort: bool = False
     """A network for each cohort instead of one for all"""
     n_folds: int = 5
@@ -105,6 +115,7 @@ def compare_expression(
         Fewer than two groups of patients, ``keep`` holds runs of another cohort, or a run that the statistics need
         has no answer.
     """
+    config = replace(config, training=config.training.seeing(cohort.has_images))
     fold_of_row = expression_folds(cohort, config.n_folds, config.seed)
     folds = [(np.flatnonzero(fold_of_row != k), np.flatnonzero(fold_of_row == k)) for k in range(fold_of_row.max() + 1)]
     entries = [_entry(name, cohort, config, keep if k == 0 else None) for k, name in enumerate(planned(cohort, config))]
@@ -135,8 +146,17 @@ def _apart(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> list[np
 def planned(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[str, ...]:
     """The runs of a comparison, in their order."""
     frozen = ("ridge_cnn",) if cohort.has_images else ()
-    parts = ABLATIONS if config.ablations else ()
-    return (*config.heads, "random", *(("exchanged",) if config.controls else ()), *parts, "ridge", *frozen, "mean")
+    controls = ("exchanged", *_ablations(cohort, config)) if config.controls else _ablations(cohort, config)
+    return (*config.heads, "random", *controls, "ridge", *frozen, "mean")
+
+
+def _ablations(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[str, ...]:
+    """Networks beside the first one: at least that with the transformer, or without."""
+    paths = config.training.seeing(cohort.has_images).paths
+    own, other = ("full", "statistics") if paths == "both" else (paths, "full")
+    if config.ablations:
+        return tuple(name for name in ABLATIONS if name != own)
+    return (other,) if config.controls else ()
 
 
 def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.ndarray:
@@ -184,7 +204,8 @@ def _entry(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig,
         values = {"predicted": predicted} | ({"head": head} if keeps_head else {})
         return Answer(values, {"parameters": parameters})
 
-    return Entry(name, TITLES[name], fit_predict, _options(name, config))
+    called = title(name, config.training.paths, config.training.n_layers)
+    return Entry(name, called, fit_predict, _options(name, config))
 
 
 def _options(name: str, config: ExpressionCompareConfig) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""One patient under a fusion network that never saw that patient: the Fusion page. Runs in the warm worker."""
+"""One patient under a fusion network, or adaptive fusion, that never saw that patient: the Fusion page. Runs in the
+warm worker."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from genomap_core.data.images.patients import PatientImages
-from genomap_core.workflows.comparison.runner import fold_file
+from genomap_core.workflows.comparison.runner import Run, fold_file, run_file
+from genomap_core.workflows.fusion.adaptive import ADAPTIVE, Pool
 from genomap_core.workflows.fusion.jobs import COHORT
 
 Arrays = dict[str, np.ndarray]
@@ -18,12 +21,13 @@ N_REGIONS, N_MODULES = 20, 12
 
 
 def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
-    """What the network is given and what it answers.
+    """What the model is given and what it answers.
 
     Parameters
     ----------
     spec
-        ``folder`` of a comparison, ``row`` of the patient, ``fold`` of the test.
+        ``folder`` of a comparison, ``row`` of the patient, ``fold`` of the test; ``model`` "adaptive" for adaptive
+        fusion, whose parts' features lie as in the first run's network.
 
     Returns
     -------
@@ -32,9 +36,10 @@ def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, 
     """
     model, cohort = _load(spec, cache)
     one, layout = cohort.take([spec["row"]]), model.layout_
+    inputs = model.inputs(one)
     return {"shape": layout.shape}, {
-        "proba": model.predict_proba(one)[0],
-        "image": model.inputs(one).images[0],
+        "proba": softmax(_asked(spec, model, cache).logits(inputs), axis=1)[0],
+        "image": inputs.images[0],
         "z": _standardised(model, one)[0],
         "positions": layout.positions,
         "channel": layout.channel,
@@ -56,36 +61,36 @@ def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
     ``module_names``, ``faithful`` (share of random orders beaten, and both advantages), ``output``, ``baseline``,
     ``gap`` of the gradients; ``regions (H, W)`` and ``modules (p,)`` labels, -1 for none; their values
     ``region_values (R,)``, ``module_values (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and
-    ``features (p,)``; ``types (k, C)``.
+    ``features (p,)``, of a network alone; ``types (k, C)``.
     """
     from genomap_core.explain.fusion import PatientGame, interaction, part_values, pixel_values, type_values
 
     model, cohort = _load(spec, cache)
-    target = int(spec["target"])
+    asked, target = _asked(spec, model, cache), int(spec["target"])
     one = cohort.take([spec["row"]])
     inputs = model.inputs(one)
     modules, names = _modules(spec, arrays["fold_of_row"], cohort, model, cache)
     parts = _parts(inputs.images[0], modules, model, int(spec.get("n_regions", N_REGIONS)))
-    game = PatientGame(model, inputs, parts, target)
+    game = PatientGame(asked, inputs, parts, target)
     found = part_values(game)
-    pixels, cells, gap = pixel_values(model.modules_, inputs, target)
     checked = found.faithfulness
     about = {
         "module_names": names,
         "output": found.output,
         "baseline": found.baseline,
-        "gap": gap,
         "faithful": [checked.beaten, checked.deletion_advantage, checked.insertion_advantage],
     }
-    return about, {
+    gradients = {}
+    if asked is model:
+        pixels, cells, about["gap"] = pixel_values(model.modules_, inputs, target)
+        gradients = {"pixels": pixels.sum(axis=0), "features": model.features_of_map(cells)}
+    return about, gradients | {
         "regions": parts.image,
         "modules": modules,
         "region_values": found.regions,
         "module_values": found.modules,
         "interaction": interaction(game),
-        "pixels": pixels.sum(axis=0),
-        "features": model.features_of_map(cells),
-        "types": type_values(model, inputs)[0],
+        "types": type_values(asked, inputs)[0],
     }
 
 
@@ -166,6 +171,21 @@ def _standardised(model: Any, cohort: PatientImages) -> np.ndarray:
     Z = np.zeros((cohort.n_samples, cohort.table.n_features), np.float32)
     Z[:, model.scaling_.kept] = model.scaling_.table(cohort)
     return Z
+
+
+def _asked(spec: dict[str, Any], model: Any, cache: Cache) -> Any:
+    """What is explained: the first run's network itself, or adaptive fusion of this patient's fold."""
+    if spec.get("model") != ADAPTIVE:
+        return model
+    from genomap_core.workflows.fusion.adaptive_model import load_adaptive
+
+    path = Path(spec["folder"]) / run_file(ADAPTIVE)
+    key = ("adaptive", str(path), path.stat().st_mtime_ns, spec["fold"])
+    if key not in cache:
+        run = Run.load(path)[0]
+        pool = Pool.of_row(run.values, spec["row"])
+        cache[key] = load_adaptive(path.parent, run.facts["parts"], spec["fold"], model.config.variant, pool)
+    return cache[key]
 
 
 def _load(spec: dict[str, Any], cache: Cache) -> tuple[Any, PatientImages]:
