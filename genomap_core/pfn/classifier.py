@@ -138,9 +138,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         """Given the table in each of the ways, half the estimators each."""
         each = max(1, self.n_estimators_ // len(CROSSED))
         options = {"model_path": self.weights_.path, "n_estimators": each, "device": device}
-        self.members_ = tuple(
-            clone(self).set_params(selection=way, **options).fit(table, codes) for way in CROSSED
-        )
+        self.members_ = tuple(clone(self).set_params(selection=way, **options).fit(table, codes) for way in CROSSED)
         self.choice_, self.reducer_ = None, self.members_[0].reducer_
         self.n_features_used_ = max(member.n_features_used_ for member in self.members_)
 
@@ -333,7 +331,7 @@ class DifferentiableView:
             )
 
     def probability(self, X: np.ndarray, index: int) -> tuple[Any, Any]:
-        """Of class ``index`` for raw rows ``(m, p)``: what the estimators see ``(m, q)``, and what they say ``(m,)``."""
+        """Of class ``index`` for raw rows ``(m, p)``: what the estimators see ``(m, q)`` and what they say ``(m,)``."""
         import torch
 
         x = torch.from_numpy(self._scaled(self.model.reducer_.transform(X))).requires_grad_(True)

@@ -81,8 +81,8 @@ def _choice(found: list[Weights]) -> Weights | None:
         "Inside each fold these weights answer twice and the mean counts: given scores of the classes by ridge "
         f"regression, and given these beside the {kept} features that differ most between the classes."
         if chosen.quick
-        else "Wider tables are narrowed inside each fold, in the way that does best on inner folds of the training rows "
-        f"(to {kept} inputs with these weights)."
+        else "Wider tables are narrowed inside each fold, in the way that does best on inner folds of the training "
+        f"rows (to {kept} inputs with these weights)."
     )
     if text := shipped_card(chosen):
         with st.popover("Card: how these weights were made, and how good they are"):

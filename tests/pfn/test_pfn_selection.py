@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_selection import f_classif
+from sklearn.metrics import roc_auc_score
 
 from genomap_core.pfn.selection import FeatureReducer, anova_f, mutual_information, variances
 
