@@ -36,8 +36,9 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         A ``.ckpt`` or ``.safetensors`` file; None: the best found by :func:`genomap_core.pfn.find_weights`.
     selection
         What the model is given of a table: "auto", or one of :data:`~genomap_core.pfn.selection.STRATEGIES`. Auto:
-        small weights answer twice, given the ways :data:`~genomap_core.pfn.selection.CROSSED`, and the mean counts;
-        others get the whole table, or, where it is too wide, what does best on inner folds of the training rows.
+        small weights answer twice, given the scores of ridge regression, and given the whole table (where it is too
+        wide, the scores beside some features), and the mean counts; others get the whole table, or, where it is too
+        wide, what does best on inner folds of the training rows.
     n_selected
         Columns kept then; None: what the weights recommend. A number also reduces tables that would fit.
     n_estimators

@@ -31,7 +31,7 @@ STRATEGIES: dict[str, str] = {
     "variance": "most variable features",
     "pca": "principal components",
     "regions": "means of map regions",
-    "none": "random features for each estimator (the package's own)",
+    "none": "all features (of a wide table some drawn for each estimator)",
 }
 """Ways from a wide table to a narrow one, as the user reads them."""
 CROSSED: tuple[Selection, ...] = ("scores", "scores_anova")

@@ -79,7 +79,8 @@ def _choice(found: list[Weights]) -> Weights | None:
     kept = chosen.limits.selected
     caption(
         "Inside each fold these weights answer twice and the mean counts: given scores of the classes by ridge "
-        f"regression, and given these beside the {kept} features that differ most between the classes."
+        f"regression, and given the whole table, or, of more than {chosen.limits.features} features, the scores beside "
+        f"the {kept} that differ most between the classes."
         if chosen.quick
         else "Wider tables are narrowed inside each fold, in the way that does best on inner folds of the training "
         f"rows (to {kept} inputs with these weights)."
@@ -108,6 +109,5 @@ def affordable(weights: Weights, n_rows: int, n_features: int) -> int:
 
 
 def _expected(weights: Weights, n_rows: int, n_features: int, n_estimators: int) -> float:
-    whole = n_features <= weights.limits.features and not weights.quick
-    kept = n_features if whole else min(n_features, weights.limits.selected)
+    kept = n_features if n_features <= weights.limits.features else weights.limits.selected
     return expected_seconds(weights, n_rows, kept, n_estimators)

@@ -86,6 +86,8 @@ def test_small_weights_answer_twice_and_the_mean_counts(random_weights):
     np.testing.assert_allclose(model.predict_proba(X[:5]), expected, atol=1e-6)
     assert [member.selection for member in model.members_] == list(CROSSED)
     assert list(model.classes_) == ["a", "b"]
+    fits = PFNClassifier(random_weights.path, n_estimators=4).fit(X[:, :80], y)
+    assert [(m.selection, m.n_features_used_) for m in fits.members_] == [("scores", 2), ("none", 80)]
 
 
 def test_the_gradient_of_several_members_is_that_of_their_mean(random_weights):

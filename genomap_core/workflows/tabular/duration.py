@@ -43,7 +43,7 @@ def _fold_seconds(name: str, n: float, p: int, n_classes: int, config: CompareCo
 def _pfn_seconds(n: int, p: int, n_classes: int, weights: Weights, n_estimators: int | None) -> float:
     estimators, kept = n_estimators or weights.estimators(n), weights.limits.selected
     if weights.quick:
-        inputs = (n_classes, n_classes + min(p, kept))
+        inputs = (n_classes, p if p <= weights.limits.features else n_classes + kept)
         answers = sum(expected_seconds(weights, n, q, max(1, estimators // 2)) for q in inputs)
         return answers + 2 * 11 * (2e-10 * n * min(n, p) * p + 4e-9 * n * p)
     if p <= weights.limits.features:
