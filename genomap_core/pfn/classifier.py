@@ -136,10 +136,11 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _fit_members(self, table: Any, codes: np.ndarray, device: str) -> None:
-        """Given the table in each of the ways, half the estimators each."""
-        each = max(1, self.n_estimators_ // len(CROSSED))
-        options = {"model_path": self.weights_.path, "n_estimators": each, "device": device}
-        self.members_ = tuple(clone(self).set_params(selection=way, **options).fit(table, codes) for way in CROSSED)
+        """Given the table in two ways, half the estimators each."""
+        fits = table.shape[1] <= self.weights_.limits.features
+        ways: tuple[Selection, ...] = ("scores", "none") if fits else CROSSED
+        options = {"model_path": self.weights_.path, "n_estimators": max(1, self.n_estimators_ // 2), "device": device}
+        self.members_ = tuple(clone(self).set_params(selection=way, **options).fit(table, codes) for way in ways)
         self.choice_, self.reducer_ = None, self.members_[0].reducer_
         self.n_features_used_ = max(member.n_features_used_ for member in self.members_)
 

@@ -66,7 +66,7 @@ def test_a_patient_is_answered_by_the_model_of_the_fold(run):
 
 
 def test_a_record_from_before_the_two_answers_is_answered_by_its_own_model(run, tmp_path):
-    folder, result, weights, dataset = run
+    _, result, weights, dataset = run
     for ways, selection in ((["anova", "pca"], "pca"), (None, "none")):
         facts = {k: v for k, v in result.run("pfn").facts.items() if k != "answered"}
         facts |= {} if ways is None else {"selections": ways}
