@@ -25,7 +25,7 @@ from genomap_core.workflows.expression.samples import COMPARED, SAMPLE
 from genomap_core.workflows.expression.sets import set_scores_of_file
 from genomap_core.workflows.expression.view import gene_modules
 from genomap_core.workflows.expression.words import count_rows, gene_rows, in_short, name_of, report, run_rows, verdict
-from genomap_core.workflows.fusion.words import faithfulness
+from genomap_core.workflows.fusion.words import faithfulness, on_background
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.data_views import report_messages
@@ -294,7 +294,8 @@ def _figures(about: dict[str, Any], gradients: bool) -> None:
         metric("Better than random orders", f"{beaten:.0%}", help="Blocks of the image are removed, and added.")
         if gradients:
             metric("Sum misses the change by", f"{about['gap']:.0%}", help="Of the change from the mean image.")
-    caption(faithfulness(beaten, deletion, insertion, "the predicted expression", "blocks"))
+    background = f" {on_background(*about['background'], 'expression')}" if about["background"] else ""
+    caption(faithfulness(beaten, deletion, insertion, "the predicted expression", "blocks") + background)
     if beaten < 0.8 or min(deletion, insertion) <= 0:
         st.warning(
             "This explanation is hardly better than a random order: don't build on it.", icon=":material/warning:"

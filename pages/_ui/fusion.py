@@ -31,6 +31,7 @@ from genomap_core.workflows.fusion.words import (
     images_used,
     in_short,
     name_of,
+    on_background,
     report,
     rests_on_background,
     score_rows,
@@ -275,7 +276,8 @@ def _faithful(why: dict[str, Any]) -> None:
         if "gap" in why:
             help_ = "Of the change from the mean patient."
             st.metric("Gradients' sum misses", f"{why['gap']:.1%}", border=True, width=_METRIC, help=help_)
-    caption(faithfulness(beaten, deletion, insertion, "the log-odds", "regions and modules"))
+    background = f" {on_background(*why['background'], 'images')}" if why["background"] else ""
+    caption(faithfulness(beaten, deletion, insertion, "the log-odds", "regions and modules") + background)
     if beaten < 0.8 or min(deletion, insertion) <= 0:
         st.warning(
             "The explanation is hardly better than a random order of the parts: don't build on it.",

@@ -218,6 +218,23 @@ def test_one_patients_prediction_is_explained(kept: tuple[Path, ExpressionResult
     assert np.isfinite(seen["values"]).all()
 
 
+def test_attribution_on_empty_background_is_told_beside_that_of_the_control(
+    kept: tuple[Path, ExpressionResult],
+) -> None:
+    folder, r = kept
+    for name in ("dense", "exchanged"):
+        assert np.isfinite(r.run(name).values["background"]).all()
+    assert "no empty background" in " ".join(verdict(r)), "these images are noise to their border"
+    spec = {"folder": str(folder), "row": 5, "fold": int(r.fold_of_row[5]), "options": r.config["options"]}
+    about, _ = attribute(spec | {"method": "integrated_gradients"}, {"genes": np.array([0])}, {})
+    assert all(0 <= share <= 1 for share in about["background"])
+    assert len(about["background"]) == 3
+    (folder / fold_file(spec["fold"], "exchanged")).rename(folder / "away")
+    about, _ = attribute(spec | {"method": "integrated_gradients"}, {"genes": np.array([0])}, {})
+    (folder / "away").rename(folder / fold_file(spec["fold"], "exchanged"))
+    assert about["background"][2] is None, "a comparison of an earlier version kept none"
+
+
 def test_modules_are_genes_that_vary_together() -> None:
     rng = np.random.default_rng(0)
     states = rng.normal(size=(80, 3))

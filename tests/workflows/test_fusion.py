@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,18 +101,34 @@ def test_types_regions_and_modules_share_the_answer_of_adaptive_fusion(kept: Pat
     assert about["output"] - about["baseline"] == pytest.approx(total, abs=1e-6)
     assert parts["interaction"].shape == (len(parts["module_values"]), len(parts["region_values"]))
     assert "pixels" not in parts, "several models have no gradient"
+    assert all(0 <= share <= 1 for share in about["background"]), "one of them of the network taught other images"
 
 
-def test_without_its_parts_models_adaptive_fusion_is_not_explained(result: FusionResult, tmp_path: Path) -> None:
-    bare = dataclasses.replace(result, runs=tuple(r for r in result.runs if r.name != "adaptive"))
-    assert bare.explained == ("stacked",)
-    config = dataclasses.replace(TINY, n_folds=3, variants=("stacked",), controls=False)
-    cohort = planted(40, images=False)
-    found = compare_fusion(cohort, config, keep=tmp_path)
-    assert found.explained == ("omics", "adaptive"), "types of omics alone too"
-    (tmp_path / fold_file(0, "type:a")).unlink()
-    (tmp_path / run_file("adaptive")).unlink()
-    assert compare_fusion(cohort, config, keep=tmp_path).explained == ("omics",)
+def test_attribution_on_empty_background_stands_beside_that_of_a_network_taught_other_images(
+    result: FusionResult,
+) -> None:
+    for name in ("stacked", "shuffled_images"):
+        assert result.run(name).values["background"].shape == (120, 2)
+        assert np.isfinite(result.run(name).values["background"]).all()
+    assert "no empty background" in " ".join(verdict(result)), "these images are noise to their border"
+    values = {"stacked": (0.1, 0.4), "shuffled_images": (0.3, 0.4)}
+    runs = tuple(
+        dataclasses.replace(run, values=run.values | {"background": np.tile(values[run.name], (120, 1))})
+        if run.name in values
+        else run
+        for run in result.runs
+    )
+    said = " ".join(verdict(dataclasses.replace(result, runs=runs)))
+    assert "10% of the attribution to images lies on empty background, which is 40% of the picture" in said
+    assert "of a network taught other patients' images 30%." in said
+
+
+def test_without_its_parts_models_adaptive_fusion_is_not_explained(kept: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(kept, folder)
+    for name in (fold_file(0, "image"), run_file("adaptive")):
+        (folder / name).unlink()
+    assert compare_fusion(planted(120), SMALL, keep=folder).explained == ("stacked",)
 
 
 def test_two_encoders_have_as_many_parameters_as_one(result: FusionResult) -> None:
@@ -140,13 +157,15 @@ def test_the_report_names_every_run_and_says_the_verdict(result: FusionResult) -
     assert all(sentence in text for sentence in verdict(result))
 
 
-def test_without_images_every_type_stands_alone() -> None:
-    cohort = planted(40, images=False)
-    result = compare_fusion(cohort, TINY)
-    names = [run.name for run in result.runs]
-    assert names == ["omics", "type:a", "type:b", "shuffled_omics", "shuffled_layout", "logistic_omics"]
+def test_without_images_every_type_stands_alone(tmp_path: Path) -> None:
+    cohort = planted(24, images=False)
+    names = planned(cohort, tuple(VARIANTS), True, True)
+    assert names == ("omics", "type:a", "type:b", "shuffled_omics", "shuffled_layout", "logistic_omics")
+    result = compare_fusion(cohort, dataclasses.replace(TINY, n_folds=3, controls=False), keep=tmp_path)
     assert "Both omics types together" in verdict(result)[1]
     assert "| All omics types |" in report(result)
+    assert result.explained == ("omics", "adaptive")
+    assert result.run("adaptive").values["types"].shape == (24, 2, 4)
 
 
 def test_a_stopped_comparison_goes_on_and_other_options_refit_what_they_touch(tmp_path: Path) -> None:

@@ -118,7 +118,9 @@ def compare_expression(
     config = replace(config, training=config.training.seeing(cohort.has_images))
     fold_of_row = expression_folds(cohort, config.n_folds, config.seed)
     folds = [(np.flatnonzero(fold_of_row != k), np.flatnonzero(fold_of_row == k)) for k in range(fold_of_row.max() + 1)]
-    entries = [_entry(name, cohort, config, keep if k == 0 else None) for k, name in enumerate(planned(cohort, config))]
+    names = planned(cohort, config)
+    kept = {name: keep for name in (names[0], ARTEFACTS) if name in names}
+    entries = [_entry(name, cohort, config, kept.get(name), first=name == names[0]) for name in names]
     about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed, "per_cohort": config.per_cohort}
     runs = run_entries(entries, folds, about, keep, on_progress, "expression")
     made_with = asdict(config) | {"options": asdict(cohort.options)}
@@ -182,7 +184,9 @@ def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.nd
     return fold_of_unit[units]
 
 
-def _entry(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig, keep: Path | None) -> Entry:
+def _entry(
+    name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig, keep: Path | None, first: bool
+) -> Entry:
     """One run; ``keep``: where its networks are written, those of the first cohort where each has one of its own."""
     shown = shuffled(cohort, config.seed) if name == "exchanged" else cohort
     parts = _apart(cohort, config)
@@ -191,17 +195,21 @@ def _entry(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig,
     def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
         predicted = np.full((len(fold.test), len(cohort.genes)), np.nan, np.float32)
         head = np.zeros((len(fold.test), cohort.n_samples), np.float32)
+        background = np.full((len(fold.test), 2), np.nan)
         parameters = 0
         for k, own in enumerate(parts):
             train, here = fold.train[own[fold.train]], own[fold.test]
             if here.any():
-                where = None if keep is None or k else keep / fold_file(fold.index)
+                where = None if keep is None or k else keep / fold_file(fold.index, "" if first else name)
                 rows = shown.take(train), shown.take(fold.test[here])
                 found = _answer(name, *rows, config, fold.index, clock, on_progress, where)
                 predicted[here], parameters = found.predicted, found.parameters
                 if keeps_head and found.head is not None:
                     head[np.ix_(here, train)] = found.head
+                if found.background is not None:
+                    background[np.flatnonzero(here)[: len(found.background)]] = found.background
         values = {"predicted": predicted} | ({"head": head} if keeps_head else {})
+        values |= {} if np.isnan(background).all() else {"background": background}
         return Answer(values, {"parameters": parameters})
 
     called = title(name, config.training.paths, config.training.n_layers)
@@ -217,18 +225,25 @@ def _options(name: str, config: ExpressionCompareConfig) -> dict[str, Any]:
     return {"training": asdict(training), "head": head}
 
 
+ARTEFACTS = "exchanged"
+"""The run whose networks tell what an attribution to images is worth."""
+_LOOKED_AT = 50
+"""Patients of a fold whose attribution is looked for on empty background."""
 MOST_ROWS = 4000
 """Of a cohort whose networks' heads can be fitted again: ``(n, n)`` numbers are kept for it, 64 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What a model says of the test patients ``(m, g)``, how many numbers it learned, and of a network its head:
-    ``(m, n_train)``, see :meth:`ExpressionRegressor.frozen_head`."""
+    """What a model says of the test patients ``(m, g)``, and how many numbers it learned."""
 
     predicted: np.ndarray
     parameters: int
     head: np.ndarray | None = None
+    """Of a network, ``(m, n_train)``, see :meth:`ExpressionRegressor.frozen_head`"""
+    background: np.ndarray | None = None
+    """Of a network that is kept, ``(up to 50, 2)``, see :func:`~genomap_core.explain.background.expression_background`
+    """
 
 
 def _answer(
@@ -256,12 +271,17 @@ def _answer(
     training = replace(config.training, head=head, seed=config.seed + fold, **ABLATIONS.get(name, {}))
     with clock.training():
         model = ExpressionRegressor(training, on_progress).fit(train, learn=name != "random")
+    background = None
     if path is not None:
         save_expression(path, model, provenance={"cohort": train.name}, half=True)
+    if path is not None and test.has_images:
+        from genomap_core.explain.background import expression_background
+
+        background = expression_background(model.module_, model.inputs(test)[:_LOOKED_AT])
     with clock.predicting():
         predicted = model.predict(test)
     refitted = name in HEADS and train.n_samples + test.n_samples <= MOST_ROWS
-    return _Found(predicted, model.n_parameters, model.frozen_head(train, test) if refitted else None)
+    return _Found(predicted, model.n_parameters, model.frozen_head(train, test) if refitted else None, background)
 
 
 def _features(

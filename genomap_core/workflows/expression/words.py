@@ -8,9 +8,9 @@ from typing import Any
 from genomap_core.data.message import plural
 from genomap_core.workflows.comparison.result import failure, markdown
 from genomap_core.workflows.comparison.scores import Score
-from genomap_core.workflows.expression.compare import title
+from genomap_core.workflows.expression.compare import ARTEFACTS, title
 from genomap_core.workflows.expression.result import ExpressionResult
-from genomap_core.workflows.fusion.words import FEWEST_GROUPS
+from genomap_core.workflows.fusion.words import FEWEST_GROUPS, background_sentences
 
 
 def name_of(result: ExpressionResult, name: str) -> str:
@@ -43,6 +43,8 @@ def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, .
         )
     else:
         said += _comparisons(result, cohort, counts["n_better_than_ridge_fdr_below_0.05"])
+    runs = {run.name: run for run in result.runs}
+    said += background_sentences(runs, result.champion.name, ARTEFACTS, "expression")
     said.append(_caution(result))
     return tuple(said)
 

@@ -20,6 +20,7 @@ from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold,
 from genomap_core.workflows.fusion.adaptive import ADAPTIVE, Pool, inner_answers, pooled_answers
 from genomap_core.workflows.fusion.adaptive_model import load_adaptive, part_files
 from genomap_core.workflows.fusion.controls import (
+    ARTEFACTS,
     BASELINES,
     CONTROLS,
     parts_of,
@@ -93,7 +94,8 @@ def compare_fusion(
 
     With the folder ``keep`` each run is written when it is done, and taken again; see
     :func:`~genomap_core.workflows.comparison.runner.run_entries`. So is the first run's network of every fold, with the
-    other parts of adaptive fusion, and what each type of data did for the patients that they never saw.
+    other parts of adaptive fusion and the control for artefacts, and what each type of data did for the patients that
+    they never saw.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def compare_fusion(
     folds = make_folds(cohort.table, config.n_folds, config.seed)
     names = planned(cohort, config.variants, config.controls, config.baselines)
     adaptive = pooled(names) if config.adaptive and config.n_folds > 2 else ()
-    kept = {name: keep for k, name in enumerate(names) if k == 0 or name in adaptive}
+    kept = {name: keep for name in (names[0], *adaptive, ARTEFACTS) if name in names}
     entries = [_entry(name, cohort, config, kept.get(name), first=k == 0) for k, name in enumerate(names)]
     about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed}
     runs = run_entries(entries, folds, about, keep, on_progress, "fusion")
@@ -210,6 +212,7 @@ def _entry(name: str, cohort: PatientImages, config: FusionCompareConfig, keep: 
             with clock.training():
                 proba, parameters = logistic_proba(name, train, test, config.max_features, seed, path)
             return Answer({"proba": proba}, {"parameters": parameters})
+        from genomap_core.explain.background import fusion_background
         from genomap_core.explain.fusion import type_values
         from genomap_core.training.fusion import FusionClassifier
         from genomap_core.training.fusion_bundle import save_fusion
@@ -222,6 +225,8 @@ def _entry(name: str, cohort: PatientImages, config: FusionCompareConfig, keep: 
             save_fusion(path, model, provenance={"cohort": test.name}, half=not first)
         if path is not None and first:
             values["types"] = type_values(model, model.inputs(test))
+        if path is not None and (first or name == ARTEFACTS) and cohort.channels:
+            values["background"] = fusion_background(model.modules_, model.inputs(test))
         return Answer(values, {"parameters": model.n_parameters})
 
     return Entry(name, title(name), fit_predict, _options(name, config))

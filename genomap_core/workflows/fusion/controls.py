@@ -19,6 +19,9 @@ CONTROLS: dict[str, str] = {
 }
 """Name -> title. Rows are exchanged among the training patients, and among the test patients: an image or a row of
 omics stays as it is, only whose it is gets lost."""
+ARTEFACTS = "shuffled_images"
+"""The control whose networks tell what an attribution to images is worth: what is seen has nothing to do with its
+answers."""
 BASELINES: dict[str, str] = {
     "logistic_both": "Logistic regression, both",
     "logistic_image": "Logistic regression, image statistics",

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from genomap_core.data.images.patients import PatientImages
+from genomap_core.data.images.patients import FusionInputs, PatientImages
 from genomap_core.workflows.comparison.runner import Run, fold_file, run_file
 from genomap_core.workflows.fusion.adaptive import ADAPTIVE, Pool
+from genomap_core.workflows.fusion.controls import ARTEFACTS
 from genomap_core.workflows.fusion.jobs import COHORT
 
 Arrays = dict[str, np.ndarray]
 Cache = MutableMapping[Any, Any]
 N_REGIONS, N_MODULES = 20, 12
+_ROUGH = 4
+"""Permutations where only a share of the values is asked."""
 
 
 def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
@@ -59,9 +62,11 @@ def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
     Returns
     -------
     ``module_names``, ``faithful`` (share of random orders beaten, and both advantages), ``output``, ``baseline``,
-    ``gap`` of the gradients; ``regions (H, W)`` and ``modules (p,)`` labels, -1 for none; their values
-    ``region_values (R,)``, ``module_values (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and
-    ``features (p,)``, of a network alone; ``types (k, C)``.
+    ``background`` (share of the regions' values on empty background, of the area, and the share of a network taught
+    the images of other patients, None where it was not kept; None without an image), ``gap`` of the gradients;
+    ``regions (H, W)`` and ``modules (p,)`` labels, -1 for none; their values ``region_values (R,)``, ``module_values
+    (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and ``features (p,)``, of a network alone;
+    ``types (k, C)``.
     """
     from genomap_core.explain.fusion import PatientGame, interaction, part_values, pixel_values, type_values
 
@@ -79,6 +84,7 @@ def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
         "output": found.output,
         "baseline": found.baseline,
         "faithful": [checked.beaten, checked.deletion_advantage, checked.insertion_advantage],
+        "background": _background(spec, inputs, parts, found.regions, cache),
     }
     gradients = {}
     if asked is model:
@@ -92,6 +98,25 @@ def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
         "interaction": interaction(game),
         "types": type_values(asked, inputs)[0],
     }
+
+
+def _background(
+    spec: dict[str, Any], inputs: FusionInputs, parts: Any, values: np.ndarray, cache: Cache
+) -> tuple[float, float, float | None] | None:
+    """Share of the regions' values on empty background, of the area, and the share of the control for artefacts."""
+    from genomap_core.explain.background import region_share
+    from genomap_core.explain.fusion import PatientGame
+    from genomap_core.explain.regions import shapley_values
+
+    if not parts.n_regions:
+        return None
+    image = inputs.images[0]
+    share, area = region_share(values, parts.image, image)
+    path = Path(spec["folder"]) / fold_file(spec["fold"], ARTEFACTS)
+    if not path.is_file():
+        return share, area, None
+    game = PatientGame(_network(path, cache), inputs, parts, int(spec["target"])).game
+    return share, area, region_share(shapley_values(game, _ROUGH)[: parts.n_regions], parts.image, image)[0]
 
 
 def overlay(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
@@ -190,15 +215,18 @@ def _asked(spec: dict[str, Any], model: Any, cache: Cache) -> Any:
 
 def _load(spec: dict[str, Any], cache: Cache) -> tuple[Any, PatientImages]:
     """The fold's network and the cohort, kept between questions."""
+    folder = Path(spec["folder"])
+    return _network(folder / fold_file(spec["fold"]), cache), _kept(folder / COHORT, PatientImages.load, cache)
+
+
+def _network(path: Path, cache: Cache) -> Any:
     from genomap_core.training.fusion_bundle import load_fusion
 
-    folder = Path(spec["folder"])
+    return _kept(path, load_fusion, cache).model
 
-    def kept(path: Path, read: Callable[[Path], Any]) -> Any:
-        key = ("fusion", str(path), path.stat().st_mtime_ns)
-        if key not in cache:
-            cache[key] = read(path)
-        return cache[key]
 
-    bundle = kept(folder / fold_file(spec["fold"]), load_fusion)
-    return bundle.model, kept(folder / COHORT, PatientImages.load)
+def _kept(path: Path, read: Callable[[Path], Any], cache: Cache) -> Any:
+    key = ("fusion", str(path), path.stat().st_mtime_ns)
+    if key not in cache:
+        cache[key] = read(path)
+    return cache[key]
