@@ -141,7 +141,8 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         ways: tuple[Selection, ...] = ("scores", "none") if fits else CROSSED
         options = {"model_path": self.weights_.path, "n_estimators": max(1, self.n_estimators_ // 2), "device": device}
         self.members_ = tuple(clone(self).set_params(selection=way, **options).fit(table, codes) for way in ways)
-        self.choice_, self.reducer_ = None, self.members_[0].reducer_
+        self.choice_: Choice | None = None
+        self.reducer_ = self.members_[0].reducer_
         self.n_features_used_ = max(member.n_features_used_ for member in self.members_)
 
     def _fit_one(self, table: Any, codes: np.ndarray, device: str) -> None:
@@ -242,7 +243,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         return choose(quick, table, codes, ways, self.random_state)
 
     def _reducer(self, p: int, weights: Weights) -> FeatureReducer:
-        way = "none" if self.choice_ is None else self.choice_.selection
+        way: Selection = "none" if self.choice_ is None else self.choice_.selection
         kept = weights.limits.selected if way in CROSSED and self.n_selected is None else self._n_kept(p, weights)
         return FeatureReducer(way, p if way == "none" else kept, self.random_state)
 
