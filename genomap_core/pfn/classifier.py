@@ -147,6 +147,9 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
 
     def _fit_one(self, table: Any, codes: np.ndarray, device: str) -> None:
         weights = self.weights_
+        if self.selection in CROSSED and len(self.classes_) > weights.limits.classes:
+            self._fit_groups(table, codes)
+            return
         self.choice_ = self._choice(table, codes, weights, device)
         self.reducer_ = self._reducer(table.shape[1], weights)
         reduced = self.reducer_.fit_transform(table, codes)
@@ -157,6 +160,14 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         self.training_, self.members_ = (reduced, codes), (self,)
         self._fit_package(reduced, codes, device)
 
+    def _fit_groups(self, table: Any, codes: np.ndarray) -> None:
+        """More classes than the weights know: scores are those of each code's groups, which is what is asked for."""
+        self.model_: Any = CodedModel(partial(clone, self), self.weights_.limits.classes, self.random_state)
+        self.model_.fit(table, codes)
+        first = self.model_.models_[0]
+        self.choice_, self.reducer_, self.n_features_used_ = first.choice_, first.reducer_, first.n_features_used_
+        self.members_ = (self,)
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of rows ``X`` ``(m, p)``: ``(m, k)``, in the order of ``classes_``."""
         check_is_fitted(self, "members_")
@@ -166,6 +177,8 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
 
     def _answers(self, table: Any) -> np.ndarray:
         """Of this member alone; of rows that were checked."""
+        if self.selection in CROSSED and isinstance(self.model_, CodedModel):
+            return self.model_.predict_proba(table)
         reduced = self.reducer_.transform(table)
         with self._package():
             parts = [
@@ -253,7 +266,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         door: Any = tabicl if self.weights_.family == "tabicl" else package
         if len(self.classes_) > self.weights_.limits.classes:
             make = partial(door.make, self.weights_, **options)
-            self.model_: Any = CodedModel(make, self.weights_.limits.classes, self.random_state)
+            self.model_ = CodedModel(make, self.weights_.limits.classes, self.random_state)
         else:
             self.model_ = door.make(self.weights_, **options)
         with self._package():
