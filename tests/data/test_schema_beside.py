@@ -117,6 +117,20 @@ def test_a_decimal_sign_in_the_wrong_place_is_told(name, low, high, slip):
     assert [m.value for m in report.messages if m.code == "slipped"] == [f"{slip:.6g}"]
 
 
+def test_columns_with_hardly_any_value_are_no_slips():
+    for filled in range(5):
+        values = [(36.6 if i else 366) if i < filled else "" for i in range(N)]
+        _, report = read(["id", "temp", "crp"], [[IDS[i], values[i], X[i, 0]] for i in range(N)])
+        assert "slipped" not in codes(report)
+
+
+def test_numbered_columns_and_rows_named_in_several_forms_are_samples_in_rows():
+    ids = [f"{('WT', 'KO', 'het')[i % 3]}_{i // 3 + 1}" for i in range(9)]
+    rows = [[ids[i], *X[i], "case"] for i in range(9)]
+    _, report = read(["", *(5594 + 13 * j for j in range(len(GENES))), "Befund"], rows)
+    assert report.roles.orientation == "samples_in_rows"
+
+
 def test_a_sample_without_the_logarithm_of_the_others_is_told():
     values = X.copy()
     values[4] = (2 ** values[4]).round(2)

@@ -83,7 +83,7 @@ def check_slips(cohort: Cohort, stats: ColumnStats) -> list[Message]:
     """Values of a clinical table that stand apart from all others of their column and would be among them with the
     decimal sign elsewhere: 36.6 as 366, 175 cm as 1.75."""
     said: list[Message] = []
-    if len(cohort.names) >= _CLINICAL_BELOW or cohort.n_samples < _SLIPS_FROM:
+    if len(cohort.names) >= _CLINICAL_BELOW:
         return said
     for k in np.flatnonzero((stats.low > 0) & (stats.high > 3 * stats.low)).tolist():
         column = _column(cohort, k)
@@ -104,6 +104,8 @@ _CLINICAL_BELOW, _SLIPS_FROM = 50, 12
 def _slipped(column: np.ndarray) -> list[int]:
     """Of positive values, the one or two at either end that lie farther off than all others spread."""
     present = np.flatnonzero(~np.isnan(column))
+    if len(present) < _SLIPS_FROM:
+        return []
     order = present[np.argsort(column[present], kind="stable")]
     for ends, rest in (
         (order[-2:], order[:-2]),

@@ -135,8 +135,10 @@ def _names(rows: list[str], columns: list[str], titled: bool) -> list[tuple[floa
         found.append((-2.5, "its rows are named like samples"))
     if not found and len(rows) >= max(10, len(columns)) and symbol_share(rows) > max(0.8, symbol_share(columns) - 0.1):
         found.append((0.6, "its rows may be symbols of genes"))
-    bare = all(name.replace(".", "", 1).isdigit() for name in rows[:500])
-    if bare and regularity(columns) > 0.4 and genes_in_columns <= 0.5:
+    bare = _are_numbers(rows)
+    if not bare and _are_numbers(columns):
+        found.append((-1.0, "its columns are numbered, its rows named"))
+    elif bare and regularity(columns) > 0.4 and genes_in_columns <= 0.5:
         found.append((1.0, "its rows are numbered, its columns named in one form"))
     elif len(rows) > 3 and len(columns) > 2:
         difference = regularity(columns) - regularity(rows)
@@ -144,6 +146,10 @@ def _names(rows: list[str], columns: list[str], titled: bool) -> list[tuple[floa
             which, other = ("columns", "rows") if difference > 0 else ("rows", "columns")
             found.append((math.copysign(2.0, difference), f"names of {which} follow one form, those of {other} do not"))
     return found
+
+
+def _are_numbers(names: list[str]) -> bool:
+    return all(name.replace(".", "", 1).isdigit() for name in names[:500])
 
 
 def _title(table: Table, position: int) -> list[tuple[float, str]]:
