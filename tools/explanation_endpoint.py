@@ -1,4 +1,4 @@
-"""Table of the explanation endpoint: ``python -m tools.explanation_endpoint --data FOLDER [--models ridge genomap]``.
+"""The explanation endpoint as a table: ``python -m tools.explanation_endpoint --data FOLDER [--models ridge pfn]``.
 
 Prints, for each model and way to group features, the mean over data sets of stability between halves of a cohort and of
 deletion at equal size; ``--out`` keeps the records as JSON (the shipped ones: sample_data/explanation_endpoint.json).
@@ -24,6 +24,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the data sets; if not given, $GENOMAP_DATA")
     parser.add_argument("--sets", nargs="+", help="if not given, all 22")
     parser.add_argument("--models", nargs="+", default=["ridge"], choices=list(explanation.MODELS))
+    parser.add_argument("--features", type=int, default=1024, help="of highest variance; a file holds one number only")
+    parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--out", type=Path, help="records are added to this file and read from it")
     asked = parser.parse_args()
     records = explanation.read_records(asked.out) if asked.out and asked.out.is_file() else []
@@ -33,7 +35,8 @@ def main() -> None:
             if (name, model) in done:
                 continue
             try:
-                records += explanation.endpoint(read_set(entry, Places(data_folder(asked.data))), model)
+                dataset = read_set(entry, Places(data_folder(asked.data)))
+                records += explanation.endpoint(dataset, model, asked.splits, asked.features)
             except InputError as error:
                 sys.stderr.write(f"{error}\n")
             if asked.out:
