@@ -9,6 +9,7 @@ import streamlit as st
 
 from genomap_core.plotting import feature_distribution
 from genomap_core.workflows.tabular.genomap import GenomapResult
+from pages._ui.patient_bar import Subject
 from pages._ui.session import Session
 from pages._ui.shell import plain
 from pages._ui.widgets import bound
@@ -16,15 +17,6 @@ from pages._ui.widgets import bound
 MOST_LISTED = 2000
 """Features of a list: a browser takes half a second for one of 20,000, at every change of the page."""
 MOST_FOUND = 50
-
-
-def chosen_feature(session: Session, result: GenomapResult) -> int | None:
-    """The looked-at feature as an index into the map's features; none if it is not on the map."""
-    found = [] if session.feature is None else np.flatnonzero(result.kept == session.feature)
-    if len(found) == 0:
-        session.feature = None
-        return None
-    return int(found[0])
 
 
 def find_feature(session: Session, kept: np.ndarray) -> None:
@@ -81,7 +73,7 @@ def feature_card(session: Session, result: GenomapResult, row: int) -> None:
     dataset = session.dataset
     names = result.feature_names
     find_feature(session, result.kept)
-    picked = chosen_feature(session, result)
+    picked = Subject.in_use(session, result).feature
     if picked is None:
         st.info(
             "Click a cell of the map, or type a name, to see where this patient stands.", icon=":material/ads_click:"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +36,32 @@ from genomap_core.workflows.fusion.words import (
     verdict,
     weight_rows,
 )
+from genomap_core.workflows.tabular.genomap import GenomapConfig, genomap_at
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.links import follow_patient, keep_patient
-from pages._ui.patient_bar import Patients, patient_bar
+from pages._ui.patient_bar import Patients, Subject, patient_bar, reference_picker
 from pages._ui.session import Session, warm
-from pages._ui.shell import errors_shown, page_link, plain
-from pages._ui.standing import standing_apart
+from pages._ui.shell import IMAGES_TAB, errors_shown, page_link, plain
+from pages._ui.standing import (
+    DIFFERENCE,
+    clinical_line,
+    difference_map,
+    map_of,
+    marked,
+    nearest_line,
+    sentences,
+    standing,
+    standing_report,
+)
 from pages._ui.widgets import caption, verdict_box
 
 _VIEW = "genomap_core.workflows.fusion.view"
 REGIONS, PIXELS = "Regions", "Gradients"
 FURTHER = {"Grad-CAM": "gradcam", "Occlusion": "occlusion"}
+_MAP_HEIGHT = 300
 _METRIC = 190
 """Pixels: four in a row of a wide page, two of a narrow one, no word cut."""
 METHODS = {
@@ -58,16 +69,6 @@ METHODS = {
     "Grad-CAM": "Layer Grad-CAM: where the last convolutions see the class, in no unit of its own",
     "Occlusion": "Occlusion: how far the class falls while a patch is covered, in log-odds",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Where features lie, as the gene map wants it."""
-
-    shape: tuple[int, int]
-    positions: np.ndarray
-    channel: np.ndarray
-    n_channels: int
 
 
 @st.fragment
@@ -86,12 +87,12 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
         return
     labels = tuple(f"{name} - {r.classes[y]}" for name, y in zip(cohort.table.sample_ids, r.y, strict=True))
     patients = Patients(r.digest, cohort.table.sample_ids, labels, "Patient" if r.groups is None else "Sample")
-    follow_patient(session, patients)
+    follow_patient(session, patients, cohort.table)
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar")
     with bar:
         row = patient_bar(session, patients)
-    keep_patient(session, patients)
-    spec = {"folder": str(found.folder), "row": int(row), "fold": int(fold_of_row[row])}
+    keep_patient(session, patients, cohort.table)
+    spec = {"folder": str(found.folder), "row": row, "fold": int(fold_of_row[row])}
     with st.spinner("Asking the network ..."):
         about, seen = session.remember(
             ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
@@ -101,6 +102,8 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
         "Class explained", range(len(r.classes)), best, format_func=lambda k: f"explained for {r.classes[k]}",
         key=f"fusion-target-{r.digest[:8]}-{row}", width=240, label_visibility="collapsed",
     )  # fmt: skip
+    with bar:
+        reference_picker(session, cohort.table)
     with st.spinner("Explaining ..."):
         why, parts = session.remember(
             ("fusion-why", spec["folder"], row, target),
@@ -108,18 +111,17 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
                 f"{_VIEW}:explain", spec | {"target": int(target)}, {"fold_of_row": fold_of_row}, timeout=300
             ),
         )
-    _answer(found, int(row), seen, parts)
-    standing_apart(session, cohort.table, int(row))
-    omics, sees_image = st.container(), r.has_images and r.champion != "omics"
-    if sees_image:
-        image, omics = omics.container(key="wide-fusion").columns(2, gap="medium")
+    clinical_line(cohort.table, row)
+    _answer(found, row, seen, parts)
+    _omics(_on_map_of_network(session, found, cohort, spec["fold"], about, seen), row, seen, parts)
+    if r.has_images and r.champion != "omics":
+        image, together = st.container(key="wide-fusion").columns(2, gap="medium")
         with image:
             _image(found, session, spec | {"target": int(target)}, seen, parts, slices_of(cohort.channels))
-    with omics:
-        _maps(cohort, int(row), about, seen, parts)
+        with together:
+            _interaction(why, parts)
     _faithful(why)
-    if sees_image:
-        _interaction(why, parts)
+    keep_patient(session, patients, cohort.table)
 
 
 def _answer(found: Finished[FusionResult], row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
@@ -127,13 +129,11 @@ def _answer(found: Finished[FusionResult], row: int, seen: dict[str, Any], parts
     left, right = st.container(key="wide-fusion-answer").columns(2, gap="medium")
     with left:
         st.plotly_chart(
-            probability_bars([("network", seen["proba"], None, None)], r.classes),
+            probability_bars([("network", seen["proba"], None, None)], r.classes, compact=True),
             key="fusion_proba",
             alt="Probabilities of the classes",
         )
-        caption(
-            f"By the network of the fold that this patient was left out of. Label in the cohort: {r.classes[r.y[row]]}."
-        )
+        caption(f"By a network that was trained without this patient. Label in the cohort: {r.classes[r.y[row]]}.")
         said = int(seen["proba"].argmax())
         if said != r.y[row]:
             st.warning(
@@ -215,34 +215,84 @@ def _further(session: Session, spec: dict[str, Any], method: str) -> np.ndarray:
     return values
 
 
-def _maps(cohort: PatientImages, row: int, about: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]) -> None:
-    st.subheader("Omics")
+def _on_map_of_network(
+    session: Session,
+    found: Finished[FusionResult],
+    cohort: PatientImages,
+    fold: int,
+    about: dict[str, Any],
+    seen: dict[str, Any],
+) -> Subject:
+    """The patients of the comparison, their features where the network of this fold put them."""
+    place = f"{found.folder.name}, fold {fold}"
+    genomap = session.remember(
+        ("fusion-map", cohort.table.digest, place),
+        lambda: genomap_at(cohort.table, seen["positions"], tuple(about["shape"]), seen["channel"]),
+    )
+    return Subject(session, cohort.table, genomap, GenomapConfig(), place)
+
+
+def _omics(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
+    """The map of the patient's omics, or what differs from the reference, and beside it what stands out."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.subheader("Omics", width="content")
+        shows = map_of()
+    maps, words = st.container(key="beside-omics").columns([3, 2], gap="medium")
+    with words:
+        standing_out = standing(subject, row)
+        if standing_out is not None:
+            sentences(subject, standing_out, features=3, regions=2)
+            nearest_line(subject, standing_out)
+            with st.popover("Report", icon=":material/download:"):
+                standing_report(subject, row, standing_out)
+    with maps:
+        if shows == DIFFERENCE and standing_out is not None:
+            difference_map(subject, row, standing_out, _types_of(subject), _MAP_HEIGHT, **marked(subject))
+        else:
+            _values(subject, row, seen, parts)
+
+
+def _values(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
     modules, values = parts["modules"], parts["module_values"]
     sums = np.where(modules >= 0, values[np.maximum(modules, 0)], 0.0)
-    table = cohort.table
+    table, genomap = subject.dataset, subject.genomap
+    kept = genomap.kept
     x = np.asarray(table.X[row])
     data = MapData(
-        places=_Places(tuple(about["shape"]), seen["positions"], seen["channel"], len(table.omics_names)),
-        values=np.where(np.isnan(x), np.nan, seen["z"])[None].astype(np.float32),
-        names=_short(table.feature_names, table.omics_names),
+        places=genomap.layout,
+        values=np.where(np.isnan(x), np.nan, seen["z"])[None, kept].astype(np.float32),
+        names=_short(genomap.feature_names, table.omics_names),
         labels=(table.sample_ids[row],),
-        channel_names=table.omics_names if len(table.omics_names) > 1 else ("",),
+        channel_names=_types_of(subject),
         overlays=(
-            Overlay("modules (Shapley)", sums[None].astype(np.float32), limit=_strongest(parts)),
-            Overlay("features (gradients)", parts["features"][None].astype(np.float32)),
+            Overlay("modules (Shapley)", sums[None, kept].astype(np.float32), limit=_strongest(parts)),
+            Overlay("features (gradients)", parts["features"][None, kept].astype(np.float32)),
         ),
         value_range=(-3.0, 3.0),
-        regions=modules,
         title=table.name,
         noun="feature",
+        **({"regions": modules[kept]} | marked(subject)),
     )
-    gene_map(data, key="fusion_map", height=380, controls=("overlay", "regions", "zoom", "export"))
+    event = gene_map(
+        data,
+        key="fusion_map",
+        height=_MAP_HEIGHT,
+        columns=min(2, genomap.layout.n_channels),
+        controls=("overlay", "regions", "zoom", "export"),
+    )
+    subject.mark(event.feature)
     apart = (
         " A gene's place has nothing to do with the place in the image that lies under it: only the values are shared "
         "between the two."
     )
     said = "The patient's omics as the network sees them; both attributions in log-odds."
     caption(said + (apart if seen["image"].size else ""))
+
+
+def _types_of(subject: Subject) -> tuple[str, ...]:
+    """Over each map: the type of its features; nothing where there is one."""
+    codes = np.unique(subject.dataset.omics[subject.genomap.kept]) if subject.dataset.omics is not None else []
+    return tuple(subject.dataset.omics_names[code] for code in codes) if len(codes) > 1 else ("",)
 
 
 def _short(names: Sequence[str], kinds: Sequence[str]) -> tuple[str, ...]:
@@ -401,7 +451,7 @@ def training(session: Session) -> None:
         st.markdown(
             f"**{plain(cohort.name)}**: {_size(cohort.n_samples, cohort.table.groups)}, {plain(_kinds(cohort))}."
         )
-        page_link("data", "Choose images and omics", ":material/image:")
+        page_link("data", "Choose images and omics", ":material/image:", IMAGES_TAB)
     if cohort.table.y is None:
         st.info("This cohort has no labels: choose a class to predict on the Data page.", icon=":material/label:")
         return

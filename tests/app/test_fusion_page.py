@@ -12,6 +12,7 @@ from genomap_core.errors import JobError
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.words import heading, report
+from genomap_core.workflows.tabular.stands_out import COHORT
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import jobs
 
@@ -56,10 +57,9 @@ def test_the_page_opens_on_the_shipped_comparison(app) -> None:
 def test_a_patient_is_explained_by_the_network_that_never_saw_that_patient(app) -> None:
     open_page(app, "fusion")
     result = FusionResult.load(COMPARED)
-    assert "By the network of the fold that this patient was left out of" in texts(app)
-    assert "What stands out here" in "".join(e.label for e in app.expander)
-    assert " than in " in texts(app)
-    assert "Most alike: " in texts(app).replace("\\", "")
+    assert "By a network that was trained without this patient" in texts(app)
+    assert "What stands out here" in texts(app)
+    assert "Most alike" in texts(app)
     best = int(result.runs[0].proba[0].argmax())
     assert select(app, "Class explained").value == best
     assert len(app.get("imgs") or app.get("image")) >= 1
@@ -67,6 +67,22 @@ def test_a_patient_is_explained_by_the_network_that_never_saw_that_patient(app) 
     select(app, "Patient").select(5).run()
     assert not app.exception
     assert select(app, "Class explained").value == int(result.runs[0].proba[5].argmax())
+
+
+def test_a_sentence_of_what_stands_out_marks_its_feature_and_is_called_up_first(app) -> None:
+    open_page(app, "fusion")
+    found = [b for b in app.button if b.key.startswith("finding-feature")]
+    assert len(found) == 3
+    found[1].click().run()
+    assert not app.exception
+    session, table = app.session_state["session"], shared_imaging(SAMPLE).table
+    marked = session.marks(table).feature
+    first = next(b for b in app.button if b.key.startswith("finding-"))
+    assert table.feature_names[marked] in first.label.replace("\\", "")
+    assert session.feature is None, "the table in use has marks of its own"
+    select(app, "Compared with").set_value("class quiet").run()
+    assert "compared with class quiet" in texts(app)
+    assert session.reference == COHORT
 
 
 def test_a_patient_about_whom_the_network_is_wrong_is_flagged(app) -> None:

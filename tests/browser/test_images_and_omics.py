@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from browser_harness import ROOT, AppServer
+import pytest
+from app_steps import map_drawn
+from browser_harness import ROOT, AppServer, artifact
 from playwright.sync_api import Page, expect
 
 ARCHIVE = ROOT / "sample_data/fusion/cohort.zip"
@@ -37,6 +39,33 @@ def test_a_patient_is_explained_over_image_and_omics(app_server: AppServer, page
     page.get_by_text("Grad-CAM", exact=True).click()
     expect(picture).not_to_have_attribute("src", before or "")
     expect(page.get_by_text("Better than random orders")).to_be_visible()
+
+
+@pytest.mark.parametrize(("name", "least"), [("fusion", "expr"), ("expression", "GENE")])
+def test_a_sentence_marks_its_cell_and_a_cell_calls_up_its_sentence(
+    app_server: AppServer, page: Page, name: str, least: str
+) -> None:
+    page.goto(f"{app_server.url}/{name}?tab=One+patient")
+    map_drawn(page)
+    found = page.locator(".st-key-findings").get_by_role("button", name=re.compile(f"^{least}"))
+    expect(found).to_have_count(3)
+    said = found.last.inner_text()
+    found.last.click()
+    first = page.locator(".st-key-findings").get_by_role("button").first
+    expect(first).to_contain_text(said[:30])
+    expect(page).to_have_url(re.compile(r"feature=\d+"))
+    marked = re.search(r"feature=(\d+)", page.url)
+    page.locator(".gm canvas[role=application]").first.click(position={"x": 9, "y": 9})
+    expect(first).not_to_contain_text(said[:30])
+    assert marked is not None
+    expect(page).not_to_have_url(re.compile(rf"feature={marked[1]}\b"))
+    page.reload()
+    map_drawn(page)
+    expect(page.get_by_role("tab", name="One patient")).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile(r"feature=\d+"))
+    page.get_by_role("radio", name="Difference").click()
+    expect(page.locator(".gm-panel b").first).to_contain_text("minus the cohort")
+    page.screenshot(path=artifact(f"{name}-stands-out.png"))
 
 
 def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Page) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.fill import LowRankFill
 from genomap_core.data.perturb import subsample_rows
 from genomap_core.data.standardise import Standardisation, fit_standardisation
 from genomap_core.errors import LayoutError
@@ -168,13 +169,44 @@ def _on_reference(dataset: Dataset, config: GenomapConfig, known: KnownPlaces) -
     places = places[np.argsort(places[:, 0])]
     if len(places) < 2 or not 0 <= places[0, 0] <= places[-1, 0] < dataset.n_features:
         raise LayoutError(f"The places of {known.title} are not those of this cohort: use the reference map again.")
-    kept = places[:, 0]
+    notes = {"distance": config.distance, "reference": known.title}
+    return _at(dataset, places[:, 0], places[:, 1:], known.grid, config, notes)
+
+
+def genomap_at(
+    dataset: Dataset, positions: np.ndarray, grid: tuple[int, int], channel: np.ndarray | None = None
+) -> GenomapResult:
+    """The maps of a cohort on which another layout, such as a network's, has put its features.
+
+    Parameters
+    ----------
+    positions
+        ``(p, 2)`` row and column of each feature of the data set; -1 without a cell, which leaves it out.
+    channel
+        ``(p,)`` omics type of each feature; None: one type.
+    """
+    kept = np.flatnonzero(positions[:, 0] >= 0)
+    types = None if channel is None or not len(kept) else np.unique(channel[kept], return_inverse=True)[1]
+    return _at(dataset, kept, positions[kept], grid, GenomapConfig(grid=grid), {}, types)
+
+
+def _at(
+    dataset: Dataset,
+    kept: np.ndarray,
+    positions: np.ndarray,
+    grid: tuple[int, int],
+    config: GenomapConfig,
+    notes: dict[str, Any],
+    channel: np.ndarray | None = None,
+) -> GenomapResult:
+    """Columns ``kept (q,)`` of the cohort at ``positions (q, 2)``, beside a random layout of them on the same grid."""
+    if len(kept) < 2:
+        raise LayoutError("Fewer than two features have a cell: there is no map to show.")
     whole = fit_standardisation(dataset.X, selection="none")
     standardisation = replace(whole, kept=kept, mean=whole.mean[kept], scale=whole.scale[kept])
     z = standardisation.apply(dataset.X)
-    notes = {"distance": config.distance, "reference": known.title}
-    layout = layout_at(z, places[:, 1:], known.grid, config.distance, notes)
-    random = place(z, replace(config, grid=known.grid, resamples=0), "random", None).quality
+    layout = layout_at(z, positions, grid, config.distance, notes, channel)
+    random = place(z, replace(config, grid=grid, resamples=0), "random", channel).quality
     return _result(dataset, standardisation, z, layout, random)
 
 
@@ -242,6 +274,22 @@ def layout_verdict(result: GenomapResult) -> str:
 def map_unit(dataset: Dataset) -> str:
     """Unit of the values on a map."""
     return "z-score" if dataset.unit in ("value", "z-score") else f"z-score of {dataset.unit}"
+
+
+def filled_row(result: GenomapResult, row: int, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fill what is missing in a patient's shown values ``(q,)`` (z-scores, NaN where missing or dropped).
+
+    Factor analysis of the other patients (:class:`~genomap_core.data.fill.LowRankFill`), as before the map classifier;
+    the patient's own values teach it nothing.
+
+    Returns
+    -------
+    Values ``(q,)`` float32 without NaN, and ``(q,)`` bool, which of them were filled in.
+    """
+    others = np.delete(np.arange(len(result.z)), row)
+    known = np.where(result.missing[others], np.float32(np.nan), result.z[others])
+    filled = LowRankFill.fit(known).apply(np.asarray(shown, np.float32)[None])[0]
+    return filled, np.isnan(shown)
 
 
 def region_groups(result: GenomapResult, n_features: int, n_regions: int = 64) -> np.ndarray:

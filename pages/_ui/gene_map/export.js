@@ -72,7 +72,7 @@ function composePicture(s) {
     s.keep < 1 && `${percent(s.keep)} of the ${data.noun}s kept`,
   ].filter(Boolean);
   const foot = legendTop + legendRows * 64;
-  write([...disturbed, "hatched: not measured or dropped"].join(" · "), margin, foot + 14, 12, { colour: "#555963" });
+  write([...disturbed, `hatched: ${data.absent} or dropped`].join(" · "), margin, foot + 14, 12, { colour: "#555963" });
   write(data.research, margin, foot + 38, 12, { weight: 600 });
   return canvas;
 }

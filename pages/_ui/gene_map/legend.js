@@ -84,7 +84,7 @@ function showHoles(s) {
   s.holesShown = key;
   const rows = [];
   const many = data.maps > 1 ? " in all maps" : "";
-  if (missing) rows.push([false, `not measured: ${missing.toLocaleString("en")} value${missing === 1 ? "" : "s"}${many}`]);
+  if (missing) rows.push([false, `${data.absent}: ${missing.toLocaleString("en")} value${missing === 1 ? "" : "s"}${many}`]);
   if (dropped) rows.push([true, `dropped: ${dropped.toLocaleString("en")} of ${data.features.length.toLocaleString("en")} ${data.noun}s`]);
   if (filled) rows.push([false, `filled from the others: ${filled.toLocaleString("en")} value${filled === 1 ? "" : "s"}${many}`, true]);
   s.holes.replaceChildren(...rows.map(([falling, text, over]) => {
