@@ -10,7 +10,9 @@ from pages._ui.session import current
 with shell.page("Data", "Choose the cohort to explore: one that comes with the app, or a table of your own."):
     session = current()
     views.in_use(session)
-    samples, upload, images, manage = shell.tabs("Sample cohorts", "Your own table", shell.IMAGES_TAB, "Stored data")
+    samples, upload, images, manage = shell.tabs(
+        "data", "Sample cohorts", "Your own table", shell.IMAGES_TAB, "Stored data"
+    )
     with samples:
         views.samples(session)
     with upload:

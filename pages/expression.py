@@ -13,7 +13,7 @@ with shell.page(
     session = current()
     found = views.chosen_comparison(session)
     genes, gene, patient, slide, train = shell.tabs(
-        "Which genes", "One gene", "One patient", "On a slide", "Train and compare"
+        "expression", "Which genes", "One gene", "One patient", "On a slide", shell.TRAIN_TAB
     )
     with genes, shell.errors_shown():
         views.genes(session, found)

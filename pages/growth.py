@@ -10,7 +10,7 @@ with shell.page(
     "Growth", "A network that classifies an MRI slice through a model of tumour growth, and shows what the model did."
 ):
     session = current()
-    look, two, train = shell.tabs("One image", "Two dates", "Train and compare")
+    look, two, train = shell.tabs("growth", "One image", "Two dates", shell.TRAIN_TAB)
     with look, shell.errors_shown():
         views.one_image(session)
     with two, shell.errors_shown():

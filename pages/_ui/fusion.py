@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from genomap_core.plotting import interaction_heatmap, probability_bars, score_i
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
 from genomap_core.workflows.comparison.scores import METRICS
-from genomap_core.workflows.fusion.compare import FusionCompareConfig
+from genomap_core.workflows.fusion.compare import QUICK, FusionCompareConfig, expected_seconds
 from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
@@ -32,10 +33,12 @@ from genomap_core.workflows.fusion.words import (
     name_of,
     report,
     rests_on_background,
+    scope,
     score_rows,
     verdict,
     weight_rows,
 )
+from genomap_core.workflows.tabular.duration import in_words
 from genomap_core.workflows.tabular.genomap import GenomapConfig, genomap_at
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
@@ -374,14 +377,18 @@ FUSION = Kind(
     shipped=COMPARED,
     sample=SAMPLE,
     work={
+        "quick": (
+            "Quick look",
+            f"Images, omics and both in a small network of {QUICK.epochs} epochs, beside the linear models, on two "
+            "folds. Controls, the other networks and adaptive fusion are left out, so that no gain is claimed.",
+        ),
         "compare": (
             "Compare, with controls",
-            "Every network below, controls and linear models are trained on the same folds: about a quarter of an hour "
-            "for a hundred patients on two cores. Fewer epochs and folds are a first look.",
+            "Every network below, controls and linear models are trained on the same folds.",
         ),
         "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
     },
-    titles={"train": "Fusion network", "compare": "Fusion and its controls"},
+    titles={"train": "Fusion network", "compare": "Fusion and its controls", "quick": "Quick look at fusion"},
     shown_where="under “What fusion gains”",
 )
 
@@ -409,6 +416,7 @@ def result(found: Finished[FusionResult]) -> None:
     )
     verdict_box([f"{best_in_short(r)} {in_short(r)}"], verdict(r), also=list(METRICS.values()))
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs if run.name in r.scores]
+    caption(scope(r))
     found.say_failures()
     st.plotly_chart(
         score_intervals([(n, s.value, s.low, s.high) for n, s in scores], METRICS[METRIC], 1 / len(r.classes)),
@@ -456,11 +464,8 @@ def training(session: Session) -> None:
         st.info("This cohort has no labels: choose a class to predict on the Data page.", icon=":material/label:")
         return
     cohort = _told_apart(session, cohort)
-    config = _form(cohort)
-    if config is not None:
-        what, options = config
-        comparison_page.submit(session, FUSION, what, {"config": options}, cohort)
-        st.toast("The work is queued. It goes on if this page is closed.")
+    what = comparison_page.chosen_work(FUSION)
+    _form(session, cohort, what)
     comparison_page.history(session, FUSION, MODEL)
 
 
@@ -498,46 +503,86 @@ def _kinds(cohort: PatientImages) -> str:
     return ", ".join([*(["images"] if cohort.channels else []), *cohort.table.omics_names])
 
 
-def _form(cohort: PatientImages) -> tuple[str, dict[str, Any]] | None:
-    usual = FusionCompareConfig()
-    what = comparison_page.chosen_work(FUSION)
-    variants = list(VARIANTS) if cohort.channels else ["omics"]
-    with st.form(f"fusion_{what}"):
-        a, b, c = st.columns(3)
-        backbone = a.selectbox(
-            "Network",
-            [name for name in BACKBONES if name != "small3d" or slices_of(cohort.channels)[0] > 1],
-            format_func=BACKBONES.get,
-            help="The small one suits some hundred patients; the others have millions of weights and need a GPU.",
-        )
-        epochs = b.number_input("Epochs", 1, 300, usual.epochs, help="How often each network sees every patient.")
-        if what == "compare":
-            most = max(2, min(10, largest_fold_count(cohort.table)))
-            folds = c.number_input(
-                "Folds",
-                2,
-                most,
-                min(usual.n_folds, most),
-                help=f"Parts of the patients, each answered by networks of the others. The classes allow {most}.",
-                key=f"fusion-folds-{most}",
-            )
-            if cohort.channels:
-                chosen = st.multiselect(
-                    "Networks; the first is held against the others", variants, variants, format_func=VARIANTS.get
-                )
-            else:
-                chosen = variants
-                caption("Without images: all omics types together, each alone, and controls.")
+@st.fragment
+def _form(session: Session, cohort: PatientImages, what: str) -> None:
+    """Options of the work, its expected time first; a changed option draws nothing else again."""
+    with errors_shown(), st.container(border=True):
+        if what == "train":
+            options: dict[str, Any] = _training_options(cohort)
         else:
-            chosen = [c.selectbox("Data", variants, format_func=VARIANTS.get)]
-            folds = usual.n_folds
-        if not st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
-            return None
-    if not chosen:
+            config = QUICK if what == "quick" else _comparison_options(cohort)
+            seconds = expected_seconds(cohort, config)
+            caption(
+                "These networks are for a GPU: on processors they take hours."
+                if seconds is None
+                else f"Takes {in_words(seconds)} on two quiet cores, for these {cohort.n_samples:,} patients."
+            )
+            options = asdict(config)
+        if st.button("Start", type="primary", icon=":material/play_arrow:", key=f"start-fusion-{what}"):
+            comparison_page.submit(session, FUSION, what, {"config": options}, cohort)
+            st.rerun()
+
+
+def _network(cohort: PatientImages) -> str:
+    return st.selectbox(
+        "Network",
+        [name for name in BACKBONES if name != "small3d" or slices_of(cohort.channels)[0] > 1],
+        format_func=BACKBONES.__getitem__,
+        help="The small one suits some hundred patients; the others have millions of weights and need a GPU.",
+    )
+
+
+def _epochs() -> int:
+    usual = FusionCompareConfig().epochs
+    return int(st.number_input("Epochs", 1, 300, usual, help="How often each network sees every patient."))
+
+
+def _training_options(cohort: PatientImages) -> dict[str, Any]:
+    a, b, c = st.columns(3)
+    with a:
+        backbone = _network(cohort)
+    with b:
+        epochs = _epochs()
+    variant = c.selectbox("Data", list(VARIANTS) if cohort.channels else ["omics"], format_func=VARIANTS.__getitem__)
+    return {"backbone": backbone, "epochs": epochs, "variant": variant}
+
+
+def _comparison_options(cohort: PatientImages) -> FusionCompareConfig:
+    usual = FusionCompareConfig()
+    a, b, c = st.columns(3)
+    with a:
+        backbone = _network(cohort)
+    with b:
+        epochs = _epochs()
+    most = max(2, min(10, largest_fold_count(cohort.table)))
+    folds = c.number_input(
+        "Folds",
+        2,
+        most,
+        min(usual.n_folds, most),
+        help=f"Parts of the patients, each answered by networks of the others. The classes allow {most}.",
+        key=f"fusion-folds-{most}",
+    )
+    variants = list(VARIANTS) if cohort.channels else ["omics"]
+    if cohort.channels:
+        variants = st.multiselect(
+            "Networks; the first is held against the others", variants, variants, format_func=VARIANTS.__getitem__
+        )
+    else:
+        caption("Without images: all omics types together, each alone, and controls.")
+    with st.container(horizontal=True, gap="medium"):
+        controls = st.toggle(
+            "Controls", True, help="Omics and images of other patients, and features placed at random. Without them no "
+            "gain can be claimed.",
+        )  # fmt: skip
+        baselines = st.toggle("Linear models", True)
+        adaptive = st.toggle(
+            "Adaptive fusion", int(folds) > 2, disabled=int(folds) < 3, key=f"fusion-adaptive-{int(folds) > 2}",
+            help="Weighs the parts for each class; it takes as many trainings again as all its parts, and three folds.",
+        )  # fmt: skip
+    if not variants:
         raise InputError("No network was chosen: choose at least one.")
-    options: dict[str, Any] = {"backbone": backbone, "epochs": int(epochs)}
-    if what == "train":
-        return what, options | {"variant": chosen[0]}
-    options |= {"variants": chosen, "n_folds": int(folds)}
-    FusionCompareConfig(**options | {"variants": tuple(chosen)})
-    return what, options
+    return FusionCompareConfig(
+        variants=tuple(variants), controls=controls, baselines=baselines, adaptive=bool(adaptive),
+        n_folds=int(folds), backbone=backbone, epochs=epochs,
+    )  # fmt: skip

@@ -192,15 +192,16 @@ def plain(text: str) -> str:
 
 def page_link(name: str, label: str, icon: str | None = None, tab: str = "") -> None:
     """A link to another page of the app, or to one of its tabs."""
-    asked = {_TAB: tab} if tab else None
+    asked = {f"{name}_tab": tab} if tab else None
     st.page_link(ROOT / "pages" / f"{name}.py", label=label, icon=icon, width="content", query_params=asked)
 
 
-_TAB = "tab"
 IMAGES_TAB = "Images and omics"
 """Of the Data page; other pages lead to it."""
+TRAIN_TAB = "Train and compare"
+"""Of the imaging pages; the Data page leads to it."""
 
 
-def tabs(*names: str) -> Sequence[Any]:
+def tabs(page: str, *names: str) -> Sequence[Any]:
     """The tabs of a page; the address keeps the open one, so that a refresh and a link open the same."""
-    return st.tabs(names, key=_TAB, bind="query-params")
+    return st.tabs(names, key=f"{page}_tab", bind="query-params")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,8 @@ from app_harness import button, open_page, select, texts
 from streamlit.testing.v1 import AppTest
 
 from genomap_core.errors import JobError
+from genomap_core.store import decode
+from genomap_core.workflows.fusion.compare import QUICK, FusionCompareConfig
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.words import heading, report
@@ -106,10 +110,41 @@ def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
 
 def test_without_a_network_nothing_is_queued(app) -> None:
     open_page(app, "fusion")
-    networks(app).set_value([])
-    button(app, "Start").click().run()
+    select(app, "Work").set_value("compare").run()
+    networks(app).set_value([]).run()
     assert "choose at least one" in texts(app)
-    assert not queued(app)
+    assert "Start" not in {b.label for b in app.button}
+
+
+def test_a_quick_look_says_its_time_and_what_it_leaves_out_and_asks_for_nothing(app, monkeypatch) -> None:
+    open_page(app, "fusion")
+    assert select(app, "Work").value == "quick"
+    words = texts(app)
+    assert "Controls, the other networks and adaptive fusion are left out" in words
+    assert "on two quiet cores, for these 240 patients" in words
+    asked = submitted(monkeypatch)
+    start(app)
+    (spec, _) = asked[0]
+    assert decode(FusionCompareConfig, json.loads(json.dumps(spec["config"]))) == QUICK
+
+
+def test_the_form_of_a_comparison_leaves_out_what_is_switched_off_and_says_the_time_it_saves(app, monkeypatch) -> None:
+    open_page(app, "fusion")
+    select(app, "Work").set_value("compare").run()
+
+    def minutes() -> int:
+        return int(re.search(r"about (\d+) min", texts(app))[1])
+
+    whole = minutes()
+    next(t for t in app.toggle if t.label == "Adaptive fusion").set_value(False).run()
+    assert minutes() < whole
+    next(t for t in app.toggle if t.label == "Controls").set_value(False).run()
+    networks(app).set_value(["image"]).run()
+    asked = submitted(monkeypatch)
+    start(app)
+    config = asked[0][0]["config"]
+    assert (config["variants"], config["controls"], config["adaptive"]) == (("image",), False, False)
+    assert config["baselines"]
 
 
 def test_a_table_of_several_omics_types_needs_no_images(app, monkeypatch) -> None:
@@ -117,13 +152,14 @@ def test_a_table_of_several_omics_types_needs_no_images(app, monkeypatch) -> Non
     next(b for b in app.button if b.key == "sample-multiomics").click().run()
     open_page(app, "fusion")
     app.radio(key="fusion_patients").set_value("table").run()
+    select(app, "Work").set_value("compare").run()
     assert not app.exception
     assert "Simulated multi-omics cohort: 160 patients" in texts(app).replace("*", "").replace("\\", "")
     assert networks(app) is None, "there is nothing to choose"
     asked = submitted(monkeypatch)
-    start(app, Epochs=1)
+    start(app, Work="compare", Epochs=1)
     (spec, cohort) = asked[0]
-    assert spec["config"]["variants"] == ["omics"]
+    assert spec["config"]["variants"] == ("omics",)
     assert not cohort.channels
 
 
@@ -146,13 +182,15 @@ def test_a_class_of_one_group_is_left_out_and_the_folds_are_as_many_as_can_be_ma
     assert "24 samples in 3 groups" in words
     assert "Left out at first: fat, seen in one group only" in words
     assert "The images in use are another cohort" in words
+    select(app, "Work").set_value("compare").run()
     assert next(n for n in app.number_input if n.label == "Folds").max == 3
     asked = submitted(monkeypatch)
-    start(app, Epochs=1)
+    start(app, Work="compare", Epochs=1)
     (spec, given) = asked[0]
     assert given.table.classes == ("tumour", "stroma")
     assert given.table.y.tolist() == [0, 1] * 9
     assert (given.n_samples, spec["config"]["n_folds"]) == (18, 3)
+    app.run()  # what the start asked for
     next(m for m in app.multiselect if m.label.startswith("Classes")).set_value([0]).run()
     assert "choose at least two" in texts(app)
 

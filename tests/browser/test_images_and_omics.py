@@ -45,7 +45,7 @@ def test_a_patient_is_explained_over_image_and_omics(app_server: AppServer, page
 def test_a_sentence_marks_its_cell_and_a_cell_calls_up_its_sentence(
     app_server: AppServer, page: Page, name: str, least: str
 ) -> None:
-    page.goto(f"{app_server.url}/{name}?tab=One+patient")
+    page.goto(f"{app_server.url}/{name}?{name}_tab=One+patient")
     map_drawn(page)
     found = page.locator(".st-key-findings").get_by_role("button", name=re.compile(f"^{least}"))
     expect(found).to_have_count(3)
@@ -78,7 +78,6 @@ def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Pag
     expect(page.get_by_text("Images in use: cohort")).to_be_visible()
     page.get_by_role("link", name="Compare or train on it").click()
     expect(page.get_by_text("to see it here, start a comparison")).to_be_visible()
-    page.get_by_role("tab", name="Train and compare").click()
     page.get_by_role("combobox", name=re.compile(r"\bWork\b")).click()
     page.get_by_role("option", name="Train one network").click()
     expect(page.get_by_role("spinbutton", name="Folds")).to_have_count(0)  # a training has none
@@ -86,7 +85,6 @@ def test_an_archive_is_read_used_and_trained_on(app_server: AppServer, page: Pag
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_text("trained on all patients")).to_be_visible(timeout=180_000)
     page.reload()
-    page.get_by_role("tab", name="Train and compare").click()
     expect(page.get_by_text("trained on all patients")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the model").click()

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from app_steps import LONG, go, map_drawn
+from app_steps import LONG, Clicks, go, map_drawn
 from browser_harness import AppServer, artifact
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 MOST_CLICKS = 8
 
@@ -28,17 +28,6 @@ def table(tmp_path: Path) -> Path:
     path = tmp_path / "mine.csv"
     made.to_csv(path, index=False)
     return path
-
-
-class Clicks:
-    """Every click of a walk, counted."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, target: Locator) -> None:
-        target.click(timeout=LONG)
-        self.count += 1
 
 
 def test_from_a_table_to_what_stands_out_and_a_report_in_few_clicks(
