@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from genomap_core import __version__
+from genomap_core.layout.quality import MEASURES
 from genomap_core.reports.document import Table
 from genomap_core.workflows.comparison.scores import Score
 from genomap_core.workflows.tabular.compare import CompareResult
-from genomap_core.workflows.tabular.evidence import MEASURES
 from genomap_core.workflows.tabular.genomap import GenomapResult
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from genomap_core.data.images.expression import TRANSFORMS, ExpressionCohort, ExpressionOptions, expression_cohort
 from genomap_core.data.images.networks import FRONTS, HEADS, LOSSES, ExpressionConfig
 from genomap_core.data.images.patients import PatientImages, slices_of
-from genomap_core.data.message import plural
+from genomap_core.data.message import plural, with_interval
 from genomap_core.errors import InputError
 from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.plotting import predicted_measured, r_histogram, score_intervals, tissue
@@ -500,13 +500,13 @@ def _gene_figures(r: ExpressionResult, cohort: str, gene: int) -> None:
                 "r, ridge",
             ],
             "Value": [
-                f"{s.r[gene]:.3f} ({s.r_low[gene]:.3f} to {s.r_high[gene]:.3f})",
-                f"{s.spearman[gene]:.3f}",
+                with_interval(s.r[gene], s.r_low[gene], s.r_high[gene]),
+                f"{s.spearman[gene]:.2f}",
                 f"{s.rmse[gene]:.3g}",
-                f"{s.r_random[gene]:.3f}",
+                f"{s.r_random[gene]:.2f}",
                 f"{s.fdr[gene]:.2g}",
                 f"{s.permutation_p[gene]:.2g}",
-                f"{s.r_ridge[gene]:.3f}",
+                f"{s.r_ridge[gene]:.2f}",
             ],
         },
         hide_index=True,

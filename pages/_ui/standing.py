@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
 from genomap_core.errors import GenomapError
 from genomap_core.reports.standing import DIFFERENCE_ENDS, standing_document
 from genomap_core.workflows.tabular.layout_study import NamedRegions
@@ -34,7 +35,11 @@ def region_reasons(named: NamedRegions) -> None:
     with st.expander("What the regions are named after"):
         size = np.bincount(named.labels[named.labels >= 0], minlength=len(named.names))
         rows = zip(named.names, size, named.why, strict=True)
-        st.markdown("\n".join(f"* **{plain(name)}** ({count} features): {plain(why)}." for name, count, why in rows))
+        st.markdown(
+            "\n".join(
+                f"* **{plain(name)}** ({plural(int(count), 'feature')}): {plain(why)}." for name, count, why in rows
+            )
+        )
 
 
 def standing(subject: Subject, row: int) -> StandsOut | None:

@@ -10,6 +10,7 @@ import numpy as np
 from genomap_core.data.message import plural
 from genomap_core.layout.distances import FeatureTable
 from genomap_core.layout.layout import Layout
+from genomap_core.layout.quality import MEASURES as MEASURES
 from genomap_core.layout.quality import LayoutQuality, Reproducibility, measure
 from genomap_core.workflows.tabular.genomap import GenomapResult
 
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from genomap_core.workflows.comparison.scores import Score
     from genomap_core.workflows.tabular.compare import CompareResult
 
-MEASURES = {
-    "gw_distortion": "Distortion (lower is better)",
-    "spearman": "Distances agree",
-    "neighbour_correlation": "Neighbours agree",
-    "knn_recall": "Nearest kept",
-}
 N_RANDOM = 20
 
 

@@ -107,7 +107,7 @@ class GenomapResult:
     control: LayoutQuality
     """Quality of a random layout of the same features on the same grid."""
     z: np.ndarray
-    """``(n, q)`` float32: standardised values of the kept features; the mean (0) where a value is missing."""
+    """``(n, q)`` float32: standardised values of the kept features; the median where a value is missing."""
     missing: np.ndarray
     """``(n, q)`` bool"""
     feature_names: tuple[str, ...]
