@@ -13,10 +13,12 @@ from pathlib import Path
 
 from genomap_core.cli.progress import teller
 from genomap_core.data.images.expression import ExpressionOptions, expression_cohort
-from genomap_core.data.images.networks import FRONTS, FULL, HEADS, LOSSES, ExpressionConfig
+from genomap_core.data.images.networks import FRONTS, FULL, HEADS, LOSSES, PATHS, ExpressionConfig
 from genomap_core.data.images.patients import PatientImages
 from genomap_core.workflows.expression.compare import ExpressionCompareConfig, compare_expression
 from genomap_core.workflows.expression.words import report
+
+_NETWORK = ("front", "paths", "epochs", "batch_size", "learning_rate", "width")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device=args.device,
         loss=args.loss,
         weights=args.weights,
-        **{k: v for k in ("front", "epochs", "batch_size", "learning_rate", "width") if (v := getattr(args, k))},
+        **{name: value for name in _NETWORK if (value := getattr(args, name))},
     )
     config = ExpressionCompareConfig(
         heads=tuple(args.heads),
@@ -91,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ablations", action="store_true", help="networks that lack a part")
     parser.add_argument("--full", action="store_true", help="the full preset, for a GPU")
     parser.add_argument("--front", choices=list(FRONTS))
+    parser.add_argument("--paths", choices=list(PATHS), help="from the CNN to a patient: with the transformer or not")
     parser.add_argument("--loss", default="mse", choices=list(LOSSES))
     parser.add_argument("--weights", default="", help="a 2-D ResNet-18's weights (.safetensors)")
     parser.add_argument("--epochs", type=int)

@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--share", type=float, default=1.0, help="train on this share of the images: are few enough?")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--to", type=Path, help="write the model and its card there; default: not")
     parser.add_argument("--of", type=Path, nargs="+", help="networks to put together; default: those trained here")
@@ -47,8 +48,9 @@ def main() -> int:
     made = list(args.of or [])
     for network in [] if args.of else args.networks:
         for seed in args.seeds:
-            path = args.out / f"{network}-{args.size}-{args.width}-{args.epochs}-{seed}.safetensors"
-            made += [path] if network == "physnet18" else []
+            few = "" if args.share == 1 else f"-{args.share:g}"
+            path = args.out / f"{network}-{args.size}-{args.width}-{args.epochs}-{seed}{few}.safetensors"
+            made += [path] if network == "physnet18" and not few else []
             if path.is_file():
                 continue
 
@@ -58,8 +60,9 @@ def main() -> int:
                     sys.stderr.write(f"{name} {p.step}/{p.total} {values}\n")
 
             training = real.options(network, seed, args.width, args.epochs)
-            model = real.train_one(slices, training, args.out / f"state-{path.stem}", tell)
-            save_growth(path, model, classes=real.CLASSES, infiltrating=("glioma",), size=args.size)
+            model = real.train_one(slices, training, args.out / f"state-{path.stem}", tell, args.share)
+            about = {"share": args.share}
+            save_growth(path, model, classes=real.CLASSES, infiltrating=("glioma",), size=args.size, provenance=about)
     if args.to is not None:
         models = [load_growth(path).model for path in made]
         card = real.assemble(slices, models, args.to, {"source": args.source, "licence": args.licence})

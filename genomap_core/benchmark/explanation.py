@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
@@ -83,11 +84,23 @@ def ridge(Z: np.ndarray, y: np.ndarray) -> tuple[Attribute, Score]:
 
 def map_network(Z: np.ndarray, y: np.ndarray) -> tuple[Attribute, Score]:
     """The map classifier, explained by Integrated Gradients."""
-    from genomap_core.explain import explain
-    from genomap_core.explain.attribution import class_score
     from genomap_core.training import genomap_pipeline
 
-    model = genomap_pipeline(n_seeds=1, device="cpu").fit(Z, y)
+    return _by_gradients(genomap_pipeline(n_seeds=1, device="cpu").fit(Z, y), Z)
+
+
+def tabular_model(Z: np.ndarray, y: np.ndarray) -> tuple[Attribute, Score]:
+    """The tabular foundation model with the first weights that are found, explained by Integrated Gradients."""
+    from genomap_core.workflows.tabular.models import make_classifier
+
+    return _by_gradients(make_classifier("pfn", n_estimators=1, device="cpu").fit(Z, y), Z, n_steps=8)
+
+
+def _by_gradients(model: Any, Z: np.ndarray, n_steps: int | None = None) -> tuple[Attribute, Score]:
+    """Attributions to, and values of, the log-odds of a row's class."""
+    from genomap_core.explain import explain
+    from genomap_core.explain.attribution import class_score
+
     place = {int(c): k for k, c in enumerate(model.classes_)}
 
     def by_class(codes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -97,7 +110,14 @@ def map_network(Z: np.ndarray, y: np.ndarray) -> tuple[Attribute, Score]:
     def attribute(rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
         values = np.zeros(rows.shape)
         for k, at in by_class(codes):
-            values[at] = explain(model, rows[at], target=k, method="integrated_gradients", background=Z).values
+            values[at] = explain(
+                model,
+                rows[at],
+                target=model.classes_[k],
+                method="integrated_gradients",
+                background=Z,
+                n_samples=n_steps,
+            ).values
         return values
 
     def score(rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -109,7 +129,7 @@ def map_network(Z: np.ndarray, y: np.ndarray) -> tuple[Attribute, Score]:
     return attribute, score
 
 
-MODELS = {"ridge": ridge, "genomap": map_network}
+MODELS = {"ridge": ridge, "genomap": map_network, "pfn": tabular_model}
 
 
 def groupings(Z: np.ndarray, seed: int, sets: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genomap_core.cli.answer import Answer
 from genomap_core.cli.files import check_out, write_files
@@ -15,7 +16,15 @@ from genomap_core.files import USUAL, replacing
 from genomap_core.layout import Match, ReferenceMap
 from genomap_core.progress import OnProgress
 from genomap_core.reports.map_files import layout_csv, maps_npz
-from genomap_core.workflows.tabular.evidence import MEASURES, N_RANDOM, Evidence, evidence, reproducibility_words
+from genomap_core.workflows.comparison.folds import make_folds
+from genomap_core.workflows.tabular.evidence import (
+    MEASURES,
+    N_RANDOM,
+    Evidence,
+    bought_words,
+    evidence,
+    reproducibility_words,
+)
 from genomap_core.workflows.tabular.genomap import (
     GenomapConfig,
     GenomapResult,
@@ -24,6 +33,9 @@ from genomap_core.workflows.tabular.genomap import (
     save_reference,
 )
 
+if TYPE_CHECKING:
+    from genomap_core.workflows.tabular.compare import CompareResult
+
 
 def run(options: Layout, on_progress: OnProgress) -> Answer:
     """Read, fit, write; the quality beside that of a random layout of the same features."""
@@ -31,6 +43,8 @@ def run(options: Layout, on_progress: OnProgress) -> Answer:
         check_out(path, options.table, options.use)
     reference = None if options.use is None else _reference(options.use)
     dataset, report = cohort(options)
+    if options.bought:
+        make_folds(dataset, options.bought, options.seed)  # refuses now what it would refuse after the layout
     places, match = (None, None) if reference is None else known_places(reference, dataset)
     config = GenomapConfig(
         solver=options.solver,
@@ -54,11 +68,21 @@ def run(options: Layout, on_progress: OnProgress) -> Answer:
         name = options.map_name or options.table.stem
         write_files({options.save: lambda: save_reference(dataset, result, name, options.map_version)})
     notes = tuple(str(message) for message in report.messages if message.severity == "warn")
-    found = evidence(result)
+    found = evidence(result, _compared(options, dataset, on_progress))
     text, facts = _text(options, dataset, result, found), _facts(options, dataset, result, found)
     if reference is not None and match is not None:
         text, facts = f"{text}\n{_matched(reference, match)}", facts | {"reference": _reference_facts(reference, match)}
     return Answer(text, facts, notes)
+
+
+def _compared(options: Layout, dataset: Dataset, on_progress: OnProgress) -> CompareResult | None:
+    """The map network and the same on a random layout on this table's folds, where asked."""
+    if not options.bought:
+        return None
+    from genomap_core.workflows.tabular.compare import CompareConfig, compare
+
+    models = ("genomap", "genomap_random")
+    return compare(dataset, CompareConfig(models, options.bought, options.seed, device="cpu"), on_progress=on_progress)
 
 
 def _reference(path: Path) -> ReferenceMap:
@@ -119,5 +143,7 @@ def _text(options: Layout, dataset: Dataset, result: GenomapResult, found: Evide
     if options.maps is not None:
         lines.append(f"{options.maps}: {dataset.n_samples:,} maps.")
     measured = [f"{t:30}{getattr(found.quality, m):6.3f}  {found.random[m]}" for m, t in MEASURES.items()]
-    words = reproducibility_words(found.reproducibility)
-    return "\n".join([*lines, f"{'':30}layout  {N_RANDOM} random ones (95 % of such)", *measured, words])
+    words = [reproducibility_words(found.reproducibility)]
+    if found.bought is not None:
+        words.append(bought_words(found.bought))
+    return "\n".join([*lines, f"{'':30}layout  {N_RANDOM} random ones (95 % of such)", *measured, *words])

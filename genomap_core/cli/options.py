@@ -186,6 +186,9 @@ class Layout(OfTable):
     halves: Annotated[int, BeforeValidator(_whole(0))] = Field(
         0, description="splits of the samples to measure reproducibility on"
     )
+    bought: Annotated[int, BeforeValidator(_whole(0))] = Field(
+        0, description="folds to measure on what a layout buys the map network beside a random one: takes minutes"
+    )
     use: Path | None = Field(None, description="a reference map, whose places are taken as they are")
     save: Annotated[Path, BeforeValidator(_ending(".json"))] | None = Field(
         None, description="also write the layout as a reference map for other cohorts"

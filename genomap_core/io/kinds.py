@@ -132,6 +132,17 @@ CONVERT = {
     "xml": "an XML document (xml): save it as CSV, TSV, Excel or Parquet.",
     "fasta": "a file of sequences (FASTA or FASTQ), not of values: count or quantify them first.",
     "vcf": "a file of variants (VCF): write the genotypes or features of every sample as a table.",
+    "gtf": "an annotation of genes (GTF or GFF), not of values: give the table of counts or intensities.",
+    "track": "a track of a genome browser (WIG, bedGraph or BED): summarise it by gene or window for every sample.",
+    "bam": "alignments (BAM): count them by gene, e. g. with featureCounts, and give the table of counts.",
+    "gmt": "a list of gene sets (GMT), not of values: give it where gene sets are asked for.",
+    "mztab": "an mzTab file: write its section of abundances (SML, PRT or PEP) alone, as CSV or TSV.",
+    "rcc": "an RCC file of NanoString, one sample: merge those of all samples in nSolver, and export CSV.",
+    "adat": "an ADAT file of SomaLogic: in R, with SomaDataIO, write.csv(read_adat(file), 'table.csv').",
+    "fcs": "a file of a flow cytometer (FCS): export one row a sample, e. g. shares of cells, as CSV.",
+    "idat": "raw intensities of an Illumina array (IDAT): read them with minfi or GenomeStudio and export the table.",
+    "sqlite": "an SQLite database: export one of its tables as CSV.",
+    "orc": "an ORC file: save it as Parquet or CSV.",
     "nrrd": "an NRRD volume: save it as NIfTI, e. g. in 3D Slicer.",
     "metaimage": "a MetaImage volume (.mha, .mhd): save it as NIfTI, e. g. in 3D Slicer or with SimpleITK.",
     "freesurfer": "a FreeSurfer volume (.mgh, .mgz): convert it with `mri_convert in.mgz out.nii.gz`.",
@@ -156,6 +167,24 @@ FOREIGN_SUFFIXES = (
     | {".isyntax": "slide", ".vms": "slide", ".dzi": "slide"}
 )
 """Endings of images that are not read -> a key of :data:`CONVERT`."""
+_TABLE_MAGIC = (
+    (b"SQLite format 3\0", "sqlite"),
+    (b"ORC\n\x03", "orc"),
+    (b"ORC\0", "orc"),
+    (b"BAM\x01", "bam"),
+    (b"CRAM", "bam"),
+    (b"IDAT\x03\0", "idat"),
+    (b"FCS2.0 ", "fcs"),
+    (b"FCS3.", "fcs"),
+    (b"MTD\tmzTab", "mztab"),
+    (b"<Header>\nFileVersion", "rcc"),
+    (b"<Header>\r\nFileVersion", "rcc"),
+    (b"!Checksum\t", "adat"),
+    (b"^HEADER\n!", "adat"),
+    (b"track type=", "track"),
+    (b"fixedStep ", "track"),
+    (b"variableStep ", "track"),
+)
 _IMAGE_MAGIC = (
     (b"8BPS", "psd"),
     (b"ZISRAWFILE", "czi"),
@@ -198,6 +227,8 @@ def foreign_kind(head: bytes) -> str:
         return "sas"
     if head.startswith((b"RDX", b"RDA", b"X\n\0\0\0", b"A\n2\n", b"A\n3\n", b"B\n\2\0\0\0", b"B\n\3\0\0\0")):
         return "r"
+    if found := next((kind for magic, kind in _TABLE_MAGIC if head.startswith(magic)), ""):
+        return found
     if head.startswith(b"NRRD000"):
         return "nrrd"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -211,6 +242,14 @@ def foreign_kind(head: bytes) -> str:
     return _foreign_text(head[:4000].decode("utf-8", "replace"))
 
 
+def _are_sets(lines: list[str]) -> bool:
+    """Whether lines of different lengths hold a name, a description and words behind it: no line has a number."""
+    cells = [line.split("\t") for line in lines]
+    if len(cells) < 3 or any(len(line) < 3 for line in cells) or len({len(line) for line in cells}) < 3:
+        return False
+    return not any(re.fullmatch(r"[-+]?\d+([.,]\d+)?", cell) for line in cells for cell in line[2:])
+
+
 def _foreign_text(text: str) -> str:
     if text.startswith("%%MatrixMarket"):
         return "matrixmarket"
@@ -218,7 +257,13 @@ def _foreign_text(text: str) -> str:
         return "vcf"
     if re.match(r">[^\n]*\n[A-Z*\-]{10,}\r?\n|@[^\n]*\n[ACGTN]{10,}\r?\n\+", text, re.I):
         return "fasta"
-    lines = [line for line in text.split("\n")[:-1] if line.strip()] or [text]
+    lines = [line.rstrip("\r") for line in text.split("\n")[:-1] if line.strip()] or [text]
+    feature = re.compile(r"[^\t]+\t[^\t]+\t[^\t]+\t\d+\t\d+\t[^\t]+\t[+.-]\t[.012]\t[^\t]+")
+    told = [line for line in lines if not line.startswith("#")]
+    if told and all(feature.fullmatch(line) for line in told):
+        return "gtf"
+    if _are_sets(lines):
+        return "gmt"
     body = [line for line in lines if not line.startswith("%")]
     if body and re.match(r"@relation\b", body[0], re.I):
         return "arff"

@@ -42,6 +42,8 @@ class StaticMap:
         ``(k, c, H, W)``; NaN where there is no feature, or where its value is missing.
     occupied
         ``(c, H, W)`` bool: which cells hold a feature; None: those that are finite in any map.
+    filled
+        ``(k, c, H, W)`` bool: values that were not measured but filled in; hatched over their colour.
     labels, channel_names
         Captions of the ``k`` maps and ``c`` omics types.
     value_range, unit
@@ -68,6 +70,7 @@ class StaticMap:
     overlay_opacity: float = 0.8
     cell: int = 0
     columns: int | None = None
+    filled: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if np.ndim(self.maps) != 4:
@@ -77,6 +80,8 @@ class StaticMap:
             raise InputError(f"{k} maps of {c} types need as many captions, got {len(self.labels)} labels.")
         if self.overlay is not None and np.shape(self.overlay) != np.shape(self.maps):
             raise InputError(f"`overlay` has shape {np.shape(self.overlay)}, the maps {np.shape(self.maps)}.")
+        if self.filled is not None and np.shape(self.filled) != np.shape(self.maps):
+            raise InputError(f"`filled` has shape {np.shape(self.filled)}, the maps {np.shape(self.maps)}.")
 
     @property
     def cell_size(self) -> int:
@@ -84,20 +89,25 @@ class StaticMap:
         k, c, height, width = np.shape(self.maps)
         return self.cell or max(1, round((460 if k * c <= 2 else 220 if k * c <= 6 else 150) / max(height, width)))
 
+    def has_feature(self, c: int) -> np.ndarray:
+        """``(H, W)`` bool: the cells of omics type ``c`` that hold a feature."""
+        return np.isfinite(self.maps[:, c]).any(0) if self.occupied is None else np.asarray(self.occupied[c])
+
     def panel(self, i: int) -> tuple[str, np.ndarray, np.ndarray]:
         """Caption, colours ``(H, W, 3)`` uint8 and hatched cells ``(H, W)`` bool of panel ``i``."""
         k, c = divmod(i, len(self.channel_names))
         values = np.asarray(self.maps[k, c])
-        occupied = np.isfinite(self.maps[:, c]).any(0) if self.occupied is None else self.occupied[c]
+        occupied = self.has_feature(c)
         rgb = cividis()[normalise(values, *self.value_range)]
         if self.overlay is not None:
             rgb = blend_overlay(rgb, self.overlay[k, c], self.overlay_limit, self.overlay_opacity)
-        hatched = occupied & np.isnan(values)
+        missing = np.isnan(values)
         rgb = np.where(
             occupied[..., None],
-            np.where(hatched[..., None], np.array(MISSING_RGB, np.uint8), rgb),
+            np.where(missing[..., None], np.array(MISSING_RGB, np.uint8), rgb),
             np.array(_BLANK_RGB, np.uint8),
         )
+        hatched = occupied & (missing if self.filled is None else missing | self.filled[k, c])
         return " · ".join(t for t in (self.labels[k], self.channel_names[c]) if t), rgb, hatched
 
     def scales(self) -> Iterator[tuple[str, float, float, np.ndarray]]:
@@ -216,7 +226,7 @@ def _font(text: str, size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 
 def _hatched_pixels(rgb: np.ndarray, hatched: np.ndarray, size: int) -> np.ndarray:
-    """Cells blown up to ``size`` pixels, with diagonal lines where nothing was measured."""
+    """Cells blown up to ``size`` pixels, with diagonal lines where hatched."""
     pixels = np.repeat(np.repeat(rgb, size, 0), size, 1)
     mask = np.repeat(np.repeat(hatched, size, 0), size, 1)
     y, x = np.ogrid[: mask.shape[0], : mask.shape[1]]
@@ -253,8 +263,10 @@ def _tick_places(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _footnote(m: StaticMap) -> str:
-    hatched = any(m.panel(i)[2].any() for i in range(len(m.labels) * len(m.channel_names)))
-    return " · ".join(t for t in (m.note, "hatched: not measured or dropped" if hatched else "") if t)
+    missing = any((m.has_feature(c) & np.isnan(m.maps[:, c])).any() for c in range(len(m.channel_names)))
+    filled = m.filled is not None and m.filled.any()
+    hatching = "hatched: not measured or dropped" if missing else ""
+    return " · ".join(t for t in (m.note, hatching, "hatched in colour: filled from the others" if filled else "") if t)
 
 
 def _text(x: float, y: float, text: str, size: int, more: str = "") -> str:

@@ -11,7 +11,7 @@ from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Document, Heading, Picture, Table, Text
 from genomap_core.reports.parts import facts_table, origin
 from genomap_core.workflows.growth.gate import NO_ANSWER
-from genomap_core.workflows.growth.units import Figure
+from genomap_core.workflows.growth.units import Figure, told_range, why_no_figures
 
 
 def slice_document(
@@ -31,17 +31,22 @@ def slice_document(
     """
     blocks: tuple[Block, ...] = (Text(about["why"], lead=NO_ANSWER.get(about["verdict"], ""), kind="warning"),)
     if about["verdict"] == "answer":
-        blocks = (*_classes(about, seen), *_growth(about, seen), *_figures(figures))
+        blocks = (*_classes(about, seen), *_growth(about, seen), *_figures(about, seen, figures))
     return Document(label, (*blocks, facts_table(origin())))
 
 
 def _classes(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block, ...]:
-    low, high = seen["proba"].min(0), seen["proba"].max(0)
-    mean, names = seen["mean"], about["classes"]
-    rows = tuple((names[c], f"{mean[c]:.0%}", f"{low[c]:.0%} to {high[c]:.0%}") for c in np.argsort(-mean))
+    mean, n = seen["mean"], len(seen["proba"])
+    head: tuple[str, ...] = ("class", "PhysNet")
+    rows = [[about["classes"][c], f"{mean[c]:.0%}"] for c in np.argsort(-mean)]
     remark = "Trained on simulated slices." if about["simulated"] else about["why"]
-    spread = f"Range: between {len(seen['proba'])} trainings of the network."
-    return Heading("Class"), Table(("class", "PhysNet", "range"), rows), Text(f"{remark} {spread}", kind="about")
+    if n > 1:
+        low, high = seen["proba"].min(0), seen["proba"].max(0)
+        head = (*head, "trainings")
+        for row, c in zip(rows, np.argsort(-mean), strict=True):
+            row.append(told_range(low[c], high[c], ".0%"))
+        remark += f" Trainings: spread between {n} trainings of the network."
+    return Heading("Class"), Table(head, tuple(map(tuple, rows))), Text(remark, kind="about")
 
 
 def _growth(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block, ...]:
@@ -59,10 +64,12 @@ def _growth(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block, 
     return (Heading("Growth"), Picture(picture, "The density that selects what the classes are read from."))
 
 
-def _figures(figures: Sequence[Figure]) -> tuple[Block, ...]:
+def _figures(about: dict[str, Any], seen: dict[str, np.ndarray], figures: Sequence[Figure]) -> tuple[Block, ...]:
     if not figures:
-        return (Text("No D, rho, length or speed is told of this slice.", kind="about"),)
-    rows = tuple((f.title, f"{f.value:.2g}", f"{f.low:.2g} to {f.high:.2g}", f.unit) for f in figures)
+        best = about["classes"][int(seen["mean"].argmax())]
+        why = why_no_figures(about["simulated"], best, about["infiltrating"])
+        return (Text(why or "No D, rho, length or speed is told of this slice.", kind="about"),)
+    rows = tuple((f.title, f"{f.value:.2g}", told_range(f.low, f.high), f.unit) for f in figures)
     return (
         Table(("figure", "value", "trainings", "unit"), rows),
         Text("Taught by simulation: the true values were training targets.", kind="about"),

@@ -181,7 +181,8 @@ class ExpressionRegressor:
         size = (int(self.size_[0]), int(self.size_[1]))
         sizes = (c.width, c.embedding, c.n_layers, c.n_heads, c.expansion, c.dropout, c.pooling, c.head)
         grid = (1, 1) if self.gene_layout_ is None else self.gene_layout_.shape
-        return ExpressionSpec(channels, size, len(self.genes_), front, *sizes, grid, c.paths)
+        paths = c.seeing(self.layout_ is None).paths
+        return ExpressionSpec(channels, size, len(self.genes_), front, *sizes, grid, paths)
 
     @property
     def n_parameters(self) -> int:

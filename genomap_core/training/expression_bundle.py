@@ -71,7 +71,8 @@ def load_expression(source: str | Path | bytes, device: str = "cpu") -> Expressi
 
 
 def _model(header: dict[str, Any], arrays: Mapping[str, np.ndarray], device: str) -> ExpressionRegressor:
-    model = ExpressionRegressor(replace(decode(ExpressionConfig, header["config"]), device=device))
+    config = decode(ExpressionConfig, {"paths": "both"} | header["config"])  # version 0.1 had no other
+    model = ExpressionRegressor(replace(config, device=device))
     for name in _NAMES:
         setattr(model, f"{name}_", tuple(header[name]))
     for name in _LAYOUTS:

@@ -31,6 +31,7 @@ from genomap_core.workflows.fusion.words import (
     images_used,
     in_short,
     name_of,
+    on_background,
     report,
     rests_on_background,
     scope,
@@ -96,9 +97,14 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
         row = patient_bar(session, patients)
     keep_patient(session, patients, cohort.table)
     spec = {"folder": str(found.folder), "row": row, "fold": int(fold_of_row[row])}
+    if len(r.explained) > 1:
+        spec["model"] = bar.segmented_control(
+            "Model explained", r.explained, format_func=lambda name: name_of(r, name), default=r.explained[0],
+            required=True, key=found.key("explained"), label_visibility="collapsed",
+        )  # fmt: skip
     with st.spinner("Asking the network ..."):
         about, seen = session.remember(
-            ("fusion-look", spec["folder"], row), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
+            ("fusion-look", *spec.values()), lambda: warm().call(f"{_VIEW}:look", spec, {}, timeout=120)
         )
     best = int(seen["proba"].argmax())
     target = bar.selectbox(
@@ -109,14 +115,14 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
         reference_picker(session, cohort.table)
     with st.spinner("Explaining ..."):
         why, parts = session.remember(
-            ("fusion-why", spec["folder"], row, target),
+            ("fusion-why", *spec.values(), target),
             lambda: warm().call(
                 f"{_VIEW}:explain", spec | {"target": int(target)}, {"fold_of_row": fold_of_row}, timeout=300
             ),
         )
     clinical_line(cohort.table, row)
     _answer(found, row, seen, parts)
-    _omics(_on_map_of_network(session, found, cohort, spec["fold"], about, seen), row, seen, parts)
+    _omics(_on_map_of_model(session, spec, cohort, about, seen), row, seen, parts)
     if r.has_images and r.champion != "omics":
         image, together = st.container(key="wide-fusion").columns(2, gap="medium")
         with image:
@@ -132,15 +138,15 @@ def _answer(found: Finished[FusionResult], row: int, seen: dict[str, Any], parts
     left, right = st.container(key="wide-fusion-answer").columns(2, gap="medium")
     with left:
         st.plotly_chart(
-            probability_bars([("network", seen["proba"], None, None)], r.classes, compact=True),
+            probability_bars([("model", seen["proba"], None, None)], r.classes, compact=True),
             key="fusion_proba",
             alt="Probabilities of the classes",
         )
-        caption(f"By a network that was trained without this patient. Label in the cohort: {r.classes[r.y[row]]}.")
+        caption(f"By a model that was trained without this patient. Label in the cohort: {r.classes[r.y[row]]}.")
         said = int(seen["proba"].argmax())
         if said != r.y[row]:
             st.warning(
-                f"The network is wrong about this patient: it says {plain(r.classes[said])}. What follows shows what "
+                f"The model is wrong about this patient: it says {plain(r.classes[said])}. What follows shows what "
                 "misled it, not what the disease looks like.",
                 icon=":material/error:",
             )
@@ -174,7 +180,8 @@ def _overlaid_image(
     slices: tuple[int, int],
 ) -> None:
     st.subheader("Image")
-    how = st.segmented_control("Shown over the image", [REGIONS, PIXELS, *FURTHER], default=REGIONS, required=True)
+    offered = [REGIONS, PIXELS, *FURTHER] if "pixels" in parts else [REGIONS]  # several models have no gradient
+    how = st.segmented_control("Shown over the image", offered, default=REGIONS, required=True)
     n_slices, each = slices
     at = st.slider("Slice", 1, n_slices, (n_slices + 1) // 2) if n_slices > 1 else 1
     rgb, labels = to_rgb(seen["image"][(at - 1) * each : at * each]), parts["regions"]
@@ -218,16 +225,11 @@ def _further(session: Session, spec: dict[str, Any], method: str) -> np.ndarray:
     return values
 
 
-def _on_map_of_network(
-    session: Session,
-    found: Finished[FusionResult],
-    cohort: PatientImages,
-    fold: int,
-    about: dict[str, Any],
-    seen: dict[str, Any],
+def _on_map_of_model(
+    session: Session, spec: dict[str, Any], cohort: PatientImages, about: dict[str, Any], seen: dict[str, Any]
 ) -> Subject:
-    """The patients of the comparison, their features where the network of this fold put them."""
-    place = f"{found.folder.name}, fold {fold}"
+    """The patients of the comparison, their features where the model that answers put them."""
+    place = " ".join(str(value) for key, value in spec.items() if key != "row")
     genomap = session.remember(
         ("fusion-map", cohort.table.digest, place),
         lambda: genomap_at(cohort.table, seen["positions"], tuple(about["shape"]), seen["channel"]),
@@ -256,7 +258,7 @@ def _omics(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, An
 
 
 def _values(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
-    modules, values = parts["modules"], parts["module_values"]
+    modules, values, gradients = parts["modules"], parts["module_values"], "features" in parts
     sums = np.where(modules >= 0, values[np.maximum(modules, 0)], 0.0)
     table, genomap = subject.dataset, subject.genomap
     kept = genomap.kept
@@ -269,7 +271,7 @@ def _values(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, A
         channel_names=_types_of(subject),
         overlays=(
             Overlay("modules (Shapley)", sums[None, kept].astype(np.float32), limit=_strongest(parts)),
-            Overlay("features (gradients)", parts["features"][None, kept].astype(np.float32)),
+            *([Overlay("features (gradients)", parts["features"][None, kept].astype(np.float32))] if gradients else []),
         ),
         value_range=(-3.0, 3.0),
         title=table.name,
@@ -288,7 +290,7 @@ def _values(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, A
         " A gene's place has nothing to do with the place in the image that lies under it: only the values are shared "
         "between the two."
     )
-    said = "The patient's omics as the network sees them; both attributions in log-odds."
+    said = "The patient's omics as the model sees them; attributions in log-odds."
     caption(said + (apart if seen["image"].size else ""))
 
 
@@ -319,16 +321,11 @@ def _faithful(why: dict[str, Any]) -> None:
             border=True,
             width=_METRIC,
         )
-        st.metric(
-            "Gradients' sum misses",
-            f"{why['gap']:.1%}",
-            border=True,
-            width=_METRIC,
-        )
-    caption(
-        faithfulness(beaten, deletion, insertion, "the log-odds", "regions and modules")
-        + " The gradients' sum is held against the change from the mean patient."
-    )
+        if "gap" in why:
+            help_ = "Of the change from the mean patient."
+            st.metric("Gradients' sum misses", f"{why['gap']:.1%}", border=True, width=_METRIC, help=help_)
+    background = f" {on_background(*why['background'], 'images')}" if why["background"] else ""
+    caption(faithfulness(beaten, deletion, insertion, "the log-odds", "regions and modules") + background)
     if beaten < 0.8 or min(deletion, insertion) <= 0:
         st.warning(
             "The explanation is hardly better than a random order of the parts: don't build on it.",
@@ -427,7 +424,7 @@ def result(found: Finished[FusionResult]) -> None:
         "Every patient is answered by networks that never saw that patient; all runs share the same folds. Lines: 95 % "
         "intervals. Dotted: chance. Controls exchange patients or places: what falls with them was truly used."
     )
-    _types(r)
+    _types(found)
     with st.expander("All scores", icon=":material/table_rows:"):
         st.dataframe(score_rows(r), hide_index=True, height="content")
     if rows := weight_rows(r):
@@ -440,11 +437,18 @@ def result(found: Finished[FusionResult]) -> None:
     found.download_report(lambda: report(r, heading(r)))
 
 
-def _types(r: FusionResult) -> None:
-    values = r.type_values
-    if values is None:
+def _types(found: Finished[FusionResult]) -> None:
+    r = found.result
+    if not r.explained:
         return
     st.subheader("What each type of data does for each class")
+    name = r.explained[0]
+    if len(r.explained) > 1:
+        name = st.segmented_control(
+            "Model", r.explained, format_func=lambda n: name_of(r, n), default=name, required=True,
+            key=found.key("types"), label_visibility="collapsed",
+        )  # fmt: skip
+    values = r.type_values(name)
     st.plotly_chart(type_heatmap(values, r.types, r.classes), key="fusion_types", alt="Types of data by classes")
     caption(
         "Mean change of a class's probability in its own patients when a type of data is added (exact Shapley values "

@@ -203,12 +203,15 @@ def _filled(session: Session, result: GenomapResult, row: int) -> None:
         return
     key = ("filled", session.dataset.digest, session.layout, row, session.perturbation)
     values, filled = session.remember(key, lambda: filled_row(result, row, shown))
-    gene_map(
-        replace(data, values=values[None], filled=filled[None], missing=None, noise=None, rank=None),
-        key="filled_map",
-        height=MAP_HEIGHT,
-        controls=("zoom", "export"),
-    )
+    whole = replace(data, values=values[None], filled=filled[None], missing=None, noise=None, rank=None)
+    gene_map(whole, key="filled_map", height=MAP_HEIGHT, controls=("zoom",))
+    stem = f"genomap-{file_stem(session.dataset.name)}-{row + 1}-filled"
+    with st.container(horizontal=True, gap="small"):
+        for title, make in (("Filled PNG", map_png), ("Filled SVG", map_svg)):
+            name = f"{stem}.{title[-3:].lower()}"
+            st.download_button(
+                title, lambda m=make: m(whole.static()), name, on_click="ignore", icon=":material/download:"
+            )
     caption(
         f"Measured | filled from the others: the hatched {int(filled.sum()):,} of {len(filled):,} values are expected "
         "from this patient's measured ones by a factor analysis of all other patients."

@@ -27,7 +27,15 @@ from genomap_core.workflows.growth.real import NONE_SHIPPED
 from genomap_core.workflows.growth.samples import read_samples, sample_lengths
 from genomap_core.workflows.growth.scores import GrowthResult
 from genomap_core.workflows.growth.table import lead_rows, report, score_rows, title, wide_rows
-from genomap_core.workflows.growth.units import IDENTIFIABILITY, Figure, PhysicalScale, cell_size, growth_figures
+from genomap_core.workflows.growth.units import (
+    IDENTIFIABILITY,
+    Figure,
+    PhysicalScale,
+    cell_size,
+    growth_figures,
+    told_range,
+    why_no_figures,
+)
 from genomap_core.workflows.growth.view import PHYSNET, PLAIN, real_model, sample_models
 from pages._ui import jobs as job_panel
 from pages._ui.growth_canvas import GrowthView, growth_canvas
@@ -95,7 +103,9 @@ def panel(session: Session) -> None:
         epochs = d.number_input("Epochs", 1, 200, 15)
         e, f, g, h = st.columns(4)
         per_class = e.number_input("Simulated slices a class", 10, 500, 60, disabled=files is not None)
-        seeds = f.number_input("Seeds (uncertainty)", 1, 5, 3, help="Networks of a PhysNet that is trained.")
+        seeds = f.number_input(
+            "Trainings", 1, 5, 3, help="Networks of a PhysNet, each trained from another start; their spread is shown."
+        )
         folds = g.number_input("Folds", 2, 10, 3, help="Of a comparison.")
         shares = h.multiselect(
             "Shares of the images", [1.0, 0.5, 0.2], [1.0], format_func="{:.0%}".format, help="Of a comparison."
@@ -197,6 +207,7 @@ _KINDS = {
 }
 """DICOM's name -> the user's"""
 _VIEW = "genomap_core.workflows.growth.view"
+_LEGEND = "Colour: share of the space that is filled by tumour cells. Lines: where it is 16 % and 80 %."
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +257,7 @@ def one_image(session: Session) -> None:
             caption("The model sees no tumour, so no density is drawn.")
         else:
             growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
-            caption("Colour: share of the space that is filled by tumour cells. Lines: where it is 16 % and 80 %.")
+            caption(_LEGEND)
     with right:
         st.subheader("Classes")
         _classes(about["classes"], seen, image.truth)
@@ -354,7 +365,7 @@ def _classes(classes: list[str], seen: dict[str, np.ndarray], truth: str | None)
     proba = seen["proba"]
     table: dict[str, list[Any]] = {"class": list(classes), "PhysNet": (100 * seen["mean"]).tolist()}
     if len(proba) > 1:
-        table["trainings"] = [_range(a, b) for a, b in zip(proba.min(0), proba.max(0))]
+        table["trainings"] = [f"{told_range(a, b, '.0f')} %" for a, b in zip(100 * proba.min(0), 100 * proba.max(0))]
     if "plain" in seen:
         table["no physics"] = (100 * seen["plain"]).tolist()
     bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0.0, max_value=100.0)
@@ -365,36 +376,24 @@ def _classes(classes: list[str], seen: dict[str, np.ndarray], truth: str | None)
         caption(text + (f"The slice was simulated as: {truth}." if truth else ""))
 
 
-def _range(low: float, high: float) -> str:
-    """``3 to 8 %``; one number where both round to the same."""
-    a, b = (f"{100 * v:.0f}" for v in (low, high))
-    return f"{a} %" if a == b else f"{a} to {b} %"
-
-
 def _figures(
     about: dict[str, Any], seen: dict[str, np.ndarray], name: str, box: tuple[int, int], image: ChosenImage
 ) -> Sequence[Figure]:
     """The figures that may be told, on the page and back; none where nothing identifies them."""
-    if not about["simulated"]:
-        st.info(
-            "No D, rho, length or speed: one image without a second date does not fix them (see “Two dates”).",
-            icon=":material/block:",
-        )
-        return ()
-    if name not in about["infiltrating"]:
-        st.info(
-            f"No figures: “{plain(name)}” is no class that infiltrates the brain, so D and rho have no meaning for it.",
-            icon=":material/block:",
-        )
+    why = why_no_figures(about["simulated"], name, about["infiltrating"])
+    if why:
+        st.info(plain(why) + ("" if about["simulated"] else " See “Two dates”."), icon=":material/block:")
         return ()
     steps, cells = len(seen["frames"]) - 1, seen["frames"].shape[-1]
     figures = growth_figures(seen["diffusion"], seen["rate"], True, _scale(image, box, cells, steps))
     table = {
         "figure": [f.title for f in figures],
         "value": [f"{f.value:.2g}" for f in figures],
-        "trainings": [f"{f.low:.2g} to {f.high:.2g}" for f in figures],
+        "trainings": [told_range(f.low, f.high) for f in figures],
         "unit": [f.unit for f in figures],
     }
+    if len(seen["rate"]) == 1:
+        del table["trainings"]
     if any(f.plausible for f in figures):
         table["gliomas"] = [f"{f.plausible[0]:g} to {f.plausible[1]:g}" if f.plausible else "" for f in figures]
     st.dataframe(table, hide_index=True)
@@ -451,7 +450,7 @@ def _attribution(
             ("growth-why", image.digest, model["key"], target, method),
             lambda: warm().call(f"{_VIEW}:attribute", spec, {"image": clean}, timeout=300),
         )
-    titles = {"physnet": "PhysNet (first seed)", "plain": "The same network without physics"}
+    titles = {"physnet": "PhysNet (first training)", "plain": "The same network without physics"}
     for column, (key, values) in zip(st.columns(2), found.items(), strict=False):
         column.image(blend(on_black(clean[0]), values), caption=titles[key], width="stretch", alt=titles[key])
     caption("Red speaks for the class, blue against it; each picture on its own scale, darker is stronger.")
@@ -534,7 +533,7 @@ def _date_figures(figures: dict[str, dict[str, Any]]) -> None:
         {
             "figure": [name for name, _ in rows],
             "value": [f"{f['value']:.2g}" for _, f in rows],
-            "95 % interval": [f"{f['low']:.2g} to {f['high']:.2g}" for _, f in rows],
+            "95 % interval": [told_range(f["low"], f["high"]) for _, f in rows],
             "unit": [f["unit"] for _, f in rows],
         },
         hide_index=True,
@@ -551,6 +550,7 @@ def _ahead(seen: dict[str, np.ndarray], days: float) -> None:
         GrowthView(np.zeros((side, side), np.float32), square, "The tumour after the later date"), key="ahead"
     )
     now, (value, low, high) = seen["areas"][0, 0], seen["areas"][-1]
+    caption(_LEGEND)
     st.markdown(
         f"Outer outline: {now:.0f} mm² at the later date, **{value:.0f} mm²** after {days:.0f} days more "
         f"(95 % of the figures that fit: {low:.0f} to {high:.0f} mm²), if nothing is treated."

@@ -79,6 +79,37 @@ def test_a_prediction_is_explained_by_the_network_that_never_saw_the_patient(app
     assert not app.exception
 
 
+def test_genes_that_cannot_be_predicted_are_hatched_on_the_patients_map(app, result, monkeypatch) -> None:
+    drawn: list = []
+    monkeypatch.setattr(expression_views, "gene_map", lambda data, **options: drawn.append(data))
+    open_page(app, "expression")
+    told = result.statistics["all"]["dense"].predictable
+    measured, predicted, difference = drawn[-1].values
+    assert np.isfinite(measured).all()
+    np.testing.assert_array_equal(np.isnan(predicted), ~told, err_msg="a value that is missing is hatched")
+    np.testing.assert_array_equal(np.isnan(difference), ~told)
+    words = texts(app).replace("\\", "")
+    assert f"Hatched: {int((~told).sum()):,} genes that can't be predicted from such images" in words
+
+
+def test_gene_sets_give_a_patient_scores_with_intervals(app, result) -> None:
+    open_page(app, "expression")
+    order = np.argsort(-result.statistics["all"]["dense"].r)
+    best, worst = ([result.genes[j] for j in part] for part in (order[:12], order[-12:]))
+    lines = ["\t".join([name, "", *genes]) for name, genes in (("TOLD", best), ("UNTOLD", worst))]
+    own = [u for u in app.file_uploader if u.key and "patient-gmt" in u.key]
+    own[0].set_value(("sets.gmt", "\n".join(lines).encode(), "text/plain")).run()
+    assert not app.exception
+    rows = table(app, "Predicted score")
+    assert rows["Set"].tolist() == ["TOLD"], "a set of genes that can't be predicted has no score"
+    assert " to " in rows["Predicted score"][0]
+    assert rows["Genes used"][0] == "12 of 12"
+    assert rows["Can be predicted"][0] == "yes"
+    own = [u for u in app.file_uploader if u.key and "patient-gmt" in u.key]
+    own[0].set_value(("sets.gmt", "\t".join(["UNTOLD", "", *worst]).encode(), "text/plain")).run()
+    assert "No gene of these sets can be predicted from such images" in texts(app)
+
+
 def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
     open_page(app, "expression")
     select(app, "Work").set_value("train").run()
@@ -90,6 +121,19 @@ def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
     folder = jobs().folder(job.id, app.session_state["session"].owner)
     assert len(read_cohort(folder, {}).genes) == 400
     jobs().cancel(job.id, app.session_state["session"].owner)
+
+
+def test_the_eight_layers_are_one_choice_away_and_what_they_add_is_said(app, monkeypatch) -> None:
+    open_page(app, "expression")
+    assert "The transformer of 8 layers" in texts(app)
+    asked: list = []
+    monkeypatch.setattr(
+        "pages._ui.comparison_page.job_panel.submit", lambda session, task, spec, title, cohort: asked.append(spec)
+    )
+    for paths in ("statistics", "both"):
+        select(app, "Architecture").set_value(paths)
+        button(app, "Start").click().run()
+    assert [spec["config"]["training"]["paths"] for spec in asked] == ["statistics", "both"]
 
 
 def test_without_a_head_nothing_is_queued(app) -> None:

@@ -61,7 +61,7 @@ def test_the_page_opens_on_the_shipped_comparison(app) -> None:
 def test_a_patient_is_explained_by_the_network_that_never_saw_that_patient(app) -> None:
     open_page(app, "fusion")
     result = FusionResult.load(COMPARED)
-    assert "By a network that was trained without this patient" in texts(app)
+    assert "By a model that was trained without this patient" in texts(app)
     assert "What stands out here" in texts(app)
     assert "Most alike" in texts(app)
     best = int(result.runs[0].proba[0].argmax())
@@ -96,7 +96,7 @@ def test_a_patient_about_whom_the_network_is_wrong_is_flagged(app) -> None:
     patient = next(s for s in app.selectbox if s.label == "Patient")
     for row, flagged in ((int(np.argmin(right)), True), (int(np.argmax(right)), False)):
         patient.set_value(row).run()
-        assert any("The network is wrong about this patient" in w.value for w in app.warning) == flagged
+        assert any("The model is wrong about this patient" in w.value for w in app.warning) == flagged
 
 
 def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:

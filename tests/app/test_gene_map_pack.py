@@ -189,6 +189,13 @@ def test_the_static_picture_has_the_same_values_in_the_same_cells():
     np.testing.assert_allclose(static.overlay[:, 0, 1, 1], data.overlays[0].values[:, 2])
 
 
+def test_the_static_picture_hatches_what_was_filled():
+    filled = np.zeros((2, 8), bool)
+    filled[1, 6] = True
+    drawn = make(filled=filled).static().filled
+    assert np.argwhere(drawn).tolist() == [[1, 1, 2, 3]]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -71,6 +71,23 @@ def test_a_saved_reference_map_gives_another_cohort_the_same_places(given, tmp_p
     assert again == {name: at for name, at in first.items() if name not in ("G0", "G1")}
 
 
+def test_what_a_layout_buys_is_measured_where_asked(given, tmp_path, capsys):
+    asked = ["layout", str(given.table), "--out", str(tmp_path / "l.csv"), "--bought", "2"]
+    assert main([*asked, "--quiet"]) == 0
+    told = re.search(
+        r"What it bought on this cohort: balanced accuracy (\S+) \((\S+) to (\S+)\)", capsys.readouterr().out
+    )
+    value, low, high = (float(found.replace("−", "-")) for found in told.groups())
+    assert -1 <= low <= value <= high <= 1
+
+
+def test_what_a_layout_buys_needs_labels_and_is_refused_before_the_work(given, tmp_path, capsys):
+    out = tmp_path / "l.csv"
+    assert main(["layout", str(given.unlabelled), "--out", str(out), "--bought", "2", "--quiet"]) != 0
+    assert "no labels" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_layout_of_an_h5ad_file_comes_back_as_one(given, tmp_path, capsys):
     anndata = pytest.importorskip("anndata", reason="AnnData files are written by the package anndata")
     first, second = tmp_path / "first.h5ad", tmp_path / "second.h5ad"

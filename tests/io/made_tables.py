@@ -52,13 +52,18 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "packing": ("none", "gzip", "bzip2", "xz", "zip", "excel", "parquet", "h5ad"),
     "trailing": ("none", "rows", "header", "both"),
     "label": ("none", "label", "words", "numbers"),
+    "beside": ("none", "grade", "batch", "total", "pieces"),
+    "measures": ("none", "none", "before", "behind"),
     "missing": ("none", "empty", "NA", "?"),
 }
 
 
 @dataclass(frozen=True)
 class Made:
-    """A file and its truth: ``X (n, p)`` on the scale written, NaN for missing; ``labels`` None without any."""
+    """A file and its truth: ``X (n, p)`` on the scale written, NaN for missing; ``labels`` None without any.
+
+    ``labelled``: the label column's title. ``beside``: titles of columns that are no features.
+    """
 
     data: bytes
     name: str
@@ -66,6 +71,8 @@ class Made:
     samples: list[str]
     features: list[str]
     labels: list[str] | None
+    labelled: str = ""
+    beside: tuple[str, ...] = ()
 
 
 CONTAINERS = ("excel", "parquet", "h5ad")
@@ -84,6 +91,12 @@ def draw(rng: np.random.Generator, packing: str = "") -> dict[str, str]:
     else:
         way["label"] = "none"
         way["summary"] = "counters" if way["summary"] == "counters" and way["kind"] == "counts" else "none"
+    if way["kind"] == "clinical" or way["packing"] == "h5ad" or way["summary"] == "mean":
+        way["beside"] = "none"
+    if way["orientation"] == "genes" and way["beside"] == "pieces":
+        way["beside"] = "grade"
+    if way["orientation"] == "samples" or way["annotation"] != "none" or way["beside"] != "none":
+        way["measures"] = "none"
     if way["samples"] == "numbers" and way["corner"] in ("blank", "absent"):
         way["corner"] = "id"
     if way["above"] == "sep" and (way["encoding"] == "utf-16" or way["packing"] in CONTAINERS):
@@ -98,7 +111,7 @@ def draw(rng: np.random.Generator, packing: str = "") -> dict[str, str]:
         way |= {"above": "none", "missing": "empty" if way["missing"] == "?" else way["missing"]}
         way["corner"] = "named" if way["corner"] == "blank" else way["corner"]
     if way["packing"] == "h5ad":
-        way |= {"orientation": "samples", "annotation": "none", "summary": "none"}
+        way |= {"orientation": "samples", "annotation": "none", "summary": "none", "measures": "none"}
     return way
 
 
@@ -111,9 +124,43 @@ def make(way: dict[str, str], rng: np.random.Generator) -> Made:
         labels = [str(["case", "control", "other"].index(word)) for word in labels]
     if way["missing"] != "none":
         X[rng.random(X.shape) < 0.03] = np.nan
-    grid = _grid(way, X, samples, features, labels, rng)
+    beside = _strangers(way, X, rng)
+    grid = _grid(way, X, samples, features, labels, beside, rng)
+    if way["measures"] != "none":
+        grid, samples = _with_measures(way, grid, samples, rng)
     data, name = _packed(way, grid)
-    return Made(data, name, X, samples, features, labels)
+    return Made(data, name, X, samples, features, labels, _LABELS.get(way["label"], ""), tuple(beside))
+
+
+_LABELS = {"label": "label", "words": "Gr\u00f6\u00dfe", "numbers": "class"}
+
+
+def _strangers(way: dict[str, str], X: np.ndarray, rng: np.random.Generator) -> dict[str, list[str]]:
+    """Columns (with genes in rows: rows) beside the features that are none."""
+    n, kind = len(X), way["beside"]
+    if kind == "total":
+        whole = bool((np.isnan(X) | (np.rint(X) == X)).all())
+        return {"total_sum": [_number(round(float(v), 3), way, whole) for v in np.nansum(X, axis=1)]}
+    if kind == "batch":
+        return {"batch_no": [str(v) for v in rng.permutation(np.arange(n) % 2 + 1)]}
+    if kind == "pieces":
+        which = rng.permutation(np.arange(n) % 3)
+        return {f"class_{word}": [str(int(which[i] == k)) for i in range(n)] for k, word in enumerate("abc")}
+    return {"grade": [str(v) for v in rng.permutation(np.arange(n) % 2 + 1)]} if kind == "grade" else {}
+
+
+def _with_measures(
+    way: dict[str, str], grid: list[list[str]], samples: list[str], rng: np.random.Generator
+) -> tuple[list[list[str]], list[str]]:
+    """A P value beside every value, of the same sample; its title behind or before that of the sample."""
+    named = len(grid[0]) - len(samples)
+    join = (lambda s, what: f"{s}.{what}") if way["measures"] == "behind" else (lambda s, what: f"{what}.{s}")
+    lead = len(grid[1]) - len(samples)
+    rows = [[*grid[0][:named], *(join(s, what) for s in samples for what in ("Signal", "Pval"))]]
+    for row in grid[1:]:
+        chances = (_number(round(float(v), 4), way, False) for v in rng.uniform(0, 0.1, len(samples)))
+        rows.append([*row[:lead], *(cell for pair in zip(row[lead:], chances, strict=True) for cell in pair)])
+    return rows, [join(s, "Signal") for s in samples]
 
 
 def _packed(way: dict[str, str], grid: list[list[str]]) -> tuple[bytes, str]:
@@ -270,6 +317,7 @@ def _grid(
     samples: list[str],
     features: list[str],
     labels: list[str] | None,
+    strangers: dict[str, list[str]],
     rng: np.random.Generator,
 ) -> list[list[str]]:
     """Cells, the header first; a header one shorter where the corner is absent."""
@@ -286,11 +334,15 @@ def _grid(
         "id": "gene_id" if turned else "id",
     }
     first, last = _beside(way, rows, labels, rng)
+    if not turned:
+        last = {**strangers, **last}
     header = [*first, *columns, *last]
     title = corner[way["corner"]]
     grid = [header if title is None else [title, *header]]
     for i, name in enumerate(rows):
         grid.append([name, *(column[i] for column in first.values()), *cells[i], *(c[i] for c in last.values())])
+    for name, values in strangers.items() if turned else ():
+        grid.insert(1, [name, *("" for _ in first), *values])
     if way["summary"] == "counters":
         for name in ("__no_feature", "__ambiguous", "__too_low_aQual"):
             grid.append([name, *("" for _ in first), *(str(int(v)) for v in rng.integers(1000, 90000, len(columns)))])
@@ -308,8 +360,7 @@ def _beside(
         first["Description"] = [f"protein {chr(97 + i % 26)} of {name}" for i, name in enumerate(rows)]
     if way["annotation"] in ("numbers", "both"):
         first["Length"] = [str(int(v)) for v in rng.integers(300, 9000, len(rows))]
-    title = {"label": "label", "words": "Gr\u00f6\u00dfe", "numbers": "class"}.get(way["label"], "")
-    return first, {title: labels} if labels else {}
+    return first, {_LABELS[way["label"]]: labels} if labels else {}
 
 
 def _text(way: dict[str, str], grid: list[list[str]]) -> str:
@@ -348,8 +399,15 @@ def judge(made: Made) -> str:
         dataset = to_dataset(table, report, "made")
     except GenomapError:
         return "asked"
-    if any(m.code in ("categories", "annotations") and "Gr\u00f6\u00dfe" in m.text for m in report.messages):
-        return "asked"  # too few rows to tell a label by its words: what became of them is said
+    loud = " ".join(str(m) for m in report.messages if m.severity != "ok")
+    extra = [name for name in dataset.feature_names if _stem(name) in {*made.beside, made.labelled}]
+    if any(_stem(name) not in loud for name in extra):
+        return f"features {extra} without a word"
+    if made.labels is not None and dataset.y is None and made.labelled not in " ".join(map(str, report.messages)):
+        return "no label, and no word about its column"
+    if made.labels is None and dataset.y is not None and str(report.roles.target) not in loud:
+        return "a label without a word"
+    dataset = dataset.select([j for j, name in enumerate(dataset.feature_names) if name not in extra])
     X = dataset.X if isinstance(dataset.X, np.ndarray) else dataset.X.toarray()
     X = np.exp2(X.astype(np.float64)) - 1 if report.roles.log != "as is" else X
     keep = ~np.isnan(made.X).all(axis=1)
@@ -364,11 +422,16 @@ def judge(made: Made) -> str:
     if not np.allclose(X, truth, rtol=2e-4, atol=1e-4, equal_nan=True):
         i, j = np.argwhere(~np.isclose(X, truth, rtol=2e-4, atol=1e-4, equal_nan=True))[0]
         return f"{features[j]} of {samples[i]} is {X[i, j]:.6g}, not {truth[i, j]:.6g}"
-    if made.labels is not None:
+    if made.labels is not None and dataset.y is not None:
         wanted = [label for label, there in zip(made.labels, keep, strict=True) if there]
-        if dataset.y is None or [dataset.classes[k] for k in dataset.y] != wanted:
+        if [dataset.classes[k] for k in dataset.y] != wanted:
             return "labels differ from those planted"
     return "read"
+
+
+def _stem(name: str) -> str:
+    """The column that a feature was made of."""
+    return name.partition("=")[0]
 
 
 def main(arguments: list[str] | None = None) -> int:

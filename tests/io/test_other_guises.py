@@ -109,8 +109,20 @@ def test_eyes_of_one_person_stay_together_and_strains_are_no_persons():
     assert read(made)[1].roles.group is None
 
 
-def test_sequences_and_variants_are_named():
+def test_files_of_other_programs_are_named():
+    gene = b'1\thavana\tgene\t11\t99\t.\t+\t.\tgene_id "ENSG1";\n'
     for content, word in (
+        (b"SQLite format 3\0" + bytes(99), "SQLite"),
+        (b"ORC\n\x03" + bytes(99), "ORC"),
+        (b"BAM\x01" + bytes(99), "BAM"),
+        (b"IDAT\x03\0" + bytes(99), "IDAT"),
+        (b"FCS3.1         58    1000" + b" " * 99, "FCS"),
+        (b"MTD\tmzTab-version\t1.0.0\n", "mzTab"),
+        (b"<Header>\nFileVersion,1.7\n", "NanoString"),
+        (b"!Checksum\tabc\n^HEADER\n", "ADAT"),
+        (b"#!genome-build x\n" + gene * 3, "GTF"),
+        (b"track type=wiggle_0\n1.5\n", "WIG"),
+        (b"A\tna\tTP53\nB\tna\tTP53\tMYC\nC\tna\tTP53\tMYC\tVIM\n", "GMT"),
         (b">a\nACGTACGTACGTACGT\n" * 9, "FASTA"),
         (b"@r1\nACGTACGTACGT\n+\nIIIIIIIIIIII\n" * 9, "FASTQ"),
         (b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\n1\t2\trs3\n", "VCF"),
@@ -148,7 +160,10 @@ def test_means_of_groups_below_are_told():
     assert "summary-row" in {m.code for m in read(made)[1].messages}
 
 
-@pytest.mark.parametrize(("form", "value"), [("{:.3f}D+00", 1), ("{:.2f} x 10^5", 1), ("{:.2f} \u00d710^9/l", 1)])
+FORMS = ["{:.3f}D+00", "{:.2f} x 10^5", "{:.2f} \u00d710^9/l", "'{:.2f}", '"=""{:.2f}"""']
+
+
+@pytest.mark.parametrize(("form", "value"), [*((form, 1) for form in FORMS), ("({:.2f})", -1)])
 def test_powers_as_other_programs_write_them_are_numbers(form, value):
     written = [form.format(v) for v in X[:, 0]]
     made = ["id\tflux\tcrp\tlabel", *(f"{IDS[i]}\t{written[i]}\t{X[i, 1]}\t{LABELS[i]}" for i in range(N))]

@@ -68,6 +68,26 @@ def test_values_and_attributions_never_share_a_colour_table(picture):
     assert int(np.ptp(values[128].astype(int))) <= 10, "0 in the middle of a centred scale is grey"
 
 
+def test_filled_values_keep_their_colour_under_the_hatching_and_are_told(picture):
+    full = replace(picture, maps=np.zeros(picture.maps.shape, np.float32))
+    filled = np.zeros(picture.maps.shape, bool)
+    filled[0, 0, 1, 1] = True
+    m = replace(full, filled=filled)
+    _, rgb, hatched = m.panel(0)
+    assert np.argwhere(hatched).tolist() == [[1, 1]]
+    np.testing.assert_array_equal(rgb, full.panel(0)[1])
+    svg = map_svg(m)
+    assert svg.count('stroke-width=".16"') == 1
+    assert "hatched in colour: filled from the others" in svg
+    assert "not measured" not in svg
+    assert "filled" not in map_svg(full)
+    png, plain = (np.asarray(Image.open(io.BytesIO(map_png(each, 1)))) for each in (m, full))
+    changed = np.argwhere((png != plain).any(-1)[:-60])
+    assert 0 < len(changed) < m.cell_size**2, "lines in one cell, and its colour between them"
+    with pytest.raises(InputError, match="filled"):
+        replace(full, filled=filled[0])
+
+
 def test_the_svg_holds_each_cell_once_in_its_colour(picture):
     root = ET.fromstring(map_svg(picture))
     panel = next(g for g in root.iter(f"{SVG}g"))

@@ -52,3 +52,24 @@ def test_without_an_answer_there_is_no_class_no_contour_and_no_figure(verdict: s
     assert "It is no head." in html
     assert "<svg" not in html
     assert not [word for word in ("glioma", "meningioma", "pituitary", "PhysNet", "Infiltration") if word in html]
+
+
+def test_one_training_has_no_range_and_equal_ends_are_one_number() -> None:
+    about, seen = sample("glioma")
+    seen["proba"][:, 1] = 0.0  # all trainings agree
+    table = next(b for b in slice_document("slice", about, seen).blocks if isinstance(b, Table))
+    row = next(r for r in table.rows if r[0] == about["classes"][1])
+    assert row[2] == "0%"
+    seen["proba"] = seen["proba"][:1]
+    html = render_html(slice_document("slice", about, seen))
+    assert "trainings of the network" not in html
+    assert next(b for b in slice_document("slice", about, seen).blocks if isinstance(b, Table)).header == (
+        "class",
+        "PhysNet",
+    )
+
+
+def test_without_figures_the_report_says_why() -> None:
+    about, seen = sample("meningioma")
+    assert "no class that infiltrates" in render_html(slice_document("slice", about, seen))
+    assert "without a second date" in render_html(slice_document("slice", {**about, "simulated": False}, seen))

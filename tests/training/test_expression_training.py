@@ -78,7 +78,7 @@ def test_eight_layers_and_the_published_size() -> None:
     [
         ({"paths": "statistics"}, ("encoder.", "embed.", "place", "over_tokens.")),
         ({"paths": "transformer"}, ("skip.",)),
-        ({"n_layers": 0}, ("encoder.layers.",)),
+        ({"paths": "both", "n_layers": 0}, ("encoder.layers.",)),
     ],
 )
 def test_a_part_that_is_left_out_is_not_there_and_the_rest_is_stored(
@@ -92,6 +92,11 @@ def test_a_part_that_is_left_out_is_not_there_and_the_rest_is_stored(
     save_expression(tmp_path / "m.safetensors", model)
     again = load_expression(tmp_path / "m.safetensors").model
     np.testing.assert_allclose(again.predict(cohort), model.predict(cohort), atol=1e-4)
+
+
+def test_what_is_seen_of_a_patient_decides_on_the_transformer_unless_it_is_chosen() -> None:
+    assert ExpressionConfig().seeing(images=True).paths == "statistics"
+    assert ExpressionConfig().seeing(images=False).paths == FULL.seeing(images=True).paths == "both"
 
 
 def test_a_new_network_says_the_mean_of_every_gene() -> None:

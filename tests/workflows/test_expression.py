@@ -43,7 +43,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExpressionResu
 
 def test_every_patient_is_answered_by_every_run(kept: tuple[Path, ExpressionResult]) -> None:
     _, r = kept
-    assert [run.name for run in r.runs] == ["dense", "map", "random", "exchanged", "ridge", "ridge_cnn", "mean"]
+    names = ["dense", "map", "random", "exchanged", "full", "ridge", "ridge_cnn", "mean"]
+    assert [run.name for run in r.runs] == names
     for run in r.runs:
         assert run.predicted.shape == r.truth.shape == (60, 20)
         assert np.isfinite(run.predicted).all()
@@ -64,23 +65,19 @@ def test_driven_genes_are_found_and_the_controls_fall(kept: tuple[Path, Expressi
 def test_parts_that_are_left_out_are_rows_and_the_layers_say_what_they_added() -> None:
     config = dataclasses.replace(QUICK, heads=("dense",), controls=False, ablations=True, n_folds=2)
     r = compare_expression(planted_expression(), config)
-    names = [run.name for run in r.runs]
-    assert names == [
-        "dense",
-        "random",
-        "statistics",
-        "transformer",
-        "layers_0",
-        "layers_2",
-        "ridge",
-        "ridge_cnn",
-        "mean",
-    ]
+    assert [run.name for run in r.runs[2:-3]] == ["full", "transformer", "layers_0", "layers_2"]
     by_name = {run.name: run for run in r.runs}
-    assert by_name["statistics"].parameters < by_name["layers_0"].parameters < by_name["dense"].parameters
-    np.testing.assert_array_equal(by_name["layers_2"].predicted, by_name["dense"].predicted)  # it has two layers here
-    assert r.lead["all"]["layers_2"].value == 0
-    assert "Its 2 transformer layers" in " ".join(verdict(r))
+    assert by_name["dense"].parameters < by_name["layers_0"].parameters < by_name["full"].parameters
+    np.testing.assert_array_equal(by_name["layers_2"].predicted, by_name["full"].predicted)  # it has two layers here
+    assert r.lead["all"]["layers_2"] == r.lead["all"]["full"]
+    whole = dataclasses.replace(
+        config, ablations=False, controls=True, training=dataclasses.replace(TINY, paths="both")
+    )
+    turned = compare_expression(planted_expression(), whole)
+    np.testing.assert_array_equal(turned.run("dense").predicted, by_name["full"].predicted)
+    np.testing.assert_array_equal(turned.run("statistics").predicted, by_name["dense"].predicted)
+    sentences = [next(s for s in verdict(x) if s.startswith("The transformer of 2 layers")) for x in (r, turned)]
+    assert sentences[0] == sentences[1], "what the layers add does not hang on which network comes first"
 
 
 def test_what_is_stored_is_what_was_found(kept: tuple[Path, ExpressionResult]) -> None:
@@ -164,7 +161,8 @@ def test_cohorts_are_judged_apart_and_trained_together_or_apart() -> None:
 def test_a_table_needs_no_images() -> None:
     config = dataclasses.replace(QUICK, heads=("dense",), training=dataclasses.replace(TINY, epochs=20))
     r = compare_expression(expression_cohort(two_types(60)), config)
-    assert [run.name for run in r.runs] == ["dense", "random", "exchanged", "ridge", "mean"]
+    assert [run.name for run in r.runs] == ["dense", "random", "exchanged", "statistics", "ridge", "mean"]
+    assert r.config["training"]["paths"] == "both", "statistics of a map lose which feature is where"
     assert r.mean_r["all"]["ridge"].low > 0.05
     assert r.statistics["all"]["dense"].r[:DRIVEN].mean() > 0.3
 
@@ -195,12 +193,12 @@ def test_words_claim_what_the_intervals_allow(kept: tuple[Path, ExpressionResult
 
 def test_tables_hold_every_run_and_gene(kept: tuple[Path, ExpressionResult]) -> None:
     _, r = kept
-    assert len(run_rows(r, "all")) == 7
+    assert len(run_rows(r, "all")) == 8
     networks = [row["Network"] for row in count_rows(r)]
-    assert networks == ["CNN + transformer", "CNN + transformer, genomap head", "Ridge on simple features"]
+    assert networks == ["CNN", "CNN, genomap head", "Ridge on simple features"]
     columns = gene_rows(r, "all", "map")
     assert {len(v) for v in columns.values()} == {20}
-    assert "CNN + transformer" in report(r)
+    assert "CNN + transformer of 2 layers" in report(r)
 
 
 def test_one_patients_prediction_is_explained(kept: tuple[Path, ExpressionResult]) -> None:
@@ -218,6 +216,23 @@ def test_one_patients_prediction_is_explained(kept: tuple[Path, ExpressionResult
     )
     about, seen = attribute(spec | {"method": "occlusion"}, {"genes": np.arange(DRIVEN)}, cache)
     assert np.isfinite(seen["values"]).all()
+
+
+def test_attribution_on_empty_background_is_told_beside_that_of_the_control(
+    kept: tuple[Path, ExpressionResult],
+) -> None:
+    folder, r = kept
+    for name in ("dense", "exchanged"):
+        assert np.isfinite(r.run(name).values["background"]).all()
+    assert "no empty background" in " ".join(verdict(r)), "these images are noise to their border"
+    spec = {"folder": str(folder), "row": 5, "fold": int(r.fold_of_row[5]), "options": r.config["options"]}
+    about, _ = attribute(spec | {"method": "integrated_gradients"}, {"genes": np.array([0])}, {})
+    assert all(0 <= share <= 1 for share in about["background"])
+    assert len(about["background"]) == 3
+    (folder / fold_file(spec["fold"], "exchanged")).rename(folder / "away")
+    about, _ = attribute(spec | {"method": "integrated_gradients"}, {"genes": np.array([0])}, {})
+    (folder / "away").rename(folder / fold_file(spec["fold"], "exchanged"))
+    assert about["background"][2] is None, "a comparison of an earlier version kept none"
 
 
 def test_modules_are_genes_that_vary_together() -> None:

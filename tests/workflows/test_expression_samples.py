@@ -58,6 +58,12 @@ def test_planted_genes_are_recalled_at_the_nominal_false_discovery_rate(result, 
     np.testing.assert_array_equal(s.predicted, result.statistics["all"]["dense"].predicted)
 
 
+def test_the_eight_layers_were_run_beside_the_default_and_are_not_ahead_of_it(result) -> None:
+    assert result.config["training"]["paths"] == "statistics"
+    assert result.lead["all"]["full"].high > 0
+    assert "The transformer of 8 layers" in " ".join(verdict(result))
+
+
 def test_trained_on_the_expression_of_others_nothing_is_predicted(result) -> None:
     s = recomputed(result, "exchanged")
     assert s.predicted.mean() <= 0.05

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from genomap_core.data.images.patients import PatientImages
 from genomap_core.errors import Cancelled, InputError
 from genomap_core.progress import Progress, ignore
 from genomap_core.training.fusion_bundle import load_fusion
-from genomap_core.workflows.comparison.runner import Run, run_file
+from genomap_core.workflows.comparison.runner import Run, fold_file, run_file
 from genomap_core.workflows.comparison.scores import Score
+from genomap_core.workflows.fusion import view as fusion_view
 from genomap_core.workflows.fusion.compare import (
     QUICK,
     FusionCompareConfig,
@@ -35,8 +37,17 @@ TINY = dataclasses.replace(SMALL, n_folds=2, width=4, hidden=8, epochs=1)
 
 
 @pytest.fixture(scope="module")
-def result() -> FusionResult:
-    return compare_fusion(planted(120), SMALL)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished comparison in the folder of its job."""
+    folder = tmp_path_factory.mktemp("compared")
+    planted(120).save(folder / "imaging.npz")
+    compare_fusion(planted(120), SMALL, keep=folder).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(kept: Path) -> FusionResult:
+    return FusionResult.load(kept)
 
 
 def test_every_patient_is_tested_once_by_every_run(result: FusionResult) -> None:
@@ -70,6 +81,62 @@ def test_adaptive_fusion_is_not_behind_its_best_part_and_weighs_the_parts_by_cla
     assert "| Calibration error |" in report(result)
 
 
+def test_adaptive_fusion_is_asked_about_a_patient_as_one_model(kept: Path, result: FusionResult) -> None:
+    run = result.run("adaptive")
+    cache: dict[object, object] = {}
+    for row in (0, 1, 2, 50):
+        spec = {"folder": str(kept), "row": row, "fold": int(result.fold_of_row[row]), "model": "adaptive"}
+        _, seen = fusion_view.look(spec, {}, cache)
+        np.testing.assert_allclose(seen["proba"], run.proba[row], atol=5e-3, err_msg="weights lie in 16 bits")
+
+
+def test_types_regions_and_modules_share_the_answer_of_adaptive_fusion(kept: Path, result: FusionResult) -> None:
+    assert result.explained == ("stacked", "adaptive")
+    run = result.run("adaptive")
+    nobody = run.proba - run.values["types"].sum(axis=1)
+    for fold in range(3):
+        own = nobody[result.fold_of_row == fold]
+        np.testing.assert_allclose(own, np.tile(own[:1], (len(own), 1)), atol=5e-3, err_msg="the mean patient is one")
+    dark, bright = (result.y % 2 == k for k in (0, 1))
+    image = run.values["types"][:, 0]
+    assert image[bright, 1].mean() > image[dark, 1].mean() + 0.1, "brightness speaks for a bright class"
+    row = int(np.flatnonzero((result.y == 3) & (run.proba.argmax(axis=1) == 3))[0])
+    spec = {"folder": str(kept), "row": row, "fold": int(result.fold_of_row[row]), "model": "adaptive", "target": 3}
+    about, parts = fusion_view.explain(spec | {"n_modules": 4}, {"fold_of_row": result.fold_of_row}, {})
+    total = parts["region_values"].sum() + parts["module_values"].sum()
+    assert about["output"] - about["baseline"] == pytest.approx(total, abs=1e-6)
+    assert parts["interaction"].shape == (len(parts["module_values"]), len(parts["region_values"]))
+    assert "pixels" not in parts, "several models have no gradient"
+    assert all(0 <= share <= 1 for share in about["background"]), "one of them of the network taught other images"
+
+
+def test_attribution_on_empty_background_stands_beside_that_of_a_network_taught_other_images(
+    result: FusionResult,
+) -> None:
+    for name in ("stacked", "shuffled_images"):
+        assert result.run(name).values["background"].shape == (120, 2)
+        assert np.isfinite(result.run(name).values["background"]).all()
+    assert "no empty background" in " ".join(verdict(result)), "these images are noise to their border"
+    values = {"stacked": (0.1, 0.4), "shuffled_images": (0.3, 0.4)}
+    runs = tuple(
+        dataclasses.replace(run, values=run.values | {"background": np.tile(values[run.name], (120, 1))})
+        if run.name in values
+        else run
+        for run in result.runs
+    )
+    said = " ".join(verdict(dataclasses.replace(result, runs=runs)))
+    assert "10% of the attribution to images lies on empty background, which is 40% of the picture" in said
+    assert "of a network taught other patients' images 30%." in said
+
+
+def test_without_its_parts_models_adaptive_fusion_is_not_explained(kept: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(kept, folder)
+    for name in (fold_file(0, "image"), run_file("adaptive")):
+        (folder / name).unlink()
+    assert compare_fusion(planted(120), SMALL, keep=folder).explained == ("stacked",)
+
+
 def test_two_encoders_have_as_many_parameters_as_one(result: FusionResult) -> None:
     runs = {run.name: run.parameters for run in result.runs}
     assert runs["late"] == pytest.approx(runs["stacked"], rel=0.03)
@@ -96,13 +163,15 @@ def test_the_report_names_every_run_and_says_the_verdict(result: FusionResult) -
     assert all(sentence in text for sentence in verdict(result))
 
 
-def test_without_images_every_type_stands_alone() -> None:
-    cohort = planted(40, images=False)
-    result = compare_fusion(cohort, TINY)
-    names = [run.name for run in result.runs]
-    assert names == ["omics", "type:a", "type:b", "shuffled_omics", "shuffled_layout", "logistic_omics"]
+def test_without_images_every_type_stands_alone(tmp_path: Path) -> None:
+    cohort = planted(24, images=False)
+    names = planned(cohort, tuple(VARIANTS), True, True)
+    assert names == ("omics", "type:a", "type:b", "shuffled_omics", "shuffled_layout", "logistic_omics")
+    result = compare_fusion(cohort, dataclasses.replace(TINY, n_folds=3, controls=False), keep=tmp_path)
     assert "Both omics types together" in verdict(result)[1]
     assert "| All omics types |" in report(result)
+    assert result.explained == ("omics", "adaptive")
+    assert result.run("adaptive").values["types"].shape == (24, 2, 4)
 
 
 def test_a_stopped_comparison_goes_on_and_other_options_refit_what_they_touch(tmp_path: Path) -> None:

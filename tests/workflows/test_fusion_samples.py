@@ -67,7 +67,7 @@ def test_controls_fall_to_where_they_must(result):
 
 
 def test_each_class_is_carried_by_the_type_of_data_that_shows_it(result):
-    values = dict(zip(result.types, result.type_values, strict=True))
+    values = dict(zip(result.types, result.type_values("stacked"), strict=True))
     assert max(result.types, key=lambda t: values[t][TEXTURAL]) == "image"
     assert max(result.types, key=lambda t: values[t][MOLECULAR]) == "methylation"
     assert values["expression"][CONCORDANT] > 0.1

@@ -15,6 +15,7 @@ from genomap_core.workflows.growth.compare import GrowthCompareConfig, compare_g
 from genomap_core.workflows.growth.scores import ENSEMBLE, GrowthResult, calibration_error, mask_dice
 from genomap_core.workflows.growth.table import report
 from genomap_core.workflows.growth.units import PhysicalScale, cell_size, growth_figures
+from tools.growth_networks_table import pointed
 from tools.growth_table import main
 
 
@@ -231,3 +232,13 @@ def test_cells_in_millimetres_follow_the_crop_and_impossible_spacings_are_refuse
         cell_size((10, 10), 5, (0.5, 1.0))
     with pytest.raises(InputError, match="cell_mm"):
         PhysicalScale(cell_mm=0.0)
+
+
+def test_pointing_and_dice_at_the_masks_own_size() -> None:
+    masks = np.zeros((2, 8, 8), np.float32)
+    masks[:, 2:4, 2:4] = 1
+    values = np.stack([masks[0], np.roll(masks[1], 1, axis=1)])
+    hits, dice = pointed(values + 0.1 * masks, masks)
+    np.testing.assert_allclose(hits, [1, 1])
+    np.testing.assert_allclose(dice, [1, 0.5])
+    assert pointed(-masks, masks)[0].tolist() == [0, 0]

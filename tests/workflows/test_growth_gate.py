@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from genomap_core.data.simulated.mri import CLASSES
 from genomap_core.errors import InputError
@@ -13,9 +15,11 @@ from genomap_core.models.physnet import PhysicsConfig
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining
 from genomap_core.training.growth_bundle import GrowthBundle, load_growth, save_growth
 from genomap_core.training.growth_likeness import Calibration, fit_calibration, fit_likeness
+from genomap_core.workflows.growth import real
 from genomap_core.workflows.growth.data import simulated_cohort
 from genomap_core.workflows.growth.gate import VERDICTS, GateVerdict, examine, refuse_modality
-from genomap_core.workflows.growth.samples import simulated
+from genomap_core.workflows.growth.samples import read_samples, simulated
+from tools import outside_slices
 
 SIZE = 48
 
@@ -138,3 +142,14 @@ def test_calibration_finds_a_planted_temperature_and_offset() -> None:
     assert found.temperature == pytest.approx(2.0, rel=0.1)
     # Classes weigh alike in the fit, so the offset is that of equally frequent classes.
     assert found.offset == pytest.approx(0.8 - np.log(weights[1] / np.mean(weights[[0, 2]])), abs=0.15)
+
+
+def test_slices_from_outside_get_no_class_no_contour_and_no_figure(tmp_path: Path, capsys) -> None:
+    images, *_ = read_samples()
+    for k, folder in enumerate(real.FOLDERS):
+        where = tmp_path / "Testing" / folder / "1.jpg"
+        where.parent.mkdir(parents=True)
+        Image.fromarray(images[k]).convert("L").save(where)
+    assert outside_slices.main([str(tmp_path)]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split(" | ")[2:] for row in rows] == [["1 refused", "1 refused", "0", "0", "0 |"]] * 4

@@ -1,4 +1,4 @@
-"""Images as a worse scanner would give them: noise, blur, other contrast, less of the head. For tests of robustness."""
+"""Images as a worse scanner would give them, or without what is no tissue: for tests of robustness and of shortcuts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ CONDITIONS: dict[str, tuple[float, ...]] = {
     "blur": (1.0, 2.0),
     "contrast": (0.5, 2.0),
     "crop": (0.7,),
+    "background": (1.0,),
 }
 """Name -> levels: noise in standard deviations of the image, blur in pixels, contrast as exponent of the grey value,
-crop as the share of each side that is kept around the middle (without the head's outline, a shortcut to the source)."""
+crop as the share of each side that is kept around the middle (without the head's outline, a shortcut to the source),
+background as the standard deviation of the noise that is laid around the head (whose margin is another one)."""
 
 
 def degrade(images: np.ndarray, condition: str, level: float, seed: int = 0) -> np.ndarray:
-    """``(n, c, s, s)`` normalised images -> the same, degraded; the head's outside stays 0.
+    """``(n, c, s, s)`` normalised images -> the same, degraded; the head's outside stays 0 but for "background".
 
     Raises
     ------
@@ -28,9 +30,9 @@ def degrade(images: np.ndarray, condition: str, level: float, seed: int = 0) -> 
     if condition not in CONDITIONS or not level > 0:
         raise InputError(f"Choose one of {', '.join(CONDITIONS)} with a level above 0, got {condition!r}, {level}.")
     inside = images != 0
-    if condition == "noise":
-        field = np.random.default_rng(seed).normal(size=images.shape).astype(np.float32)
-        return images + level * field * inside
+    if condition in ("noise", "background"):
+        field = level * np.random.default_rng(seed).normal(size=images.shape).astype(np.float32)
+        return images + field * (inside if condition == "noise" else ~inside)
     if condition == "blur":
         return ndimage.gaussian_filter(images, (0, 0, level, level)) * inside
     if condition == "crop":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genomap_core.errors import InputError
 
@@ -52,9 +52,10 @@ HEADS: dict[str, str] = {"dense": "One output a gene", "map": "Genomap of the ex
 """Name -> title of what turns a patient's embedding into expression."""
 
 PATHS: dict[str, str] = {
-    "both": "Transformer, and the CNN's statistics beside it",
-    "transformer": "Transformer alone, no way round it",
-    "statistics": "The CNN's statistics alone",
+    "auto": "The CNN's statistics of images; a table's map through the transformer too",
+    "statistics": "CNN: statistics of its features",
+    "both": "CNN + transformer, the statistics beside it",
+    "transformer": "CNN + transformer, no way round it",
 }
 """Name -> title of the ways from a feature map to a patient's embedding."""
 
@@ -74,6 +75,9 @@ class ExpressionConfig:
     """Defaults: the small preset, for tens to hundreds of patients. :data:`FULL` is the one for a GPU."""
 
     front: str = "small"
+    paths: str = "auto"
+    """Of :data:`PATHS`. Eight transformer layers were not ahead of the statistics alone where both were compared; the
+    statistics of a table's map would lose which feature is where."""
     width: int = 16
     embedding: int = 64
     n_layers: int = 8
@@ -100,8 +104,6 @@ class ExpressionConfig:
     """Largest move of an image, as a share of its side"""
     seed: int = 0
     device: str = "auto"
-    paths: str = "both"
-    """Of :data:`PATHS`; one alone to see what it is worth"""
 
     def __post_init__(self) -> None:
         options = (("front", FRONTS), ("pooling", POOLINGS), ("head", HEADS), ("loss", LOSSES), ("paths", PATHS))
@@ -130,8 +132,12 @@ class ExpressionConfig:
         if not self.learning_rate > 0:
             raise InputError(f"`learning_rate` must be > 0, got {self.learning_rate}.")
 
+    def seeing(self, images: bool) -> ExpressionConfig:
+        """With the paths that ``"auto"`` means for images, or for a table's map."""
+        return replace(self, paths="statistics" if images else "both") if self.paths == "auto" else self
+
 
 FULL = ExpressionConfig(
-    front="resnet18", width=64, embedding=768, n_heads=12, expansion=4, learning_rate=2e-4, epochs=100
+    front="resnet18", paths="both", width=64, embedding=768, n_heads=12, expansion=4, learning_rate=2e-4, epochs=100
 )
 """As large as described (256 x 256 pixels, 768 wide, 8 layers): for a GPU of 24 GB."""

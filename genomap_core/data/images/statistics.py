@@ -1,4 +1,4 @@
-"""Plain numbers of an image: how bright, how varied, how coarse. What a linear model sees of it."""
+"""Plain numbers of an image: how bright, how varied, how coarse, which a linear model sees; and where it is empty."""
 
 from __future__ import annotations
 
@@ -47,3 +47,20 @@ def _likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a, b = (x - x.mean(axis=(2, 3), keepdims=True) for x in (a, b))
     size = np.sqrt((a**2).sum(axis=(2, 3)) * (b**2).sum(axis=(2, 3)))
     return np.where(size > 0, (a * b).sum(axis=(2, 3)) / np.where(size > 0, size, 1), 0.0)
+
+
+_EVEN = 0.2
+"""Spread over three pixels, in the image's own, below which a place shows as good as nothing."""
+
+
+def empty_background(image: np.ndarray) -> np.ndarray:
+    """Where ``(c, H, W)`` shows nothing, whatever its scale: even in every channel, and joined to the border.
+
+    ``(H, W)`` bool.
+    """
+    sd = np.maximum(image.reshape(len(image), -1).std(axis=1), 1e-9)
+    scaled = image / sd[:, None, None]
+    variance = ndimage.uniform_filter(scaled**2, (0, 3, 3)) - ndimage.uniform_filter(scaled, (0, 3, 3)) ** 2
+    pieces, _ = ndimage.label((variance < _EVEN**2).all(axis=0))
+    edge = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+    return np.isin(pieces, edge[edge > 0])

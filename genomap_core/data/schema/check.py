@@ -13,6 +13,7 @@ import numpy as np
 from genomap_core.data.message import Message, Severity, capital, limited, plural, shown, some, spreadsheet_column
 from genomap_core.data.schema.apply import Cohort
 from genomap_core.data.schema.encode import Encoded
+from genomap_core.data.schema.nomenclature import feature_share, is_feature
 from genomap_core.data.schema.notation import bound_of
 from genomap_core.data.schema.roles import Log, Roles
 from genomap_core.data.schema.statistics import (
@@ -236,6 +237,7 @@ _LISTED_NAMES = 20
 def check_feature_names(cohort: Cohort) -> list[Message]:
     """Dates and floats where genes stood, columns without a name, invisible characters."""
     said: list[Message] = []
+    few_numbers = 0 < sum(name.isdecimal() for name in cohort.names) <= 0.2 * len(cohort.names)
     for at in cohort.origin.tolist():
         name = cohort.table.columns[at]
         if not name:
@@ -246,6 +248,11 @@ def check_feature_names(cohort: Cohort) -> list[Message]:
             text = f"{where} is {name!r}: a date that Excel made of a gene's name, probably of {gene}."
             remedy = f"Write {gene} (or its new name) in the file; in Excel format the cells as text first."
             said.append(Message("warn", "date-gene", text, name, value=name, remedy=remedy))
+        elif few_numbers and _SERIAL.fullmatch(name):
+            text = (
+                f"{_where(cohort.table, at)} is {name!r} among names: a date, as a number, that Excel made of a gene."
+            )
+            said.append(Message("warn", "date-gene", text, name, value=name, remedy="Restore the name in the file."))
         elif FLOAT_GENE_PATTERN.fullmatch(name):
             text = f"{_where(cohort.table, at)} is {name!r}: a number that Excel made of a gene's name."
             said.append(Message("warn", "float-gene", text, name, value=name, remedy="Restore the name in the file."))
@@ -255,9 +262,13 @@ def check_feature_names(cohort: Cohort) -> list[Message]:
     return limited(said, _LISTED_NAMES) + _check_alike(cohort)
 
 
+_ALIKE = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
+"""Signs that are written or left out, between digits apart."""
+
+
 def _check_alike(cohort: Cohort) -> list[Message]:
     """Names that differ only in how they are written: capitals, composed letters, blanks and ``_``."""
-    folded = [re.sub(r"[\s_]+", " ", unicodedata.normalize("NFC", name).casefold()) for name in cohort.names]
+    folded = [_ALIKE.sub("", unicodedata.normalize("NFC", name).casefold()) for name in cohort.names]
     if len(set(folded)) == len(set(cohort.names)):
         return []
     alike: dict[str, list[str]] = defaultdict(list)
@@ -267,6 +278,10 @@ def _check_alike(cohort: Cohort) -> list[Message]:
     text = f"Names of {plural(len(pairs), 'feature')} differ only in how they are written: "
     text += f"{some(f'{shown(names[0])!r} and {shown(names[1])!r}' for names in pairs)}."
     return [Message("warn", "names-alike", text, pairs[0][0], remedy="Check that they are different features.")]
+
+
+_SERIAL = re.compile(r"4[1-7]\d{3}")
+"""A day from 2012 to 2030 as a spreadsheet counts it."""
 
 
 def date_gene(name: str) -> str:
@@ -299,7 +314,8 @@ def check_header(table: Table) -> list[Message]:
         steps = np.diff(numbers)
     axis = len(numbers) > 2 and (bool((steps > 0).all()) or bool((steps < 0).all()))
     codes = np.mean([value.is_integer() for value in numbers]) > 0.8 and len(set(titles)) == len(titles)
-    repeated = any(table.columns[at] in column.words for at, column in table.texts.items() if at)
+    named = 0 in table.texts and is_feature(table.columns[0]) and feature_share(table.texts[0].words) > 0.5
+    repeated = named or any(table.columns[at] in column.words for at, column in table.texts.items() if at)
     if repeated or not (axis or codes):
         text = f"The header looks like data: {plural(len(numbers), 'column name')} are numbers ({some(titles, 3)})."
         remedy = "Add a first line with the columns' names."

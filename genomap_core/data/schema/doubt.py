@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from genomap_core.data.message import Message, limited, shown, some
+from genomap_core.data.message import Message, limited, plural, shown, some
 from genomap_core.data.schema.apply import Cohort
 from genomap_core.data.schema.check import SENTINELS
 from genomap_core.data.schema.statistics import ColumnStats
@@ -77,6 +78,71 @@ def check_possible(cohort: Cohort, stats: ColumnStats) -> list[Message]:
         if found is not None and (beyond := _beyond(column, found)):
             said.append(_message(cohort, k, found, column, beyond))
     return limited(said, _LISTED)
+
+
+def check_slips(cohort: Cohort, stats: ColumnStats) -> list[Message]:
+    """Values of a clinical table that stand apart from all others of their column and would be among them with the
+    decimal sign elsewhere: 36.6 as 366, 175 cm as 1.75."""
+    said: list[Message] = []
+    if len(cohort.names) >= _CLINICAL_BELOW or cohort.n_samples < _SLIPS_FROM:
+        return said
+    for k in np.flatnonzero((stats.low > 0) & (stats.high > 3 * stats.low)).tolist():
+        column = _column(cohort, k)
+        for i in _slipped(column):
+            text = (
+                f"Feature {shown(cohort.names[k])} holds {column[i]:.6g} ({cohort.row(i)}), apart from all its other "
+            )
+            text += "values, and among them with the decimal sign elsewhere or in another unit."
+            remedy = "Correct it in the file if so."
+            mark = f"{column[i]:.6g}"
+            said.append(Message("warn", "slipped", text, cohort.names[k], cohort.row_number(i), mark, remedy))
+    return limited(said, _LISTED)
+
+
+_CLINICAL_BELOW, _SLIPS_FROM = 50, 12
+
+
+def _slipped(column: np.ndarray) -> list[int]:
+    """Of positive values, the one or two at either end that lie farther off than all others spread."""
+    present = np.flatnonzero(~np.isnan(column))
+    order = present[np.argsort(column[present], kind="stable")]
+    for ends, rest in (
+        (order[-2:], order[:-2]),
+        (order[-1:], order[:-1]),
+        (order[:2], order[2:]),
+        (order[:1], order[1:]),
+    ):
+        low, high = float(column[rest].min()), float(column[rest].max())
+        narrow = low > 0 and high <= 4 * low
+        far = np.minimum(np.abs(column[ends] - low), np.abs(column[ends] - high)) > 2 * max(high - low, 0.01 * low)
+        near = [any(low <= v * 10.0**p <= high for p in (-3, -2, -1, 1, 2, 3)) for v in column[ends].tolist()]
+        if narrow and bool(far.all()) and all(near):
+            return [int(i) for i in ends]
+    return []
+
+
+def check_samples_apart(cohort: Cohort) -> list[Message]:
+    """Samples all of whose values lie on another scale than those of the others, as one without the logarithm."""
+    n, q = cohort.values.shape
+    if n < 6 or q < _TABLE_FROM:
+        return []
+    columns = np.unique(np.linspace(0, q - 1, min(q, 500)).astype(int))
+    block = cohort.values[:, columns]
+    block = block if isinstance(block, np.ndarray) else block.toarray()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # samples without any value
+        middle, top = np.nanquantile(np.abs(block), (0.5, 0.95), axis=1)
+        usual_middle, usual_top = float(np.nanmedian(middle)), float(np.nanmedian(top))
+    others = np.quantile(top[~np.isnan(top)], 0.75) if (~np.isnan(top)).any() else 0.0
+    odd = np.flatnonzero((middle > 3 * usual_top) & (top > 5 * others) & (usual_middle > 0))
+    if not len(odd) or len(odd) > 0.2 * n:
+        return []
+    text = f"{plural(len(odd), 'sample')} on another scale than the others: {some(map(cohort.row, odd.tolist()))}, "
+    text += (
+        f"half of whose values exceed {float(middle[odd].min()):.4g}, where other samples' exceed {usual_middle:.4g}."
+    )
+    remedy = "Check that all were normalised and log-transformed alike."
+    return [Message("warn", "sample-scale", text, row=cohort.row_number(int(odd[0])), remedy=remedy)]
 
 
 def check_long(cohort: Cohort) -> list[Message]:

@@ -119,6 +119,8 @@ def _categories(title: str, column: TextColumn, words: list[str], kinds: list[st
     values = np.column_stack([_lookup(column, [float(word == kind) for word in words]) for kind in used])
     listed = some((shown(spelled[kind]) for kind in kinds), 10)
     text = f"Column {title} holds categories ({listed}): each became a 0/1 feature ({some(map(shown, names), 3)})."
+    if column.marks:
+        text += f" The word {some(f'{word!r} ({count})' for word, count in column.marks)} was read as missing."
     return (names, values), Message(
         "warn", "categories", text, column=title, remedy="Set it aside if it is no feature."
     )

@@ -116,10 +116,21 @@ def template(name: str) -> str:
 
 
 def is_gene_among_genes(columns: Sequence[str], title: str) -> bool:
-    """Whether a title in capitals such as NHS, IDS or DOB stands among columns that are named like genes."""
-    if title != title.upper() or not title.isalnum() or len(columns) < 12:
+    """Whether a title such as NHS, IDS or Nhs stands among columns that are named like genes, in its style."""
+    if not title.isalnum() or len(columns) < 12:
         return False
-    return len(KNOWN_GENES.intersection(columns)) >= 5 and sum(c == c.upper() for c in columns) > 0.8 * len(columns)
+    style = next((style for style in SYMBOL_STYLES if style.fullmatch(title)), None)
+    if style is None or sum(bool(style.fullmatch(name)) for name in columns) <= 0.8 * len(columns):
+        return False
+    numbered = sum(any(c.isdigit() for c in name) for name in columns) > 0.25 * len(columns)
+    return len(KNOWN_GENES.intersection(columns)) >= 5 or (numbered and regularity(columns) < 0.7)
+
+
+SYMBOL_STYLES = (
+    re.compile(r"(?=.*[A-Z])[A-Z0-9][A-Z0-9.@/-]*|C[\dXY]+orf\d+"),
+    re.compile(r"[A-Z][a-z][A-Za-z0-9.-]*|[A-Z]\d[a-z0-9]*|mt-.+|\d{7}[A-Z]\d\dRik"),
+)
+"""How symbols are written of man, and of mouse and rat."""
 
 
 def regularity(names: Sequence[str]) -> float:

@@ -44,6 +44,10 @@ _NUMBER = re.compile(
 )
 _MINUS_BEHIND = re.compile(r"\d[\d.,' ]*\d-")
 """As accounting programs write it; a grade such as ``2-`` has one digit."""
+_IN_BRACKETS = re.compile(r"\(\d[\d.,' ]*\)")
+"""A negative number of an accountant."""
+_WRAPPED = re.compile(r"""^(?:="(.*)"|'(?=[\d+-])(.*))$""")
+"""As spreadsheets keep a number from being one: ="12" and '12."""
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -139,9 +143,11 @@ def read_words(
 
 def _match(word: str) -> re.Match[str] | None:
     """A word as the parts of a number; None where signs stand in it as in no number (dates, versions, telephones)."""
-    word = word.strip().translate(_SAME)
+    word = _WRAPPED.sub(r"\1\2", word.strip().translate(_SAME))
     if _MINUS_BEHIND.fullmatch(word):
         word = f"-{word[:-1]}"
+    elif _IN_BRACKETS.fullmatch(word):
+        word = f"-{word[1:-1]}"
     part = _NUMBER.fullmatch(word)
     if part is None:
         return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genomap_core.data.schema.beside import has_another_form, main_measure, measures
 from genomap_core.data.schema.nomenclature import (
     SUMMARY_ROW,
     feature_share,
@@ -77,11 +78,18 @@ def judge_orientation(table: Table) -> Verdict:
     columns = [table.columns[j] for j in samples]
     if not columns or not rows:
         return Verdict(position, -TURNED, ())
-    own = [title for title in columns if not is_annotation(title)] or columns
+    told = [title for title in columns if not is_annotation(title)]
+    is_odd = has_another_form(told)
+    own = [title for title in told if not is_odd(title)] or columns
+    several = measures(table, [j for j in samples if not is_annotation(table.columns[j])], named=True)
+    if several:
+        own = [table.columns[j] for j in several[main_measure(list(several))]]
     found = [*_names(rows, own), *_title(table, position, rows), *_words(table, position)]
-    if len(own) < len(columns) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
+    if len(told) < len(columns) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
         found.append((1.0, f"columns such as {next(t for t in columns if is_annotation(t))!r} describe genes"))
-    found += [*_shape(len(rows), len(own)), *_values(table, position)]
+    if several:
+        found.append((2.5, f"its columns hold {len(several)} measures of each sample"))
+    found += [*_shape(len(rows), len(own)), *_values(table, [j for j in samples if table.columns[j] in set(own)])]
     return Verdict(position, sum(weight for weight, _ in found), tuple(found))
 
 
@@ -166,10 +174,8 @@ def _shape(rows: int, columns: int) -> list[tuple[float, str]]:
     return [(0.4, text)] if rows > 3 * columns and columns > 2 else []
 
 
-def _values(table: Table, position: int) -> list[tuple[float, str]]:
-    kept = np.array(
-        [k for k, j in enumerate(table.number_at.tolist()) if j != position and not is_annotation(table.columns[j])]
-    )
+def _values(table: Table, used: list[int]) -> list[tuple[float, str]]:
+    kept = np.searchsorted(table.number_at, used)
     if table.n_rows < 8 or len(kept) < 3:
         return []
     rows = np.unique(np.linspace(0, table.n_rows - 1, min(_LINES, table.n_rows)).astype(int))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -11,15 +10,24 @@ import numpy as np
 
 from genomap_core.data.message import Message, plural, some
 from genomap_core.data.schema.apply import flip, stem
+from genomap_core.data.schema.beside import (
+    FEATURES_FROM,
+    beside_features,
+    main_measure,
+    measures,
+    one_hot,
+    sorts,
+    unlike_others,
+)
 from genomap_core.data.schema.nomenclature import (
     SUMMARY_ROW,
     feature_share,
     is_annotation,
     is_gene_among_genes,
-    template,
 )
 from genomap_core.data.schema.orientation import Verdict, judge_orientation
 from genomap_core.data.schema.roles import ID_STEM, Orientation, Roles
+from genomap_core.data.schema.shape import no_samples
 from genomap_core.data.schema.statistics import summary_rows
 from genomap_core.data.schema.words import (
     DATE_PATTERN,
@@ -60,6 +68,9 @@ def propose(table: Table, orientation: Orientation | None = None) -> tuple[Roles
         roles, said = _propose_rows(table)
         return roles, (*said, *_turned_object(table))
     verdict = judge_orientation(table)
+    if refused := no_samples(table, verdict.position):
+        roles, said = _propose_rows(table)
+        return roles, (*said, refused)
     if orientation is not None and verdict.position is not None:
         return _propose_turned(table, verdict.position, "as you say")
     if not verdict.turned or verdict.position is None:
@@ -94,45 +105,69 @@ def _propose_turned(table: Table, position: int, reason: str) -> tuple[Roles, tu
     said = [Message("warn", "genes-in-rows", text, table.title(position), remedy=remedy, option="orientation")]
     describing = _describing(table, position, said)
     flipped = flip(table, position, describing)
-    target, draft = None, _Draft(flipped)
-    for at in draft.free_words(0):
-        if key(flipped.columns[at]) in TARGET_NAMES or (target is None and _n_classes(flipped.texts[at])):
-            target = flipped.title(at)
-    if target is not None and key(target) not in TARGET_NAMES:
-        text = f"Row {target} is taken for the label."
-        said.append(Message("warn", "label-guessed", text, target, remedy="Choose another, or none.", option="target"))
+    draft = _Draft(flipped)
     aside = [table.title(at) for at in sorted({*table.texts, *describing}) if at != position]
     counters = [flipped.title(at) for at in flipped.number_at.tolist() if SUMMARY_ROW.fullmatch(flipped.columns[at])]
     if counters:
         listed = some(counters, 6)
         what = "counts what fell on no gene" if len(counters) == 1 else "count what fell on no gene"
         said.append(Message("warn", "summary-rows", f"Rows {listed} {what}: left out.", remedy="Use them if wrong."))
-    numbers = [at for at in flipped.number_at[:10].tolist() if key(flipped.columns[at]) in TARGET_NAMES[:-3]]
-    for at in numbers if target is None else ():
-        values = flipped.number_column(at)
-        if len(np.unique(values)) <= min(10, len(values) // 2) and bool((values == np.rint(values)).all()):
-            target = flipped.title(at)
-            text = f"Row {target!r} above the genes is taken for the label: it holds a few whole numbers."
-            said.append(Message("warn", "label-row", text, target, remedy="Choose another, or none, if wrong."))
-            break
-    group = _find_group(draft, 0, None if target is None else flipped.find(target))
+    left_out = [at for name in counters if (at := flipped.find(name)) is not None]
+    target_at = _set_strangers_aside(draft, _target_row(draft), 0, *left_out)
+    group = _find_group(draft, 0, target_at)
+    strangers = [flipped.title(at) for at in draft.aside]
     roles = Roles(
         id=table.title(position),
-        target=target,
+        target=None if target_at is None else flipped.title(target_at),
         group=group,
-        set_aside=tuple(dict.fromkeys((*aside, *counters))),
+        set_aside=tuple(dict.fromkeys((*aside, *counters, *strangers))),
         orientation="genes_in_rows",
     )
     return roles, (*said, *draft.said)
 
 
+def _target_row(draft: _Draft) -> int | None:
+    """The row with the classes: of words, or of a few whole numbers under a label's name above the genes."""
+    flipped, found = draft.table, None
+    for at in draft.free_words(0):
+        if key(flipped.columns[at]) in TARGET_NAMES or (found is None and _n_classes(flipped.texts[at])):
+            found = at
+    if found is not None:
+        if key(flipped.columns[found]) not in TARGET_NAMES:
+            _say_label(draft, found, "is taken for the label")
+        return found
+    for at in flipped.number_at[:10].tolist():
+        values = flipped.number_column(at)
+        few = len(np.unique(values)) <= min(10, len(values) // 2) and bool((values == np.rint(values)).all())
+        if few and key(flipped.columns[at]) in TARGET_NAMES[:-3]:
+            _say_label(draft, at, "above the genes is taken for the label: it holds a few whole numbers")
+            return at
+    return None
+
+
+def _say_label(draft: _Draft, at: int, why: str) -> None:
+    """Say that a column (with genes in rows: a row) is proposed as the label without being named like one."""
+    noun, title = "Row" if draft.table.flipped else "Column", draft.table.title(at)
+    remedy = "Choose another, or none, if wrong."
+    draft.said.append(Message("warn", "label-guessed", f"{noun} {title} {why}.", title, remedy=remedy, option="target"))
+
+
 def _describing(table: Table, position: int, said: list[Message]) -> list[int]:
-    """Number columns beside the genes that are no samples: by their names, and by values unlike all the others'."""
+    """Number columns beside the genes that are no samples: by their names, by values unlike all the others', and all
+    but one of several measures of each sample."""
     numbers = [j for j in table.number_at.tolist() if j != position]
     named = [j for j in numbers if is_annotation(table.columns[j])]
     if len(named) == len(numbers):
         return []
-    unlike = _unlike(table, [j for j in numbers if j not in named])
+    others = [j for j in numbers if j not in named]
+    if kinds := measures(table, others):
+        kept = main_measure(list(kinds))
+        beside = [j for kind, at in kinds.items() if kind != kept for j in at]
+        text = f"Every sample has {len(kinds)} measures ({some(kinds, 8)}): {kept} is read, the others are left out."
+        remedy = "Set aside other columns to read another one."
+        said.append(Message("warn", "measures", text, table.title(kinds[kept][0]), remedy=remedy, option="set_aside"))
+        return sorted((*named, *beside))
+    unlike = unlike_others(table, others)
     if not named and not unlike:
         return []
     text = f"{plural(len(named) + len(unlike), 'column')} beside the samples that describe genes left out: "
@@ -142,27 +177,37 @@ def _describing(table: Table, position: int, said: list[Message]) -> list[int]:
     return sorted((*named, *unlike))
 
 
-def _unlike(table: Table, numbers: list[int]) -> list[int]:
-    """Columns whose name has not the form of the others' and whose values lie apart from all of theirs."""
-    forms = Counter(template(table.columns[j]) for j in numbers)
-    form, count = forms.most_common(1)[0]
-    if len(numbers) < 5 or not 0.6 * len(numbers) <= count < len(numbers):
-        return []
-    rows = np.unique(np.linspace(0, table.n_rows - 1, min(500, table.n_rows)).astype(int))
-    block = table.numbers[rows]
-    block = block if isinstance(block, np.ndarray) else block.toarray()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
-        medians = np.nanmedian(np.arcsinh(block), axis=0)
-    size = {j: float(medians[np.searchsorted(table.number_at, j)]) for j in numbers}
-    usual = np.array([size[j] for j in numbers if template(table.columns[j]) == form])
-    low, high = float(np.nanmin(usual)), float(np.nanmax(usual))
-    room = max(high - low, 1.0)
-    return [
-        j
-        for j in numbers
-        if template(table.columns[j]) != form and (size[j] > high + 2 * room or size[j] < low - 2 * room)
-    ]
+def _set_strangers_aside(draft: _Draft, target_at: int | None, *taken: int | None) -> int | None:
+    """What stands beside many features and is none: the label where none is known and only one column or row can be
+    it; all else set aside."""
+    table = draft.table
+    found = beside_features(table)
+    noun = "Row" if table.flipped else "Column"
+    free = [at for at in found.sorting if at not in taken and at not in draft.aside]
+    if target_at is None and len(free) == 1 and not draft.free_words(*taken):
+        target_at = free[0]
+        _say_label(
+            draft, target_at, "is taken for the label: it holds a few whole numbers, unlike the features beside it"
+        )
+    pieces = [at for stem, at in one_hot(table).items() if key(stem) in TARGET_NAMES]
+    for at in pieces:
+        titles = [table.title(j) for j in at]
+        text = f"{noun}s {some(titles)} hold one label in pieces of 0 and 1: set aside."
+        remedy = "Write it as one column of words, and choose that as the label."
+        draft.said.append(Message("warn", "label-in-pieces", text, titles[0], remedy=remedy, option="target"))
+    known = {target_at, *taken, *draft.aside, *(j for at in pieces for j in at)}
+    unlike = [at for at in found.unlike if at not in known]
+    draft.aside += [*unlike, *(j for at in pieces for j in at)]
+    if unlike:
+        titles = [table.title(at) for at in unlike]
+        text = f"{noun}{'s' * (len(unlike) > 1)} {some(titles)}: names and values unlike those of the features beside "
+        text += "them, so they are set aside." if len(unlike) > 1 else "it, so it is set aside."
+        remedy = "Take them among the features again if they are, or choose the label or group among them."
+        draft.said.append(Message("warn", "unlike-features", text, titles[0], remedy=remedy, option="set_aside"))
+    if named := [table.title(at) for at in found.named if at not in known and at not in found.unlike]:
+        text = f"{noun}{'s' * (len(named) > 1)} {some(named)}: named unlike the other features, and used as features."
+        draft.said.append(Message("warn", "named-unlike", text, named[0], remedy="Set aside what is none."))
+    return target_at
 
 
 def _propose_rows(table: Table) -> tuple[Roles, list[Message]]:
@@ -171,6 +216,8 @@ def _propose_rows(table: Table) -> tuple[Roles, list[Message]]:
     id_at = _find_id(draft)
     target_at = _find_target(draft, id_at)
     group = _find_group(draft, id_at, target_at)
+    if not table.annotations:
+        target_at = _set_strangers_aside(draft, target_at, id_at, None if group is None else table.find(group))
     aside = tuple(dict.fromkeys(table.title(at) for at in draft.aside))
     without = _summaries(draft, id_at)
     if table.annotations:
@@ -293,26 +340,31 @@ def _find_target(draft: _Draft, id_at: int | None) -> int | None:
         if name in names and (name in _SURE_TARGETS or _n_classes(table.texts[names[name]])):
             return names[name]
     candidates = [at for at in free if _n_classes(table.texts[at]) and key(table.columns[at]) not in GROUP_NAMES]
+    if not candidates and (numbers := _sorting_numbers(draft, id_at)):
+        title, listed = table.title(numbers[-1]), some(map(table.title, numbers))
+        text = f"No column is named like a label; these could be one, and are features now: {listed}."
+        remedy = "Choose the label column (--target), or leave it so."
+        draft.said.append(Message("warn", "label-unclear", text, title, remedy=remedy, option="target"))
     listed = some(table.title(at) for at in candidates)
     guess = candidates[-1] if candidates and (len(candidates) == 1 or candidates[-1] == table.n_columns - 1) else None
     if guess is not None:
-        text = f"Column {table.title(guess)} is taken for the label: it holds {len(table.texts[guess].words)} words."
-        draft.said.append(
-            Message(
-                "warn",
-                "label-guessed",
-                text,
-                table.title(guess),
-                remedy="Choose another, or none, if wrong.",
-                option="target",
-            )
-        )
+        _say_label(draft, guess, f"is taken for the label: it holds {len(table.texts[guess].words)} words")
     elif candidates:
         text = f"No column is named like a label; these could be one: {listed}."
         draft.said.append(
             Message("warn", "label-unclear", text, table.title(candidates[0]), remedy="Choose the label column.")
         )
     return guess
+
+
+def _sorting_numbers(draft: _Draft, id_at: int | None) -> list[int]:
+    """Number columns of a small table that could be a label: few whole numbers, where most columns hold many."""
+    table = draft.table
+    numbers = [at for at in table.number_at.tolist() if at not in draft.aside and at != id_at]
+    if table.annotations or not 2 <= len(numbers) < FEATURES_FROM or table.n_rows < 8:
+        return []
+    found = [at for at in numbers if sorts(table.number_column(at))]
+    return found if len(found) <= max(1, 0.3 * len(numbers)) else []
 
 
 def _find_group(draft: _Draft, id_at: int | None, target_at: int | None) -> str | None:
@@ -329,6 +381,12 @@ def _find_group(draft: _Draft, id_at: int | None, target_at: int | None) -> str 
             draft.said.append(Message("ok", "group", text, title))
             return title
     target = None if target_at is None else table.text_column(target_at)
+    if (at := _numbered_subjects(draft, target_at, id_at)) is not None:
+        title, count = table.title(at), len(table.text_column(at).words)
+        text = f"Column {title} numbers {count} subjects, most with several rows: these stay together in every split."
+        remedy = "Choose no group if it is a measurement."
+        draft.said.append(Message("warn", "group-by-number", text, title, remedy=remedy, option="group"))
+        return title
     if id_at is not None and (count := _repeats(table.text_column(id_at), target)):
         text = f"The ids look like repeats of {count} subjects: these stay together in every split."
         draft.said.append(
@@ -349,13 +407,32 @@ def _find_group(draft: _Draft, id_at: int | None, target_at: int | None) -> str 
     return None
 
 
+_SUBJECT = re.compile(
+    r"(patient|pat|subject|subj|donor|participant|proband|person|individual|record|animal|mouse|maus|tier|family|pair|"
+    r"paciente|paziente|sujet|sujeto|fall|case|twin)(en|s)?(id|ids|no|nr|num|number|nummer|numero|code|key|index)"
+)
+
+
+def _numbered_subjects(draft: _Draft, *taken: int | None) -> int | None:
+    """A column of numbers named like a number of subjects (``Patient No.``, ``record_id``) whose values return."""
+    table = draft.table
+    for at in (*sorted(table.texts), *table.number_at[:200].tolist()) if not table.annotations else ():
+        if at in taken or at in draft.aside or not _SUBJECT.fullmatch(key(table.columns[at])):
+            continue
+        column = table.text_column(at)
+        if all(word.strip().isdecimal() for word in column.words) and 3 <= len(column.words) <= 0.75 * len(column):
+            return at
+    return None
+
+
 def _prefixed(ids: TextColumn) -> int:
     """How many subjects there are when a few words stand before their codes: ``pre_P01``, ``post_P01``."""
     parts = [re.split(r"[-_. ]", word, maxsplit=1) for word in ids.words]
     if any(len(part) < 2 for part in parts):
         return 0
     subjects = Counter(rest for _, rest in parts)
-    coded = all(re.search("[A-Za-z]", rest) and re.search(r"\d", rest) for rest in subjects)
+    counted = all(rest.isdecimal() for rest in subjects) and {int(rest) for rest in subjects} >= {1, 2, 3}
+    coded = all(re.search(r"\d", rest) for rest in subjects) and not counted
     twice = sum(count > 1 for count in subjects.values())
     few = 2 <= len({prefix for prefix, _ in parts}) <= _REPEATS_AT_MOST
     return len(subjects) if coded and few and len(subjects) >= 3 and twice > 0.8 * len(subjects) else 0

@@ -32,7 +32,7 @@ from genomap_core.data.schema.check import (
     check_sentinels,
     scale_of,
 )
-from genomap_core.data.schema.doubt import check_long, check_possible
+from genomap_core.data.schema.doubt import check_long, check_possible, check_samples_apart, check_slips
 from genomap_core.data.schema.propose import propose
 from genomap_core.data.schema.recipe import FOUND, Decision, Recipe
 from genomap_core.data.schema.roles import ID_STEM, Orientation, Roles
@@ -123,6 +123,8 @@ def validate(table: Table, roles: Roles | None = None, orientation: Orientation 
             *check_scale(cohort, scale, stats),
             *check_sentinels(cohort, stats, scale),
             *check_possible(cohort, stats),
+            *check_slips(cohort, stats),
+            *check_samples_apart(cohort),
             *check_long(cohort),
             *check_equal(cohort, stats),
             *check_leaks(cohort, parts.target, parts.encoded),

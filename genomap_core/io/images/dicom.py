@@ -178,7 +178,8 @@ def _decode(dataset: Any, groups: list[Any], modality: str) -> tuple[np.ndarray,
     if colour:
         shift = 8 * (frames.dtype.itemsize - 1)
         return (frames >> shift).astype(np.uint8)[..., :3], said
-    if photometric == "MONOCHROME1" and modality != "CT":
+    hounsfield = modality == "CT" and get_tag(dataset, "RescaleIntercept") is not None
+    if photometric == "MONOCHROME1" and not hounsfield:
         if frames.dtype.kind == "f":
             frames = -frames
         else:
@@ -206,6 +207,8 @@ def _stored(dataset: Any, native: bool) -> tuple[np.ndarray, list[Message]]:
         rows * columns * int(get_tag(dataset, "SamplesPerPixel") or 1) * int(get_tag(dataset, "NumberOfFrames") or 1)
     )
     asked, given = (count * allocated + 7) // 8, len(dataset.PixelData)
+    if given >= 2 * asked > 0:
+        raise InputError(f"The pixel data hold {given:,} bytes, {asked:,} fit the header: rows or frames are missing.")
     if given > asked + 1:  # one byte makes the length even
         text = f"The pixel data hold {given:,} bytes, {asked:,} fit the header: those behind are not used."
         said.append(Message("warn", "pixel-length", text, remedy="Export it again: rows or frames may be missing."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import scipy.sparse as sp
@@ -92,7 +93,10 @@ def read_cohort_tables(
         except RefusedError:
             raise
         except InputError as error:
-            said.append(Message("error", "unreadable", str(error)))
+            said.append(_is_note(name) or Message("error", "unreadable", str(error)))
+            continue
+        if note := _is_note(name, table):
+            said.append(note)
             continue
         as_manifest = read_manifest(table) if manifest is None else None
         if as_manifest is not None:
@@ -108,6 +112,16 @@ def read_cohort_tables(
         found.append(_Labels("the manifest", True, classes, manifest.labels))
     labels, classes, label_said = _choose_labels(found, bool(files))
     return CohortTables(tuple(types), labels, classes, groups, manifest, (*said, *label_said))
+
+
+def _is_note(name: str, table: Table | None = None) -> Message | None:
+    """A note beside the images, such as README.txt: text without columns."""
+    file = PurePosixPath(name).name
+    titled = re.match(r"(?i)(read.?me|lies.?mich|lisez.?moi|leeme|licen[cs]e|changes|notes?|citation)\b", file)
+    empty = table is None or table.n_rows == 0 or table.n_columns < 2
+    if not file.lower().endswith(".txt") or not (titled or empty):
+        return None
+    return Message("ok", "note", f"{shown(file)} holds no table: left out.")
 
 
 def _report(table: Table, target: str, names: Collection[str]) -> SchemaReport:

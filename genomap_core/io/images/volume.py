@@ -8,6 +8,7 @@ from itertools import permutations
 import numpy as np
 
 from genomap_core.data.message import Message
+from genomap_core.errors import InputError
 
 _FACING = {0: ((1, 1.0), (2, -1.0), (0, 1.0)), 1: ((0, 1.0), (2, -1.0), (1, 1.0)), 2: ((0, 1.0), (1, 1.0), (2, 1.0))}
 """Axis across the slices (0 left, 1 back, 2 head) -> world axis and sign of columns, rows and slices as shown:
@@ -64,13 +65,13 @@ def reduce_to_float32(
     finite = np.isfinite(values) if values.dtype.kind == "f" else None
     odd = 0 if finite is None else int(finite.size - np.count_nonzero(finite))
     known = values[finite] if odd else values
+    if not known.size:
+        raise InputError("All pixels are NaN or infinite: the image shows nothing.")
     said = []
     if odd:
         text = f"{odd:,} of {values.size:,} pixels are NaN or infinite: "
         text += "they take the lowest value of the others." if fill is None else f"they are replaced by {fill:g}."
         said.append(Message("warn", "nan-voxels", text))
-    if not known.size:
-        return np.zeros(values.shape, np.float32), said
     stored = float(known.min()), float(known.max())
     ends = [slope * end + intercept for end in stored]
     if not _held_by_float32(*ends):

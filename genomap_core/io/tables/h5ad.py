@@ -443,7 +443,7 @@ def _read_modality(group: h5py.Group, name: str, layer: str | None, limits: File
 
 def _read_anndata(file: h5py.Group, name: str, layer: str | None, limits: FileLimits, legacy: bool) -> Table:
     layers = sorted(file["layers"]) if isinstance(file.get("layers"), h5py.Group) else []
-    layers += ["raw"] * ("raw" in file and "X" in file["raw"])
+    layers += ["raw"] * (isinstance(file.get("raw"), h5py.Group) and "X" in file["raw"])
     said: tuple[Message, ...] = ()
     if layer is None and "X" in file:
         layer, said = _prefer_counts(file["X"], {title: _find_matrix(file, title, layers) for title in layers})

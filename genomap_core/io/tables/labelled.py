@@ -44,8 +44,10 @@ def _read_gct(text: bytes, name: str, limits: FileLimits, recipe: Recipe) -> Tab
         cells = line.decode("utf-8", "replace").strip("\r").split("\t")
         pairs = zip(header[1 + describe_rows :], cells[1 + describe_rows :])
         labels[cells[0]] = {column: word for column, word in pairs if word.strip().lower() not in ("", "na", "nan")}
-    beside = header[1 : 1 + describe_rows]
-    table = without_columns(table, [j for j in range(1, 1 + describe_rows) if j < table.n_columns])
+    numbered = describe_rows == 1 and [title.lower() for title in header[:3]] == ["id", "name", "description"]
+    aside = [0, 2] if numbered else [j for j in range(1, 1 + describe_rows) if j < table.n_columns]
+    beside = [header[j] for j in aside]
+    table = without_columns(table, aside)
     said = [Message("ok", "gct", f"A GCT file, without what describes genes: {some(beside)}.")] if beside else []
     rows = table.rows + (2 + describe_columns)
     return with_label_rows(replace(table, rows=rows, messages=(*table.messages, *said)), labels)

@@ -84,7 +84,7 @@ def _is_measured(table: Table, at: int, column: TextColumn, written: Written) ->
     """
     title = table.columns[at]
     if is_phi_name(title):
-        return _is_gene_like(table, at, written) or (not written.odd and is_gene_among_genes(table.columns, title))
+        return _is_gene_like(table, at, written)
     values = np.array([v for v in written.values if not np.isnan(v)])
     whole = bool(len(values)) and bool((values == np.rint(values)).all())
     first = at == 0
@@ -112,14 +112,14 @@ def _is_gene_among_others(table: Table, at: int, written: Written) -> bool:
 
 
 def _is_gene_like(table: Table, at: int, written: Written) -> bool:
-    """Among many number columns, away from the edges where ids and labels stand, with values of their size: a gene."""
+    """Among many number columns, away from the edges where ids and labels stand, or named like a gene among genes, with
+    values of their size: a gene."""
     values = np.abs([v for v in written.values if not np.isnan(v)])
     if len(values) and not written.odd and float((values != np.rint(values)).mean()) > 0.5:
         return len(table.number_at) >= 5  # no number that identifies a person has decimals
-    if not written.odd and is_gene_among_genes(table.columns, table.columns[at]):
-        return True
     many = len(table.number_at) >= 30 and 3 <= at < table.n_columns - 2
-    if not many or written.odd or not len(values):
+    named = is_gene_among_genes(table.columns, table.columns[at])
+    if not (many or named) or written.odd or not len(values):
         return False
     around = table.numbers[:200, :200]
     around = around if isinstance(around, np.ndarray) else around.toarray()

@@ -202,9 +202,9 @@ def _in_a_name(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else f".{ord(c):x}" for c in name)
 
 
-def fold_file(fold: int) -> str:
-    """File name of the first entry's network of one fold."""
-    return f"fold-{fold}.safetensors"
+def fold_file(fold: int, entry: str = "") -> str:
+    """File name of one fold's model: of the first entry, or of the one that is named."""
+    return f"fold-{fold}{f'-{_in_a_name(entry)}' if entry else ''}.safetensors"
 
 
 def run_entries(

@@ -14,6 +14,7 @@ import numpy as np
 from genomap_core.data.images.expression import ExpressionCohort
 from genomap_core.data.images.networks import HEADS, ExpressionConfig
 from genomap_core.data.images.statistics import image_statistics
+from genomap_core.data.message import plural
 from genomap_core.errors import InputError
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, fold_file, run_entries
@@ -41,26 +42,35 @@ def shuffled(cohort: ExpressionCohort, seed: int) -> ExpressionCohort:
 
 
 TITLES: dict[str, str] = {
-    "dense": "CNN + transformer",
-    "map": "CNN + transformer, genomap head",
     "random": "Same network, random weights",
     "exchanged": "Trained on expression of other patients",
-    "statistics": "Without the transformer",
-    "transformer": "Transformer alone, no way round it",
-    "layers_0": "With no transformer layer",
-    "layers_2": "With two transformer layers",
     "ridge": "Ridge on simple features",
     "ridge_cnn": "Ridge on frozen CNN features",
     "mean": "Mean of the training patients",
 }
-"""Name of a run -> title."""
+"""Name of a run -> title, of those that are called the same whatever the network; see :func:`title`."""
 ABLATIONS: dict[str, dict[str, Any]] = {
+    "full": {"paths": "both"},
     "statistics": {"paths": "statistics"},
     "transformer": {"paths": "transformer"},
-    "layers_0": {"n_layers": 0},
-    "layers_2": {"n_layers": 2},
+    "layers_0": {"paths": "both", "n_layers": 0},
+    "layers_2": {"paths": "both", "n_layers": 2},
 }
 """Name of a run -> how its network differs from the first one; the untrained encoder with ridge is ``ridge_cnn``."""
+
+
+def title(name: str, paths: str, n_layers: int) -> str:
+    """Of a run whose first network has these paths and so many layers."""
+    if name in TITLES:
+        return TITLES[name]
+    changed = ABLATIONS.get(name, {})
+    layers = plural(changed.get("n_layers", n_layers), "layer")
+    network = {
+        "statistics": "CNN",
+        "both": f"CNN + transformer of {layers}",
+        "transformer": f"CNN + transformer of {layers}, no way round it",
+    }[changed.get("paths", paths)]
+    return f"{network}, genomap head" if name == "map" else network
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +80,9 @@ class ExpressionCompareConfig:
     heads: tuple[str, ...] = tuple(HEADS)
     """The first one's predictions are looked at gene by gene"""
     controls: bool = True
-    """Patients with the expression of others"""
+    """Patients with the expression of others, and the network with the transformer beside it, or without"""
     ablations: bool = False
-    """Networks that lack a part, see :data:`ABLATIONS`"""
+    """All networks of :data:`ABLATIONS`"""
     per_cohort: bool = False
     """A network for each cohort instead of one for all"""
     n_folds: int = 5
@@ -105,9 +115,12 @@ def compare_expression(
         Fewer than two groups of patients, ``keep`` holds runs of another cohort, or a run that the statistics need
         has no answer.
     """
+    config = replace(config, training=config.training.seeing(cohort.has_images))
     fold_of_row = expression_folds(cohort, config.n_folds, config.seed)
     folds = [(np.flatnonzero(fold_of_row != k), np.flatnonzero(fold_of_row == k)) for k in range(fold_of_row.max() + 1)]
-    entries = [_entry(name, cohort, config, keep if k == 0 else None) for k, name in enumerate(planned(cohort, config))]
+    names = planned(cohort, config)
+    kept = {name: keep for name in (names[0], ARTEFACTS) if name in names}
+    entries = [_entry(name, cohort, config, kept.get(name), first=name == names[0]) for name in names]
     about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed, "per_cohort": config.per_cohort}
     runs = run_entries(entries, folds, about, keep, on_progress, "expression")
     made_with = asdict(config) | {"options": asdict(cohort.options)}
@@ -135,8 +148,17 @@ def _apart(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> list[np
 def planned(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[str, ...]:
     """The runs of a comparison, in their order."""
     frozen = ("ridge_cnn",) if cohort.has_images else ()
-    parts = ABLATIONS if config.ablations else ()
-    return (*config.heads, "random", *(("exchanged",) if config.controls else ()), *parts, "ridge", *frozen, "mean")
+    controls = ("exchanged", *_ablations(cohort, config)) if config.controls else _ablations(cohort, config)
+    return (*config.heads, "random", *controls, "ridge", *frozen, "mean")
+
+
+def _ablations(cohort: ExpressionCohort, config: ExpressionCompareConfig) -> tuple[str, ...]:
+    """Networks beside the first one: at least that with the transformer, or without."""
+    paths = config.training.seeing(cohort.has_images).paths
+    own, other = ("full", "statistics") if paths == "both" else (paths, "full")
+    if config.ablations:
+        return tuple(name for name in ABLATIONS if name != own)
+    return (other,) if config.controls else ()
 
 
 def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.ndarray:
@@ -162,7 +184,9 @@ def expression_folds(cohort: ExpressionCohort, n_folds: int, seed: int) -> np.nd
     return fold_of_unit[units]
 
 
-def _entry(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig, keep: Path | None) -> Entry:
+def _entry(
+    name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig, keep: Path | None, first: bool
+) -> Entry:
     """One run; ``keep``: where its networks are written, those of the first cohort where each has one of its own."""
     shown = shuffled(cohort, config.seed) if name == "exchanged" else cohort
     parts = _apart(cohort, config)
@@ -171,20 +195,25 @@ def _entry(name: str, cohort: ExpressionCohort, config: ExpressionCompareConfig,
     def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
         predicted = np.full((len(fold.test), len(cohort.genes)), np.nan, np.float32)
         head = np.zeros((len(fold.test), cohort.n_samples), np.float32)
+        background = np.full((len(fold.test), 2), np.nan)
         parameters = 0
         for k, own in enumerate(parts):
             train, here = fold.train[own[fold.train]], own[fold.test]
             if here.any():
-                where = None if keep is None or k else keep / fold_file(fold.index)
+                where = None if keep is None or k else keep / fold_file(fold.index, "" if first else name)
                 rows = shown.take(train), shown.take(fold.test[here])
                 found = _answer(name, *rows, config, fold.index, clock, on_progress, where)
                 predicted[here], parameters = found.predicted, found.parameters
                 if keeps_head and found.head is not None:
                     head[np.ix_(here, train)] = found.head
+                if found.background is not None:
+                    background[np.flatnonzero(here)[: len(found.background)]] = found.background
         values = {"predicted": predicted} | ({"head": head} if keeps_head else {})
+        values |= {} if np.isnan(background).all() else {"background": background}
         return Answer(values, {"parameters": parameters})
 
-    return Entry(name, TITLES[name], fit_predict, _options(name, config))
+    called = title(name, config.training.paths, config.training.n_layers)
+    return Entry(name, called, fit_predict, _options(name, config))
 
 
 def _options(name: str, config: ExpressionCompareConfig) -> dict[str, Any]:
@@ -196,18 +225,25 @@ def _options(name: str, config: ExpressionCompareConfig) -> dict[str, Any]:
     return {"training": asdict(training), "head": head}
 
 
+ARTEFACTS = "exchanged"
+"""The run whose networks tell what an attribution to images is worth."""
+_LOOKED_AT = 50
+"""Patients of a fold whose attribution is looked for on empty background."""
 MOST_ROWS = 4000
 """Of a cohort whose networks' heads can be fitted again: ``(n, n)`` numbers are kept for it, 64 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What a model says of the test patients ``(m, g)``, how many numbers it learned, and of a network its head:
-    ``(m, n_train)``, see :meth:`ExpressionRegressor.frozen_head`."""
+    """What a model says of the test patients ``(m, g)``, and how many numbers it learned."""
 
     predicted: np.ndarray
     parameters: int
     head: np.ndarray | None = None
+    """Of a network, ``(m, n_train)``, see :meth:`ExpressionRegressor.frozen_head`"""
+    background: np.ndarray | None = None
+    """Of a network that is kept, ``(up to 50, 2)``, see :func:`~genomap_core.explain.background.expression_background`
+    """
 
 
 def _answer(
@@ -235,12 +271,17 @@ def _answer(
     training = replace(config.training, head=head, seed=config.seed + fold, **ABLATIONS.get(name, {}))
     with clock.training():
         model = ExpressionRegressor(training, on_progress).fit(train, learn=name != "random")
+    background = None
     if path is not None:
         save_expression(path, model, provenance={"cohort": train.name}, half=True)
+    if path is not None and test.has_images:
+        from genomap_core.explain.background import expression_background
+
+        background = expression_background(model.module_, model.inputs(test)[:_LOOKED_AT])
     with clock.predicting():
         predicted = model.predict(test)
     refitted = name in HEADS and train.n_samples + test.n_samples <= MOST_ROWS
-    return _Found(predicted, model.n_parameters, model.frozen_head(train, test) if refitted else None)
+    return _Found(predicted, model.n_parameters, model.frozen_head(train, test) if refitted else None, background)
 
 
 def _features(

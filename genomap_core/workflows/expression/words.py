@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from genomap_core.data.message import plural
 from genomap_core.workflows.comparison.result import failure, markdown
 from genomap_core.workflows.comparison.scores import Score
-from genomap_core.workflows.expression.compare import TITLES
+from genomap_core.workflows.expression.compare import ARTEFACTS, title
 from genomap_core.workflows.expression.result import ExpressionResult
-from genomap_core.workflows.fusion.words import FEWEST_GROUPS
+from genomap_core.workflows.fusion.words import FEWEST_GROUPS, background_sentences
+
+
+def name_of(result: ExpressionResult, name: str) -> str:
+    """The title of a run in this result."""
+    training = result.config["training"]
+    return title(name, training.get("paths", "both"), training["n_layers"])  # version 0.1 had no other paths
 
 
 def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, ...]:
@@ -20,8 +27,9 @@ def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, .
     cohort = cohort or result.cohort_names[0]
     found = result.statistics[cohort][result.champion.name]
     counts = found.summary()
+    first = name_of(result, result.champion.name)
     said = [
-        f"{TITLES[result.champion.name]}: {counts['n_predicted']:,} of {counts['n_genes']:,} genes are predicted "
+        f"{first}: {counts['n_predicted']:,} of {counts['n_genes']:,} genes are predicted "
         "(r > 0, ahead of the same network with random weights, FDR below .2), "
         f"{counts['n_permutation_fdr_below_0.05']:,} against permutations (FDR below .05); {counts['n_strong']:,} have "
         f"r above .4. Mean r {result.mean_r[cohort][result.champion.name]}."
@@ -35,6 +43,8 @@ def verdict(result: ExpressionResult, cohort: str | None = None) -> tuple[str, .
         )
     else:
         said += _comparisons(result, cohort, counts["n_better_than_ridge_fdr_below_0.05"])
+    runs = {run.name: run for run in result.runs}
+    said += background_sentences(runs, result.champion.name, ARTEFACTS, "expression")
     said.append(_caution(result))
     return tuple(said)
 
@@ -64,12 +74,12 @@ def in_short(result: ExpressionResult, cohort: str | None = None) -> str:
 def _comparisons(result: ExpressionResult, cohort: str, ahead: int | float) -> list[str]:
     """Against the better linear model, the other head, and the control."""
     leads, ridge = result.lead[cohort], result.best_ridge
-    other = TITLES[ridge][0].lower() + TITLES[ridge][1:]
+    other = name_of(result, ridge)
+    other = other[0].lower() + other[1:]
     said = [f"{_against(other, leads[ridge])} Gene by gene it is ahead for {ahead:,} (FDR below .05)."]
     if "map" in leads:
         said.append(_against("the head that predicts the genomap", leads["map"]))
-    if "layers_0" in leads:
-        said.append(_layers(result, leads["layers_0"]))
+    said += _layers(result, leads)
     if "exchanged" in leads:
         word = "falls, as it must" if leads["exchanged"].low > 0 else "does NOT fall: what is shown above may be chance"
         control = result.mean_r[cohort]["exchanged"]
@@ -77,11 +87,18 @@ def _comparisons(result: ExpressionResult, cohort: str, ahead: int | float) -> l
     return said
 
 
-def _layers(result: ExpressionResult, lead: Score) -> str:
-    """What the transformer's layers added here: the network minus the same without any."""
-    count = result.config["training"]["n_layers"]
-    word = "add" if lead.low > 0 else "cost" if lead.high < 0 else "are not shown to add anything:"
-    return f"Its {count} transformer layers {word} {lead:+} in mean r here."
+def _layers(result: ExpressionResult, leads: Mapping[str, Score]) -> list[str]:
+    """What the transformer adds here, whether it is in the first network or beside it."""
+    if "full" in leads:
+        without = leads["full"]
+        added = Score(-without.value, -without.high, -without.low)
+    elif "statistics" in leads:
+        added = leads["statistics"]
+    else:
+        return []
+    word = "adds to the CNN" if added.low > 0 else "costs" if added.high < 0 else "is not shown to add to the CNN"
+    layers = plural(result.config["training"]["n_layers"], "layer")
+    return [f"The transformer of {layers} {word} here: mean r {added:+}."]
 
 
 def _against(other: str, lead: Score) -> str:
@@ -110,7 +127,7 @@ def run_rows(result: ExpressionResult, cohort: str) -> list[dict[str, str]]:
     """One row a run: mean r with its interval, what the first leads it by, and what it costs."""
     return [
         {
-            "Run": TITLES[run.name],
+            "Run": name_of(result, run.name),
             "Mean r": str(result.mean_r[cohort][run.name]) if run.status == "ok" else failure(run),
             "First, minus it": str(result.lead[cohort][run.name]) if run.name in result.lead[cohort] else "",
             "Parameters": f"{run.parameters:,}",
@@ -129,7 +146,7 @@ def count_rows(result: ExpressionResult) -> list[dict[str, str]]:
             rows.append(
                 {
                     "Cohort": cohort,
-                    "Network": TITLES[name],
+                    "Network": name_of(result, name),
                     "Patients": f"{s['n_patients']:,}",
                     "Genes": f"{s['n_genes']:,}",
                     "Predicted": f"{s['n_predicted']:,}",

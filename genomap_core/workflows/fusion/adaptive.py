@@ -40,14 +40,27 @@ class Pool:
     sharpness: np.ndarray
     """``(M,)`` what each part's log-probabilities are multiplied by before: below 1 for a part that is too sure"""
     temper: float
-    best: int
-    """The best single part"""
-    penalty: float
-    """Infinite where the best single part alone was chosen"""
+    best: int = -1
+    """The best single part, where it was just learned"""
 
     def proba(self, parts: np.ndarray) -> np.ndarray:
         """Probabilities of the parts ``(M, n, C)`` -> ``(n, C)``."""
-        return softmax(self.temper * (self.weights[:, None] * _tempered(parts, self.sharpness)).sum(axis=0), axis=1)
+        return softmax(self.logits(np.log(np.maximum(parts, _LEAST))), axis=1)
+
+    def logits(self, logs: np.ndarray) -> np.ndarray:
+        """Log-probabilities of the parts ``(M, n, C)`` -> ``(n, C)``, those of the pool but for a constant a row."""
+        pooled = (self.weights[:, None] * _tempered(logs, self.sharpness)).sum(axis=0)
+        return np.asarray(self.temper * pooled)
+
+    def arrays(self, n: int) -> dict[str, np.ndarray]:
+        """The same for each of ``n`` rows that it answered."""
+        parts = {"weights": self.weights, "sharpness": self.sharpness, "temper": np.array(self.temper)}
+        return {name: np.repeat(value[None], n, axis=0) for name, value in parts.items()}
+
+    @classmethod
+    def of_row(cls, values: Mapping[str, np.ndarray], row: int) -> Pool:
+        """Of :meth:`arrays`, the one that answered a row."""
+        return cls(values["weights"][row], values["sharpness"][row], float(values["temper"][row]))
 
 
 def inner_answers(ask: Ask, folds: Sequence[np.ndarray], n_classes: int) -> Callable[[Fold, Clock, OnProgress], Answer]:
@@ -78,11 +91,12 @@ def pooled_answers(
     y: np.ndarray,
     fold_of_row: np.ndarray,
     inner_seconds: float = 0.0,
+    explain: Callable[[Fold, Pool], np.ndarray] | None = None,
 ) -> Callable[[Fold, Clock, OnProgress], Answer]:
-    """Adaptive fusion of one fold: ``proba (b, C)``, and the weights ``(b, M, C)`` it was answered with.
+    """Adaptive fusion of one fold: ``proba (b, C)``, and the pool it was answered with, see :meth:`Pool.arrays`.
 
     ``inner``: of each part ``(n, K, C)`` of :func:`inner_answers`, which took ``inner_seconds`` to train;
-    ``outer``: out-of-fold answers ``(n, C)`` of these parts.
+    ``outer``: out-of-fold answers ``(n, C)`` of these parts; ``explain``: makes ``types (b, k, C)``.
     """
 
     def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
@@ -93,9 +107,9 @@ def pooled_answers(
             pool = learn_pool(seen, y[fold.train], fold_of_row[fold.train])
         with clock.predicting():
             proba = pool.proba(np.stack([outer[name][fold.test] for name in inner]))
-        weights = np.repeat(pool.weights[None], len(fold.test), axis=0)
         facts = {"parameters": pool.weights.size + len(inner) + 1, "parts": list(inner)}
-        return Answer({"proba": proba, "weights": weights}, facts)
+        values = {"proba": proba, **pool.arrays(len(fold.test))}
+        return Answer(values if explain is None else values | {"types": explain(fold, pool)}, facts)
 
     return fit_predict
 
@@ -128,12 +142,12 @@ def _fit(parts: np.ndarray, y: np.ndarray, penalty: float) -> Pool:
     sharpness, loss = np.array([_sharpness(part, y, weight) for part in parts]).T
     best = int(loss.argmin())
     if not np.isfinite(penalty):
-        return Pool(np.repeat(np.eye(M)[:, [best]], C, axis=1), sharpness, 1.0, best, penalty)
-    logs = _tempered(parts, sharpness)
+        return Pool(np.repeat(np.eye(M)[:, [best]], C, axis=1), sharpness, 1.0, best)
+    logs = _tempered(np.log(np.maximum(parts, _LEAST)), sharpness)
     start = np.zeros((M, C))
     start[best] = 1.0
     found = minimize(_loss, np.append(start, 0.0), (logs, y, weight, best, penalty), "L-BFGS-B", True)
-    return Pool(softmax(found.x[:-1].reshape(M, C), axis=0), sharpness, float(np.exp(found.x[-1])), best, penalty)
+    return Pool(softmax(found.x[:-1].reshape(M, C), axis=0), sharpness, float(np.exp(found.x[-1])), best)
 
 
 def _loss(
@@ -164,8 +178,8 @@ def _sharpness(part: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[flo
     return float(np.exp(found.x)), float(found.fun)
 
 
-def _tempered(parts: np.ndarray, sharpness: np.ndarray) -> np.ndarray:
-    return log_softmax(sharpness[:, None, None] * np.log(np.maximum(parts, _LEAST)), axis=2)
+def _tempered(logs: np.ndarray, sharpness: np.ndarray) -> np.ndarray:
+    return log_softmax(sharpness[:, None, None] * np.maximum(logs, np.log(_LEAST)), axis=2)
 
 
 def _class_weights(y: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,22 +16,24 @@ from genomap_core.data.images.patients import PatientImages
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.result import fold_codes
-from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, Run, fold_file, run_entries
-from genomap_core.workflows.fusion.adaptive import ADAPTIVE, inner_answers, pooled_answers
+from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, Run, run_entries
+from genomap_core.workflows.fusion.adaptive import ADAPTIVE, Pool, inner_answers, pooled_answers
+from genomap_core.workflows.fusion.adaptive_model import load_adaptive, part_files
 from genomap_core.workflows.fusion.controls import (
+    ARTEFACTS,
     BASELINES,
     CONTROLS,
-    logistic_proba,
     parts_of,
     planned,
     pooled,
     title,
 )
+from genomap_core.workflows.fusion.linear import logistic_proba
 from genomap_core.workflows.fusion.scores import FusionResult, summarise
 from genomap_core.workflows.fusion.words import verdict
 
 if TYPE_CHECKING:
-    from genomap_core.training.fusion import FusionClassifier, FusionConfig
+    from genomap_core.training.fusion import FusionConfig
 
 __all__ = ["FusionCompareConfig", "FusionResult", "compare_fusion", "fusion_of", "verdict"]
 
@@ -119,8 +121,9 @@ def compare_fusion(
     trained on.
 
     With the folder ``keep`` each run is written when it is done, and taken again; see
-    :func:`~genomap_core.workflows.comparison.runner.run_entries`. So is the first run's network of every fold, and what
-    each type of data did for the patients that it never saw.
+    :func:`~genomap_core.workflows.comparison.runner.run_entries`. So is the first run's network of every fold, with the
+    other parts of adaptive fusion and the control for artefacts, and what each type of data did for the patients that
+    they never saw.
 
     Raises
     ------
@@ -130,28 +133,27 @@ def compare_fusion(
     """
     folds = make_folds(cohort.table, config.n_folds, config.seed)
     names = planned(cohort, config.variants, config.controls, config.baselines)
-    entries = [_entry(name, cohort, config, keep if k == 0 else None) for k, name in enumerate(names)]
+    adaptive = pooled(names) if config.adaptive and config.n_folds > 2 else ()
+    kept = {name: keep for name in (names[0], *adaptive, ARTEFACTS) if name in names}
+    entries = [_entry(name, cohort, config, kept.get(name), first=k == 0) for k, name in enumerate(names)]
     about = {"digest": cohort.digest, "n_folds": config.n_folds, "seed": config.seed}
     runs = run_entries(entries, folds, about, keep, on_progress, "fusion")
-    if config.adaptive and config.n_folds > 2:
-        answered = [run.name for run in runs if run.status == "ok"]
-        if len(parts := pooled(answered)) > 1:
-            given = {run.name: run.proba for run in runs if run.proba is not None}
-            runs += _adaptive(cohort, config, parts, given, folds, about, keep, on_progress)
+    given = {run.name: run.proba for run in runs if run.name in adaptive and run.proba is not None}
+    if len(given) > 1:
+        runs += _adaptive(cohort, config, given, folds, about, keep, on_progress)
     return summarise(cohort, runs, folds, json.loads(json.dumps(asdict(config))), config.seed)
 
 
 def _adaptive(
     cohort: PatientImages,
     config: FusionCompareConfig,
-    names: Sequence[str],
     given: Mapping[str, np.ndarray],
     folds: list[tuple[np.ndarray, np.ndarray]],
     about: Mapping[str, Any],
     keep: Path | None,
     on_progress: OnProgress,
 ) -> tuple[Run, ...]:
-    """Adaptive fusion of the runs of these names, whose out-of-fold answers are ``given``; none where a part fails."""
+    """Adaptive fusion of the runs whose out-of-fold answers are ``given``; none where fewer than two parts answer."""
     tests, y = [test for _, test in folds], np.asarray(cohort.table.y)
     entries = [
         Entry(
@@ -160,7 +162,7 @@ def _adaptive(
             inner_answers(partial(_ask, name, cohort, config), tests, len(cohort.table.classes)),
             _options(name, config) | {"inner": True},
         )
-        for name in names
+        for name in given
     ]
     inner = run_entries(entries, folds, about, keep, on_progress, "fusion")
     good = [run for run in inner if run.status == "ok"]
@@ -173,9 +175,28 @@ def _adaptive(
         y,
         fold_codes(folds, cohort.n_samples),
         sum(run.fit_seconds for run in good),
+        None if keep is None else _explainer(keep, parts, cohort, config),
     )
     options = {"parts": {name: _options(name, config) for name in parts}}
     return run_entries([Entry(ADAPTIVE, title(ADAPTIVE), answer, options)], folds, about, keep, on_progress, "fusion")
+
+
+def _explainer(
+    keep: Path, parts: Sequence[str], cohort: PatientImages, config: FusionCompareConfig
+) -> Callable[[Fold, Pool], np.ndarray] | None:
+    """What each type of data does in adaptive fusion for the patients of a fold; None where a part's model is not
+    kept."""
+    first = planned(cohort, config.variants, False, False)[0]
+    if not all(p.is_file() for k in range(config.n_folds) for p in part_files(keep, parts, k, first).values()):
+        return None
+
+    def explain(fold: Fold, pool: Pool) -> np.ndarray:
+        from genomap_core.explain.fusion import type_values
+
+        model = load_adaptive(keep, parts, fold.index, first, pool)
+        return type_values(model, model.first.inputs(cohort.take(fold.test)))
+
+    return explain
 
 
 def _ask(
@@ -208,33 +229,32 @@ def _options(name: str, config: FusionCompareConfig) -> dict[str, Any]:
     return asdict(fusion_of(config, name)) | {"device": ""}
 
 
-def _entry(name: str, cohort: PatientImages, config: FusionCompareConfig, keep: Path | None) -> Entry:
-    """One run; ``keep``: where every fold's network is written, to explain the patients that it never saw."""
+def _entry(name: str, cohort: PatientImages, config: FusionCompareConfig, keep: Path | None, first: bool) -> Entry:
+    """One run; ``keep``: where every fold's model is written, to explain the patients that it never saw."""
 
     def fit_predict(fold: Fold, clock: Clock, on_progress: OnProgress) -> Answer:
         seed = config.seed + fold.index
         train, test = parts_of(name, cohort, fold.train, fold.test, seed)
+        path = None if keep is None else part_files(keep, [name], fold.index, name if first else "")[name]
         if name in BASELINES:
             with clock.training():
-                proba, parameters = logistic_proba(name, train, test, config.max_features, seed)
+                proba, parameters = logistic_proba(name, train, test, config.max_features, seed, path)
             return Answer({"proba": proba}, {"parameters": parameters})
+        from genomap_core.explain.background import fusion_background
+        from genomap_core.explain.fusion import type_values
         from genomap_core.training.fusion import FusionClassifier
+        from genomap_core.training.fusion_bundle import save_fusion
 
         with clock.training():
             model = FusionClassifier(fusion_of(config, name, fold.index, bool(cohort.channels)), on_progress).fit(train)
         with clock.predicting():
             values = {"proba": model.predict_proba(test)}
-        if keep is not None:
-            values["types"] = _explained(model, test, keep / fold_file(fold.index))
+        if path is not None:
+            save_fusion(path, model, provenance={"cohort": test.name}, half=not first)
+        if path is not None and first:
+            values["types"] = type_values(model, model.inputs(test))
+        if path is not None and (first or name == ARTEFACTS) and cohort.channels:
+            values["background"] = fusion_background(model.modules_, model.inputs(test))
         return Answer(values, {"parameters": model.n_parameters})
 
     return Entry(name, title(name), fit_predict, _options(name, config))
-
-
-def _explained(model: FusionClassifier, test: PatientImages, path: Path) -> np.ndarray:
-    """Write the network, and say what each type of data does for its test patients: ``(n_test, k, C)``."""
-    from genomap_core.explain.fusion import type_values
-    from genomap_core.training.fusion_bundle import save_fusion
-
-    save_fusion(path, model, provenance={"cohort": test.name})
-    return type_values(model, model.inputs(test))

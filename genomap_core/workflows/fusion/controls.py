@@ -1,4 +1,4 @@
-"""What a comparison of fusion networks runs: variants, controls and linear baselines, and the rows each is given."""
+"""What a comparison of fusion networks runs: variants, controls and baselines, and the rows each is given."""
 
 from __future__ import annotations
 
@@ -9,40 +9,8 @@ import numpy as np
 
 from genomap_core.data.images.networks import VARIANTS
 from genomap_core.data.images.patients import PatientImages
-from genomap_core.data.images.statistics import image_statistics
 from genomap_core.errors import InputError
 from genomap_core.workflows.fusion.adaptive import ADAPTIVE
-
-
-def logistic_proba(
-    kind: str, train: PatientImages, test: PatientImages, max_features: int, seed: int
-) -> tuple[np.ndarray, int]:
-    """Probabilities ``(n, C)`` of the test patients, and how many numbers were learned.
-
-    ``kind`` is "logistic_omics", "logistic_image" or "logistic_both"; the penalty is chosen on inner folds. Both kinds
-    of features weigh alike: each is divided by the root of its number of columns.
-    """
-    from genomap_core.training.fusion_inputs import fit_scaling
-    from genomap_core.training.logistic import TunedLogistic
-
-    scaling = fit_scaling(train, max_features)
-    rows: list[tuple[np.ndarray, np.ndarray]] = []
-    if kind != "logistic_image":
-        rows.append((scaling.table(train), scaling.table(test)))
-    if kind != "logistic_omics":
-        rows.append(_standardised(image_statistics(train.images), image_statistics(test.images)))
-    X, X_test = (np.hstack([p[k] / np.sqrt(p[k].shape[1]) for p in rows]) for k in (0, 1))
-    model = TunedLogistic(class_weight="balanced", random_state=seed).fit(X, train.table.y, train.table.groups)
-    proba = np.zeros((test.n_samples, len(train.table.classes)))
-    proba[:, model.classes_] = model.predict_proba(X_test)
-    return proba, model.coef_.size + model.intercept_.size
-
-
-def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean, sd = train.mean(0), train.std(0)
-    sd = np.where(sd > 1e-9, sd, 1.0)
-    return (train - mean) / sd, (test - mean) / sd
-
 
 CONTROLS: dict[str, str] = {
     "shuffled_omics": "Control: omics of other patients",
@@ -51,6 +19,9 @@ CONTROLS: dict[str, str] = {
 }
 """Name -> title. Rows are exchanged among the training patients, and among the test patients: an image or a row of
 omics stays as it is, only whose it is gets lost."""
+ARTEFACTS = "shuffled_images"
+"""The control whose networks tell what an attribution to images is worth: what is seen has nothing to do with its
+answers."""
 BASELINES: dict[str, str] = {
     "logistic_both": "Logistic regression, both",
     "logistic_image": "Logistic regression, image statistics",

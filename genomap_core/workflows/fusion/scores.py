@@ -60,14 +60,14 @@ class FusionResult(Comparison):
         return (*(("image",) if self.channels else ()), *self.omics_names)
 
     @property
-    def type_values(self) -> np.ndarray | None:
-        """What each type of data does for each class in its own patients: ``(k, C)``, NaN for a class without any.
+    def explained(self) -> tuple[str, ...]:
+        """The runs whose answers were explained: the first, and adaptive fusion where its parts were kept."""
+        return tuple(run.name for run in self.runs if "types" in run.values)
 
-        Mean Shapley value for the class's probability; None where the first run was not explained.
-        """
-        values = self.runs[0].values.get("types")
-        if values is None:
-            return None
+    def type_values(self, name: str) -> np.ndarray:
+        """What each type of data does in a run for each class in its own patients: ``(k, C)``, NaN for a class without
+        any. Mean Shapley value for the class's probability."""
+        values = self.run(name).values["types"]
         of_class = [values[self.y == c, :, c] for c in range(len(self.classes))]
         return np.stack([v.mean(0) if len(v) else np.full(len(self.types), np.nan) for v in of_class], axis=1)
 

@@ -1,4 +1,5 @@
-"""One patient under a fusion network that never saw that patient: the Fusion page. Runs in the warm worker."""
+"""One patient under a fusion network, or adaptive fusion, that never saw that patient: the Fusion page. Runs in the
+warm worker."""
 
 from __future__ import annotations
 
@@ -7,23 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
-from genomap_core.data.images.patients import PatientImages
-from genomap_core.workflows.comparison.runner import fold_file
+from genomap_core.data.images.patients import FusionInputs, PatientImages
+from genomap_core.workflows.comparison.runner import Run, fold_file, run_file
+from genomap_core.workflows.fusion.adaptive import ADAPTIVE, Pool
+from genomap_core.workflows.fusion.controls import ARTEFACTS
 from genomap_core.workflows.fusion.jobs import COHORT
 
 Arrays = dict[str, np.ndarray]
 Cache = MutableMapping[Any, Any]
 N_REGIONS, N_MODULES = 20, 12
+_ROUGH = 4
+"""Permutations where only a share of the values is asked."""
 
 
 def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
-    """What the network is given and what it answers.
+    """What the model is given and what it answers.
 
     Parameters
     ----------
     spec
-        ``folder`` of a comparison, ``row`` of the patient, ``fold`` of the test.
+        ``folder`` of a comparison, ``row`` of the patient, ``fold`` of the test; ``model`` "adaptive" for adaptive
+        fusion, whose parts' features lie as in the first run's network.
 
     Returns
     -------
@@ -32,9 +39,10 @@ def look(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, 
     """
     model, cohort = _load(spec, cache)
     one, layout = cohort.take([spec["row"]]), model.layout_
+    inputs = model.inputs(one)
     return {"shape": layout.shape}, {
-        "proba": model.predict_proba(one)[0],
-        "image": model.inputs(one).images[0],
+        "proba": softmax(_asked(spec, model, cache).logits(inputs), axis=1)[0],
+        "image": inputs.images[0],
         "z": _standardised(model, one)[0],
         "positions": layout.positions,
         "channel": layout.channel,
@@ -54,39 +62,61 @@ def explain(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
     Returns
     -------
     ``module_names``, ``faithful`` (share of random orders beaten, and both advantages), ``output``, ``baseline``,
-    ``gap`` of the gradients; ``regions (H, W)`` and ``modules (p,)`` labels, -1 for none; their values
-    ``region_values (R,)``, ``module_values (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and
-    ``features (p,)``; ``types (k, C)``.
+    ``background`` (share of the regions' values on empty background, of the area, and the share of a network taught
+    the images of other patients, None where it was not kept; None without an image), ``gap`` of the gradients;
+    ``regions (H, W)`` and ``modules (p,)`` labels, -1 for none; their values ``region_values (R,)``, ``module_values
+    (M,)``; ``interaction (M, R)``; gradients ``pixels (H, W)`` and ``features (p,)``, of a network alone;
+    ``types (k, C)``.
     """
     from genomap_core.explain.fusion import PatientGame, interaction, part_values, pixel_values, type_values
 
     model, cohort = _load(spec, cache)
-    target = int(spec["target"])
+    asked, target = _asked(spec, model, cache), int(spec["target"])
     one = cohort.take([spec["row"]])
     inputs = model.inputs(one)
     modules, names = _modules(spec, arrays["fold_of_row"], cohort, model, cache)
     parts = _parts(inputs.images[0], modules, model, int(spec.get("n_regions", N_REGIONS)))
-    game = PatientGame(model, inputs, parts, target)
+    game = PatientGame(asked, inputs, parts, target)
     found = part_values(game)
-    pixels, cells, gap = pixel_values(model.modules_, inputs, target)
     checked = found.faithfulness
     about = {
         "module_names": names,
         "output": found.output,
         "baseline": found.baseline,
-        "gap": gap,
         "faithful": [checked.beaten, checked.deletion_advantage, checked.insertion_advantage],
+        "background": _background(spec, inputs, parts, found.regions, cache),
     }
-    return about, {
+    gradients = {}
+    if asked is model:
+        pixels, cells, about["gap"] = pixel_values(model.modules_, inputs, target)
+        gradients = {"pixels": pixels.sum(axis=0), "features": model.features_of_map(cells)}
+    return about, gradients | {
         "regions": parts.image,
         "modules": modules,
         "region_values": found.regions,
         "module_values": found.modules,
         "interaction": interaction(game),
-        "pixels": pixels.sum(axis=0),
-        "features": model.features_of_map(cells),
-        "types": type_values(model, inputs)[0],
+        "types": type_values(asked, inputs)[0],
     }
+
+
+def _background(
+    spec: dict[str, Any], inputs: FusionInputs, parts: Any, values: np.ndarray, cache: Cache
+) -> tuple[float, float, float | None] | None:
+    """Share of the regions' values on empty background, of the area, and the share of the control for artefacts."""
+    from genomap_core.explain.background import region_share
+    from genomap_core.explain.fusion import PatientGame
+    from genomap_core.explain.regions import shapley_values
+
+    if not parts.n_regions:
+        return None
+    image = inputs.images[0]
+    share, area = region_share(values, parts.image, image)
+    path = Path(spec["folder"]) / fold_file(spec["fold"], ARTEFACTS)
+    if not path.is_file():
+        return share, area, None
+    game = PatientGame(_network(path, cache), inputs, parts, int(spec["target"])).game
+    return share, area, region_share(shapley_values(game, _ROUGH)[: parts.n_regions], parts.image, image)[0]
 
 
 def overlay(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[str, Any], Arrays]:
@@ -168,17 +198,35 @@ def _standardised(model: Any, cohort: PatientImages) -> np.ndarray:
     return Z
 
 
+def _asked(spec: dict[str, Any], model: Any, cache: Cache) -> Any:
+    """What is explained: the first run's network itself, or adaptive fusion of this patient's fold."""
+    if spec.get("model") != ADAPTIVE:
+        return model
+    from genomap_core.workflows.fusion.adaptive_model import load_adaptive
+
+    path = Path(spec["folder"]) / run_file(ADAPTIVE)
+    key = ("adaptive", str(path), path.stat().st_mtime_ns, spec["fold"])
+    if key not in cache:
+        run = Run.load(path)[0]
+        pool = Pool.of_row(run.values, spec["row"])
+        cache[key] = load_adaptive(path.parent, run.facts["parts"], spec["fold"], model.config.variant, pool)
+    return cache[key]
+
+
 def _load(spec: dict[str, Any], cache: Cache) -> tuple[Any, PatientImages]:
     """The fold's network and the cohort, kept between questions."""
+    folder = Path(spec["folder"])
+    return _network(folder / fold_file(spec["fold"]), cache), _kept(folder / COHORT, PatientImages.load, cache)
+
+
+def _network(path: Path, cache: Cache) -> Any:
     from genomap_core.training.fusion_bundle import load_fusion
 
-    folder = Path(spec["folder"])
+    return _kept(path, load_fusion, cache).model
 
-    def kept(path: Path, read: Callable[[Path], Any]) -> Any:
-        key = ("fusion", str(path), path.stat().st_mtime_ns)
-        if key not in cache:
-            cache[key] = read(path)
-        return cache[key]
 
-    bundle = kept(folder / fold_file(spec["fold"]), load_fusion)
-    return bundle.model, kept(folder / COHORT, PatientImages.load)
+def _kept(path: Path, read: Callable[[Path], Any], cache: Cache) -> Any:
+    key = ("fusion", str(path), path.stat().st_mtime_ns)
+    if key not in cache:
+        cache[key] = read(path)
+    return cache[key]

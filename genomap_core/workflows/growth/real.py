@@ -129,12 +129,16 @@ def options(network: str = "physnet18", seed: int = 0, width: int = 16, epochs: 
 
 
 def train_one(
-    slices: RealSlices, training: GrowthTraining, folder: Path, on_progress: OnProgress = ignore
+    slices: RealSlices, training: GrowthTraining, folder: Path, on_progress: OnProgress = ignore, share: float = 1.0
 ) -> GrowthClassifier:
-    """One network on the rows to train on; its state after each epoch lies in ``folder`` and is gone on from."""
-    from genomap_core.training.growth import GrowthClassifier, Knowledge
+    """One network on the rows to train on; its state after each epoch lies in ``folder`` and is gone on from.
 
-    rows, _, _ = slices.split()
+    ``share``: of these rows, of each class alike, whole groups of copies.
+    """
+    from genomap_core.training.growth import GrowthClassifier, Knowledge
+    from genomap_core.workflows.growth.compare import share_of
+
+    rows = share_of(slices.split()[0], slices.y, slices.groups, share, training.seed)
     tumour = (slices.y != NO_TUMOUR).astype(np.float32)
     model = GrowthClassifier(replace(training, n_seeds=1), on_progress, folder)
     return model.fit(slices.images[rows], slices.y[rows], len(CLASSES), Knowledge(tumour=tumour[rows]))

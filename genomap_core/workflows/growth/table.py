@@ -26,8 +26,8 @@ def score_rows(result: GrowthResult) -> list[dict[str, str]]:
         row = {"Network": title(name)} | score_cells(scores, COLUMNS)
         run = first.get(name)
         row["Parameters"] = f"{run.parameters:,}" if run else ""
-        row["Images/s"] = f"{len(result.y) / max(run.predict_seconds, 1e-9):.0f}" if run else ""
-        row["Training s"] = f"{run.fit_seconds:.0f}" if run else ""
+        row["Images/s"] = f"{len(result.y) / run.predict_seconds:.0f}" if run and run.predict_seconds else ""
+        row["Training s"] = f"{run.fit_seconds:.0f}" if run and run.fit_seconds else ""
         rows.append(row)
     failed = [run for run in result.runs if run.status != "ok"]
     return [*rows, *({"Network": run.label, METRICS[COLUMNS[0]]: failure(run)} for run in failed)]

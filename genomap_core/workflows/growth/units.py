@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,21 @@ IDENTIFIABILITY = (
     "slower tumour can look the same. D and rho by themselves need a second date, and millimetres need the spacing of "
     "the pixels."
 )
+
+
+def told_range(low: float, high: float, form: str = ".2g") -> str:
+    """``3 to 8``; one number where both are written the same."""
+    a, b = format(low, form), format(high, form)
+    return a if a == b else f"{a} to {b}"
+
+
+def why_no_figures(simulated: bool, name: str, infiltrating: Sequence[str]) -> str | None:
+    """Why D, rho, length and speed of one slice, said to be of class ``name``, are not told; None where they are."""
+    if not simulated:
+        return "No D, rho, length or speed: one image without a second date does not fix them."
+    if name not in infiltrating:
+        return f"No figures: “{name}” is no class that infiltrates the brain, so D and rho have no meaning for it."
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ class MapData:
             overlay=None if chosen is None else self._board(chosen.values),
             overlay_label="" if chosen is None else chosen.label,
             overlay_limit=1.0 if chosen is None else chosen.span,
+            filled=None if self.filled is None else self._board(self.filled) == 1,
         )
 
     def _board(self, rows: np.ndarray) -> np.ndarray:
