@@ -58,11 +58,11 @@ def _sentence(topic: str, found: Line | None, metric: str) -> str:
     told = (
         f"{topic} ({condition_title(found.condition)}, {plural(rival.n_sets, 'data set')}): the map classifier is "
         f"{_stands(rival.difference)} {title_of(rival.other)}, the strongest model without a map, in "
-        f"{METRIC_TITLES[metric]} ({_interval(rival.difference)})"
+        f"{METRIC_TITLES[metric]}: {_interval(rival.difference)}"
     )
     if found.layout is None:
         return f"{told}."
-    return f"{told}; its layout {_does(found.layout.difference)} ({_interval(found.layout.difference)})."
+    return f"{told}; its layout {_does(found.layout.difference)}: {_interval(found.layout.difference)}."
 
 
 def _stands(difference: st.Interval) -> str:

@@ -14,6 +14,7 @@ from genomap_core.reports.parts import facts_table, origin
 from genomap_core.training.bundle_header import BundleHeader
 from genomap_core.training.masking import Endurance
 from genomap_core.workflows.comparison.scores import METRICS, Score
+from genomap_core.workflows.tabular.genomap import solver_words
 
 NETWORKS = {"mapcnn": "map CNN with a linear path beside its convolutions", "genonet": "genoNet, as published"}
 SMALL_TEST = 50
@@ -50,7 +51,7 @@ def _card(header: BundleHeader, title: str) -> Document:
                     "Input": f"{len(header.feature_names):,} features of one patient, in the order saved in the file",
                     "Output": f"probabilities of {', '.join(header.classes)}",
                     "Map": f"{height} x {width} cells, {plural(int(layout['n_channels']), 'map')}, "
-                    f"solver {layout['solver']}",
+                    f"places by {solver_words(layout['solver'])}",
                     "Features chosen by": _chosen(fields["preprocess"]),
                     "File": f"format version {header.version}, weights' SHA-256 {fields['sha256']}",
                     "Libraries": ", ".join(f"{k} {v}" for k, v in header.libraries.items()),

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.plotting import feature_distribution
-from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.genomap import GenomapResult, unit_words
 from pages._ui.patient_bar import Subject
 from pages._ui.session import Session
 from pages._ui.shell import plain
@@ -84,7 +84,7 @@ def feature_card(session: Session, result: GenomapResult, row: int) -> None:
     shown = np.where(missing, np.nan, z * result.standardisation.scale[picked] + result.standardisation.mean[picked])
     first, second, third = st.columns(3)
     value = "missing" if missing[row] else f"{shown[row]:.4g}"
-    first.metric("Value", value, help=f"In {plain(dataset.unit)}.")
+    first.metric("Value", value, help=f"Unit: {plain(unit_words(dataset.unit))}.")
     second.metric("z-score", "-" if missing[row] else f"{z[row]:+.2f}")
     rank = float((z[~missing] <= z[row]).mean())
     third.metric("Percentile", "-" if missing[row] else f"{100 * rank:.0f}")
@@ -94,7 +94,7 @@ def feature_card(session: Session, result: GenomapResult, row: int) -> None:
         dataset.classes,
         highlight=row,
         feature=names[picked],
-        unit=dataset.unit,
+        unit=unit_words(dataset.unit),
     )
     st.plotly_chart(figure, key="feature_distribution", alt=f"{names[picked]} across the cohort")
     if names[picked] in set(dataset.planted):

@@ -20,7 +20,7 @@ from genomap_core.plotting import displacement_map
 from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import map_png, map_svg
 from genomap_core.reports.map_files import map_csv, maps_npz
-from genomap_core.workflows.tabular.genomap import GenomapResult, filled_row, layout_verdict, map_unit
+from genomap_core.workflows.tabular.genomap import GenomapResult, filled_row, layout_verdict, map_unit, solver_words
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import feature_card
 from pages._ui.gene_map import MapData, Measured, gene_map, perturbation_fields
@@ -334,7 +334,8 @@ def quality(session: Session, result: GenomapResult) -> None:
         "the ten nearest cells."
     )
     height, width = result.layout.shape
-    verdict_box([layout_verdict(result)], [details, f"Solver: {result.layout.solver}. Grid: {height} x {width} cells."])
+    made = f"Placed by {solver_words(result.layout.solver)}. Grid: {height} x {width} cells."
+    verdict_box([layout_verdict(result)], [details, made])
 
 
 def subsample(session: Session, result: GenomapResult) -> None:

@@ -34,7 +34,7 @@ from genomap_core.workflows.comparison import conformal as sets
 from genomap_core.workflows.tabular.agreement import noise_range
 from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
-from genomap_core.workflows.tabular.patient import DRAWS, Desk, methods_for, noisy_rows, spread_of
+from genomap_core.workflows.tabular.patient import DRAWS, Desk, method_title, methods_for, noisy_rows, spread_of
 from genomap_core.workflows.tabular.shipped import COMPARED, Shipped
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.genomap_views import disturbed_line, map_data
@@ -243,7 +243,7 @@ def _question(
     models = list(names)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-question"):
         left = st.selectbox(
-            "First model", models, format_func=names.__getitem__, key="first", bind="query-params", width=215,
+            "First model", models, format_func=names.__getitem__, key="first", bind="query-params", width=245,
             label_visibility="collapsed",
         )  # fmt: skip
         others = [m for m in models if m != left]
@@ -252,7 +252,7 @@ def _question(
             st.markdown("and", width="content")
             right = st.selectbox(
                 "Second model", others, index=others.index("pfn") if "pfn" in others else 0,
-                format_func=names.__getitem__, key="second", bind="query-params", width=215,
+                format_func=names.__getitem__, key="second", bind="query-params", width=245,
                 label_visibility="collapsed",
             )  # fmt: skip
             pair = (left, right)
@@ -468,6 +468,7 @@ def _top_features(dataset: Dataset, a: dict[str, Any]) -> None:
             pd.DataFrame({"feature": [names[j] for j in top], "attribution": a["values"][top]}), hide_index=True
         )
         caption(
-            f"{a['method']}. Sum of the attributions + baseline = output up to {abs(a['completeness_gap']):.2g} "
+            f"{method_title(a['model'], a['method'])}. Sum of the attributions + baseline = output up to "
+            f"{abs(a['completeness_gap']):.2g} "
             f"(output {a['output']:.3f}, baseline {a['baseline_output']:.3f})."
         )

@@ -101,6 +101,24 @@ def test_no_choice_is_cut_off_on_a_narrow_screen(app_server: AppServer, make_pag
     page.get_by_role("tab", name="One patient").click()
     expect(page.get_by_text("Better than random orders")).to_be_visible()
     assert not cut_off(page, "[data-testid=stMetricLabel] p, [role=radiogroup]")
+    canvas, said = page.locator(".gm canvas").first, page.locator(".st-key-findings")
+    canvas.hover()
+    tip, map_box, words = (part.bounding_box() for part in (page.locator(".gm-tip"), canvas, said))
+    assert tip is not None
+    assert map_box is not None
+    assert words is not None
+    assert 0 <= tip["x"] <= 800 - tip["width"]
+    assert words["x"] > map_box["x"] + map_box["width"], "what stands out lies beside the map"
+
+
+def test_on_a_touch_screen_no_tool_bar_lies_over_a_chart(app_server: AppServer, make_page: Callable[..., Page]) -> None:
+    for touch in (True, False):
+        page = make_page(touch=touch)
+        page.goto(f"{app_server.url}/fusion")
+        expect(page.locator(".ytick text").first).to_be_visible()
+        page.locator(".js-plotly-plot").first.hover()
+        bar = page.locator(".modebar-container").first
+        expect(bar).to_be_hidden() if touch else expect(bar).to_be_visible()
 
 
 def test_words_of_charts_have_the_ink_of_the_page(app_server: AppServer, make_page: Callable[..., Page]) -> None:

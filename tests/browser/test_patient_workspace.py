@@ -91,6 +91,11 @@ def test_compare_opens_on_an_answer_and_a_refresh_keeps_the_models(app_server: A
     expect(page.get_by_label("Which attribution to overlay")).to_be_visible()
     expect(page.get_by_text("held-out samples given").first).to_be_visible()
     expect(page.get_by_text("What stands out here")).to_be_in_viewport()
+    for scale in page.locator(".gm-scale").all():
+        expect(scale).to_be_in_viewport(ratio=1)
+    middle = "e => { const b = e.getBoundingClientRect(); return b.x + b.width / 2; }"
+    zeros = [mark.evaluate(middle) for mark in page.locator(".gm-zero").all()]
+    assert zeros == pytest.approx([bar.evaluate(middle) for bar in page.locator(".gm-colours").all()], abs=1)
     page.screenshot(path=artifact("compare-opens.png"))
     page.get_by_label("First model").first.click()
     page.get_by_role("option", name="Logistic regression", exact=True).click()

@@ -32,6 +32,20 @@ from genomap_core.store import decode
 from genomap_core.workflows.cohorts.precomputed import ready_layout
 
 SOLVER_NAMES: tuple[str, ...] = tuple(SOLVERS)
+SOLVER_TITLES = {
+    "ot": "Optimal transport (default)",
+    "gromov": "Gromov-Wasserstein, POT (exact, slow)",
+    "published": "As published (radial distance)",
+    "embedding": "Embedding + assignment",
+    "sorted": "Sorted by variance",
+    "random": "Random (control)",
+}
+DISTANCES = {
+    "correlation": "Correlation (signed)",
+    "absolute": "Absolute correlation",
+    "spearman": "Rank correlation",
+    "euclidean": "Euclidean",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +283,22 @@ def layout_verdict(result: GenomapResult) -> str:
     if own - random >= LITTLE:
         return f"This layout is a little better than a random one: {figures}."
     return f"This layout is like a random one: {figures}. What lies side by side on it means nothing."
+
+
+def solver_words(solver: str) -> str:
+    """A solver's name inside a sentence."""
+    title = {**SOLVER_TITLES, "reference": "a reference map"}.get(solver, solver).removesuffix(" (default)")
+    return title if title.startswith("Gromov") else title[:1].lower() + title[1:]
+
+
+def layout_words(config: GenomapConfig) -> str:
+    """How features got their places, for reports."""
+    return f"{solver_words(config.solver)}, {DISTANCES[config.distance].lower()}, seed {config.seed}"
+
+
+def unit_words(unit: str) -> str:
+    """A unit for people; that of a table which says none is called after what it is."""
+    return "as in the table" if unit == "value" else unit
 
 
 def map_unit(dataset: Dataset) -> str:

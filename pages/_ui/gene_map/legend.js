@@ -22,7 +22,7 @@ function strip(bytes) {
 /** The scales that the legend shows, for the screen and for a saved picture. */
 function scalesOf(data, variants) {
   const [low, high] = data.range;
-  const several = data.maps > 1 ? "one scale for all maps" : "";
+  const several = data.maps > 1 ? "for all maps" : "";
   const scales = [{ title: data.unit, note: several, low, high, bytes: data.lut, ends: null }];
   for (const v of variants.filter((i) => i >= 0)) {
     const { label, limit } = data.overlays[v];
