@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 FORMATS = ("genomap", "genomap-fusion", "genomap-growth", "genomap-expression")
+ANSWERS_ELSEWHERE = {
+    "genomap-fusion": "a model of fusion answers on the page Fusion",
+    "genomap-growth": "a model of images answers under `genomap growth` and on the page Growth",
+    "genomap-expression": "a model of expression answers on the page Expression",
+}
+"""Formats that `predict`, which answers for tables, does not read, and what does."""
 VERSION = 2
 """The newest that is read. Models of tables: 1, missing values become medians; 2, the fill of missing values, and how
 the model endures them. Other models: 1."""

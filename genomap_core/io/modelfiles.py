@@ -16,6 +16,7 @@ from genomap_core.errors import BundleError, InputError, RefusedError
 from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.zips import check_members, open_zip
 from genomap_core.modelfile import (
+    ANSWERS_ELSEWHERE,
     as_names,
     check_fields,
     check_finite,
@@ -90,6 +91,8 @@ def check_safetensors(path: Path, limits: FileLimits) -> tuple[Message, ...]:
     if kind == "genomap" and not bare:
         _check_parts(fields, arrays)
     text = f"Model bundle ({kind}), version {version}, {plural(len(tensors), 'tensor')}."
+    if kind in ANSWERS_ELSEWHERE:
+        text += f" `predict` refuses it: {ANSWERS_ELSEWHERE[kind]}."
     recipe = Recipe.of_model(fields.get("provenance") or {})
     if recipe is not None:
         text += f" Its table was read as: {recipe}."

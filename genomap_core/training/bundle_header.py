@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from genomap_core.errors import BundleError
-from genomap_core.modelfile import TensorInfo, as_names, check_fields, own_fields, read_container, shorten
+from genomap_core.modelfile import (
+    ANSWERS_ELSEWHERE,
+    TensorInfo,
+    as_names,
+    check_fields,
+    own_fields,
+    read_container,
+    shorten,
+)
 
 FORMAT = "genomap"
 
@@ -40,7 +48,7 @@ def read_header(data: bytes) -> BundleHeader:
     metadata, tensors = read_container(data)
     fields = own_fields(metadata, tensors)
     if fields["format"] != FORMAT:
-        raise BundleError(f"The header is that of a {fields['format']} model: it was not written by `save_bundle`.")
+        raise BundleError(f"The file holds no model of a table: {ANSWERS_ELSEWHERE[fields['format']]}.")
     check_fields(fields)
     try:
         return BundleHeader(

@@ -18,7 +18,7 @@ from genomap_core.plotting import confusion, reliability, roc, score_intervals
 from genomap_core.reports.cohort import cohort_document
 from genomap_core.reports.parts import share_words
 from genomap_core.workflows.comparison import conformal as sets
-from genomap_core.workflows.comparison.folds import largest_fold_count, rare_class_note
+from genomap_core.workflows.comparison.folds import largest_fold_count, make_folds, rare_class_note
 from genomap_core.workflows.comparison.result import changed, exists
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, compare_config, in_short, verdict
@@ -146,7 +146,7 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
     """Options of a comparison; the config when the user starts it."""
     most = largest_fold_count(session.dataset)
     if most < 2:
-        raise InputError("The smallest class has fewer than two samples: no folds can be made. Leave that class out.")
+        make_folds(session.dataset, 2, 0)  # raises, and names the class
     if note := rare_class_note(session.dataset):
         st.info(plain(note), icon=":material/group_remove:")
     available = [m for m in MODELS if m != "pfn" or weights is not None]

@@ -261,7 +261,7 @@ def _sets(found: Finished[ExpressionResult], row: int) -> None:
         )
         caption(
             "Mean over the genes in standard deviations. In brackets: 90 % intervals, as wide as the errors for "
-            "patients of other folds."
+            "patients of other folds. The genes were chosen on these very patients, so that r is a little too high."
         )
 
 

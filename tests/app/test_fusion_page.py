@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 from app_harness import button, open_page, select, texts
+from planted_fusion import planted
 from streamlit.testing.v1 import AppTest
 
 from genomap_core.errors import JobError
 from genomap_core.store import decode
 from genomap_core.workflows.fusion.compare import QUICK, FusionCompareConfig
+from genomap_core.workflows.fusion.jobs import compare_task
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.words import heading, report
 from genomap_core.workflows.tabular.stands_out import COHORT
+from pages._ui import fusion as fusion_views
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import jobs
 
@@ -97,6 +102,45 @@ def test_a_patient_about_whom_the_network_is_wrong_is_flagged(app) -> None:
     for row, flagged in ((int(np.argmin(right)), True), (int(np.argmax(right)), False)):
         patient.set_value(row).run()
         assert any("The model is wrong about this patient" in w.value for w in app.warning) == flagged
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    """A finished comparison with adaptive fusion, in the folder of its job."""
+    folder = tmp_path_factory.mktemp("compared")
+    planted(24).save(folder / "imaging.npz")
+    config = {"n_folds": 3, "width": 4, "hidden": 8, "epochs": 1, "variants": ["stacked", "image"], "controls": False}
+    compare_task({"config": config}, folder, lambda p: None)
+    return folder
+
+
+@pytest.fixture
+def shown(app, small, monkeypatch) -> FusionResult:
+    """The page opened on it."""
+    monkeypatch.setattr(fusion_views, "FUSION", replace(fusion_views.FUSION, shipped=small))
+    open_page(app, "fusion")
+    assert not app.exception
+    return FusionResult.load(small)
+
+
+def test_the_weights_say_which_part_carries_which_class(app, shown) -> None:
+    names, weights = shown.part_weights
+    rows = next(d.value for d in app.dataframe if "Part" in d.value)
+    assert len(rows) == len(names) == 5
+    for name, column in zip(shown.classes, weights.T, strict=True):
+        np.testing.assert_allclose(rows[name].astype(float), column, atol=0.006)
+    assert "Adaptive fusion is" in texts(app)
+
+
+def test_adaptive_fusion_is_explained_where_it_is_chosen(app, small, shown) -> None:
+    assert "Gradients' sum misses" in {m.label for m in app.metric}
+    assert "no empty background" in texts(app), "these images are noise to their border"
+    app.session_state[f"fusion-explained-{small.name}"] = "adaptive"
+    app.run()
+    assert not app.exception
+    assert select(app, "Class explained").value == int(shown.run("adaptive").proba[0].argmax())
+    assert "Gradients' sum misses" not in {m.label for m in app.metric}
+    assert next(g for g in app.get("button_group") if g.label == "Shown over the image").options == ["Regions"]
 
 
 def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:

@@ -127,3 +127,24 @@ def test_cells_that_are_no_numbers_and_a_wrong_label_are_mended_with_a_click_eac
     dataset = use(page)
     assert dataset.classes == ("A", "B")
     assert np.isnan(dataset.X[3, dataset.feature_names.index("crp")])
+
+
+def test_counts_of_different_depth_are_scaled_as_proposed_or_as_the_user_says(upload):
+    level = np.exp(RNG.normal(4, 1.5, 60))
+    counts = RNG.poisson(level * RNG.uniform(0.2, 2, (30, 1)))
+    genes = [f"ENSG{j:011d}" for j in range(60)]
+    lines = [",".join(["sample", *genes, "label"])]
+    lines += [",".join([name, *map(str, counts[i]), LABELS[i % 2]]) for i, name in enumerate(IDS)]
+    page = upload("counts.csv", "\n".join(lines).encode())
+    assert "of each sample's numbers scaled to a total of 10,000" in texts(page)
+    scale = next(box for box in page.selectbox if box.label == "Scale")
+    assert (scale.value, "log2(1 + x), one total a sample" in scale.options) == ("log2(1+x) per total", True)
+    dataset = use(page)
+    assert dataset.unit == "log2(1 + count per 10,000)"
+    scaled = np.log2(1 + 1e4 * counts / counts.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(dataset.X, scaled, rtol=1e-4)
+    scale.select("log2(1+x)").run()
+    assert "differ up to" in texts(page)
+    dataset = use(page)
+    assert dataset.unit == "log2(1 + count)"
+    np.testing.assert_allclose(dataset.X, np.log2(1 + counts), rtol=1e-4)

@@ -1,7 +1,8 @@
 """Tables with planted truth, written as programs, instruments and people write them; and whether they are read so.
 
-``python tests/io/made_tables.py [--count 5000] [--seed 0]`` draws so many combinations and prints those that were
-read otherwise without an error. A table is right when samples, features, values and labels are those that were planted;
+``python tests/io/made_tables.py [--count 5000] [--seed 0] [--start 0] [--packing none,gzip]`` draws so many
+combinations and prints those that were read otherwise without an error. A table is right when samples, features,
+values and labels are those that were planted;
 an error that stops the user counts as a question; there is no third outcome.
 """
 
@@ -439,12 +440,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=int, default=0, help="the first combination")
+    parser.add_argument("--packing", default="", help="these packings alone, with commas between them")
     parser.add_argument("--show", type=int, default=40, help="silent errors to print")
     options = parser.parse_args(arguments)
     found: Counter[str] = Counter()
-    for k in range(options.count):
+    packings = options.packing.split(",")
+    for k in range(options.start, options.start + options.count):
         rng = np.random.default_rng((options.seed, k))
-        way = draw(rng)
+        way = draw(rng, packings[k % len(packings)])
         outcome = judge(make(way, rng))
         found[outcome if outcome in ("read", "asked") else "silent"] += 1
         if outcome not in ("read", "asked") and found["silent"] <= options.show:

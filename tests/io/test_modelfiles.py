@@ -12,6 +12,7 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.files import SAMPLE_DATA
 from genomap_core.io.modelfiles import check_model
 from genomap_core.modelfile import REQUIRED, checksum
+from genomap_core.training.bundle import load_bundle
 
 TENSOR = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
 META = {"format": "genomap", "version": "1"}
@@ -158,6 +159,9 @@ def test_every_kind_of_model_of_this_program_is_known(path):
     (said,) = check(path)
     assert said.severity == "ok"
     assert {"fusion": "fusion", "growth": "growth", "radiogenomics": "expression"}[path.parent.name] in said.text
+    with pytest.raises(InputError) as refused:  # as `predict` does
+        load_bundle(path)
+    assert str(refused.value).split(": ")[-1] in said.text
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

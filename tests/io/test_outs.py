@@ -123,6 +123,14 @@ def test_archives_of_one_or_several_sections_are_read(tmp_path, kind):
         assert "22 spots of 2 sections" in inspect(tmp_path / "a.zip").summary
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_an_archive_of_what_lies_in_outs_is_read_alike(tmp_path, kind):
+    write_outs(tmp_path)
+    cohort, messages = read_spatial_upload(packed(tmp_path, kind), OPTIONS)
+    check(cohort)
+    assert "picture" in {m.code for m in messages}
+
+
 def test_what_is_missing_or_does_not_fit_is_named(tmp_path):
     write_outs(tmp_path / "outs")
     with pytest.raises(InputError, match="at least 24 pixels"):

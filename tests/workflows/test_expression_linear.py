@@ -6,8 +6,8 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
+from genomap_core.data.images.statistics import image_statistics
 from genomap_core.errors import InputError
-from genomap_core.workflows.expression.compare import image_features
 from genomap_core.workflows.expression.linear import PENALTIES, ridge_predict
 
 
@@ -72,10 +72,10 @@ def test_constant_genes_and_constant_numbers():
     np.testing.assert_allclose(found, ridge_predict(X, Y, X[:9]), atol=1e-3)
 
 
-def test_image_features_are_finite_numbers_of_each_channel():
+def test_image_statistics_are_finite_numbers_of_each_channel():
     images = np.random.default_rng(0).normal(size=(5, 3, 32, 32)).astype(np.float32)
-    assert np.isfinite(image_features(images)).all()
-    assert image_features(images).shape == (5, 3 * image_features(images[:, :1]).shape[1])
+    assert np.isfinite(image_statistics(images)).all()
+    assert image_statistics(images).shape == (5, 3 * image_statistics(images[:, :1]).shape[1])
 
 
 def test_what_does_not_fit_is_refused():

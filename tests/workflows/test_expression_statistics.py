@@ -8,9 +8,10 @@ import pytest
 
 from genomap_core.data.images.expression import ExpressionOptions, expression_cohort
 from genomap_core.data.images.patients import PatientImages
+from genomap_core.data.images.statistics import image_statistics
 from genomap_core.data.simulated.radiogenomics import RadiogenomicSimulation, simulate_radiogenomics
 from genomap_core.errors import InputError
-from genomap_core.workflows.expression.compare import image_features, shuffled
+from genomap_core.workflows.expression.compare import shuffled
 from genomap_core.workflows.expression.linear import RidgeFit, out_of_fold
 from genomap_core.workflows.expression.statistics import GeneStatistics, gene_statistics, refitted_null
 
@@ -21,7 +22,7 @@ def simulated():
 
 
 def standardised(cohort: PatientImages) -> np.ndarray:
-    features = image_features(cohort.images)
+    features = image_statistics(cohort.images)
     return (features - features.mean(0)) / features.std(0)
 
 

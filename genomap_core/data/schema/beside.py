@@ -11,7 +11,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,9 +29,9 @@ _FEW = 10
 """Whole numbers of so few kinds sort rows."""
 FEATURES_FROM = 20
 """Beside fewer features nothing stands out."""
-_FORM, _STYLE = 0.6, 0.85
-"""So many of the names have one form, or are written in one style, where the others stand out."""
-_SAMPLED = 500
+_FORM, _STYLE, _NAMED = 0.6, 0.85, 0.8
+"""So many of the names have one form, are written in one style, or are those of features, where others stand out."""
+_SAMPLED, _EDGE = 500, 10
 _MEASURES = ("lfq", "signal", "intensity", "beta", "count", "numreads", "abundance", "area", "expression", "tpm",
              "fpkm", "rpkm", "value", "raw")  # fmt: skip
 """Parts of the names of values to compare, the best first; errors, P values and lengths are none."""
@@ -42,15 +42,15 @@ def has_another_form(names: Sequence[str], share: float = _FORM) -> Callable[[st
     few = sample(names)
     if len(few) < 5:
         return lambda name: False
-    if feature_share(names) >= 0.8:
-        return lambda name: not is_feature(name)
     form, count = Counter(map(template, few)).most_common(1)[0]
     if count >= share * len(few):
         return lambda name: template(name) != form and not is_feature(name)
-    for style in SYMBOL_STYLES:
-        if sum(bool(style.fullmatch(name)) for name in few) >= _STYLE * len(few):
-            return lambda name: not style.fullmatch(name) and not is_feature(name)
-    return lambda name: False
+    named = feature_share(names) >= _NAMED
+    shares = [sum(bool(style.fullmatch(name)) for name in few) / len(few) for style in SYMBOL_STYLES]
+    styles = [style for style, own in zip(SYMBOL_STYLES, shares) if own >= (0.5 if named else _STYLE)]
+    if not styles and not named:
+        return lambda name: False
+    return lambda name: not any(style.fullmatch(name) for style in styles) and not is_feature(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ def beside_features(table: Table) -> Beside:
     if len(numbers) < FEATURES_FROM or table.n_rows < 6:
         return Beside((), (), ())
     is_odd = has_another_form([table.columns[j] for j in numbers], 0.8)
-    lines = (numbers, numbers[::-1])
-    edges = sorted({j for line in lines for j in takewhile(lambda j: is_odd(table.columns[j]), line)})
+    edges = [j for j in dict.fromkeys((*numbers[:_EDGE], *numbers[-_EDGE:])) if is_odd(table.columns[j])]
     if not edges or len(edges) > 0.2 * len(numbers):
         return Beside((), (), ())
     others = [j for j in numbers if j not in set(edges)]

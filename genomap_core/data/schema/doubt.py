@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,11 +128,13 @@ def check_samples_apart(cohort: Cohort) -> list[Message]:
     columns = np.unique(np.linspace(0, q - 1, min(q, 500)).astype(int))
     block = cohort.values[:, columns]
     block = block if isinstance(block, np.ndarray) else block.toarray()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # samples without any value
-        middle, top = np.nanquantile(np.abs(block), (0.5, 0.95), axis=1)
-        usual_middle, usual_top = float(np.nanmedian(middle)), float(np.nanmedian(top))
-    others = np.quantile(top[~np.isnan(top)], 0.75) if (~np.isnan(top)).any() else 0.0
+    ordered = np.sort(np.abs(block), axis=1)  # NaN last
+    last = (~np.isnan(ordered)).sum(axis=1) - 1
+    middle, top = (ordered[np.arange(n), (share * last.clip(0)).astype(int)] for share in (0.5, 0.95))
+    if (last < 0).all():
+        return []
+    usual_middle, usual_top = float(np.nanmedian(middle)), float(np.nanmedian(top))
+    others = np.nanquantile(top, 0.75)
     odd = np.flatnonzero((middle > 3 * usual_top) & (top > 5 * others) & (usual_middle > 0))
     if not len(odd) or len(odd) > 0.2 * n:
         return []

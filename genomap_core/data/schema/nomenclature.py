@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TypeVar
 
 from genomap_core.data.schema.words import GENE_PATTERN, KNOWN_GENES, SAMPLE_PATTERN, key, words_of
+
+T = TypeVar("T")
 
 _FEATURE = re.compile(
     r"Y[A-P][LR]\d{3}[WC](-[A-Z])?|Q\d{4}|R\d{4}W|"  # yeast, ordered locus names
@@ -141,10 +144,10 @@ def regularity(names: Sequence[str]) -> float:
 
 def is_annotation(title: str) -> bool:
     """Whether a column beside the genes describes them, by its name."""
-    short = key(title)
+    short = key(re.sub(r"\s*[\[(][^\])]*[\])]\s*$", "", title) if title[-1:] in ")]" else title)  # without the unit
     return short in ANNOTATION_NAMES or bool(re.fullmatch(r"(rt|mz|mass|charge|entrez|retentiontime)[a-z]{0,8}", short))
 
 
-def sample(names: Sequence[str]) -> Sequence[str]:
-    """At most some 500 of the names, from all over."""
+def sample(names: Sequence[T]) -> Sequence[T]:
+    """At most some 1,000 of the names, from all over."""
     return names[:: max(1, len(names) // 500)]

@@ -8,6 +8,7 @@ lines and fractions in others has its features along these lines.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from genomap_core.data.schema.nomenclature import (
     feature_share,
     is_annotation,
     regularity,
+    sample,
     sample_share,
     symbol_share,
 )
@@ -35,6 +37,10 @@ _GENE_NAMES = GENE_COLUMN_NAMES | {
     "locustag", "orf", "peptide", "name", "analyte", "snp", "rsid", "peak", "peakid", "region", "elementref",
     "tracking", "trackingid", "ensemblid", "gensymbol",
 }  # fmt: skip
+
+_GENE_TITLE = re.compile(
+    r".*(gene|protein|transcript|metabolite|peptide|probeset)(group)?s?(id|ids|name|names|accession)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +81,24 @@ def judge_orientation(table: Table) -> Verdict:
         return Verdict(None, -TURNED, ((-TURNED, "no column names the rows"),))
     rows = [word for word in table.text_column(position).values() if word is not None]
     samples = [j for j in table.number_at.tolist() if j != position]
-    columns = [table.columns[j] for j in samples]
-    if not columns or not rows:
+    if not samples or not rows:
         return Verdict(position, -TURNED, ())
-    told = [title for title in columns if not is_annotation(title)]
-    is_odd = has_another_form(told)
-    own = [title for title in told if not is_odd(title)] or columns
-    several = measures(table, [j for j in samples if not is_annotation(table.columns[j])], named=True)
+    told = [j for j in samples if not is_annotation(table.columns[j])]
+    several = measures(table, told, named=True)
     if several:
-        own = [table.columns[j] for j in several[main_measure(list(several))]]
-    found = [*_names(rows, own), *_title(table, position, rows), *_words(table, position)]
-    if len(told) < len(columns) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
-        found.append((1.0, f"columns such as {next(t for t in columns if is_annotation(t))!r} describe genes"))
+        told = several[main_measure(list(several))]
+    is_odd = has_another_form([table.columns[j] for j in told])
+    own = [j for j in sample(told) if not is_odd(table.columns[j])] or samples
+    title = _title(table, position)
+    found = [*_names(rows, [table.columns[j] for j in own], any(weight >= 2 for weight, _ in title)), *title]
+    found += _words(table, position)
+    if len(told) < len(samples) and len(own) > 1 and found and sum(weight for weight, _ in found) > 0:
+        kept = set(told)
+        beside = next(table.columns[j] for j in samples if j not in kept)
+        found.append((1.0, f"columns such as {beside!r} describe genes"))
     if several:
         found.append((2.5, f"its columns hold {len(several)} measures of each sample"))
-    found += [*_shape(len(rows), len(own)), *_values(table, [j for j in samples if table.columns[j] in set(own)])]
+    found += [*_shape(len(rows), len(told) or len(samples)), *_values(table, own)]
     return Verdict(position, sum(weight for weight, _ in found), tuple(found))
 
 
@@ -109,7 +118,7 @@ def name_column(table: Table) -> int | None:
     return None
 
 
-def _names(rows: list[str], columns: list[str]) -> list[tuple[float, str]]:
+def _names(rows: list[str], columns: list[str], titled: bool) -> list[tuple[float, str]]:
     found: list[tuple[float, str]] = []
     genes_in_rows, genes_in_columns = feature_share(rows), feature_share(columns)
     known_rows, known_columns = (len(KNOWN_GENES.intersection(names)) >= 3 for names in (rows, columns))
@@ -122,7 +131,7 @@ def _names(rows: list[str], columns: list[str]) -> list[tuple[float, str]]:
     in_rows, in_columns = sample_share(rows), sample_share(columns)
     if in_columns > 0.8 and len(columns) > 2 and in_rows < 0.5:
         found.append((2.5, "its columns are named like samples"))
-    elif in_rows > 0.8 and in_columns < 0.5:
+    elif in_rows > 0.8 and in_columns < 0.5 and not titled:  # P10431 may be a protein
         found.append((-2.5, "its rows are named like samples"))
     if not found and len(rows) >= max(10, len(columns)) and symbol_share(rows) > max(0.8, symbol_share(columns) - 0.1):
         found.append((0.6, "its rows may be symbols of genes"))
@@ -137,11 +146,13 @@ def _names(rows: list[str], columns: list[str]) -> list[tuple[float, str]]:
     return found
 
 
-def _title(table: Table, position: int, rows: list[str]) -> list[tuple[float, str]]:
+def _title(table: Table, position: int) -> list[tuple[float, str]]:
     title, shown = key(table.columns[position]), table.title(position)
     if title in _GENE_NAMES:
         vague = title in _VAGUE_NAMES
         return [(0.7 if vague else 2.5, f"its column {shown!r} names genes")]
+    if _GENE_TITLE.fullmatch(title):
+        return [(2.0, f"its column {shown!r} names genes")]
     if title in ID_NAMES:
         return [(-0.7 if title in ("sample", "samples", "id", "uid", "key", "index", "rowname", "rownames") else -2.0,
                  f"its column {shown!r} names samples")]  # fmt: skip

@@ -13,6 +13,7 @@ import json
 import re
 import shutil
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,10 +61,11 @@ def needed(names: Sequence[str]) -> list[str]:
 
 def unpack(members: Members, folder: Path) -> None:
     """Write the files that are read below ``folder``."""
-    for name in needed(members.names):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(members.path(name, folder), target)
+    with tempfile.TemporaryDirectory(prefix="genomap-") as held:  # a copy left in `folder` would look like a picture
+        for name in needed(members.names):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(members.path(name, Path(held)), target)
 
 
 def unpack_tar(source: bytes | Path, folder: Path, limits: FileLimits) -> None:

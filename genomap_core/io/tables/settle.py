@@ -115,16 +115,17 @@ def _is_gene_like(table: Table, at: int, written: Written) -> bool:
     """Among many number columns, away from the edges where ids and labels stand, or named like a gene among genes, with
     values of their size: a gene."""
     values = np.abs([v for v in written.values if not np.isnan(v)])
-    if len(values) and not written.odd and float((values != np.rint(values)).mean()) > 0.5:
-        return len(table.number_at) >= 5  # no number that identifies a person has decimals
-    many = len(table.number_at) >= 30 and 3 <= at < table.n_columns - 2
     named = is_gene_among_genes(table.columns, table.columns[at])
+    if len(values) and not written.odd and float((values != np.rint(values)).mean()) > 0.5:
+        return named or len(table.number_at) >= 5  # no number that identifies a person has decimals
+    many = len(table.number_at) >= 30 and 3 <= at < table.n_columns - 2
     if not (many or named) or written.odd or not len(values):
         return False
     around = table.numbers[:200, :200]
     around = around if isinstance(around, np.ndarray) else around.toarray()
-    usual = float(np.nanquantile(np.abs(around), 0.999)) if np.isfinite(around).any() else 0.0
-    return float(values.max()) <= 10 * max(usual, 1.0)
+    if not np.isfinite(around).any():
+        return named
+    return float(values.max()) <= 10 * max(float(np.nanquantile(np.abs(around), 0.999)), 1.0)
 
 
 def _numbers(at: int, column: TextColumn, written: Written) -> _Numbers:

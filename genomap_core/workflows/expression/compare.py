@@ -27,11 +27,6 @@ Rows = tuple[np.ndarray, np.ndarray]
 """Row numbers of one fold: trained on, tested on."""
 
 
-def image_features(images: np.ndarray) -> np.ndarray:
-    """Intensity and texture of each channel: ``(n, c, H, W)`` -> ``(n, q)`` float64, see ``image_statistics``."""
-    return image_statistics(images)
-
-
 def shuffled(cohort: ExpressionCohort, seed: int) -> ExpressionCohort:
     """Every patient with the expression of one drawn by chance, of the same cohort (of the same section).
 
@@ -293,7 +288,7 @@ def _features(
 
         return frozen_features(train, config.training), frozen_features(test, config.training)
     if train.has_images:
-        return image_features(train.source.images), image_features(test.source.images)
+        return image_statistics(train.source.images), image_statistics(test.source.images)
     from genomap_core.training.fusion_inputs import fit_scaling
 
     scaling = fit_scaling(train.source, train.source.table.n_features)

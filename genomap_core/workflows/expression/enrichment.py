@@ -34,11 +34,6 @@ class EnrichedSet:
         """How many of the set's genes were chosen."""
         return len(self.genes)
 
-    @property
-    def fold(self) -> float:
-        """Overlap over what was expected; NaN where nothing was."""
-        return self.overlap / self.expected if self.expected else float("nan")
-
 
 def enrichment(sets: GeneSets, names: Sequence[str], chosen: np.ndarray) -> tuple[EnrichedSet, ...]:
     """Over-representation of the chosen genes in every set, against all measured genes; smallest p first.
