@@ -58,8 +58,9 @@ def decimals(low: float, high: float) -> int:
 
 def with_interval(value: float, low: float, high: float, sign: str = "") -> str:
     """``0.87 (0.84 to 0.90)``, to :func:`decimals`; ``sign`` "+" writes the signs of differences; NaN: no interval."""
-    shown = f"{sign}.{decimals(low, high)}f"
-    return f"{value:{shown}}" if low != low else f"{value:{shown}} ({low:{shown}} to {high:{shown}})"
+    places = decimals(low, high)
+    said, least, most = (f"{round(x, places) + 0.0:{sign}.{places}f}" for x in (value, low, high))  # no "-0.00"
+    return said if low != low else f"{said} ({least} to {most})"
 
 
 def worst(messages: Iterable[Message]) -> Severity:
