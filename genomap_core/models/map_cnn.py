@@ -133,7 +133,7 @@ class MapCNN(nn.Module):
         return self.linear(x.flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = torch.asinh(x * self.mask)
+        x = squashed(x * self.mask)
         return self.linear_path(x) + self.convolutional_path(x)
 
     def _coarsen(self, maps: Tensor) -> Tensor:
@@ -162,6 +162,14 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.relu_second(self.second(self.relu_first(self.first(x))))
+
+
+def squashed(x: Tensor) -> Tensor:
+    """``arcsinh``; written out where no gradient is asked for: torch's own takes six times as long."""
+    if x.requires_grad:
+        return torch.asinh(x)
+    size = x.abs()
+    return torch.copysign(torch.log1p(size + size * size / (1 + torch.sqrt(1 + size * size))), x)
 
 
 def pool(x: Tensor, kernel: Sequence[int]) -> Tensor:

@@ -19,7 +19,7 @@ from genomap_core.errors import InputError
 from genomap_core.pfn import limits, package, tabicl
 from genomap_core.pfn.description import Weights
 from genomap_core.pfn.many_classes import CodedModel
-from genomap_core.pfn.selection import STRATEGIES, Choice, FeatureReducer, Selection, candidates, choose
+from genomap_core.pfn.selection import CROSSED, STRATEGIES, Choice, FeatureReducer, Selection, candidates, choose
 from genomap_core.pfn.weights import choose_weights
 
 
@@ -35,8 +35,10 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     model_path
         A ``.ckpt`` or ``.safetensors`` file; None: the best found by :func:`genomap_core.pfn.find_weights`.
     selection
-        How a table that is too wide is reduced: "auto" (what does best on inner folds of the training rows), or one of
-        :data:`~genomap_core.pfn.selection.STRATEGIES`.
+        What the model is given of a table: "auto", or one of :data:`~genomap_core.pfn.selection.STRATEGIES`. Auto:
+        small weights answer twice, given the scores of ridge regression, and given the whole table (where it is too
+        wide, the scores beside some features), and the mean counts; others get the whole table, or, where it is too
+        wide, what does best on inner folds of the training rows.
     n_selected
         Columns kept then; None: what the weights recommend. A number also reduces tables that would fit.
     n_estimators
@@ -68,7 +70,10 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     reducer_
         The fitted :class:`~genomap_core.pfn.selection.FeatureReducer`; ``reducer_.kept_`` are the columns that matter.
     choice_
-        The :class:`~genomap_core.pfn.selection.Choice` of how a wide table was reduced; None where it fits.
+        The :class:`~genomap_core.pfn.selection.Choice` of how a wide table was reduced; None where it fits, and of
+        several members.
+    members_
+        The fitted classifiers whose probabilities are averaged; itself alone, where only one way was taken.
 
     References
     ----------
@@ -122,29 +127,65 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         self.n_estimators_ = int(self.n_estimators or weights.estimators(len(y)))
         device = _device(self.device)
         limits.check_rows(len(y), weights, on_cpu=device == "cpu", beyond=self.beyond_limits)
+        self.__dict__.pop("_view", None)
+        self.weights_, self.label_ = weights, weights.label
+        if self.selection == "auto" and self.n_selected is None and weights.quick:
+            self._fit_members(table, codes, device)
+        else:
+            self._fit_one(table, codes, device)
+        return self
+
+    def _fit_members(self, table: Any, codes: np.ndarray, device: str) -> None:
+        """Given the table in two ways, half the estimators each."""
+        fits = table.shape[1] <= self.weights_.limits.features
+        ways: tuple[Selection, ...] = ("scores", "none") if fits else CROSSED
+        options = {"model_path": self.weights_.path, "n_estimators": max(1, self.n_estimators_ // 2), "device": device}
+        self.members_ = tuple(clone(self).set_params(selection=way, **options).fit(table, codes) for way in ways)
+        self.choice_: Choice | None = None
+        self.reducer_ = self.members_[0].reducer_
+        self.n_features_used_ = max(member.n_features_used_ for member in self.members_)
+
+    def _fit_one(self, table: Any, codes: np.ndarray, device: str) -> None:
+        weights = self.weights_
+        if self.selection in CROSSED and len(self.classes_) > weights.limits.classes:
+            self._fit_groups(table, codes)
+            return
         self.choice_ = self._choice(table, codes, weights, device)
-        self.reducer_ = self._reducer(table.shape[1], weights).fit(table, codes)
-        reduced = self.reducer_.transform(table)
+        self.reducer_ = self._reducer(table.shape[1], weights)
+        reduced = self.reducer_.fit_transform(table, codes)
         self.n_features_used_ = int(reduced.shape[1])
-        rows = len(y) + self.batch_rows
+        rows = len(codes) + self.batch_rows
         needed = limits.estimated_bytes(weights, rows, self.n_features_used_, self.n_estimators_)
         limits.check_memory(needed, self.memory_limit_gb)
-        self.__dict__.pop("_view", None)
-        self.weights_, self.label_, self.training_ = weights, weights.label, (reduced, codes)
+        self.training_, self.members_ = (reduced, codes), (self,)
         self._fit_package(reduced, codes, device)
-        return self
+
+    def _fit_groups(self, table: Any, codes: np.ndarray) -> None:
+        """More classes than the weights know: scores are those of each code's groups, which is what is asked for."""
+        self.model_: Any = CodedModel(partial(clone, self), self.weights_.limits.classes, self.random_state)
+        self.model_.fit(table, codes)
+        first = self.model_.models_[0]
+        self.choice_, self.reducer_, self.n_features_used_ = first.choice_, first.reducer_, first.n_features_used_
+        self.members_ = (self,)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of rows ``X`` ``(m, p)``: ``(m, k)``, in the order of ``classes_``."""
-        check_is_fitted(self, "model_")
-        reduced = self.reducer_.transform(self._table(X, reset=False))
+        check_is_fitted(self, "members_")
+        table = self._table(X, reset=False)
+        proba = np.mean([member._answers(table) for member in self.members_], axis=0)
+        return np.asarray(proba / proba.sum(1, keepdims=True))
+
+    def _answers(self, table: Any) -> np.ndarray:
+        """Of this member alone; of rows that were checked."""
+        if self.selection in CROSSED and isinstance(self.model_, CodedModel):
+            return self.model_.predict_proba(table)
+        reduced = self.reducer_.transform(table)
         with self._package():
             parts = [
                 np.asarray(self.model_.predict_proba(reduced[i : i + self.batch_rows]), np.float64)
                 for i in range(0, len(reduced), self.batch_rows)
             ]
-        proba = np.concatenate(parts)
-        return proba / proba.sum(1, keepdims=True)
+        return np.concatenate(parts)
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of every row: ``(m, p)`` -> ``(m,)``."""
@@ -156,18 +197,18 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
 
         Of a differentiable view of the model; see :class:`~genomap_core.pfn.classifier.DifferentiableView`.
         """
-        check_is_fitted(self, "model_")
+        check_is_fitted(self, "members_")
         if self.weights_.family == "tabicl":
             raise InputError(f"{self.label_} gives no gradients: explain it by Shapley values of map regions.")
-        if isinstance(self.model_, CodedModel):
+        if any(isinstance(member.model_, CodedModel) for member in self.members_):
             raise InputError(
                 f"{len(self.classes_)} classes are more than {self.label_} knows at once, and codes have no gradients: "
                 "explain it by Shapley values of map regions."
             )
 
         if not hasattr(self, "_view"):
-            self._view = DifferentiableView(self)
-        return self._view.answers(np.asarray(X, np.float32), index, log_odds)
+            self._view = [DifferentiableView(member) for member in self.members_]
+        return view_answers(self._view, np.asarray(X, np.float32), index, log_odds)
 
     def _check_parameters(self) -> None:
         for name in ("n_estimators", "batch_rows"):
@@ -202,7 +243,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         return weights.limits.selected if p > weights.limits.features else p
 
     def _choice(self, table: Any, codes: np.ndarray, weights: Weights, device: str) -> Choice | None:
-        if self._n_kept(table.shape[1], weights) >= table.shape[1]:
+        if self.selection not in CROSSED and self._n_kept(table.shape[1], weights) >= table.shape[1]:
             return None
         if self.selection != "auto":
             return Choice(self.selection, {})
@@ -215,9 +256,9 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         return choose(quick, table, codes, ways, self.random_state)
 
     def _reducer(self, p: int, weights: Weights) -> FeatureReducer:
-        way = "none" if self.choice_ is None else self.choice_.selection
-        kept = p if way == "none" else self._n_kept(p, weights)
-        return FeatureReducer(way, kept, self.random_state)
+        way: Selection = "none" if self.choice_ is None else self.choice_.selection
+        kept = weights.limits.selected if way in CROSSED and self.n_selected is None else self._n_kept(p, weights)
+        return FeatureReducer(way, p if way == "none" else kept, self.random_state)
 
     def _fit_package(self, X: np.ndarray, codes: np.ndarray, device: str) -> None:
         options: dict[str, Any] = {"n_estimators": self.n_estimators_, "device": device}
@@ -225,7 +266,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         door: Any = tabicl if self.weights_.family == "tabicl" else package
         if len(self.classes_) > self.weights_.limits.classes:
             make = partial(door.make, self.weights_, **options)
-            self.model_: Any = CodedModel(make, self.weights_.limits.classes, self.random_state)
+            self.model_ = CodedModel(make, self.weights_.limits.classes, self.random_state)
         else:
             self.model_ = door.make(self.weights_, **options)
         with self._package():
@@ -305,22 +346,38 @@ class DifferentiableView:
                 torch.from_numpy(self._scaled(table)), torch.from_numpy(codes.astype(np.int64))
             )
 
-    def answers(self, X: np.ndarray, index: int, log_odds: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Output of raw rows ``(m, p)`` for a class, and its gradient: ``(m,)`` and ``(m, p)``."""
+    def probability(self, X: np.ndarray, index: int) -> tuple[Any, Any]:
+        """Of class ``index`` for raw rows ``(m, p)``: what the estimators see ``(m, q)`` and what they say ``(m,)``."""
         import torch
 
         x = torch.from_numpy(self._scaled(self.model.reducer_.transform(X))).requires_grad_(True)
         with package.translated(self.model.weights_.path), torch.enable_grad():
-            proba = self.estimator.forward(x, use_inference_mode=True).clamp(1e-6, 1 - 1e-6)[:, index]
-            output = torch.log(proba) - torch.log1p(-proba) if log_odds else proba
-            (slope,) = torch.autograd.grad(output.sum(), x)
+            return x, self.estimator.forward(x, use_inference_mode=True)[:, index]
+
+    def pull_back(self, X: np.ndarray, slope: np.ndarray) -> np.ndarray:
+        """A slope by what the estimators see, ``(m, q)``, as one by the raw columns: ``(m, p)``."""
         reducer = self.model.reducer_
         gradient = np.zeros((len(X), self.model.n_features_in_))
-        gradient[:, reducer.kept_] = (slope.double().numpy() / self.scale) @ reducer.slope().T
-        return output.detach().double().numpy(), gradient
+        gradient[:, reducer.kept_] = reducer.pull_back(X, slope / self.scale)
+        return gradient
 
     def _filled(self, table: np.ndarray) -> np.ndarray:
         return np.where(np.isnan(table), self.median, table).astype(np.float32)
 
     def _scaled(self, table: np.ndarray) -> np.ndarray:
         return np.asarray((self._filled(table) - self.centre) / self.scale, np.float32)
+
+
+def view_answers(
+    views: list[DifferentiableView], X: np.ndarray, index: int, log_odds: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Output of raw rows ``(m, p)`` for a class by the mean of the views, and its gradient: ``(m,)`` and ``(m, p)``."""
+    import torch
+
+    seen, said = zip(*(view.probability(X, index) for view in views))
+    with torch.enable_grad():
+        proba = torch.stack(said).mean(dim=0).clamp(1e-6, 1 - 1e-6)
+        output = torch.log(proba) - torch.log1p(-proba) if log_odds else proba
+        slopes = torch.autograd.grad(output.sum(), seen)
+    gradient = sum(view.pull_back(X, slope.double().numpy()) for view, slope in zip(views, slopes))
+    return output.detach().double().numpy(), np.asarray(gradient)

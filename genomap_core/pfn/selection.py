@@ -10,8 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from genomap_core.data.standardise import Standardisation, fit_standardisation
@@ -19,16 +20,22 @@ from genomap_core.errors import ModelLimitError
 from genomap_core.layout import make_layout, map_regions
 from genomap_core.pfn.description import Weights
 
-Selection = Literal["auto", "anova", "mutual_information", "variance", "pca", "regions", "none"]
+Selection = Literal[
+    "auto", "scores", "scores_anova", "anova", "mutual_information", "variance", "pca", "regions", "none"
+]
 STRATEGIES: dict[str, str] = {
+    "scores": "left-out scores of ridge regression",
+    "scores_anova": "left-out scores of ridge regression beside the features that differ most (ANOVA)",
     "anova": "features that differ most between classes (ANOVA)",
     "mutual_information": "features that tell most about the class (mutual information)",
     "variance": "most variable features",
     "pca": "principal components",
     "regions": "means of map regions",
-    "none": "random features for each estimator (the package's own)",
+    "none": "all features (of a wide table some drawn for each estimator)",
 }
 """Ways from a wide table to a narrow one, as the user reads them."""
+CROSSED: tuple[Selection, ...] = ("scores", "scores_anova")
+"""Ways that learn from the classes what each row says of its own: training rows are given what others say of them."""
 _MAP_FEATURES = 2_048
 """Features on the map whose regions are pooled: the most variable ones. Placing these takes 0.7 s on one core."""
 
@@ -114,9 +121,10 @@ class FeatureReducer(TransformerMixin, BaseEstimator):
     ----------
     method
         One of :data:`STRATEGIES`. "pca": components of the standardised table; "regions": the features are laid out
-        as a map and standardised, correlated neighbours averaged (Ward regions of the map); "none": all columns.
+        as a map and standardised, correlated neighbours averaged (Ward regions of the map); "scores": a score a class
+        by ridge regression on the standardised features, squashed by arcsinh; "none": all columns.
     n_kept
-        How many columns come out, at most.
+        How many columns come out, at most; scores of classes come on top.
 
     Attributes
     ----------
@@ -126,6 +134,11 @@ class FeatureReducer(TransformerMixin, BaseEstimator):
         ``(q,)`` map region of each of them after "regions"; None otherwise.
     n_features_out_
         Columns that come out.
+
+    Notes
+    -----
+    Scores of training rows would flatter: from :meth:`fit_transform` come those of models that did not see the row, as
+    in stacked generalisation (Wolpert, Neural Networks 5:241, 1992), so that it differs from ``fit(X).transform(X)``.
     """
 
     def __init__(self, method: Selection = "anova", n_kept: int = 20, random_state: int = 0) -> None:
@@ -142,7 +155,11 @@ class FeatureReducer(TransformerMixin, BaseEstimator):
         self.n_features_in_ = p = int(X.shape[1])
         self.standardisation_: Standardisation | None = None
         self.regions_: np.ndarray | None = None
-        if self.method == "none" or self.n_kept >= p:
+        self.beside_ = np.zeros(0, int)  # raw columns beside the scores
+        self.crossed_: np.ndarray | None = None
+        if self.method in CROSSED:
+            self._fit_scores(X, y)
+        elif self.method == "none" or self.n_kept >= p:
             self.kept_ = np.arange(p)
         elif self.method == "pca":
             self._fit_components(X)
@@ -157,15 +174,41 @@ class FeatureReducer(TransformerMixin, BaseEstimator):
     def transform(self, X: np.ndarray | sp.csr_matrix) -> np.ndarray:
         """Reduce rows: ``(m, p)`` -> ``(m, q)`` float32, dense, NaN kept where a kept column is missing."""
         check_is_fitted(self, "n_features_out_")
-        if self.standardisation_ is not None:
-            return np.asarray(self.standardisation_.apply(X) @ self.weights_ - self.offset_, np.float32)
-        return _dense(X[:, self.kept_] if len(self.kept_) < X.shape[1] else X)
-
-    def slope(self) -> np.ndarray:
-        """Derivative of what comes out by the raw columns ``kept_``: ``(len(kept_), n_features_out_)``."""
         if self.standardisation_ is None:
-            return np.eye(len(self.kept_))
-        return self.weights_ / self.standardisation_.scale[:, None]
+            return _dense(X[:, self.kept_] if len(self.kept_) < X.shape[1] else X)
+        z = self.standardisation_.apply(X)
+        if self.crossed_ is None:
+            return np.asarray(z @ self.weights_ - self.offset_, np.float32)
+        return self._beside(np.arcsinh(z) @ self.weights_ - self.offset_, X)
+
+    def fit_transform(self, X: np.ndarray | sp.csr_matrix, y: np.ndarray) -> np.ndarray:
+        """Learn, and reduce the training rows: ``(n, p)``, ``(n,)`` -> ``(n, q)``; scores by models without the row."""
+        self.fit(X, y)
+        return self.transform(X) if self.crossed_ is None else self._beside(self.crossed_, X)
+
+    def pull_back(self, X: np.ndarray | sp.csr_matrix, slope: np.ndarray) -> np.ndarray:
+        """Chain rule at rows ``X`` ``(m, p)``: ``slope`` by what comes out ``(m, q)`` -> by columns ``kept_``."""
+        if self.standardisation_ is None:
+            return slope
+        n_scores = self.weights_.shape[1]
+        found = slope[:, :n_scores] @ self.weights_.T / self.standardisation_.scale
+        if self.crossed_ is not None:
+            found = found / np.sqrt(1.0 + np.square(self.standardisation_.apply(X), dtype=np.float64))
+            found[:, self.beside_] += slope[:, n_scores:]
+        return np.asarray(found)
+
+    def _beside(self, scores: np.ndarray, X: np.ndarray | sp.csr_matrix) -> np.ndarray:
+        return np.hstack([scores.astype(np.float32), _dense(X[:, self.beside_])])
+
+    def _fit_scores(self, X: np.ndarray | sp.csr_matrix, y: np.ndarray) -> None:
+        found = fit_standardisation(X, selection="none")
+        z = np.arcsinh(found.apply(X))
+        weights, offset, self.crossed_ = crossed_scores(z, y, self.random_state)
+        self.standardisation_, self.kept_ = found, found.kept
+        self.weights_, self.offset_ = weights, offset
+        if self.method == "scores_anova":
+            self.beside_ = strongest(anova_f(X, y), self.n_kept)
+        self.n_features_out_ = weights.shape[1] + len(self.beside_)
 
     def _fit_components(self, X: np.ndarray | sp.csr_matrix) -> None:
         found = fit_standardisation(X, selection="none")
@@ -185,6 +228,32 @@ class FeatureReducer(TransformerMixin, BaseEstimator):
         self.standardisation_, self.kept_ = found, found.kept
         self.weights_, self.offset_ = weights, centre @ weights
         self.n_features_out_ = weights.shape[1]
+
+
+_PENALTIES = np.logspace(-3, 2, 16)  # a feature
+_SCORE_FOLDS = 10
+_PENALTY_ROWS = 1_000  # more don't change the choice
+
+
+def crossed_scores(z: np.ndarray, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ridge regression on the classes: weights ``(q, k)``, offset ``(k,)``, and left-out scores ``(n, k)``.
+
+    ``z`` ``(n, q)`` standardised, ``codes`` ``(n,)``. The penalty has the least leave-one-out error; weights are the
+    mean over inner folds, so that a new row meets models of the kind that met the training rows.
+    """
+    targets = np.eye(int(codes.max()) + 1)[codes]
+    some = np.random.default_rng(seed).permutation(len(z))[:_PENALTY_ROWS]
+    penalty = float(RidgeCV(alphas=_PENALTIES * z.shape[1]).fit(z[some], targets[some]).alpha_)
+    smallest = int(np.bincount(codes).min())
+    splitter = KFold if smallest < 2 else StratifiedKFold
+    n_folds = min(_SCORE_FOLDS, len(z) if smallest < 2 else smallest)
+    left_out, parts = np.zeros(targets.shape), []
+    for train, test in splitter(n_folds, shuffle=True, random_state=seed).split(z, codes):
+        model = Ridge(penalty).fit(z[train], targets[train])
+        left_out[test] = model.predict(z[test])
+        parts.append((model.coef_, model.intercept_))
+    weights, intercept = (np.mean(part, axis=0) for part in zip(*parts))
+    return np.asarray(weights.T, np.float64), -intercept, left_out
 
 
 _SCORES: dict[str, Callable[[np.ndarray | sp.csr_matrix, np.ndarray], np.ndarray]] = {
@@ -217,11 +286,11 @@ class Choice:
 
 
 def candidates(weights: Weights, on_cpu: bool, n_classes: int = 2) -> tuple[Selection, ...]:
-    """The strategies worth their time: all for small weights or a GPU, the two strongest for large ones on a CPU.
+    """The strategies worth their time: all on a GPU, the two strongest on a CPU.
 
     Also only these where there are more classes than the weights know, each try being many models.
     """
-    if (on_cpu and not weights.quick) or n_classes > weights.limits.classes:
+    if on_cpu or n_classes > weights.limits.classes:
         return ("anova", "regions")
     return ("anova", "mutual_information", "variance", "pca", "regions", "none")
 

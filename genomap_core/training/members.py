@@ -130,7 +130,9 @@ class Trainer:
             cohort = replace(cohort, copies=masked_copies(cohort.maps, cohort.groups, self.seed, self.missing))
         folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)[: self._n_validations]
         folds = [(inner, self._to_validate(test, len(cohort.y))) for inner, test in folds]
-        states = [self._validated(cohort, fold, k) for k, fold in enumerate(folds)]
+        states: list[TrainState] = []
+        for k, fold in enumerate(folds):
+            states.append(self._validated(cohort, fold, k, self._epochs_that_count(states)))
         n_epochs = max(self._least_epochs, common_best_epoch([_validation_curve(state) for state in states]))
         if states and not self.refit:
             for state in states:
@@ -156,12 +158,18 @@ class Trainer:
         drawn = np.random.default_rng(self.seed).permutation(np.flatnonzero(~known))
         return np.sort(test[np.concatenate([np.flatnonzero(known), drawn])[:_MOST_VALIDATION]])
 
-    def _validated(self, cohort: Cohort, fold: Fold, k: int) -> TrainState:
+    def _epochs_that_count(self, states: list[TrainState]) -> int | None:
+        """Of the next inner fold: epochs that another one has not reached decide nothing; None: all of them."""
+        if not states or not self.refit or self.missing is not None:  # each fold's own best network is needed then
+            return None
+        return max(self._least_epochs, min(state.epoch for state in states))
+
+    def _validated(self, cohort: Cohort, fold: Fold, k: int, n_epochs: int | None) -> TrainState:
         """Convolutions like those of member ``k``, trained on one part of the rows and stopped by the other."""
         inner, left_out = (cohort.take(rows) for rows in fold)
         state = self._state(k)
         name, validation = f"{k}-validation", left_out.data(self.device)
-        self._train(state, inner, name, k, phase=0, validation=validation)
+        self._train(state, inner, name, k, phase=0, validation=validation, n_epochs=n_epochs)
         return state
 
     def _final(self, cohort: Cohort, n_epochs: int, k: int) -> nn.Module:

@@ -76,9 +76,14 @@ def _choice(found: list[Weights]) -> Weights | None:
         names = {w.sha256: w.label for w in found}
         picked = st.selectbox("Answering", list(names), format_func=names.__getitem__)
         chosen = next(w for w in found if w.sha256 == picked)
+    kept = chosen.limits.selected
     caption(
-        "Wider tables are narrowed inside each fold, in the way that does best on inner folds of the training rows "
-        f"(to {chosen.limits.selected} inputs with these weights)."
+        "Inside each fold these weights answer twice and the mean counts: given scores of the classes by ridge "
+        f"regression, and given the whole table, or, of more than {chosen.limits.features} features, the scores beside "
+        f"the {kept} that differ most between the classes."
+        if chosen.quick
+        else "Wider tables are narrowed inside each fold, in the way that does best on inner folds of the training "
+        f"rows (to {kept} inputs with these weights)."
     )
     if text := shipped_card(chosen):
         with st.popover("Card: how these weights were made, and how good they are"):

@@ -153,7 +153,7 @@ def pfn(cohort, tmp_path_factory):
 
     X, y, _, _ = cohort
     weights = build_random(tmp_path_factory.mktemp("weights") / "random-v3.safetensors")
-    return PFNClassifier(weights.path, n_estimators=2, keep_cache=True).fit(X[:110], y[:110])
+    return PFNClassifier(weights.path, selection="anova", n_estimators=2, keep_cache=True).fit(X[:110], y[:110])
 
 
 def test_a_foundation_model_is_explained_over_the_regions_of_the_map(cohort, genomap, pfn):

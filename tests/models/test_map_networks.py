@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genomap_core.models import GenoNet, MapCNN, MeanLogits
+from genomap_core.models.map_cnn import squashed
 
 SIDES = st.integers(1, 21)
 
@@ -100,3 +101,11 @@ def test_an_ensemble_gives_the_mean_of_its_members_logits():
     x = torch.randn(5, 1, 4, 4)
     want = sum(member(x) for member in members) / 3
     torch.testing.assert_close(MeanLogits(members).eval()(x), want)
+
+
+def test_squashed_values_are_the_arcsinh_with_and_without_a_gradient():
+    x = torch.tensor([-3e4, -800.0, -2.5, -1e-4, 0.0, 1e-6, 0.3, 7.0, 3e4])
+    torch.testing.assert_close(squashed(x), torch.asinh(x.double()).float(), rtol=1e-6, atol=0)
+    x.requires_grad_(True)
+    (slope,) = torch.autograd.grad(squashed(x).sum(), x)
+    torch.testing.assert_close(slope, 1 / torch.sqrt(1 + x.detach() ** 2))

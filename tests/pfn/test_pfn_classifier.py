@@ -93,7 +93,8 @@ def test_columns_that_were_not_kept_do_not_matter(fitted, table):
 
 def test_a_table_that_fits_is_left_whole(table, random_weights):
     X, y = table
-    assert PFNClassifier(random_weights.path, n_estimators=1).fit(X[:, :90], y).n_features_used_ == 90
+    whole = PFNClassifier(random_weights.path, selection="anova", n_estimators=1).fit(X[:, :90], y)
+    assert whole.n_features_used_ == 90
     assert PFNClassifier(random_weights.path, n_estimators=1, n_selected=5).fit(X[:, :90], y).n_features_used_ == 5
 
 

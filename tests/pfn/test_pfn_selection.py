@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_selection import f_classif
+from sklearn.metrics import roc_auc_score
 
 from genomap_core.pfn.selection import FeatureReducer, anova_f, mutual_information, variances
 
@@ -92,13 +93,37 @@ def test_map_regions_pool_the_copies_of_a_signal():
     assert np.mean(pure) > 0.8
 
 
-@pytest.mark.parametrize("method", ["anova", "pca", "regions", "none"])
-def test_the_slope_is_the_derivative(method):
+@pytest.mark.parametrize("method", ["anova", "pca", "regions", "none", "scores", "scores_anova"])
+def test_a_slope_is_pulled_back_by_the_chain_rule(method):
     X, _, _ = blocks()
+    g = np.random.default_rng(1)
     reducer = FeatureReducer(method, 12).fit(X, np.arange(60) % 2)
-    step = np.random.default_rng(1).normal(size=X.shape[1]).astype(np.float32)
-    moved = reducer.transform(X[:1] + step) - reducer.transform(X[:1])
-    np.testing.assert_allclose(moved[0], step[reducer.kept_] @ reducer.slope(), atol=1e-4)
+    step, slope = 0.02 * g.normal(size=X.shape[1]).astype(np.float32), g.normal(size=reducer.n_features_out_)
+    moved = reducer.transform(X[:2] + step).astype(float) - reducer.transform(X[:2] - step)
+    found = reducer.pull_back(X[:2], np.stack([slope, slope]))
+    np.testing.assert_allclose(moved @ slope, 2 * found @ step[reducer.kept_], atol=2e-4)
+
+
+def test_scores_of_training_rows_are_by_models_without_the_row():
+    g = np.random.default_rng(0)
+    X, codes = g.normal(size=(60, 400)).astype(np.float32), np.arange(60) % 2
+    reducer = FeatureReducer("scores")
+    left_out = reducer.fit_transform(X, codes)
+    assert left_out.shape == (60, 2)
+    flattering = roc_auc_score(codes, reducer.transform(X)[:, 1])
+    assert flattering > 0.95, "of pure noise the model itself remembers every row"
+    assert abs(roc_auc_score(codes, left_out[:, 1]) - 0.5) < 0.2, "and says nothing of rows that it did not see"
+    X[:, 3] += 4 * codes
+    assert roc_auc_score(codes, FeatureReducer("scores").fit_transform(X, codes)[:, 1]) > 0.8
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (1, 5), (2, 9, 30)])
+def test_scores_come_with_the_smallest_classes(counts):
+    codes = np.repeat(np.arange(len(counts)), counts)
+    X = np.random.default_rng(0).normal(size=(len(codes), 30)).astype(np.float32)
+    found = FeatureReducer("scores_anova", 5).fit_transform(X, codes)
+    assert found.shape == (len(codes), len(counts) + 5)
+    assert np.isfinite(found).all()
 
 
 @pytest.mark.parametrize("method", ["anova", "mutual_information", "variance", "pca"])
@@ -129,7 +154,7 @@ def test_components_take_missing_values_and_repeat_for_a_seed():
     assert np.isfinite(a).all()
 
 
-@pytest.mark.parametrize("method", ["pca", "regions"])
+@pytest.mark.parametrize("method", ["pca", "regions", "scores_anova"])
 def test_nothing_is_learned_from_the_rows_that_are_transformed(method):
     g = np.random.default_rng(0)
     X, codes = g.normal(size=(40, 50)), np.arange(40) % 2

@@ -7,7 +7,7 @@ import pytest
 
 from genomap_core.errors import ModelLimitError
 from genomap_core.pfn import STRATEGIES, PFNClassifier
-from genomap_core.pfn.selection import candidates, choose
+from genomap_core.pfn.selection import CROSSED, candidates, choose
 
 
 class Pretending:
@@ -57,24 +57,50 @@ def test_too_small_a_class_leaves_nothing_to_try():
     assert (found.selection, found.losses) == ("anova", {})
 
 
-def test_large_weights_on_a_cpu_try_fewer_ways(random_weights):
-    assert set(candidates(random_weights, on_cpu=True)) == set(STRATEGIES)
-    large = replace(random_weights, megabytes=200.0)
-    assert len(candidates(large, on_cpu=True)) == 2
-    assert set(candidates(large, on_cpu=False)) == set(STRATEGIES)
+def test_fewer_ways_are_tried_on_a_cpu_and_where_each_try_is_many_models(random_weights):
+    assert len(candidates(random_weights, on_cpu=True)) == 2
+    assert len(candidates(random_weights, on_cpu=False, n_classes=11)) == 2
+    assert set(candidates(random_weights, on_cpu=False)) == set(STRATEGIES) - set(CROSSED)
 
 
-def test_a_wide_table_is_narrowed_by_itself_and_the_model_says_how(random_weights):
+def test_full_size_weights_choose_by_themselves_how_a_wide_table_is_narrowed(random_weights, monkeypatch):
+    monkeypatch.setattr(
+        "genomap_core.pfn.classifier.choose_weights", lambda _: replace(random_weights, megabytes=200.0)
+    )
     g = np.random.default_rng(0)
     X, y = g.normal(size=(24, 160)).astype(np.float32), np.arange(24) % 2
-    model = PFNClassifier(random_weights.path, n_estimators=1).fit(X, y)
-    assert set(model.choice_.losses) == set(STRATEGIES)
+    model = PFNClassifier(n_estimators=1, device="cpu").fit(X, y)
+    assert set(model.choice_.losses) == {"anova", "regions"}
     assert model.choice_.selection == min(model.choice_.losses, key=model.choice_.losses.get)
     assert model.reducer_.method == model.choice_.selection
     assert model.predict_proba(X[:3]).shape == (3, 2)
-    assert PFNClassifier(random_weights.path, n_estimators=1).fit(X[:, :80], y).choice_ is None, "that one fits"
+    assert PFNClassifier(n_estimators=1, device="cpu").fit(X[:, :80], y).choice_ is None, "that one fits"
+
+
+def test_small_weights_answer_twice_and_the_mean_counts(random_weights):
+    g = np.random.default_rng(0)
+    X, y = g.normal(size=(24, 160)).astype(np.float32), np.array(["a", "b"])[np.arange(24) % 2]
+    model = PFNClassifier(random_weights.path, n_estimators=4).fit(X, y)
+    alone = [PFNClassifier(random_weights.path, selection=way, n_estimators=2).fit(X, y) for way in CROSSED]
+    expected = np.mean([one.predict_proba(X[:5]) for one in alone], axis=0)
+    np.testing.assert_allclose(model.predict_proba(X[:5]), expected, atol=1e-6)
+    assert [member.selection for member in model.members_] == list(CROSSED)
+    assert list(model.classes_) == ["a", "b"]
+    fits = PFNClassifier(random_weights.path, n_estimators=4).fit(X[:, :80], y)
+    assert [(m.selection, m.n_features_used_) for m in fits.members_] == [("scores", 2), ("none", 80)]
+
+
+def test_the_gradient_of_several_members_is_that_of_their_mean(random_weights):
+    g = np.random.default_rng(0)
+    X, y = g.normal(size=(24, 30)), np.arange(24) % 2
+    model = PFNClassifier(random_weights.path, n_estimators=2).fit(X, y)
+    step = 0.02 * g.normal(size=30)
+    for log_odds in (True, False):
+        _, slope = model.input_gradients(X[:3], 1, log_odds=log_odds)
+        up, down = (model.input_gradients(X[:3] + sign * step, 1, log_odds=log_odds)[0] for sign in (1, -1))
+        np.testing.assert_allclose(up - down, 2 * slope @ step, rtol=0.05, atol=2e-4)
 
 
 def test_an_unknown_way_is_named(random_weights):
-    with pytest.raises(ValueError, match="'auto' or one of anova"):
+    with pytest.raises(ValueError, match="'auto' or one of scores"):
         PFNClassifier(random_weights.path, selection="best").fit(*cohort())  # type: ignore[arg-type]

@@ -86,7 +86,7 @@ def test_the_real_package_runs_weights_of_its_own_format(tmp_path, keep_cache):
     X, y = cohort()
     X[0, 0] = np.nan
     model = PFNClassifier(tmp_path / "own.ckpt", n_estimators=2, keep_cache=keep_cache).fit(X, y)
-    assert type(model.model_).__module__.startswith("tabicl.")
+    assert type(model.members_[0].model_).__module__.startswith("tabicl.")
     proba = model.predict_proba(X)
     np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-6)
     assert np.ptp(proba[:, 0]) > 0

@@ -11,6 +11,7 @@ from genomap_core.errors import Cancelled, InputError, OutOfMemoryError
 from genomap_core.models import GenoNet, MapCNN
 from genomap_core.progress import Progress
 from genomap_core.training import MapClassifier
+from genomap_core.training.members import Trainer
 
 
 def linear_maps(n: int = 60, seed: int = 0, effect: float = 1.2) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +144,20 @@ def test_history_has_an_entry_for_every_epoch_with_validation_figures():
     assert {h["member"] for h in validated} == {0, 1, 2}
     assert all(np.isfinite([h["loss"], h["val_loss"], h["val_accuracy"]]).all() for h in validated)
     assert [h["epoch"] for h in final] == list(range(1, model.n_epochs_ + 1)) * 2
+
+
+def test_epochs_that_decide_nothing_are_not_trained_and_the_network_is_the_same(monkeypatch):
+    options, data = {"max_epochs": 20, "patience": 7, "learning_rate": 1e-2}, linear_maps(effect=0.8)
+
+    def lengths(model: MapClassifier) -> list[int]:
+        members = [entry["member"] for entry in model.history_ if entry["phase"] == "validation"]
+        return [members.count(k) for k in sorted(set(members))]
+
+    fewer = quick(**options).fit(*data)
+    monkeypatch.setattr(Trainer, "_epochs_that_count", lambda self, states: None)
+    all_of_them = quick(**options).fit(*data)
+    assert_same_weights(fewer, all_of_them)
+    assert lengths(fewer) == np.minimum.accumulate(lengths(all_of_them)).tolist() != lengths(all_of_them)
 
 
 def test_progress_rises_to_at_most_its_total_and_carries_the_figures():

@@ -1,14 +1,16 @@
 """Comparisons and explanations with a tabular model: the weights are named everywhere, the work can be followed."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import Cancelled
+from genomap_core.pfn import PFNClassifier
 from genomap_core.pfn.checkpoint import build_random
+from genomap_core.pfn.selection import CROSSED
 from genomap_core.progress import Progress
 from genomap_core.workflows.tabular import patient
 from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, compare
@@ -44,12 +46,11 @@ def test_every_record_says_which_weights_answered(run):
     assert "weights_sha256" not in result.run("logistic").facts
 
 
-def test_the_user_reads_how_the_table_was_narrowed(run):
+def test_the_user_reads_what_the_model_was_given(run):
     _, result, _, _ = run
     found = result.run("pfn")
-    assert len(found.facts["selections"]) == 2, "one a fold"
-    assert "130 features" in found.note
-    assert "chosen of 6 ways on inner folds" in found.note
+    assert found.facts["answered"] == list(CROSSED)
+    assert "130 features, answered twice" in found.note
     assert CompareResult.load(run[0]).run("pfn").facts == found.facts
 
 
@@ -60,8 +61,24 @@ def test_a_patient_is_answered_by_the_model_of_the_fold(run):
     spec = {"run": str(folder), "fold": int(result.fold_of_row[row]), "models": ["pfn", "logistic"]}
     _, probas = patient.predict(spec, {"X": dataset.X[[row]]}, cache)
     np.testing.assert_allclose(probas["pfn"][0], result.run("pfn").proba[row], atol=1e-4)
-    one = patient.predict(spec | {"estimators": 2}, {"X": dataset.X[[row]]}, cache)[1]["pfn"]
+    one = patient.predict(spec | {"estimators": 8}, {"X": dataset.X[[row]]}, cache)[1]["pfn"]
     assert np.abs(one - probas["pfn"]).max() > 0, "another number of estimators is another model"
+
+
+def test_a_record_from_before_the_two_answers_is_answered_by_its_own_model(run, tmp_path):
+    _, result, weights, dataset = run
+    for ways, selection in ((["anova", "pca"], "pca"), (None, "none")):
+        facts = {k: v for k, v in result.run("pfn").facts.items() if k != "answered"}
+        facts |= {} if ways is None else {"selections": ways}
+        runs = tuple(replace(one, facts=facts) if one.name == "pfn" else one for one in result.runs)
+        replace(result, runs=runs).save(tmp_path)
+        data = dataset if ways else dataset.select(np.arange(80))  # what fits was given whole
+        data.save(tmp_path / "dataset.npz")
+        spec = {"run": str(tmp_path), "fold": 1, "models": ["pfn"]}
+        _, found = patient.predict(spec, {"X": data.X[:2]}, {})
+        rows = result.fold_of_row != 1
+        alone = PFNClassifier(weights.path, selection=selection, n_estimators=1).fit(data.X[rows], data.y[rows])
+        np.testing.assert_allclose(found["pfn"], alone.predict_proba(data.X[:2]), atol=1e-4)
 
 
 @pytest.mark.parametrize("method", [*patient.REGION_METHODS, *patient.TABULAR_METHODS])

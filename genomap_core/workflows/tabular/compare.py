@@ -299,6 +299,11 @@ def _described(model: Any, selections: list[str]) -> dict[str, Any]:
     if (weights := getattr(model, "weights_", None)) is None:
         return facts
     facts |= {"label": weights.label, "weights_sha256": weights.sha256, "licence": weights.licence}
+    if len(model.members_) > 1:
+        answered = [member.selection for member in model.members_]
+        given = " and ".join(STRATEGIES[way] for way in answered)
+        note = f"{model.n_features_in_:,} features, answered twice, given {given}; the mean counts"
+        return facts | {"note": note, "answered": answered}
     if model.choice_ is None:
         return facts
     selections.append(model.choice_.selection)

@@ -33,21 +33,23 @@ def _fold_seconds(name: str, n: float, p: int, n_classes: int, config: CompareCo
     if name in NETWORKS:
         return network_seconds(rows, min(p, config.max_features), config.max_epochs)
     if name == "pfn":
-        return _pfn_seconds(rows, p, choose_weights(config.weights), config.n_estimators)
+        return _pfn_seconds(rows, p, n_classes, choose_weights(config.weights), config.n_estimators)
     if name == "forest":
         return 500 * (1e-3 + 4e-7 * n * p**0.5)
     spanned = min(n, p)
     return 0.1 + 46 * (3e-3 + 2.5e-8 * n * spanned * n_classes) + 2e-10 * n * n * p
 
 
-def _pfn_seconds(n: int, p: int, weights: Weights, n_estimators: int | None) -> float:
-    estimators = n_estimators or weights.estimators(n)
+def _pfn_seconds(n: int, p: int, n_classes: int, weights: Weights, n_estimators: int | None) -> float:
+    estimators, kept = n_estimators or weights.estimators(n), weights.limits.selected
+    if weights.quick:
+        inputs = (n_classes, p if p <= weights.limits.features else n_classes + kept)
+        answers = sum(expected_seconds(weights, n, q, max(1, estimators // 2)) for q in inputs)
+        return answers + 2 * 11 * (2e-10 * n * min(n, p) * p + 4e-9 * n * p)
     if p <= weights.limits.features:
         return expected_seconds(weights, n, p, estimators)
-    kept = weights.limits.selected
-    tries = (6 if weights.quick else 2) * 3
     trial = expected_seconds(weights, n, kept, min(2, estimators))
-    return tries * trial + 4 * 2.5e-4 * min(p, 2048) + expected_seconds(weights, n, kept, estimators)
+    return 2 * 3 * trial + 4 * 2.5e-4 * min(p, 2048) + expected_seconds(weights, n, kept, estimators)
 
 
 def in_words(seconds: float) -> str:

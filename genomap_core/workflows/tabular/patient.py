@@ -7,7 +7,7 @@ and the fitted models of a fold there.
 from __future__ import annotations
 
 import warnings
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -322,13 +322,19 @@ def _fitted(
             config = result.config if seed is None else replace(result.config, seed=seed)
             model = build(name, config, dataset)
             if name == "pfn":
-                # The cache of keys and values makes every later prediction cheap; how the table is narrowed is known.
-                chosen = result.run(name).facts.get("selections", ())
-                model.set_params(model_path=_weights(result))
-                model.set_params(keep_cache=True, **({"selection": chosen[fold]} if chosen else {}))
+                # The cache of keys and values makes every later prediction cheap; what the model was given is known.
+                model.set_params(model_path=_weights(result), keep_cache=True)
+                model.set_params(selection=_selection(result.run(name).facts, fold))
                 model.set_params(n_estimators=estimators or model.n_estimators)
             cache[key] = fit_on_rows(model, dataset, rows)
     return cache[key]
+
+
+def _selection(facts: Mapping[str, Any], fold: int) -> str:
+    """What the tabular model was given in this fold; runs of before it answered twice say nothing of whole tables."""
+    if chosen := facts.get("selections"):
+        return str(chosen[fold])
+    return "auto" if "answered" in facts else "none"
 
 
 def _weights(result: CompareResult) -> str | None:
