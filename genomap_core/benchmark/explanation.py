@@ -53,6 +53,8 @@ class ExplanationRecord:
     stability: float
     deletion: float
     n_splits: int
+    n_features: int = 1024
+    """At most, those of highest variance"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +215,13 @@ def endpoint(
     for name, rows in found.items():
         n_groups, steady, true = np.mean(rows, axis=0).tolist()
         about = dataset.name, model, name, round(n_groups)
-        records.append(ExplanationRecord(*about, round(steady, 4), round(true, 4), len(rows)))
+        records.append(ExplanationRecord(*about, round(steady, 4), round(true, 4), len(rows), max_features))
     return records
 
 
-def means_of(records: list[ExplanationRecord], model: str = "ridge") -> Endpoint | None:
-    """Means over the data sets; None without a record of this model."""
-    own = [r for r in records if r.model == model and r.groups in GROUPS]
+def means_of(records: list[ExplanationRecord], model: str = "ridge", n_features: int = 1024) -> Endpoint | None:
+    """Means over the data sets; None without a record of this model at this size."""
+    own = [r for r in records if (r.model, r.n_features) == (model, n_features) and r.groups in GROUPS]
     names = sorted({r.dataset for r in own})
     if not own:
         return None

@@ -63,7 +63,7 @@ def layout_effects(
     if reference not in present or not controls:
         return ()
     found = []
-    for condition in conditions_of(study):
+    for condition in conditions_of(study.filtered(models=[reference, *controls])):
         each = pd.concat([paired(study, condition, metric, reference, c) for c in controls])
         pairs = each.groupby("dataset")[["difference", "runs"]].agg({"difference": "mean", "runs": "max"})
         if len(pairs):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -27,7 +25,7 @@ from genomap_core.io.sandbox.limits import DEFAULT, FileLimits
 from genomap_core.io.sandbox.transfer import load_answer
 from genomap_core.io.tables.bundled import is_zip_of_counts
 from genomap_core.io.tables.read import head_of, is_workbook, read_table
-from genomap_core.io.zips import is_junk
+from genomap_core.io.zips import is_junk, names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +129,12 @@ def kind_of_upload(source: Path | bytes, name: str, limits: FileLimits = DEFAULT
     if kind in _BY_KIND and suffix not in _TABLES:
         return _BY_KIND[kind]
     if kind == "zip" and not suffix.startswith(".xls") and not is_workbook(source):
-        names = _zip_names(source)
+        names = [name.lower().removesuffix(".gz") for name in names_of(source)]
         tissue = any(name.endswith("scalefactors_json.json") for name in names)  # 10x counts with their picture
         return "table" if not tissue and (is_zip_of_counts(source) or _is_one_table(names)) else "archive"
     if suffix == ".zip":
         raise InputError(f"The file is {NAMES[kind]}, not a ZIP archive: other formats are not supported.")
     return "table"
-
-
-def _zip_names(source: Path | bytes) -> list[str]:
-    """Names in a ZIP, in small letters, without .gz; none of a damaged one."""
-    try:
-        with zipfile.ZipFile(source if isinstance(source, Path) else io.BytesIO(source)) as archive:
-            return [name.lower().removesuffix(".gz") for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return []
 
 
 def _is_one_table(names: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import stat
 import zipfile
@@ -32,6 +33,15 @@ def open_zip(path: Path) -> zipfile.ZipFile:
             member.filename = member.filename.replace("\\", "/")
             archive.NameToInfo.setdefault(member.filename, member)
     return archive
+
+
+def names_of(source: Path | bytes) -> list[str]:
+    """Names in a ZIP file, with ``/`` between folders; none of a damaged one."""
+    try:
+        with zipfile.ZipFile(source if isinstance(source, Path) else io.BytesIO(source)) as archive:
+            return [name.replace("\\", "/") for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return []
 
 
 def check_members(archive: zipfile.ZipFile, limits: FileLimits) -> None:

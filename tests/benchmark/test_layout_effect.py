@@ -126,3 +126,10 @@ def test_three_random_layouts_count_as_their_mean() -> None:
     for effect in summary.map_learner:
         assert effect.difference.mean == pytest.approx(0.2, abs=0.003)
     assert "convolutions alone, layout - random layout, full: +0.2" in summary_text(summary)
+
+
+def test_conditions_that_only_other_models_ran_are_left_out(heavy: StudyRecords) -> None:
+    own = heavy.table["model"].isin(["genomap", "genomap_random"])
+    part = replace(heavy, table=heavy.table[~(own & (heavy.table["condition"] == "full"))])
+    assert [e.condition for e in layout_effects(part, "balanced_accuracy")] == ["rows-20", HEAVY]
+    assert summarise(part, "full").layout == layout_effects(part, "balanced_accuracy")

@@ -7,6 +7,7 @@ import zipfile
 import anndata
 import h5py
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import scipy.io
@@ -45,6 +46,17 @@ def tenx_members():
         "run/barcodes.tsv.gz": gzip.compress("".join(f"{c}\n" for c in CELLS).encode()),
         "run/features.tsv.gz": gzip.compress(features.encode()),
     }
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_workbook_in_an_archive_is_read_however_it_is_packed(how):
+    book, out, archive = openpyxl.Workbook(), io.BytesIO(), io.BytesIO()
+    for row in [["sample", "crp", "label"], *([f"P{i}", i * 1.5, "AB"[i % 2]] for i in range(12))]:
+        book.active.append(row)
+    book.save(out)
+    with zipfile.ZipFile(archive, "w", how) as packed:
+        packed.writestr("study/data.xlsx", out.getvalue())
+    assert validate(read_table(archive.getvalue(), "study.zip")).classes == (("A", 6), ("B", 6))
 
 
 def test_a_matrixmarket_archive_and_folder_give_the_counts(tmp_path):

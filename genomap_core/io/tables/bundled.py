@@ -6,9 +6,7 @@ GDC's ``augmented_star_gene_counts.tsv``, featureCounts of one sample.
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,7 +20,7 @@ from genomap_core.errors import InputError
 from genomap_core.io.kinds import find_kind
 from genomap_core.io.sandbox.limits import FileLimits
 from genomap_core.io.tables.gunzip import PACKED, unpack
-from genomap_core.io.zips import check_members, open_zip
+from genomap_core.io.zips import check_members, names_of, open_zip
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +180,7 @@ _COUNTED = ("quant.sf", "ReadsPerGene.out.tab", "abundance.tsv", ".results", "st
 
 def is_zip_of_counts(source: Path | bytes) -> bool:
     """Whether a ZIP holds a 10x matrix, an OpenDocument spreadsheet, or outputs of a counting program."""
-    try:
-        with zipfile.ZipFile(source if isinstance(source, Path) else io.BytesIO(source)) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
+    names = names_of(source)
     plain = [name.removesuffix(".gz") for name in names]
     return is_tenx(names) or names[:1] == ["mimetype"] or any(name.endswith(_COUNTED) for name in plain)
 

@@ -34,6 +34,7 @@ from genomap_core.io.tables.bundled import files_of, is_tenx, names_in, read_qua
 from genomap_core.io.tables.delimited import read_delimited
 from genomap_core.io.tables.gunzip import PACKED, unpack
 from genomap_core.io.tables.labelled import read_labelled
+from genomap_core.io.zips import names_of
 
 __all__ = ["read_table"]
 
@@ -169,7 +170,9 @@ def head_of(data: bytes | Path) -> bytes:
 
 
 def is_workbook(data: bytes | Path) -> bool:
-    """Whether a ZIP file is an Office workbook: it names its parts near its beginning or end."""
+    """Whether a ZIP file is an Office workbook, by the names of its parts; by its bytes where these can't be read."""
+    if names := names_of(data):
+        return any(name.lstrip("/").startswith(("xl/workbook", "xl/worksheets")) for name in names)
     raw = data.read_bytes() if isinstance(data, Path) else data
     return b"xl/workbook" in raw or b"xl/worksheets" in raw
 
