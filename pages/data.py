@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from pages._ui import data_views as views
 from pages._ui import shell
 from pages._ui.imaging import imaging
@@ -12,7 +10,9 @@ from pages._ui.session import current
 with shell.page("Data", "Choose the cohort to explore: one that comes with the app, or a table of your own."):
     session = current()
     views.in_use(session)
-    samples, upload, images, manage = st.tabs(["Sample cohorts", "Your own table", "Images and omics", "Stored data"])
+    samples, upload, images, manage = shell.tabs(
+        "data", "Sample cohorts", "Your own table", shell.IMAGES_TAB, "Stored data"
+    )
     with samples:
         views.samples(session)
     with upload:

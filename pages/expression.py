@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from pages._ui import expression as views
 from pages._ui import shell
 from pages._ui.session import current
@@ -14,8 +12,9 @@ with shell.page(
 ):
     session = current()
     found = views.chosen_comparison(session)
-    names = ["Which genes", "One gene", "One patient", "On a slide", "Train and compare"]
-    genes, gene, patient, slide, train = st.tabs(names)
+    genes, gene, patient, slide, train = shell.tabs(
+        "expression", "Which genes", "One gene", "One patient", "On a slide", shell.TRAIN_TAB
+    )
     with genes, shell.errors_shown():
         views.genes(session, found)
     with gene, shell.errors_shown():

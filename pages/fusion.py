@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from pages._ui import fusion as views
 from pages._ui import shell
 from pages._ui.session import current
@@ -11,7 +9,7 @@ from pages._ui.session import current
 with shell.page("Fusion", "Images and omics of the same patients in one network, and what each of them contributes."):
     session = current()
     found = views.chosen_comparison(session)
-    compare, patient, train = st.tabs(["What fusion gains", "One patient", "Train and compare"])
+    compare, patient, train = shell.tabs("fusion", "What fusion gains", "One patient", shell.TRAIN_TAB)
     with compare, shell.errors_shown():
         views.result(found)
     with patient, shell.errors_shown():

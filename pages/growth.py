@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from pages._ui import growth as views
 from pages._ui import shell
 from pages._ui.session import current
@@ -12,7 +10,7 @@ with shell.page(
     "Growth", "A network that classifies an MRI slice through a model of tumour growth, and shows what the model did."
 ):
     session = current()
-    look, two, train = st.tabs(["One image", "Two dates", "Train and compare"])
+    look, two, train = shell.tabs("growth", "One image", "Two dates", shell.TRAIN_TAB)
     with look, shell.errors_shown():
         views.one_image(session)
     with two, shell.errors_shown():

@@ -11,7 +11,7 @@ from genomap_core.benchmark.models import CONTROL, MAP_MODELS, REFERENCE, title_
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
 from genomap_core.benchmark.summary import Comparison, compare, strongest_without_map
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title
-from genomap_core.data.message import plural
+from genomap_core.data.message import plural, with_interval
 
 LOSSES = ("keep-20", "keep-10", "blocks-20", "keep-50", "keep-5", "keep-80")
 """Conditions that speak for missing features, the first that the study holds."""
@@ -58,11 +58,11 @@ def _sentence(topic: str, found: Line | None, metric: str) -> str:
     told = (
         f"{topic} ({condition_title(found.condition)}, {plural(rival.n_sets, 'data set')}): the map classifier is "
         f"{_stands(rival.difference)} {title_of(rival.other)}, the strongest model without a map, in "
-        f"{METRIC_TITLES[metric]} ({_interval(rival.difference)})"
+        f"{METRIC_TITLES[metric]}: {_interval(rival.difference)}"
     )
     if found.layout is None:
         return f"{told}."
-    return f"{told}; its layout {_does(found.layout.difference)} ({_interval(found.layout.difference)})."
+    return f"{told}; its layout {_does(found.layout.difference)}: {_interval(found.layout.difference)}."
 
 
 def _stands(difference: st.Interval) -> str:
@@ -78,8 +78,8 @@ def _does(difference: st.Interval) -> str:
 
 
 def _interval(difference: st.Interval) -> str:
-    ends = "no interval" if math.isnan(difference.low) else f"{difference.low:+.3f} to {difference.high:+.3f}"
-    return f"{difference.mean:+.3f}, {ends}"
+    figures = with_interval(difference.mean, difference.low, difference.high, "+")
+    return f"{figures}, no interval" if math.isnan(difference.low) else figures
 
 
 def _explanation(found: Endpoint | None) -> str:

@@ -18,6 +18,7 @@ from genomap_core.benchmark.reading import StudyRecords
 from genomap_core.benchmark.score_grid import cells, signed
 from genomap_core.benchmark.text import table as text_table
 from genomap_core.benchmark.views import paired
+from genomap_core.data.message import with_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,10 @@ def strongest_without_map(comparisons: Sequence[Comparison]) -> Comparison | Non
     return min((c for c in found if 10 * c.n_sets >= 9 * most), key=lambda c: c.difference.mean, default=None)
 
 
+def _signed_figures(difference: st.Interval) -> str:
+    return with_interval(difference.mean, difference.low, difference.high, "+")
+
+
 def summary_text(summary: Summary) -> str:
     """For people."""
     rows = [
@@ -184,14 +189,13 @@ def summary_text(summary: Summary) -> str:
     )
     body = text_table(("model", "mean rank", "mean", "common sets", "sets", "runs"), rows)
     lines = [
-        f"{summary.reference} - {c.other}: {c.difference.mean:+.3f} "
-        f"[{c.difference.low:+.3f}, {c.difference.high:+.3f}], p = {c.p:.3g}, "
+        f"{summary.reference} - {c.other}: {_signed_figures(c.difference)}, p = {c.p:.2g}, "
         f"better/equal/worse on {c.wins}/{c.ties}/{c.losses} sets, {c.n_runs} folds"
         for c in summary.comparisons
     ]
     layout = [
-        f"{whose}layout - random layout, {e.condition}: {e.difference.mean:+.4f} "
-        f"[{e.difference.low:+.4f}, {e.difference.high:+.4f}], p = {e.p:.3g}, {e.n_sets} sets, {e.n_runs} runs"
+        f"{whose}layout - random layout, {e.condition}: {_signed_figures(e.difference)}, "
+        f"p = {e.p:.2g}, {e.n_sets} sets, {e.n_runs} runs"
         for whose, effects in (("", summary.layout), ("convolutions alone, ", summary.map_learner))
         for e in effects
     ]

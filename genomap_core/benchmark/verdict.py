@@ -8,7 +8,7 @@ from genomap_core.benchmark.layout_effect import LayoutEffect, Meaning
 from genomap_core.benchmark.models import BASELINES, REFERENCE
 from genomap_core.benchmark.score_grid import signed
 from genomap_core.benchmark.summary import Comparison, ModelSummary, Summary
-from genomap_core.data.message import plural
+from genomap_core.data.message import plural, with_interval
 
 METRIC_TITLES = {
     "accuracy": "accuracy",
@@ -79,7 +79,7 @@ def _layout(effects: tuple[LayoutEffect, ...], condition: str) -> str:
     groups: dict[Meaning, list[str]] = {}
     for e in sorted(effects, key=lambda e: e.meaning in _NOTHING):
         if e is not here:
-            figures = f"{e.difference.mean:+.4f}" if e.meaning in _NOTHING else _figures(e)
+            figures = f"{e.difference.mean:+.3f}" if e.meaning in _NOTHING else _figures(e)
             groups.setdefault(e.meaning, []).append(f"{condition_title(e.condition)} ({figures})")
     if not groups:
         return told
@@ -89,7 +89,7 @@ def _layout(effects: tuple[LayoutEffect, ...], condition: str) -> str:
 
 def _figures(compared: LayoutEffect | Comparison) -> str:
     found = compared.difference
-    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {compared.p:.2g}"
+    return f"{with_interval(found.mean, found.low, found.high, '+')}, p = {compared.p:.2g}"
 
 
 def _baselines(by_name: dict[str, ModelSummary], summary: Summary) -> str:

@@ -69,7 +69,9 @@ def failures(study: StudyRecords) -> pd.DataFrame:
     table = study.table[study.table["status"] != "ok"]
     grouped = table.groupby(["model", "dataset", "status"], sort=True)
     return grouped.agg(
-        runs=("status", "size"), conditions=("condition", _few), message=("message", "first")
+        runs=("status", "size"),
+        conditions=("condition", lambda names: tuple(dict.fromkeys(names))),
+        message=("message", "first"),
     ).reset_index()
 
 
@@ -102,8 +104,3 @@ def winners(study: StudyRecords, condition: str, metric: str) -> pd.DataFrame:
         n, p = (int(v) for v in size.loc[dataset, ["n", "p"]].to_numpy())
         rows.append((dataset, n, p, models, abs(best), best - rest[0] if rest else math.nan))
     return pd.DataFrame(rows, columns=["dataset", "n", "p", "models", "score", "lead"])
-
-
-def _few(values: pd.Series) -> str:
-    names = list(dict.fromkeys(values))
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

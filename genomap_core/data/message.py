@@ -51,6 +51,18 @@ class Message:
         return {key: value for key, value in asdict(self).items() if value not in (None, "")}
 
 
+def decimals(low: float, high: float) -> int:
+    """As many as an interval carries: a third one means nothing where it is .02 wide or wider."""
+    return 2 if high - low >= 0.02 else 3
+
+
+def with_interval(value: float, low: float, high: float, sign: str = "") -> str:
+    """``0.87 (0.84 to 0.90)``, to :func:`decimals`; ``sign`` "+" writes the signs of differences; NaN: no interval."""
+    places = decimals(low, high)
+    said, least, most = (f"{round(x, places) + 0.0:{sign}.{places}f}" for x in (value, low, high))  # no "-0.00"
+    return said if low != low else f"{said} ({least} to {most})"
+
+
 def worst(messages: Iterable[Message]) -> Severity:
     """The verdict on a file: its worst severity, "ok" when there is nothing to say."""
     return max((m.severity for m in messages), key=SEVERITIES.index, default="ok")

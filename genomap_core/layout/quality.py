@@ -9,6 +9,14 @@ import numpy as np
 from genomap_core.layout.distances import FeatureTable, unit_columns
 from genomap_core.layout.geometry import cell_distance, squared_distance
 
+MEASURES = {
+    "gw_distortion": "Distortion (lower is better)",
+    "spearman": "Distances agree",
+    "neighbour_correlation": "Neighbours agree",
+    "knn_recall": "Nearest kept",
+}
+"""Of :class:`LayoutQuality`: name -> what people read, on pages, in figures and in reports."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayoutQuality:

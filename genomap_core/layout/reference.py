@@ -157,8 +157,12 @@ def layout_at(
     shape: tuple[int, int],
     distance: str = "correlation",
     notes: Mapping[str, Any] | None = None,
+    channel: np.ndarray | None = None,
 ) -> Layout:
-    """The layout of ``z (n, q)`` with given ``positions (q, 2)``, its quality measured on ``z``."""
-    quality = measure(FeatureTable(z, distance), positions)
-    channel = np.zeros(len(positions), np.int32)
-    return Layout(shape, positions.astype(np.int32), channel, 1, quality, SOLVER, notes or {})
+    """The layout of ``z (n, q)`` with given ``positions (q, 2)``, its quality measured on ``z``.
+
+    ``channel (q,)``: the omics type of each feature; None: one type.
+    """
+    codes = np.zeros(len(positions), np.int32) if channel is None else np.asarray(channel, np.int32)
+    quality = measure(FeatureTable(z, distance), positions, codes)
+    return Layout(shape, positions.astype(np.int32), codes, int(codes.max()) + 1, quality, SOLVER, notes or {})

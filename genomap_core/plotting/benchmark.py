@@ -84,7 +84,7 @@ def difference_intervals(
         fig.add_scatter(
             x=[mean[i]], y=[i], mode="markers", marker={**style, "size": 10}, showlegend=False,
             error_x={**_INTERVAL, **ends, "color": style["color"]},
-            hovertemplate=f"{names[i]}: {mean[i]:+.4f} ({low[i]:+.4f} to {high[i]:+.4f})<extra></extra>",
+            hovertemplate=f"{names[i]}: {mean[i]:+.3f} ({low[i]:+.3f} to {high[i]:+.3f})<extra></extra>",
         )  # fmt: skip
     fig.update_yaxes(
         tickmode="array", tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6],
@@ -238,7 +238,7 @@ def paired_differences(frame: pd.DataFrame, title: str) -> Figure:
             marker={"color": colour, "symbol": symbol, "size": 9},
             error_x=_interval(part["difference"], part["low"], part["high"], colour),
             customdata=np.column_stack([part["name"].map(plain), part["p_holm"]]),
-            hovertemplate="%{customdata[0]}: %{x:+.4f}, p %{customdata[1]:.2g}<extra></extra>",
+            hovertemplate="%{customdata[0]}: %{x:+.3f}, p %{customdata[1]:.2g}<extra></extra>",
         )  # fmt: skip
     fig.update_yaxes(
         tickmode="array", tickvals=frame.index.to_list(), ticktext=frame["name"].map(plain).to_list(),

@@ -154,7 +154,7 @@ def over_slide(
 
 def type_heatmap(values: np.ndarray, types: Sequence[str], classes: Sequence[str]) -> Figure:
     """``(k, C)`` mean change of a class's probability by each type of data, NaN for a class without patients."""
-    return _signed(values, types, classes, "change of<br>probability", "%{y}, %{x}: %{z:+.3f}", ".2f", 46)
+    return _signed(values, types, classes, "change of<br>probability", "%{y}, %{x}: %{z:+.3f}", ".2f", 34)
 
 
 def interaction_heatmap(
@@ -188,7 +188,7 @@ def _signed(
     limit = max(float(np.nanmax(np.abs(values))), least) if np.isfinite(values).any() else 1.0
     limit = limit or 1.0
     names, across = [plain(name) for name in rows], [plain(name) for name in columns]
-    fig = figure(max(row * len(rows) + 110, 260))
+    fig = figure(max(row * len(rows) + 110, 210))
     fig.add_heatmap(
         z=values, x=across, y=names, zmin=-limit, zmax=limit, colorscale=colorscale(signed=True), xgap=2, ygap=2,
         colorbar={"title": {"text": unit, "side": "top", "font": {"size": 12}}, "thickness": 12, "outlinewidth": 0},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from genomap_core.layout.quality import MEASURES
 from genomap_core.plotting.colour import CATEGORICAL
 from genomap_core.plotting.template import GREY, colorscale, figure, plain
 
@@ -27,26 +28,15 @@ class Quality(Protocol):
     def knn_recall(self) -> float: ...
 
 
-_MEASURES = (
-    ("neighbour_correlation", "Correlation of neighbours ↑"),
-    ("knn_recall", "Nearest features kept near ↑"),
-    ("spearman", "Distances agree (Spearman) ↑"),
-    ("gw_distortion", "Distortion (Gromov-Wasserstein) ↓"),
-)
-
-
 def layout_quality(quality: Quality, control: Quality | None = None, label: str = "this layout") -> Figure:
-    """The four measures of a layout beside those of a random layout of the same features.
-
-    Arrows in the labels say which direction is better.
-    """
+    """The four measures of a layout beside those of a random layout of the same features."""
     fig = figure(320, barmode="group", bargap=0.35, bargroupgap=0.08)
-    titles = [title for _, title in _MEASURES]
+    titles = list(MEASURES.values())
     series = [(label, quality, CATEGORICAL[0], ""), ("random layout", control, GREY, "/")]
     for name, values, colour, pattern in reversed(series):
         if values is None:
             continue
-        numbers = [getattr(values, key) for key, _ in _MEASURES]
+        numbers = [getattr(values, key) for key in MEASURES]
         fig.add_bar(
             x=numbers, y=titles, orientation="h", name=plain(name), text=[f"{v:.3f}" for v in numbers],
             textposition="outside", cliponaxis=False, marker={"color": colour, "pattern_shape": pattern},

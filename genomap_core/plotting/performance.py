@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genomap_core.data.message import with_interval
 from genomap_core.plotting.colour import CATEGORICAL, cividis
 from genomap_core.plotting.template import GREY, colorscale, colour_of, dash_of, figure, plain, symbol_of, translucent
 
@@ -212,17 +213,17 @@ def score_intervals(
     names = [plain(name) for name, *_ in rows]
     value, low, high = (np.array([r[k] for r in rows], float) for k in (1, 2, 3))
     interval = {"type": "data", "array": high - value, "arrayminus": value - low}
+    texts = [with_interval(*r) if np.isfinite(r[0]) else "no result" for r in zip(value, low, high, strict=True)]
     order = range(len(rows))
     fig = figure(70 + 44 * max(1, len(rows)), x=plain(metric))
     fig.add_scatter(
         x=value, y=names, mode="markers", showlegend=False,
         marker={"size": 11, "color": [colour_of(i) for i in order], "symbol": [symbol_of(i) for i in order]},
         error_x={**interval, "width": 5, "thickness": 1.6, "color": GREY},
-        customdata=np.stack([low, high], axis=1),
-        hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
+        customdata=texts,
+        hovertemplate="%{y}: %{customdata}<extra></extra>",
     )  # fmt: skip
-    for name, v, a, b in zip(names, value, low, high, strict=True):
-        text = f"{v:.3f}  ({a:.3f} to {b:.3f})" if np.isfinite(v) else "no result"
+    for name, text in zip(names, texts, strict=True):
         fig.add_annotation(x=1.01, xref="paper", y=name, text=text, showarrow=False, xanchor="left")
     if reference is not None:
         fig.add_vline(x=reference, line={"color": GREY, "dash": "dot", "width": 1.5})

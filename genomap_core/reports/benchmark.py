@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from genomap_core.benchmark.reading import StudyRecords, conditions_of
 from genomap_core.benchmark.records import STATUSES, versions_of
 from genomap_core.benchmark.summary import summarise
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, verdict
+from genomap_core.data.message import some
 from genomap_core.files import USUAL, write_atomically
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.research_use import RESEARCH_USE
@@ -62,7 +64,7 @@ def render_report(study: StudyRecords, metric: str = "balanced_accuracy") -> str
         figures=[{"title": t, "about": a, "svg": _inline(f, t)} for t, a, f in pictures],
         panels=_panels(study, titles, metric),
         sets=_set_rows(study, condition, metric),
-        failures=_rows(views.failures(study)),
+        failures=[row | {"conditions": _named(row["conditions"])} for row in _rows(views.failures(study))],
         comparisons=summary.comparisons,
         number=_number,
         title_of=titles.__getitem__,
@@ -120,6 +122,10 @@ def _facts(study: StudyRecords) -> dict[str, Any]:
         "labels": {title_of(str(m)): sorted(names) for m, names in labels.items()},
         "limits": sorted({(m, t) for m, t in zip(table["memory_limit_mb"], table["time_limit_s"]) if m == m}),
     }
+
+
+def _named(conditions: Sequence[str]) -> str:
+    return some([condition_title(name) for name in conditions], 4)
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

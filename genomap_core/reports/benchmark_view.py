@@ -19,6 +19,7 @@ from genomap_core.benchmark.score_grid import Cells, cells
 from genomap_core.benchmark.statistics import cliques
 from genomap_core.benchmark.summary import Summary, summarise, title_in
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title, verdict
+from genomap_core.data.message import some, with_interval
 from genomap_core.plotting import benchmark as plots
 from genomap_core.plotting.benchmark import condition_panels, paired_differences, set_scores_figure
 from genomap_core.reports.svg import svg_sheet
@@ -329,7 +330,7 @@ class Look:
                 "Data set": f["dataset"],
                 "Ending": f"{f['status']}: {STATUSES[f['status']]}",
                 "Runs": f["runs"],
-                "Conditions": f["conditions"],
+                "Conditions": some([condition_title(name) for name in f["conditions"]], 4),
                 "Message of the first": f["message"],
             }
             for f in views.failures(self.study).to_dict("records")
@@ -379,7 +380,7 @@ class Look:
 def _with_interval(mean: float, low: float, high: float) -> str:
     if math.isnan(mean):
         return "failed"
-    return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+    return with_interval(mean, low, high)
 
 
 def _size(n: float, p: float, classes: float) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
 from genomap_core.plotting import roc
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Document, Heading, Picture, Table, Text, warnings
-from genomap_core.reports.parts import facts_table, layout_rows, origin, share_words
+from genomap_core.reports.parts import facts_table, layout_rows, origin, share_words, size_words
 from genomap_core.workflows.comparison.conformal import CONFIDENCES, coverage, held_out_sets
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.compare import REFERENCES, CompareResult, in_short, verdict
-from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.genomap import GenomapResult, solver_words
 from genomap_core.workflows.tabular.models import MODELS
 from genomap_core.workflows.tabular.outliers import FALSE_ALARM_RATE, unlike_rows
 
@@ -31,10 +32,11 @@ def cohort_document(name: str, dataset: Dataset, found: CompareResult, genomap: 
     dataset, found, genomap
         The cohort with its labels, a comparison on it, and its map.
     """
+    placed = f"{solver_words(genomap.layout.solver)}, {plural(len(genomap.kept), 'feature')}"
     return Document(
         f"{name}: cohort report",
         (
-            Text(f"{dataset.n_samples:,} samples, {dataset.n_features:,} features. Values: {dataset.unit}."),
+            Text(size_words(dataset)),
             *warnings(_cautions(dataset, found)),
             Heading("In words"),
             Text(
@@ -49,7 +51,7 @@ def cohort_document(name: str, dataset: Dataset, found: CompareResult, genomap: 
             Table(("measure", "this layout", "random layout"), layout_rows(genomap)),
             Text("Fitted on all patients, labels unseen; the models use layouts of their own folds.", kind="about"),
             Heading("Where this comes from"),
-            facts_table(origin(found, **{"Layout": f"{genomap.layout.solver}, {len(genomap.kept):,} features"})),
+            facts_table(origin(found, **{"Layout": placed})),
         ),
     )
 

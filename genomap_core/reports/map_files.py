@@ -26,9 +26,16 @@ def map_csv(dataset: Dataset, result: GenomapResult, values: np.ndarray) -> byte
     readings, s = Readings.of(dataset), result.standardisation
     raw = values * s.scale + s.mean
     places = zip(result.feature_names, result.layout.channel, result.layout.positions, values, result.kept, raw)
+    channels = dataset.omics_names if result.layout.n_channels > 1 else ("features",)
     header = ("feature", "channel", "row", "column", "z_score", "as_measured")
     rows = (
-        (n, int(c), int(at[0]), int(at[1]), float(v), "" if np.isnan(v) else readings.value(int(j), float(x)))
+        (
+            n,
+            channels[c],
+            *(at.tolist() if at[0] >= 0 else ("", "")),  # a feature without a cell
+            float(v),
+            "" if np.isnan(v) else readings.value(int(j), float(x)),
+        )
         for n, c, at, v, j, x in places
     )
     return csv_table(header, rows)

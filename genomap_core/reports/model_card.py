@@ -8,12 +8,13 @@ from typing import Any
 from genomap_core.data.message import plural
 from genomap_core.data.schema.recipe import Recipe
 from genomap_core.errors import BundleError
+from genomap_core.layout.quality import MEASURES
 from genomap_core.reports.document import Document, Heading, Table, Text, warnings
 from genomap_core.reports.parts import facts_table, origin
 from genomap_core.training.bundle_header import BundleHeader
 from genomap_core.training.masking import Endurance
 from genomap_core.workflows.comparison.scores import METRICS, Score
-from genomap_core.workflows.tabular.evidence import MEASURES
+from genomap_core.workflows.tabular.genomap import solver_words
 
 NETWORKS = {"mapcnn": "map CNN with a linear path beside its convolutions", "genonet": "genoNet, as published"}
 SMALL_TEST = 50
@@ -50,7 +51,7 @@ def _card(header: BundleHeader, title: str) -> Document:
                     "Input": f"{len(header.feature_names):,} features of one patient, in the order saved in the file",
                     "Output": f"probabilities of {', '.join(header.classes)}",
                     "Map": f"{height} x {width} cells, {plural(int(layout['n_channels']), 'map')}, "
-                    f"solver {layout['solver']}",
+                    f"places by {solver_words(layout['solver'])}",
                     "Features chosen by": _chosen(fields["preprocess"]),
                     "File": f"format version {header.version}, weights' SHA-256 {fields['sha256']}",
                     "Libraries": ", ".join(f"{k} {v}" for k, v in header.libraries.items()),
@@ -100,7 +101,7 @@ def _with_features_missing(measured: Mapping[str, Any] | None) -> tuple[Table | 
     if measured is None:
         return ()
     found = Endurance(tuple(measured["shares"]), tuple(measured["accuracy"]), measured["chance"])
-    rows = tuple((f"{share:.0%}", f"{accuracy:.3f}") for share, accuracy in zip(found.shares, found.accuracy))
+    rows = tuple((f"{share:.0%}", f"{accuracy:.2f}") for share, accuracy in zip(found.shares, found.accuracy))
     return (
         Table(("features of the model that are there", "balanced accuracy on rows left out in training"), rows),
         Text(f"Tables that lack features are answered down to {found.limit:.0%} of those it uses.", kind="about"),

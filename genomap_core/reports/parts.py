@@ -5,11 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from genomap_core import __version__
+from genomap_core.data.dataset import Dataset
+from genomap_core.data.message import plural
+from genomap_core.layout.quality import MEASURES
 from genomap_core.reports.document import Table
 from genomap_core.workflows.comparison.scores import Score
 from genomap_core.workflows.tabular.compare import CompareResult
-from genomap_core.workflows.tabular.evidence import MEASURES
-from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.genomap import GenomapResult, unit_words
+
+
+def size_words(dataset: Dataset) -> str:
+    """How large a cohort is, and in which unit its values are."""
+    size = f"{plural(dataset.n_samples, 'sample')}, {plural(dataset.n_features, 'feature')}"
+    return f"{size}. Values: {unit_words(dataset.unit)}."
 
 
 def share_words(score: Score) -> str:

@@ -20,8 +20,16 @@ from genomap_core.workflows.comparison import conformal as sets
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.agreement import Agreed, agreed, noise_range
 from genomap_core.workflows.tabular.compare import CompareResult
-from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, map_unit, region_groups
+from genomap_core.workflows.tabular.genomap import (
+    GenomapConfig,
+    GenomapResult,
+    layout_words,
+    map_unit,
+    region_groups,
+    unit_words,
+)
 from genomap_core.workflows.tabular.outliers import Likeness, likeness
+from genomap_core.workflows.tabular.patient import method_title
 from genomap_core.workflows.tabular.stands_out import StandsOut
 
 
@@ -84,7 +92,7 @@ def patient_document(report: PatientReport) -> Document:
     return Document(
         f"{report.patient}: genomap report",
         (
-            Text(f"Cohort: {report.cohort}. Values: {report.unit}.", kind="about"),
+            Text(f"Cohort: {report.cohort}. Values: {unit_words(report.unit)}.", kind="about"),
             *((disturbed,) if report.disturbed else ()),
             *warnings(report.warnings),
             Heading("What the models say"),
@@ -318,7 +326,7 @@ def _answer(case: PatientCase, a: Mapping[str, Any]) -> ModelAnswer:
         in_words=in_words(case.found, a["model"], guess, float(own[guess])),
         stays_possible=sets.in_words(case.found, a["model"], case.fold, own, case.confidence),
         scores=tuple((METRICS[m], str(s)) for m, s in case.found.scores[a["model"]].items()),
-        method=str(a["method"]),
+        method=method_title(a["model"], str(a["method"])),
         top=tuple((case.dataset.feature_names[j], float(a["values"][j]), float(x[j])) for j in top),
         completeness_gap=float(a["completeness_gap"]),
         undisturbed=tuple(float(v) for v in own) if "undisturbed" in a else None,
@@ -331,7 +339,7 @@ def _provenance(case: PatientCase) -> dict[str, str]:
         case.found,
         **{
             "This patient": f"test fold {case.fold + 1}: no model that answers here was fitted on it",
-            "Layout shown": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
+            "Layout shown": f"{layout_words(options)}; all patients, labels unseen",
             "Noise and features": f"{shown.level:.0%} noise, {shown.keep:.0%} of the features kept",
         },
     )

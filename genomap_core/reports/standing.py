@@ -8,8 +8,8 @@ from genomap_core.data.dataset import Dataset
 from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Document, Heading, Picture, Table, Text
-from genomap_core.reports.parts import facts_table, origin
-from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, map_unit
+from genomap_core.reports.parts import facts_table, origin, size_words
+from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult, layout_words, map_unit
 from genomap_core.workflows.tabular.stands_out import Finding, StandsOut
 
 DIFFERENCE_ENDS = (-4.0, 4.0)
@@ -41,7 +41,7 @@ def standing_document(
         f"{name}: genomap report",
         (
             Text(
-                f"Cohort: {dataset.n_samples:,} samples, {dataset.n_features:,} features. Values: {dataset.unit}.",
+                f"Cohort: {size_words(dataset)}",
                 kind="about",
             ),
             *standing_blocks(dataset, row, found),
@@ -59,7 +59,7 @@ def _origin(dataset: Dataset, options: GenomapConfig, found: StandsOut) -> dict[
         None,
         **{
             "Cohort (SHA-256)": dataset.digest,
-            "Layout": f"{options.solver}, {options.distance}, seed {options.seed}; all patients, labels unseen",
+            "Layout": f"{layout_words(options)}; all patients, labels unseen",
             "Reference": f"{found.reference}, {found.n_reference:,} samples",
         },
     )

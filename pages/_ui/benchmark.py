@@ -175,7 +175,7 @@ def _done(job: Job) -> None:
 
 
 _FIGURES = st.column_config.NumberColumn(format="%.3f")
-_SIGNED = st.column_config.NumberColumn(format="%+.4f")
+_SIGNED = st.column_config.NumberColumn(format="%+.3f")
 _P = st.column_config.NumberColumn(format="%.2g")
 
 
@@ -260,9 +260,9 @@ def _sets(look: Look) -> None:
         column_config={
             "dataset": "Data set",
             "runs": "Folds",
-            "difference": st.column_config.NumberColumn("Difference", format="%+.4f"),
-            "low": st.column_config.NumberColumn("From", format="%+.4f"),
-            "high": st.column_config.NumberColumn("To", format="%+.4f"),
+            "difference": st.column_config.NumberColumn("Difference", format="%+.3f"),
+            "low": st.column_config.NumberColumn("From", format="%+.3f"),
+            "high": st.column_config.NumberColumn("To", format="%+.3f"),
             "p": st.column_config.NumberColumn("p", format="%.2g"),
             "p_holm": st.column_config.NumberColumn("p (Holm)", format="%.2g"),
         },

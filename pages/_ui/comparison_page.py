@@ -16,7 +16,7 @@ from genomap_core.workflows.fusion.data import without_images
 from pages._ui import jobs as job_panel
 from pages._ui.imaging_store import IMAGING_SAMPLES, shared_imaging
 from pages._ui.session import Session
-from pages._ui.shell import page_link, plain
+from pages._ui.shell import IMAGES_TAB, page_link, plain
 from pages._ui.widgets import caption, file_stem
 
 R = TypeVar("R", bound=Comparison)
@@ -91,7 +91,7 @@ def _whose(session: Session, kind: Kind, found: Finished[Any]) -> None:
                 key=f"use-example-{kind.name}",
                 on_click=lambda: session.attempt(lambda: session.use_imaging(shared_imaging(kind.sample), kind.sample)),
             )
-            page_link("data", "Choose your own", ":material/image:")
+            page_link("data", "Choose your own", ":material/image:", IMAGES_TAB)
     elif session.imaging_sample == kind.sample:
         st.markdown(f"Shown: **{example}**, the images in use.")
     else:

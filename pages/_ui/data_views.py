@@ -23,6 +23,7 @@ from genomap_core.errors import InputError, RefusedError
 from genomap_core.io.inspect import inspect, kind_of_upload
 from genomap_core.io.tables.read import read_table
 from genomap_core.workflows.cohorts.samples import SAMPLES
+from genomap_core.workflows.tabular.genomap import unit_words
 from pages._ui.session import Session, shared_sample, storage
 from pages._ui.shell import page_link, plain
 
@@ -164,7 +165,7 @@ def in_use(session: Session) -> None:
             counts = np.bincount(d.y, minlength=len(d.classes))
             words = ", ".join(f"{name} {count}" for name, count in list(zip(d.classes, counts, strict=True))[:12])
             more = "" if len(d.classes) <= 12 else f" and {len(d.classes) - 12} more"
-            st.markdown(f"{plain(words)}{more} · unit: {plain(d.unit)}")
+            st.markdown(f"{plain(words)}{more} · unit: {plain(unit_words(d.unit))}")
         for note in d.notes:
             st.markdown(plain(note))
 

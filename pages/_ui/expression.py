@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from genomap_core.data.dataset import Dataset
 from genomap_core.data.images.expression import TRANSFORMS, ExpressionCohort, ExpressionOptions, expression_cohort
 from genomap_core.data.images.networks import FRONTS, HEADS, LOSSES, PATHS, ExpressionConfig
 from genomap_core.data.images.patients import PatientImages, slices_of
-from genomap_core.data.message import plural
+from genomap_core.data.message import plural, with_interval
 from genomap_core.errors import InputError
 from genomap_core.io.tables.export import csv_name, csv_table
 from genomap_core.plotting import predicted_measured, r_histogram, score_intervals, tissue
@@ -26,15 +25,26 @@ from genomap_core.workflows.expression.sets import set_scores_of_file
 from genomap_core.workflows.expression.view import gene_modules
 from genomap_core.workflows.expression.words import count_rows, gene_rows, in_short, name_of, report, run_rows, verdict
 from genomap_core.workflows.fusion.words import faithfulness, on_background
+from genomap_core.workflows.tabular.genomap import GenomapConfig, genomap_at
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.data_views import report_messages
 from pages._ui.gene_map import MapData, gene_map
 from pages._ui.links import follow_patient, keep_patient
-from pages._ui.patient_bar import Patients, patient_bar
+from pages._ui.patient_bar import Patients, Subject, patient_bar, reference_picker
 from pages._ui.session import Session, warm
-from pages._ui.shell import page_link, plain
-from pages._ui.standing import standing_apart
+from pages._ui.shell import IMAGES_TAB, errors_shown, page_link, plain
+from pages._ui.standing import (
+    DIFFERENCE,
+    clinical_line,
+    difference_map,
+    map_of,
+    marked,
+    nearest_line,
+    sentences,
+    standing,
+    standing_report,
+)
 from pages._ui.widgets import caption, verdict_box
 
 EXPRESSION = Kind(
@@ -68,7 +78,7 @@ def training(session: Session) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plain(cohort.name)}**: {cohort.n_samples:,} patients or spots, {seen}.")
-        page_link("data", "Choose images and expression", ":material/image:")
+        page_link("data", "Choose images and expression", ":material/image:", IMAGES_TAB)
     asked = _form(cohort)
     if asked is not None:
         what, options, config = asked
@@ -137,54 +147,82 @@ _VIEW = "genomap_core.workflows.expression.view"
 METHODS = {"Occlusion": "occlusion", "Integrated Gradients": "integrated_gradients"}
 
 
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Where genes lie, as the gene map wants it."""
-
-    shape: tuple[int, int]
-    positions: np.ndarray
-    channel: np.ndarray
-    n_channels: int = 1
+_MAP_HEIGHT = 330
 
 
 @st.fragment
 def panel(session: Session, found: Finished[ExpressionResult]) -> None:
     """Choose a patient; see measured beside predicted expression, and what a prediction rests on."""
-    r = found.result
-    patients = Patients(r.digest, tuple(r.sample_ids), tuple(r.sample_ids), "Patient or spot")
-    follow_patient(session, patients)
+    with errors_shown():  # a fragment that runs again is no longer in the page's own
+        _panel(session, found)
+
+
+def _panel(session: Session, found: Finished[ExpressionResult]) -> None:
+    subject = session.remember(("measured expression", str(found.folder)), lambda: _measured(session, found))
+    measured, r = subject.dataset, found.result
+    patients = Patients(r.digest, measured.sample_ids, measured.sample_ids, "Patient or spot")
+    follow_patient(session, patients, measured)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar"):
         row = patient_bar(session, patients)
-    keep_patient(session, patients)
-    _maps(found, row)
-    measured = session.remember(("measured expression", r.digest), lambda: _measured(r))
-    standing_apart(session, measured, row)
+        reference_picker(session, measured)
+        shows = map_of()
+    clinical_line(measured, row)
+    st.subheader("Expression on the map")
+    maps, words = st.container(key="beside-expression").columns([13, 7], gap="medium")
+    with words:
+        standing_out = standing(subject, row)
+        if standing_out is not None:
+            sentences(subject, standing_out, features=3, regions=2)
+            nearest_line(subject, standing_out)
+            with st.popover("Report", icon=":material/download:"):
+                standing_report(subject, row, standing_out)
+    with maps:
+        if shows == DIFFERENCE and standing_out is not None:
+            difference_map(subject, row, standing_out, ("",), _MAP_HEIGHT, **marked(subject))
+        else:
+            _maps(subject, found, row)
+    keep_patient(session, patients, measured)
     _sets(found, row)
     _origin(session, found, row)
 
 
-def _measured(r: ExpressionResult) -> Dataset:
-    """The measured expression as a cohort of its own."""
-    return Dataset(r.name, r.truth.astype(np.float32), tuple(r.genes), tuple(r.sample_ids))
+def _measured(session: Session, found: Finished[ExpressionResult]) -> Subject:
+    """The measured expression as a cohort of its own, on the map of the comparison."""
+    r, table = found.result, cohort_of(session, found).source.table
+    dataset = replace(
+        table,
+        name=r.name,
+        X=r.truth.astype(np.float32),
+        feature_names=tuple(r.genes),
+        omics=None,
+        omics_names=("features",),
+        unit=r.unit,
+        planted=(),
+        recipe=None,
+    )
+    genomap = genomap_at(dataset, r.cells, r.grid)
+    return Subject(session, dataset, genomap, GenomapConfig(), found.folder.name)
 
 
-def _maps(found: Finished[ExpressionResult], row: int) -> None:
-    r = found.result
-    st.subheader("Measured, predicted, and the difference")
+def _maps(subject: Subject, found: Finished[ExpressionResult], row: int) -> None:
+    r, kept = found.result, subject.genomap.kept
     mean, sd = r.truth.mean(axis=0), np.maximum(r.truth.std(axis=0), 1e-6)
     measured, predicted = ((v[row] - mean) / sd for v in (r.truth, r.champion.predicted))
     told = r.statistics[r.cohort_names[r.cohort[row]]][r.champion.name].predictable
     shown = np.where(told, predicted, np.nan)
     data = MapData(
-        places=_Places(r.grid, r.cells, np.zeros(len(r.genes), np.int64)),
-        values=np.stack([measured, shown, measured - shown]).astype(np.float32),
-        names=r.genes,
+        places=subject.genomap.layout,
+        values=np.stack([measured, shown, measured - shown])[:, kept].astype(np.float32),
+        names=subject.genomap.feature_names,
         labels=("measured", "predicted", "measured - predicted"),
         value_range=(-3.0, 3.0),
         unit="standard deviations",
         title=f"{r.name}: {r.sample_ids[row]}",
+        absent="can't be predicted",
+        **marked(subject),
     )
-    gene_map(data, key="expression_map", height=330, columns=3, controls=("zoom", "export"))
+    event = gene_map(data, key="expression_map", height=_MAP_HEIGHT, columns=3, controls=("zoom", "export"))
+    subject.mark(event.feature)
     near = float(np.corrcoef(measured, predicted)[0, 1]) if predicted.std() > 0 else 0.0
     caption(
         f"Genes that vary together lie side by side. This patient's profile and its prediction correlate with "
@@ -474,13 +512,13 @@ def _gene_figures(r: ExpressionResult, cohort: str, gene: int) -> None:
                 "r, ridge",
             ],
             "Value": [
-                f"{s.r[gene]:.3f} ({s.r_low[gene]:.3f} to {s.r_high[gene]:.3f})",
-                f"{s.spearman[gene]:.3f}",
+                with_interval(s.r[gene], s.r_low[gene], s.r_high[gene]),
+                f"{s.spearman[gene]:.2f}",
                 f"{s.rmse[gene]:.3g}",
-                f"{s.r_random[gene]:.3f}",
+                f"{s.r_random[gene]:.2f}",
                 f"{s.fdr[gene]:.2g}",
                 f"{s.permutation_p[gene]:.2g}",
-                f"{s.r_ridge[gene]:.3f}",
+                f"{s.r_ridge[gene]:.2f}",
             ],
         },
         hide_index=True,

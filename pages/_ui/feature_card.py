@@ -8,7 +8,8 @@ import numpy as np
 import streamlit as st
 
 from genomap_core.plotting import feature_distribution
-from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.genomap import GenomapResult, unit_words
+from pages._ui.patient_bar import Subject
 from pages._ui.session import Session
 from pages._ui.shell import plain
 from pages._ui.widgets import bound
@@ -16,15 +17,6 @@ from pages._ui.widgets import bound
 MOST_LISTED = 2000
 """Features of a list: a browser takes half a second for one of 20,000, at every change of the page."""
 MOST_FOUND = 50
-
-
-def chosen_feature(session: Session, result: GenomapResult) -> int | None:
-    """The looked-at feature as an index into the map's features; none if it is not on the map."""
-    found = [] if session.feature is None else np.flatnonzero(result.kept == session.feature)
-    if len(found) == 0:
-        session.feature = None
-        return None
-    return int(found[0])
 
 
 def find_feature(session: Session, kept: np.ndarray) -> None:
@@ -81,7 +73,7 @@ def feature_card(session: Session, result: GenomapResult, row: int) -> None:
     dataset = session.dataset
     names = result.feature_names
     find_feature(session, result.kept)
-    picked = chosen_feature(session, result)
+    picked = Subject.in_use(session, result).feature
     if picked is None:
         st.info(
             "Click a cell of the map, or type a name, to see where this patient stands.", icon=":material/ads_click:"
@@ -92,7 +84,7 @@ def feature_card(session: Session, result: GenomapResult, row: int) -> None:
     shown = np.where(missing, np.nan, z * result.standardisation.scale[picked] + result.standardisation.mean[picked])
     first, second, third = st.columns(3)
     value = "missing" if missing[row] else f"{shown[row]:.4g}"
-    first.metric("Value", value, help=f"In {plain(dataset.unit)}.")
+    first.metric("Value", value, help=f"Unit: {plain(unit_words(dataset.unit))}.")
     second.metric("z-score", "-" if missing[row] else f"{z[row]:+.2f}")
     rank = float((z[~missing] <= z[row]).mean())
     third.metric("Percentile", "-" if missing[row] else f"{100 * rank:.0f}")
@@ -102,7 +94,7 @@ def feature_card(session: Session, result: GenomapResult, row: int) -> None:
         dataset.classes,
         highlight=row,
         feature=names[picked],
-        unit=dataset.unit,
+        unit=unit_words(dataset.unit),
     )
     st.plotly_chart(figure, key="feature_distribution", alt=f"{names[picked]} across the cohort")
     if names[picked] in set(dataset.planted):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from genomap_core.plotting import interaction_heatmap, probability_bars, score_i
 from genomap_core.plotting.imaging import overlaid, to_rgb, with_regions
 from genomap_core.workflows.comparison.folds import class_sizes, largest_fold_count
 from genomap_core.workflows.comparison.scores import METRICS
-from genomap_core.workflows.fusion.compare import FusionCompareConfig
+from genomap_core.workflows.fusion.compare import QUICK, FusionCompareConfig, expected_seconds
 from genomap_core.workflows.fusion.jobs import COHORT, MODEL
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
@@ -34,24 +34,38 @@ from genomap_core.workflows.fusion.words import (
     on_background,
     report,
     rests_on_background,
+    scope,
     score_rows,
     verdict,
     weight_rows,
 )
+from genomap_core.workflows.tabular.duration import in_words
+from genomap_core.workflows.tabular.genomap import GenomapConfig, genomap_at
 from pages._ui import comparison_page
 from pages._ui.comparison_page import Finished, Kind
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.links import follow_patient, keep_patient
-from pages._ui.patient_bar import Patients, patient_bar
+from pages._ui.patient_bar import Patients, Subject, patient_bar, reference_picker
 from pages._ui.session import Session, warm
-from pages._ui.shell import errors_shown, page_link, plain
-from pages._ui.standing import standing_apart
+from pages._ui.shell import IMAGES_TAB, errors_shown, page_link, plain
+from pages._ui.standing import (
+    DIFFERENCE,
+    clinical_line,
+    difference_map,
+    map_of,
+    marked,
+    nearest_line,
+    sentences,
+    standing,
+    standing_report,
+)
 from pages._ui.widgets import caption, verdict_box
 
 _VIEW = "genomap_core.workflows.fusion.view"
 REGIONS, PIXELS = "Regions", "Gradients"
 FURTHER = {"Grad-CAM": "gradcam", "Occlusion": "occlusion"}
+_MAP_HEIGHT = 300
 _METRIC = 190
 """Pixels: four in a row of a wide page, two of a narrow one, no word cut."""
 METHODS = {
@@ -59,16 +73,6 @@ METHODS = {
     "Grad-CAM": "Layer Grad-CAM: where the last convolutions see the class, in no unit of its own",
     "Occlusion": "Occlusion: how far the class falls while a patch is covered, in log-odds",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Where features lie, as the gene map wants it."""
-
-    shape: tuple[int, int]
-    positions: np.ndarray
-    channel: np.ndarray
-    n_channels: int
 
 
 @st.fragment
@@ -87,12 +91,12 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
         return
     labels = tuple(f"{name} - {r.classes[y]}" for name, y in zip(cohort.table.sample_ids, r.y, strict=True))
     patients = Patients(r.digest, cohort.table.sample_ids, labels, "Patient" if r.groups is None else "Sample")
-    follow_patient(session, patients)
+    follow_patient(session, patients, cohort.table)
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar")
     with bar:
         row = patient_bar(session, patients)
-    keep_patient(session, patients)
-    spec = {"folder": str(found.folder), "row": int(row), "fold": int(fold_of_row[row])}
+    keep_patient(session, patients, cohort.table)
+    spec = {"folder": str(found.folder), "row": row, "fold": int(fold_of_row[row])}
     if len(r.explained) > 1:
         spec["model"] = bar.segmented_control(
             "Model explained", r.explained, format_func=lambda name: name_of(r, name), default=r.explained[0],
@@ -107,6 +111,8 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
         "Class explained", range(len(r.classes)), best, format_func=lambda k: f"explained for {r.classes[k]}",
         key=f"fusion-target-{r.digest[:8]}-{row}", width=240, label_visibility="collapsed",
     )  # fmt: skip
+    with bar:
+        reference_picker(session, cohort.table)
     with st.spinner("Explaining ..."):
         why, parts = session.remember(
             ("fusion-why", *spec.values(), target),
@@ -114,18 +120,17 @@ def _panel(session: Session, found: Finished[FusionResult]) -> None:
                 f"{_VIEW}:explain", spec | {"target": int(target)}, {"fold_of_row": fold_of_row}, timeout=300
             ),
         )
-    _answer(found, int(row), seen, parts)
-    standing_apart(session, cohort.table, int(row))
-    omics, sees_image = st.container(), r.has_images and r.champion != "omics"
-    if sees_image:
-        image, omics = omics.container(key="wide-fusion").columns(2, gap="medium")
+    clinical_line(cohort.table, row)
+    _answer(found, row, seen, parts)
+    _omics(_on_map_of_model(session, spec, cohort, about, seen), row, seen, parts)
+    if r.has_images and r.champion != "omics":
+        image, together = st.container(key="wide-fusion").columns(2, gap="medium")
         with image:
             _image(found, session, spec | {"target": int(target)}, seen, parts, slices_of(cohort.channels))
-    with omics:
-        _maps(cohort, int(row), about, seen, parts)
+        with together:
+            _interaction(why, parts)
     _faithful(why)
-    if sees_image:
-        _interaction(why, parts)
+    keep_patient(session, patients, cohort.table)
 
 
 def _answer(found: Finished[FusionResult], row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
@@ -133,13 +138,11 @@ def _answer(found: Finished[FusionResult], row: int, seen: dict[str, Any], parts
     left, right = st.container(key="wide-fusion-answer").columns(2, gap="medium")
     with left:
         st.plotly_chart(
-            probability_bars([("model", seen["proba"], None, None)], r.classes),
+            probability_bars([("model", seen["proba"], None, None)], r.classes, compact=True),
             key="fusion_proba",
             alt="Probabilities of the classes",
         )
-        caption(
-            f"By the model of the fold that this patient was left out of. Label in the cohort: {r.classes[r.y[row]]}."
-        )
+        caption(f"By a model that was trained without this patient. Label in the cohort: {r.classes[r.y[row]]}.")
         said = int(seen["proba"].argmax())
         if said != r.y[row]:
             st.warning(
@@ -222,34 +225,79 @@ def _further(session: Session, spec: dict[str, Any], method: str) -> np.ndarray:
     return values
 
 
-def _maps(cohort: PatientImages, row: int, about: dict[str, Any], seen: dict[str, Any], parts: dict[str, Any]) -> None:
-    st.subheader("Omics")
+def _on_map_of_model(
+    session: Session, spec: dict[str, Any], cohort: PatientImages, about: dict[str, Any], seen: dict[str, Any]
+) -> Subject:
+    """The patients of the comparison, their features where the model that answers put them."""
+    place = " ".join(str(value) for key, value in spec.items() if key != "row")
+    genomap = session.remember(
+        ("fusion-map", cohort.table.digest, place),
+        lambda: genomap_at(cohort.table, seen["positions"], tuple(about["shape"]), seen["channel"]),
+    )
+    return Subject(session, cohort.table, genomap, GenomapConfig(), place)
+
+
+def _omics(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
+    """The map of the patient's omics, or what differs from the reference, and beside it what stands out."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.subheader("Omics", width="content")
+        shows = map_of()
+    maps, words = st.container(key="beside-omics").columns([3, 2], gap="medium")
+    with words:
+        standing_out = standing(subject, row)
+        if standing_out is not None:
+            sentences(subject, standing_out, features=3, regions=2)
+            nearest_line(subject, standing_out)
+            with st.popover("Report", icon=":material/download:"):
+                standing_report(subject, row, standing_out)
+    with maps:
+        if shows == DIFFERENCE and standing_out is not None:
+            difference_map(subject, row, standing_out, _types_of(subject), _MAP_HEIGHT, **marked(subject))
+        else:
+            _values(subject, row, seen, parts)
+
+
+def _values(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, Any]) -> None:
     modules, values, gradients = parts["modules"], parts["module_values"], "features" in parts
     sums = np.where(modules >= 0, values[np.maximum(modules, 0)], 0.0)
-    table = cohort.table
+    table, genomap = subject.dataset, subject.genomap
+    kept = genomap.kept
     x = np.asarray(table.X[row])
     data = MapData(
-        places=_Places(tuple(about["shape"]), seen["positions"], seen["channel"], len(table.omics_names)),
-        values=np.where(np.isnan(x), np.nan, seen["z"])[None].astype(np.float32),
-        names=_short(table.feature_names, table.omics_names),
+        places=genomap.layout,
+        values=np.where(np.isnan(x), np.nan, seen["z"])[None, kept].astype(np.float32),
+        names=_short(genomap.feature_names, table.omics_names),
         labels=(table.sample_ids[row],),
-        channel_names=table.omics_names if len(table.omics_names) > 1 else ("",),
+        channel_names=_types_of(subject),
         overlays=(
-            Overlay("modules (Shapley)", sums[None].astype(np.float32), limit=_strongest(parts)),
-            *([Overlay("features (gradients)", parts["features"][None].astype(np.float32))] if gradients else []),
+            Overlay("modules (Shapley)", sums[None, kept].astype(np.float32), limit=_strongest(parts)),
+            *([Overlay("features (gradients)", parts["features"][None, kept].astype(np.float32))] if gradients else []),
         ),
         value_range=(-3.0, 3.0),
-        regions=modules,
         title=table.name,
         noun="feature",
+        **({"regions": modules[kept]} | marked(subject)),
     )
-    gene_map(data, key="fusion_map", height=380, controls=("overlay", "regions", "zoom", "export"))
+    event = gene_map(
+        data,
+        key="fusion_map",
+        height=_MAP_HEIGHT,
+        columns=min(2, genomap.layout.n_channels),
+        controls=("overlay", "regions", "zoom", "export"),
+    )
+    subject.mark(event.feature)
     apart = (
         " A gene's place has nothing to do with the place in the image that lies under it: only the values are shared "
         "between the two."
     )
     said = "The patient's omics as the model sees them; attributions in log-odds."
     caption(said + (apart if seen["image"].size else ""))
+
+
+def _types_of(subject: Subject) -> tuple[str, ...]:
+    """Over each map: the type of its features; nothing where there is one."""
+    codes = np.unique(subject.dataset.omics[subject.genomap.kept]) if subject.dataset.omics is not None else []
+    return tuple(subject.dataset.omics_names[code] for code in codes) if len(codes) > 1 else ("",)
 
 
 def _short(names: Sequence[str], kinds: Sequence[str]) -> tuple[str, ...]:
@@ -326,14 +374,18 @@ FUSION = Kind(
     shipped=COMPARED,
     sample=SAMPLE,
     work={
+        "quick": (
+            "Quick look",
+            f"Images, omics and both in a small network of {QUICK.epochs} epochs, beside the linear models, on two "
+            "folds. Controls, the other networks and adaptive fusion are left out, so that no gain is claimed.",
+        ),
         "compare": (
             "Compare, with controls",
-            "Every network below, controls and linear models are trained on the same folds: about a quarter of an hour "
-            "for a hundred patients on two cores. Fewer epochs and folds are a first look.",
+            "Every network below, controls and linear models are trained on the same folds.",
         ),
         "train": ("Train one network", "On all patients, to download: nothing is left to say how good it is."),
     },
-    titles={"train": "Fusion network", "compare": "Fusion and its controls"},
+    titles={"train": "Fusion network", "compare": "Fusion and its controls", "quick": "Quick look at fusion"},
     shown_where="under “What fusion gains”",
 )
 
@@ -361,6 +413,7 @@ def result(found: Finished[FusionResult]) -> None:
     )
     verdict_box([f"{best_in_short(r)} {in_short(r)}"], verdict(r), also=list(METRICS.values()))
     scores = [(name_of(r, run.name), r.scores[run.name][METRIC]) for run in r.runs if run.name in r.scores]
+    caption(scope(r))
     found.say_failures()
     st.plotly_chart(
         score_intervals([(n, s.value, s.low, s.high) for n, s in scores], METRICS[METRIC], 1 / len(r.classes)),
@@ -410,16 +463,13 @@ def training(session: Session) -> None:
         st.markdown(
             f"**{plain(cohort.name)}**: {_size(cohort.n_samples, cohort.table.groups)}, {plain(_kinds(cohort))}."
         )
-        page_link("data", "Choose images and omics", ":material/image:")
+        page_link("data", "Choose images and omics", ":material/image:", IMAGES_TAB)
     if cohort.table.y is None:
         st.info("This cohort has no labels: choose a class to predict on the Data page.", icon=":material/label:")
         return
     cohort = _told_apart(session, cohort)
-    config = _form(cohort)
-    if config is not None:
-        what, options = config
-        comparison_page.submit(session, FUSION, what, {"config": options}, cohort)
-        st.toast("The work is queued. It goes on if this page is closed.")
+    what = comparison_page.chosen_work(FUSION)
+    _form(session, cohort, what)
     comparison_page.history(session, FUSION, MODEL)
 
 
@@ -457,46 +507,86 @@ def _kinds(cohort: PatientImages) -> str:
     return ", ".join([*(["images"] if cohort.channels else []), *cohort.table.omics_names])
 
 
-def _form(cohort: PatientImages) -> tuple[str, dict[str, Any]] | None:
-    usual = FusionCompareConfig()
-    what = comparison_page.chosen_work(FUSION)
-    variants = list(VARIANTS) if cohort.channels else ["omics"]
-    with st.form(f"fusion_{what}"):
-        a, b, c = st.columns(3)
-        backbone = a.selectbox(
-            "Network",
-            [name for name in BACKBONES if name != "small3d" or slices_of(cohort.channels)[0] > 1],
-            format_func=BACKBONES.get,
-            help="The small one suits some hundred patients; the others have millions of weights and need a GPU.",
-        )
-        epochs = b.number_input("Epochs", 1, 300, usual.epochs, help="How often each network sees every patient.")
-        if what == "compare":
-            most = max(2, min(10, largest_fold_count(cohort.table)))
-            folds = c.number_input(
-                "Folds",
-                2,
-                most,
-                min(usual.n_folds, most),
-                help=f"Parts of the patients, each answered by networks of the others. The classes allow {most}.",
-                key=f"fusion-folds-{most}",
-            )
-            if cohort.channels:
-                chosen = st.multiselect(
-                    "Networks; the first is held against the others", variants, variants, format_func=VARIANTS.get
-                )
-            else:
-                chosen = variants
-                caption("Without images: all omics types together, each alone, and controls.")
+@st.fragment
+def _form(session: Session, cohort: PatientImages, what: str) -> None:
+    """Options of the work, its expected time first; a changed option draws nothing else again."""
+    with errors_shown(), st.container(border=True):
+        if what == "train":
+            options: dict[str, Any] = _training_options(cohort)
         else:
-            chosen = [c.selectbox("Data", variants, format_func=VARIANTS.get)]
-            folds = usual.n_folds
-        if not st.form_submit_button("Start", type="primary", icon=":material/play_arrow:"):
-            return None
-    if not chosen:
+            config = QUICK if what == "quick" else _comparison_options(cohort)
+            seconds = expected_seconds(cohort, config)
+            caption(
+                "These networks are for a GPU: on processors they take hours."
+                if seconds is None
+                else f"Takes {in_words(seconds)} on two quiet cores, for these {cohort.n_samples:,} patients."
+            )
+            options = asdict(config)
+        if st.button("Start", type="primary", icon=":material/play_arrow:", key=f"start-fusion-{what}"):
+            comparison_page.submit(session, FUSION, what, {"config": options}, cohort)
+            st.rerun()
+
+
+def _network(cohort: PatientImages) -> str:
+    return st.selectbox(
+        "Network",
+        [name for name in BACKBONES if name != "small3d" or slices_of(cohort.channels)[0] > 1],
+        format_func=BACKBONES.__getitem__,
+        help="The small one suits some hundred patients; the others have millions of weights and need a GPU.",
+    )
+
+
+def _epochs() -> int:
+    usual = FusionCompareConfig().epochs
+    return int(st.number_input("Epochs", 1, 300, usual, help="How often each network sees every patient."))
+
+
+def _training_options(cohort: PatientImages) -> dict[str, Any]:
+    a, b, c = st.columns(3)
+    with a:
+        backbone = _network(cohort)
+    with b:
+        epochs = _epochs()
+    variant = c.selectbox("Data", list(VARIANTS) if cohort.channels else ["omics"], format_func=VARIANTS.__getitem__)
+    return {"backbone": backbone, "epochs": epochs, "variant": variant}
+
+
+def _comparison_options(cohort: PatientImages) -> FusionCompareConfig:
+    usual = FusionCompareConfig()
+    a, b, c = st.columns(3)
+    with a:
+        backbone = _network(cohort)
+    with b:
+        epochs = _epochs()
+    most = max(2, min(10, largest_fold_count(cohort.table)))
+    folds = c.number_input(
+        "Folds",
+        2,
+        most,
+        min(usual.n_folds, most),
+        help=f"Parts of the patients, each answered by networks of the others. The classes allow {most}.",
+        key=f"fusion-folds-{most}",
+    )
+    variants = list(VARIANTS) if cohort.channels else ["omics"]
+    if cohort.channels:
+        variants = st.multiselect(
+            "Networks; the first is held against the others", variants, variants, format_func=VARIANTS.__getitem__
+        )
+    else:
+        caption("Without images: all omics types together, each alone, and controls.")
+    with st.container(horizontal=True, gap="medium"):
+        controls = st.toggle(
+            "Controls", True, help="Omics and images of other patients, and features placed at random. Without them no "
+            "gain can be claimed.",
+        )  # fmt: skip
+        baselines = st.toggle("Linear models", True)
+        adaptive = st.toggle(
+            "Adaptive fusion", int(folds) > 2, disabled=int(folds) < 3, key=f"fusion-adaptive-{int(folds) > 2}",
+            help="Weighs the parts for each class; it takes as many trainings again as all its parts, and three folds.",
+        )  # fmt: skip
+    if not variants:
         raise InputError("No network was chosen: choose at least one.")
-    options: dict[str, Any] = {"backbone": backbone, "epochs": int(epochs)}
-    if what == "train":
-        return what, options | {"variant": chosen[0]}
-    options |= {"variants": chosen, "n_folds": int(folds)}
-    FusionCompareConfig(**options | {"variants": tuple(chosen)})
-    return what, options
+    return FusionCompareConfig(
+        variants=tuple(variants), controls=controls, baselines=baselines, adaptive=bool(adaptive),
+        n_folds=int(folds), backbone=backbone, epochs=epochs,
+    )  # fmt: skip

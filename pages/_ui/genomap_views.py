@@ -20,23 +20,22 @@ from genomap_core.plotting import displacement_map
 from genomap_core.plotting.colour import robust_range
 from genomap_core.plotting.static_map import map_png, map_svg
 from genomap_core.reports.map_files import map_csv, maps_npz
-from genomap_core.reports.standing import DIFFERENCE_ENDS
-from genomap_core.workflows.tabular.genomap import GenomapResult, layout_verdict, map_unit
-from genomap_core.workflows.tabular.stands_out import StandsOut
+from genomap_core.workflows.tabular.genomap import GenomapResult, filled_row, layout_verdict, map_unit, solver_words
 from pages._ui import jobs as job_panel
 from pages._ui.feature_card import feature_card
-from pages._ui.filled import filled_view
 from pages._ui.gene_map import MapData, Measured, gene_map, perturbation_fields
 from pages._ui.links import keep_link, link_card
-from pages._ui.patient_bar import STEPPING, label, patient_bar, reference_picker
+from pages._ui.patient_bar import STEPPING, Subject, label, patient_bar, reference_picker
 from pages._ui.session import Session, jobs
 from pages._ui.shell import errors_shown, page_link, plain
 from pages._ui.standing import (
+    DIFFERENCE,
     clinical_line,
+    difference_map,
+    map_of,
     marked,
     nearest_line,
     region_reasons,
-    regions_of,
     sentences,
     standing,
     standing_report,
@@ -65,7 +64,6 @@ def exports(session: Session, result: GenomapResult, data: MapData) -> None:
 
 
 SUBSAMPLE = "tabular.genomap:subsample_task"
-VALUES, DIFFERENCE = "Values", "Difference"
 
 
 def cohort_line(session: Session) -> None:
@@ -136,22 +134,20 @@ def _patient(session: Session, result: GenomapResult) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-bar"):
         row = patient_bar(session)
         reference_picker(session)
-        shows = st.segmented_control(
-            "Map of", [VALUES, DIFFERENCE], default=VALUES, required=True, key="shows", bind="query-params",
-            label_visibility="collapsed",
-        )  # fmt: skip
+        shows = map_of()
     clinical_line(session.dataset, row)
+    subject = Subject.in_use(session, result)
     left, right = st.container(key="beside-patient").columns([3, 2], gap="medium")
     with right:
-        found = standing(session, result, row)
+        found = standing(subject, row)
         if found is not None:
-            sentences(session, result, found)
+            sentences(subject, found)
     with left:
         if shows == DIFFERENCE and found is not None:
-            _difference(session, result, found)
+            difference_map(subject, row, found, channel_names(session.dataset, result), MAP_HEIGHT, **_marks(subject))
         else:
-            _values(session, result, row)
-            filled_view(session, result, row, map_data(session, result, [row]), MAP_HEIGHT)
+            _values(subject, row)
+            _filled(session, result, row)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.toggle(
                 "Name the regions",
@@ -161,23 +157,24 @@ def _patient(session: Session, result: GenomapResult) -> None:
             with st.popover("Save", icon=":material/download:"):
                 exports(session, result, map_data(session, result, [row], title=session.dataset.name))
                 if found is not None:
-                    standing_report(session, result, row, found)
+                    standing_report(subject, row, found)
             with st.popover("Link to this view", icon=":material/link:"):
                 link_card(session, "Patient")
         if st.session_state.get("name_regions"):
-            region_reasons(regions_of(session, result))
+            region_reasons(subject.regions)
     with right:
         if found is not None:
-            nearest_line(session, found)
+            nearest_line(subject, found)
         feature_card(session, result, row)
     keep_link(session)
 
 
-def _values(session: Session, result: GenomapResult, row: int) -> None:
+def _values(subject: Subject, row: int) -> None:
     """The patient's values with the sliders; a click chooses a feature."""
+    session, result = subject.session, subject.genomap
     n = session.dataset.n_samples
     around = {"next": (row + 1) % n, "previous": (row - 1) % n} if STEPPING in st.session_state else {}
-    marks = _marks(session, result)
+    marks = _marks(subject)
 
     def shown(i: int) -> MapData:
         return replace(map_data(session, result, [i], title=session.dataset.name), **marks)
@@ -190,46 +187,43 @@ def _values(session: Session, result: GenomapResult, row: int) -> None:
         ahead={key: shown(i) for key, i in around.items()},
     )
     session.perturbation = event.perturbation
-    _chosen(session, result, event.feature)
+    subject.mark(event.feature)
     disturbed_line(session.perturbation, "These are not the patient's own values")
 
 
-def _difference(session: Session, result: GenomapResult, found: StandsOut) -> None:
-    """Patient minus reference, in standard deviations of the reference."""
-    data = MapData(
-        places=result.layout,
-        values=found.difference[None],
-        names=result.feature_names,
-        labels=(f"{label(session.dataset, session.patient)}, minus {found.reference}",),
-        channel_names=channel_names(session.dataset, result),
-        value_range=DIFFERENCE_ENDS,
-        unit="sd from the reference's mean",
-        title=f"{session.dataset.name}: difference from {found.reference}",
-        noun="feature",
+def _filled(session: Session, result: GenomapResult, row: int) -> None:
+    """On request the map a second time: what is missing, or taken away by a slider, filled from what was measured."""
+    asked = st.toggle("Fill what is missing", help="From what is measured in this patient and what goes together.")
+    if not asked:
+        return
+    data = map_data(session, result, [row])
+    shown = data.shown(session.perturbation)[0]
+    if not np.isnan(shown).any():
+        caption("Every feature is measured: move “Features kept” below all.")
+        return
+    key = ("filled", session.dataset.digest, session.layout, row, session.perturbation)
+    values, filled = session.remember(key, lambda: filled_row(result, row, shown))
+    whole = replace(data, values=values[None], filled=filled[None], missing=None, noise=None, rank=None)
+    gene_map(whole, key="filled_map", height=MAP_HEIGHT, controls=("zoom",))
+    stem = f"genomap-{file_stem(session.dataset.name)}-{row + 1}-filled"
+    with st.container(horizontal=True, gap="small"):
+        for title, make in (("Filled PNG", map_png), ("Filled SVG", map_svg)):
+            name = f"{stem}.{title[-3:].lower()}"
+            st.download_button(
+                title, lambda m=make: m(whole.static()), name, on_click="ignore", icon=":material/download:"
+            )
+    caption(
+        f"Measured | filled from the others: the hatched {int(filled.sum()):,} of {len(filled):,} values are expected "
+        "from this patient's measured ones by a factor analysis of all other patients."
     )
-    event = gene_map(
-        replace(data, **_marks(session, result)),
-        key="difference_map",
-        height=MAP_HEIGHT,
-        controls=("regions", "zoom", "export"),
-    )
-    _chosen(session, result, event.feature)
 
 
-def _marks(session: Session, result: GenomapResult) -> dict[str, Any]:
+def _marks(subject: Subject) -> dict[str, Any]:
     """Rings and outlines: of the chosen sentence, else the names of all regions where they are asked for."""
-    marks = marked(session, result)
+    marks = marked(subject)
     if "regions" not in marks and st.session_state.get("name_regions"):
-        regions = regions_of(session, result)
-        marks |= {"regions": regions.labels, "region_names": regions.names}
+        marks |= {"regions": subject.regions.labels, "region_names": subject.regions.names}
     return marks
-
-
-def _chosen(session: Session, result: GenomapResult, feature: int | None) -> None:
-    """A clicked cell: its feature's sentence is called up."""
-    if feature is not None and int(result.kept[feature]) != session.feature:
-        session.feature, session.region = int(result.kept[feature]), None
-        st.rerun(scope="fragment")
 
 
 def disturbed_line(shown: Perturbation, words: str) -> None:
@@ -340,7 +334,8 @@ def quality(session: Session, result: GenomapResult) -> None:
         "the ten nearest cells."
     )
     height, width = result.layout.shape
-    verdict_box([layout_verdict(result)], [details, f"Solver: {result.layout.solver}. Grid: {height} x {width} cells."])
+    made = f"Placed by {solver_words(result.layout.solver)}. Grid: {height} x {width} cells."
+    verdict_box([layout_verdict(result)], [details, made])
 
 
 def subsample(session: Session, result: GenomapResult) -> None:

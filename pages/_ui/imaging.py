@@ -22,7 +22,7 @@ from genomap_core.progress import Progress
 from pages._ui.data_views import report_messages
 from pages._ui.imaging_store import IMAGING_SAMPLES, shared_imaging
 from pages._ui.session import Session
-from pages._ui.shell import page_link, plain
+from pages._ui.shell import TRAIN_TAB, page_link, plain
 
 ZIP, FOLDER = "A ZIP archive", "A folder"
 PATIENTS, SPOTS = "A patient", "A spot of tissue"
@@ -83,7 +83,7 @@ def imaging(session: Session) -> None:
     if session.imaging is cohort:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**This cohort is in use.**")
-            page_link("fusion", "Compare or train on it", ":material/join_inner:")
+            page_link("fusion", "Compare or train on it", ":material/join_inner:", TRAIN_TAB)
         return
     st.button(
         "Use this cohort",
@@ -114,7 +114,7 @@ def _in_use(session: Session) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**Images in use: {plain(cohort.name)}**")
-            page_link("fusion", "Compare or train on them", ":material/join_inner:")
+            page_link("fusion", "Compare or train on them", ":material/join_inner:", TRAIN_TAB)
         a, b, c, d = st.columns(4)
         a.metric("Patients or spots", f"{cohort.n_samples:,}")
         b.metric("Image channels", len(cohort.channels))

@@ -5,16 +5,17 @@ It is brought up to date at every change, so that a refresh, a bookmark and a li
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
+from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation
 from genomap_core.errors import InputError
 from genomap_core.workflows.tabular.stands_out import COHORT, named_rows
 from pages._ui.patient_bar import Patients, row_of
-from pages._ui.session import TOKEN, Session, shared_sample
+from pages._ui.session import TOKEN, Marks, Session, shared_sample
 from pages._ui.shell import errors_shown
 from pages._ui.widgets import caption
 
@@ -24,17 +25,21 @@ _WRITTEN = "_links"
 _MOST_KEPT = 64
 
 
-def follow_patient(session: Session, patients: Patients) -> None:
-    """As :func:`follow_link`, on a page with patients of its own: the address holds which of them is looked at."""
-    asked = st.query_params.get("patient", "")
-    if asked.isdecimal() and {"patient": asked} not in _written() and 1 <= int(asked) <= len(patients.ids):
-        session.look_at(int(asked) - 1, patients.digest, patients.ids[int(asked) - 1])
-    keep_patient(session, patients)
+def follow_patient(session: Session, patients: Patients, dataset: Dataset) -> None:
+    """As :func:`follow_link`, on a page with patients of its own: which of them is looked at, and what is marked."""
+    asked = {word: st.query_params[word] for word in WORDS if word in st.query_params}
+    if asked and asked not in _written():
+        row = asked.get("patient", "")
+        if row.isdecimal() and 1 <= int(row) <= len(patients.ids):
+            session.look_at(int(row) - 1, patients.digest, patients.ids[int(row) - 1])
+        with errors_shown():
+            _mark(session.marks(dataset), dataset, asked)
+    keep_patient(session, patients, dataset)
 
 
-def keep_patient(session: Session, patients: Patients) -> None:
-    """As :func:`keep_link`, on a page with patients of its own."""
-    _write({"patient": str(row_of(session, patients) + 1)})
+def keep_patient(session: Session, patients: Patients, dataset: Dataset) -> None:
+    """As :func:`keep_link`, on a page with patients of its own; ``dataset``: they on their map."""
+    _write({"patient": str(row_of(session, patients) + 1)} | _marked(session.marks(dataset), dataset))
 
 
 def follow_link(session: Session) -> None:
@@ -81,14 +86,32 @@ def _shown(session: Session) -> dict[str, str]:
         words["noise"] = f"{shown.level:g}"
     if shown.keep != usual.keep:
         words["keep"] = f"{shown.keep:g}"
-    if session.feature is not None:
-        words["feature"] = str(session.feature + 1)
-    if session.region is not None:
-        words["region"] = str(session.region + 1)
-    names = list(named_rows(session.dataset))
-    if session.reference != COHORT and session.reference in names:
-        words["against"] = str(names.index(session.reference))  # a class by number: its name may be anything
+    return words | _marked(session, session.dataset)
+
+
+def _marked(marks: Marks, dataset: Dataset) -> dict[str, str]:
+    """What is marked on a cohort's map, and whom its patients are held against."""
+    words = {}
+    if marks.feature is not None:
+        words["feature"] = str(marks.feature + 1)
+    if marks.region is not None:
+        words["region"] = str(marks.region + 1)
+    names = list(named_rows(dataset))
+    if marks.reference != COHORT and marks.reference in names:
+        words["against"] = str(names.index(marks.reference))  # a class by number: its name may be anything
     return words
+
+
+def _mark(marks: Marks, dataset: Dataset, asked: Mapping[str, str]) -> None:
+    try:
+        feature, region = (int(asked[word]) if word in asked else None for word in ("feature", "region"))
+        against = int(asked.get("against", 0))
+    except ValueError as error:
+        raise InputError(f"The link can't be followed ({error}): ask for a new one.") from error
+    marks.feature = feature - 1 if feature is not None and 1 <= feature <= dataset.n_features else None
+    marks.region = region - 1 if region is not None and region >= 1 else None
+    names = list(named_rows(dataset))
+    marks.reference = names[against] if 0 <= against < len(names) else COHORT
 
 
 def _show(session: Session, asked: MutableMapping[str, str]) -> None:
@@ -97,8 +120,6 @@ def _show(session: Session, asked: MutableMapping[str, str]) -> None:
     dataset = session.dataset
     try:
         patient, level, keep = int(asked.get("patient", 1)), float(asked.get("noise", 0)), float(asked.get("keep", 1))
-        feature, region = (int(asked[word]) if word in asked else None for word in ("feature", "region"))
-        against = int(asked.get("against", 0))
     except ValueError as error:
         raise InputError(f"The link can't be followed ({error}): ask for a new one.") from error
     shown = Perturbation(level, keep)
@@ -108,10 +129,7 @@ def _show(session: Session, asked: MutableMapping[str, str]) -> None:
         )
     session.look_at(patient - 1)
     session.perturbation = shown
-    session.feature = feature - 1 if feature is not None and 1 <= feature <= dataset.n_features else None
-    session.region = region - 1 if region is not None and region >= 1 else None
-    names = list(named_rows(dataset))
-    session.reference = names[against] if 0 <= against < len(names) else COHORT
+    _mark(session, dataset, asked)
 
 
 def link_card(session: Session, view: str) -> None:

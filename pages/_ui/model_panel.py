@@ -18,7 +18,7 @@ from genomap_core.workflows.tabular.patient import DRAWS, GRADIENT_METHODS
 from pages._ui.gene_map import gene_map
 from pages._ui.genomap_views import disturbed_line
 from pages._ui.links import keep_link
-from pages._ui.patient_bar import patient_bar, reference_picker
+from pages._ui.patient_bar import Subject, patient_bar, reference_picker
 from pages._ui.patient_panel import explanation, follow, map_regions_of, maps_with, rows_for_models
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, plain
@@ -49,9 +49,10 @@ def _panel(session: Session, path: Path, classes: tuple[str, ...], provenance: d
     with right:
         with st.container(key="said"):
             _said(session, row, classes, about)
-        found = standing(session, genomap, row)
+        subject = Subject.in_use(session, genomap)
+        found = standing(subject, row)
         if found is not None:
-            sentences(session, genomap, found, features=3, regions=1)
+            sentences(subject, found, features=3, regions=1)
     with left:
         target = int(np.argmax(about["undisturbed"][0]))
         why = _why(session, path, row, target, shown, genomap, provenance)
@@ -60,15 +61,13 @@ def _panel(session: Session, path: Path, classes: tuple[str, ...], provenance: d
         caption(f"Colour over grey: how much a feature speaks for {classes[target]}, in shares of the largest.")
         if found is not None:
             with st.popover("Report", icon=":material/download:"):
-                standing_report(session, genomap, row, found)
+                standing_report(subject, row, found)
     keep_link(session)
     if event.perturbation != shown:
         session.perturbation = event.perturbation
         keep_link(session)
         st.rerun(scope="fragment")
-    if event.feature is not None and int(genomap.kept[event.feature]) != session.feature:
-        session.feature, session.region = int(genomap.kept[event.feature]), None
-        st.rerun(scope="fragment")
+    subject.mark(event.feature)
 
 
 def _answer(

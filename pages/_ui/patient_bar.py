@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.message import plural
-from genomap_core.workflows.tabular.genomap import GenomapResult
+from genomap_core.workflows.tabular.genomap import GenomapConfig, GenomapResult
+from genomap_core.workflows.tabular.layout_study import NamedRegions, named_regions
 from genomap_core.workflows.tabular.stands_out import Reference, named_rows
-from pages._ui.session import Session
+from pages._ui.session import Marks, Session
 from pages._ui.shell import errors_shown, plain
 
 STEPPING = "_stepping"
@@ -31,6 +34,59 @@ class Patients:
     @classmethod
     def of(cls, dataset: Dataset) -> Patients:
         return cls(dataset.digest, dataset.sample_ids, tuple(label(dataset, i) for i in range(dataset.n_samples)))
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Whose patients are looked at: a cohort on its map, and what the reader marked there."""
+
+    session: Session
+    dataset: Dataset
+    genomap: GenomapResult
+    layout: GenomapConfig
+    place: str = ""
+    """Names the places of the features where they are not those of ``layout``"""
+
+    @classmethod
+    def in_use(cls, session: Session, genomap: GenomapResult) -> Subject:
+        """The cohort in use, on its map."""
+        return cls(session, session.dataset, genomap, session.layout)
+
+    @property
+    def marks(self) -> Marks:
+        """What is marked; a region of another map is none of this one."""
+        marks = self.session.marks(self.dataset)
+        if marks.place not in ("", self.place):
+            marks.region = None
+        marks.place = self.place
+        return marks
+
+    def remember(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """A value that belongs to this cohort on this map."""
+        return self.session.remember((*key, self.dataset.digest, self.layout, self.place), make)
+
+    @property
+    def regions(self) -> NamedRegions:
+        """The named regions of the map; computed once."""
+        named: NamedRegions = self.remember(("named regions",), lambda: named_regions(self.genomap, self.layout))
+        if self.marks.region is not None and self.marks.region >= len(named.names):
+            self.marks.region = None
+        return named
+
+    @property
+    def feature(self) -> int | None:
+        """The looked-at feature as an index into the map's features; none if it is not on the map."""
+        found = [] if self.marks.feature is None else np.flatnonzero(self.genomap.kept == self.marks.feature)
+        if len(found) == 0:
+            self.marks.feature = None
+            return None
+        return int(found[0])
+
+    def mark(self, feature: int | None) -> None:
+        """A clicked cell: its feature is marked and its sentence called up; the fragment runs again."""
+        if feature is not None and int(self.genomap.kept[feature]) != self.marks.feature:
+            self.marks.feature, self.marks.region = int(self.genomap.kept[feature]), None
+            st.rerun(scope="fragment")
 
 
 def label(dataset: Dataset, row: int) -> str:
@@ -77,14 +133,15 @@ def patient_bar(session: Session, patients: Patients | None = None) -> int:
     return row
 
 
-def reference_picker(session: Session) -> None:
-    """Whom the patient is held against."""
-    names = [*named_rows(session.dataset), CHOSEN, UPLOADED]
+def reference_picker(session: Session, dataset: Dataset | None = None) -> None:
+    """Whom the patient is held against; ``dataset``: the patient's cohort, None for the one in use."""
+    dataset = dataset or session.dataset
+    names, marks = [*named_rows(dataset), CHOSEN, UPLOADED], session.marks(dataset)
     key = "reference"
-    st.session_state[key] = session.reference if session.reference in names else names[0]
+    st.session_state[key] = marks.reference if marks.reference in names else names[0]
 
     def choose() -> None:
-        session.reference = st.session_state[key]
+        marks.reference = st.session_state[key]
 
     st.selectbox(
         "Compared with", names, format_func=lambda name: f"compared with {name}", key=key, on_change=choose, width=240,
@@ -92,48 +149,48 @@ def reference_picker(session: Session) -> None:
     )  # fmt: skip
 
 
-def reference_of(session: Session, genomap: GenomapResult) -> Reference | None:
+def reference_of(subject: Subject) -> Reference | None:
     """The chosen reference; None while it has nobody in it yet. Its own questions are asked here."""
-    rows = named_rows(session.dataset)
-    if session.reference == CHOSEN:
-        ids = session.dataset.sample_ids
-        st.session_state["controls"] = list(session.chosen)
+    dataset, genomap, marks = subject.dataset, subject.genomap, subject.marks
+    rows = named_rows(dataset)
+    if marks.reference == CHOSEN:
+        ids = dataset.sample_ids
+        st.session_state["controls"] = list(marks.chosen)
 
         def keep() -> None:
-            session.chosen = tuple(st.session_state["controls"])
+            marks.chosen = tuple(st.session_state["controls"])
 
-        st.multiselect("Controls", range(len(ids)), format_func=lambda i: label(session.dataset, i), key="controls",
+        st.multiselect("Controls", range(len(ids)), format_func=lambda i: label(dataset, i), key="controls",
                        on_change=keep, placeholder="Choose at least five patients")  # fmt: skip
-        chosen = np.array(session.chosen, np.int64)
+        chosen = np.array(marks.chosen, np.int64)
         return (
             Reference.of_rows(f"the {plural(len(chosen), 'chosen patient')}", genomap, chosen) if len(chosen) else None
         )
-    if session.reference == UPLOADED:
-        controls = _controls(session)
+    if marks.reference == UPLOADED:
+        controls = _controls(marks, dataset, subject.session.uploads)
         if controls is None:
             return None
         name = f"{plural(controls.n_samples, 'uploaded control')}"
-        return Reference.of_table(name, genomap, controls, session.dataset)
-    name = session.reference if session.reference in rows else next(iter(rows))
-    key = ("reference", session.dataset.digest, session.layout, name)
-    found: Reference = session.remember(key, lambda: Reference.of_rows(name, genomap, rows[name]))
+        return Reference.of_table(name, genomap, controls, dataset)
+    name = marks.reference if marks.reference in rows else next(iter(rows))
+    found: Reference = subject.remember(("reference", name), lambda: Reference.of_rows(name, genomap, rows[name]))
     return found
 
 
-def _controls(session: Session) -> Dataset | None:
+def _controls(marks: Marks, dataset: Dataset, uploads: int) -> Dataset | None:
     """Uploaded controls, read as the cohort's own table was; they are kept in memory only."""
-    if session.controls is not None:
+    if marks.controls is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"Controls: **{plain(session.controls.name)}**", width="content")
-            st.button("Other controls", on_click=lambda: setattr(session, "controls", None))
-        return session.controls
-    file = st.file_uploader("A table of controls with the same columns", key=f"controls-{session.uploads}")
+            st.markdown(f"Controls: **{plain(marks.controls.name)}**", width="content")
+            st.button("Other controls", on_click=lambda: setattr(marks, "controls", None))
+        return marks.controls
+    file = st.file_uploader("A table of controls with the same columns", key=f"controls-{uploads}")
     if file is not None:
         from genomap_core.io.tables.read import read_table  # with pandas, which the first map need not wait for
         from genomap_core.workflows.cohorts.cohort import Wishes, cohort_of, for_model
 
         with errors_shown():
-            table, recipe = read_table(file.getvalue(), file.name), session.dataset.recipe
+            table, recipe = read_table(file.getvalue(), file.name), dataset.recipe
             provenance = {} if recipe is None else {"recipe": asdict(recipe)}
-            session.controls = cohort_of(table, for_model(table, session.dataset.feature_names, provenance, Wishes()))
-    return session.controls
+            marks.controls = cohort_of(table, for_model(table, dataset.feature_names, provenance, Wishes()))
+    return marks.controls

@@ -34,12 +34,12 @@ from genomap_core.workflows.comparison import conformal as sets
 from genomap_core.workflows.tabular.agreement import noise_range
 from genomap_core.workflows.tabular.compare import CompareResult
 from genomap_core.workflows.tabular.genomap import GenomapResult, region_groups
-from genomap_core.workflows.tabular.patient import DRAWS, Desk, methods_for, noisy_rows, spread_of
+from genomap_core.workflows.tabular.patient import DRAWS, Desk, method_title, methods_for, noisy_rows, spread_of
 from genomap_core.workflows.tabular.shipped import COMPARED, Shipped
 from pages._ui.gene_map import MapData, Overlay, gene_map
 from pages._ui.genomap_views import disturbed_line, map_data
 from pages._ui.links import keep_link
-from pages._ui.patient_bar import patient_bar, reference_picker
+from pages._ui.patient_bar import Subject, patient_bar, reference_picker
 from pages._ui.robustness import robustness_card
 from pages._ui.session import Session, warm
 from pages._ui.shell import errors_shown, plain, show_error
@@ -178,9 +178,10 @@ def _panel(session: Session, folder: Path, found: CompareResult, stored: Shipped
         answers, explanations = _answers(session, asked, pair, methods, keys, genomap, names, stored)
         with st.container(key="said"):
             _predictions(found, asked, answers, session.confidence)
-        standing_found = standing(session, genomap, row)
+        subject = Subject.in_use(session, genomap)
+        standing_found = standing(subject, row)
         if standing_found is not None:
-            sentences(session, genomap, standing_found, features=2, regions=1)
+            sentences(subject, standing_found, features=2, regions=1)
     with left:
         maps = maps_with(session, genomap, row, answers)
         event = gene_map(maps, key="compare_map", height=300, columns=2, initial=shown)
@@ -194,9 +195,7 @@ def _panel(session: Session, folder: Path, found: CompareResult, stored: Shipped
         session.perturbation = event.perturbation
         keep_link(session)
         st.rerun(scope="fragment")
-    if event.feature is not None and int(genomap.kept[event.feature]) != session.feature:
-        session.feature, session.region = int(genomap.kept[event.feature]), None
-        st.rerun(scope="fragment")
+    subject.mark(event.feature)
     case = PatientCase(
         session.dataset, genomap, session.layout, found, row, asked.target, answers, shown, session.confidence,
         standing_found, map_regions_of(session, genomap),
@@ -244,7 +243,7 @@ def _question(
     models = list(names)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="patient-question"):
         left = st.selectbox(
-            "First model", models, format_func=names.__getitem__, key="first", bind="query-params", width=215,
+            "First model", models, format_func=names.__getitem__, key="first", bind="query-params", width=245,
             label_visibility="collapsed",
         )  # fmt: skip
         others = [m for m in models if m != left]
@@ -253,7 +252,7 @@ def _question(
             st.markdown("and", width="content")
             right = st.selectbox(
                 "Second model", others, index=others.index("pfn") if "pfn" in others else 0,
-                format_func=names.__getitem__, key="second", bind="query-params", width=215,
+                format_func=names.__getitem__, key="second", bind="query-params", width=245,
                 label_visibility="collapsed",
             )  # fmt: skip
             pair = (left, right)
@@ -417,7 +416,7 @@ def maps_with(session: Session, genomap: GenomapResult, row: int, about: list[di
         base,
         labels=labels,
         overlays=tuple(Overlay(label, values, limit=1.0) for label, values in shown),
-        **({"regions": regions} | marked(session, genomap)),
+        **({"regions": regions} | marked(Subject.in_use(session, genomap))),
     )
 
 
@@ -469,6 +468,7 @@ def _top_features(dataset: Dataset, a: dict[str, Any]) -> None:
             pd.DataFrame({"feature": [names[j] for j in top], "attribution": a["values"][top]}), hide_index=True
         )
         caption(
-            f"{a['method']}. Sum of the attributions + baseline = output up to {abs(a['completeness_gap']):.2g} "
+            f"{method_title(a['model'], a['method'])}. Sum of the attributions + baseline = output up to "
+            f"{abs(a['completeness_gap']):.2g} "
             f"(output {a['output']:.3f}, baseline {a['baseline_output']:.3f})."
         )

@@ -137,9 +137,27 @@ def shared_genomap(key: str) -> GenomapResult:
     return fit_genomap(shared_sample(key), GenomapConfig())
 
 
+@dataclass(kw_only=True)
+class Marks:
+    """What is marked on a cohort's map, and whom its patients are held against."""
+
+    feature: int | None = None
+    """Column of the feature looked at."""
+    region: int | None = None
+    """Region of the map that is marked."""
+    place: str = ""
+    """Names the map that the region is one of, where a cohort has several."""
+    reference: str = COHORT
+    """Whom patients are held against: the cohort, a class, chosen patients or uploaded controls."""
+    chosen: tuple[int, ...] = ()
+    """Rows of the patients chosen as controls."""
+    controls: Dataset | None = None
+    """Uploaded ones; in memory only."""
+
+
 @dataclass
-class Session:
-    """State of one tab."""
+class Session(Marks):
+    """State of one tab, and what is marked on the cohort in use."""
 
     token: str
     dataset: Dataset
@@ -152,16 +170,8 @@ class Session:
     """Row looked at in other cohorts, by their digest."""
     followed: str | None = None
     """Id of the patient last chosen: a cohort that has it shows it."""
-    feature: int | None = None
-    """Column of the feature looked at."""
-    region: int | None = None
-    """Region of the map that is marked."""
-    reference: str = COHORT
-    """Whom patients are held against: the cohort, a class, chosen patients or uploaded controls."""
-    chosen: tuple[int, ...] = ()
-    """Rows of the patients chosen as controls."""
-    controls: Dataset | None = None
-    """Uploaded ones; in memory only."""
+    elsewhere: dict[str, Marks] = field(default_factory=dict)
+    """Marks on other cohorts, by their digest."""
     perturbation: Perturbation = field(default_factory=Perturbation)
     confidence: float = 0.9
     """Asked of prediction sets."""
@@ -185,6 +195,10 @@ class Session:
             self.patient, self.followed = row, self.dataset.sample_ids[row]
         else:
             self.rows[str(digest)], self.followed = row, sample_id
+
+    def marks(self, dataset: Dataset) -> Marks:
+        """Those on this cohort: the session's own where it is in use."""
+        return self if dataset.digest == self.dataset.digest else self.elsewhere.setdefault(dataset.digest, Marks())
 
     @property
     def owner(self) -> str:

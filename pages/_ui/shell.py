@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,18 @@ def plain(text: str) -> str:
     return "".join("\\" + c if c in "\\`*_{}[]()<>#+-.!|$~:^" else c for c in text).replace("\n", "  \n")
 
 
-def page_link(name: str, label: str, icon: str | None = None) -> None:
-    """A link to another page of the app."""
-    st.page_link(ROOT / "pages" / f"{name}.py", label=label, icon=icon, width="content")
+def page_link(name: str, label: str, icon: str | None = None, tab: str = "") -> None:
+    """A link to another page of the app, or to one of its tabs."""
+    asked = {f"{name}_tab": tab} if tab else None
+    st.page_link(ROOT / "pages" / f"{name}.py", label=label, icon=icon, width="content", query_params=asked)
+
+
+IMAGES_TAB = "Images and omics"
+"""Of the Data page; other pages lead to it."""
+TRAIN_TAB = "Train and compare"
+"""Of the imaging pages; the Data page leads to it."""
+
+
+def tabs(page: str, *names: str) -> Sequence[Any]:
+    """The tabs of a page; the address keeps the open one, so that a refresh and a link open the same."""
+    return st.tabs(names, key=f"{page}_tab", bind="query-params")

@@ -56,8 +56,9 @@ def submit(session: Session, config: TrainConfig) -> None:
 def score_metrics(scores: dict[str, Score]) -> None:
     """One metric a column, interval beneath."""
     for column, (name, s) in zip(st.columns(len(scores)), scores.items(), strict=True):
-        column.metric(METRICS[name], f"{s.value:.3f}", border=True)
-        some = f"95 %: {s.low:.3f} to {s.high:.3f}" if s.low < s.high else "95 %: too few errors to say"
+        column.metric(METRICS[name], f"{s.value:.{s.decimals}f}", border=True)
+        ends = f"95 %: {s.low:.{s.decimals}f} to {s.high:.{s.decimals}f}"
+        some = ends if s.low < s.high else "95 %: too few errors to say"
         column.markdown(some)
 
 

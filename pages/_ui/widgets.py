@@ -12,26 +12,12 @@ import streamlit as st
 from genomap_core.data.dataset import Dataset
 from genomap_core.reports.document import Document, render_html, render_pdf
 from genomap_core.reports.glossary import GLOSSARY, terms_in
-from genomap_core.workflows.tabular.genomap import SOLVER_NAMES, GenomapConfig
+from genomap_core.workflows.tabular.genomap import DISTANCES, SOLVER_NAMES, SOLVER_TITLES, GenomapConfig
 from genomap_core.workflows.tabular.train import TrainConfig
 from pages._ui.shell import plain
 
-SOLVER_TITLES = {
-    "ot": "Optimal transport (default)",
-    "gromov": "Gromov-Wasserstein, POT (exact, slow)",
-    "published": "As published (radial distance)",
-    "embedding": "Embedding + assignment",
-    "sorted": "Sorted by variance",
-    "random": "Random (control)",
-}
 SOLVER_LIMITS = {"gromov": 2000, "published": 2000, "embedding": 6000}
 """Most features a solver takes on a page without keeping the user waiting for minutes."""
-DISTANCES = {
-    "correlation": "Correlation (signed)",
-    "absolute": "Absolute correlation",
-    "spearman": "Rank correlation",
-    "euclidean": "Euclidean",
-}
 
 
 def verdict_box(sentences: Sequence[str], details: Sequence[str], also: Sequence[str] = ()) -> None:

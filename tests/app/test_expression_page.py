@@ -11,10 +11,12 @@ from app_harness import button, open_page, select, texts
 from planted_expression import TINY, images_and_genes
 
 from genomap_core.data.images.patients import PatientImages
+from genomap_core.data.message import with_interval
 from genomap_core.workflows.expression.jobs import compare_task, read_cohort
 from genomap_core.workflows.expression.result import ExpressionResult
 from genomap_core.workflows.expression.samples import COMPARED
 from pages._ui import expression as expression_views
+from pages._ui.gene_map import GeneMapEvent, gene_map
 from pages._ui.session import jobs
 
 
@@ -57,7 +59,7 @@ def test_a_gene_is_shown_in_all_patients(app, result) -> None:
     s = result.statistics["all"]["dense"]
     best = int(np.argmax(s.r))
     assert select(app, "Gene, best predicted first").value == best
-    assert table(app, "Figure")["Value"][0].startswith(f"{s.r[best]:.3f}")
+    assert table(app, "Figure")["Value"][0] == with_interval(s.r[best], s.r_low[best], s.r_high[best])
     worst = int(np.argmin(s.r))
     select(app, "Gene, best predicted first").set_value(worst).run()
     assert not app.exception
@@ -81,7 +83,12 @@ def test_a_prediction_is_explained_by_the_network_that_never_saw_the_patient(app
 
 def test_genes_that_cannot_be_predicted_are_hatched_on_the_patients_map(app, result, monkeypatch) -> None:
     drawn: list = []
-    monkeypatch.setattr(expression_views, "gene_map", lambda data, **options: drawn.append(data))
+
+    def draw(data, **options) -> GeneMapEvent:
+        drawn.append(data)
+        return gene_map(data, **options)
+
+    monkeypatch.setattr(expression_views, "gene_map", draw)
     open_page(app, "expression")
     told = result.statistics["all"]["dense"].predictable
     measured, predicted, difference = drawn[-1].values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +14,13 @@ from planted_fusion import planted
 from streamlit.testing.v1 import AppTest
 
 from genomap_core.errors import JobError
+from genomap_core.store import decode
+from genomap_core.workflows.fusion.compare import QUICK, FusionCompareConfig
 from genomap_core.workflows.fusion.jobs import compare_task
 from genomap_core.workflows.fusion.samples import COMPARED, SAMPLE
 from genomap_core.workflows.fusion.scores import FusionResult
 from genomap_core.workflows.fusion.words import heading, report
+from genomap_core.workflows.tabular.stands_out import COHORT
 from pages._ui import fusion as fusion_views
 from pages._ui.imaging_store import shared_imaging
 from pages._ui.session import jobs
@@ -61,10 +66,9 @@ def test_the_page_opens_on_the_shipped_comparison(app) -> None:
 def test_a_patient_is_explained_by_the_network_that_never_saw_that_patient(app) -> None:
     open_page(app, "fusion")
     result = FusionResult.load(COMPARED)
-    assert "By the model of the fold that this patient was left out of" in texts(app)
-    assert "What stands out here" in "".join(e.label for e in app.expander)
-    assert " than in " in texts(app)
-    assert "Most alike: " in texts(app).replace("\\", "")
+    assert "By a model that was trained without this patient" in texts(app)
+    assert "What stands out here" in texts(app)
+    assert "Most alike" in texts(app)
     best = int(result.runs[0].proba[0].argmax())
     assert select(app, "Class explained").value == best
     assert len(app.get("imgs") or app.get("image")) >= 1
@@ -72,6 +76,22 @@ def test_a_patient_is_explained_by_the_network_that_never_saw_that_patient(app) 
     select(app, "Patient").select(5).run()
     assert not app.exception
     assert select(app, "Class explained").value == int(result.runs[0].proba[5].argmax())
+
+
+def test_a_sentence_of_what_stands_out_marks_its_feature_and_is_called_up_first(app) -> None:
+    open_page(app, "fusion")
+    found = [b for b in app.button if b.key.startswith("finding-feature")]
+    assert len(found) == 3
+    found[1].click().run()
+    assert not app.exception
+    session, table = app.session_state["session"], shared_imaging(SAMPLE).table
+    marked = session.marks(table).feature
+    first = next(b for b in app.button if b.key.startswith("finding-"))
+    assert table.feature_names[marked] in first.label.replace("\\", "")
+    assert session.feature is None, "the table in use has marks of its own"
+    select(app, "Compared with").set_value("class quiet").run()
+    assert "compared with class quiet" in texts(app)
+    assert session.reference == COHORT
 
 
 def test_a_patient_about_whom_the_network_is_wrong_is_flagged(app) -> None:
@@ -134,10 +154,41 @@ def test_a_training_is_queued_on_the_cohort_in_use(app) -> None:
 
 def test_without_a_network_nothing_is_queued(app) -> None:
     open_page(app, "fusion")
-    networks(app).set_value([])
-    button(app, "Start").click().run()
+    select(app, "Work").set_value("compare").run()
+    networks(app).set_value([]).run()
     assert "choose at least one" in texts(app)
-    assert not queued(app)
+    assert "Start" not in {b.label for b in app.button}
+
+
+def test_a_quick_look_says_its_time_and_what_it_leaves_out_and_asks_for_nothing(app, monkeypatch) -> None:
+    open_page(app, "fusion")
+    assert select(app, "Work").value == "quick"
+    words = texts(app)
+    assert "Controls, the other networks and adaptive fusion are left out" in words
+    assert "on two quiet cores, for these 240 patients" in words
+    asked = submitted(monkeypatch)
+    start(app)
+    (spec, _) = asked[0]
+    assert decode(FusionCompareConfig, json.loads(json.dumps(spec["config"]))) == QUICK
+
+
+def test_the_form_of_a_comparison_leaves_out_what_is_switched_off_and_says_the_time_it_saves(app, monkeypatch) -> None:
+    open_page(app, "fusion")
+    select(app, "Work").set_value("compare").run()
+
+    def minutes() -> int:
+        return int(re.search(r"about (\d+) min", texts(app))[1])
+
+    whole = minutes()
+    next(t for t in app.toggle if t.label == "Adaptive fusion").set_value(False).run()
+    assert minutes() < whole
+    next(t for t in app.toggle if t.label == "Controls").set_value(False).run()
+    networks(app).set_value(["image"]).run()
+    asked = submitted(monkeypatch)
+    start(app)
+    config = asked[0][0]["config"]
+    assert (config["variants"], config["controls"], config["adaptive"]) == (("image",), False, False)
+    assert config["baselines"]
 
 
 def test_a_table_of_several_omics_types_needs_no_images(app, monkeypatch) -> None:
@@ -145,13 +196,14 @@ def test_a_table_of_several_omics_types_needs_no_images(app, monkeypatch) -> Non
     next(b for b in app.button if b.key == "sample-multiomics").click().run()
     open_page(app, "fusion")
     app.radio(key="fusion_patients").set_value("table").run()
+    select(app, "Work").set_value("compare").run()
     assert not app.exception
     assert "Simulated multi-omics cohort: 160 patients" in texts(app).replace("*", "").replace("\\", "")
     assert networks(app) is None, "there is nothing to choose"
     asked = submitted(monkeypatch)
-    start(app, Epochs=1)
+    start(app, Work="compare", Epochs=1)
     (spec, cohort) = asked[0]
-    assert spec["config"]["variants"] == ["omics"]
+    assert spec["config"]["variants"] == ("omics",)
     assert not cohort.channels
 
 
@@ -174,13 +226,15 @@ def test_a_class_of_one_group_is_left_out_and_the_folds_are_as_many_as_can_be_ma
     assert "24 samples in 3 groups" in words
     assert "Left out at first: fat, seen in one group only" in words
     assert "The images in use are another cohort" in words
+    select(app, "Work").set_value("compare").run()
     assert next(n for n in app.number_input if n.label == "Folds").max == 3
     asked = submitted(monkeypatch)
-    start(app, Epochs=1)
+    start(app, Work="compare", Epochs=1)
     (spec, given) = asked[0]
     assert given.table.classes == ("tumour", "stroma")
     assert given.table.y.tolist() == [0, 1] * 9
     assert (given.n_samples, spec["config"]["n_folds"]) == (18, 3)
+    app.run()  # what the start asked for
     next(m for m in app.multiselect if m.label.startswith("Classes")).set_value([0]).run()
     assert "choose at least two" in texts(app)
 

@@ -18,6 +18,7 @@ from genomap_core.benchmark.store import create_store
 from genomap_core.benchmark.summary import summarise, summary_text
 from genomap_core.benchmark.verdict import verdict
 from genomap_core.benchmark.views import costs, curves, failures, paired, winners
+from genomap_core.data.message import with_interval
 from genomap_core.errors import InputError
 from genomap_core.plotting.benchmark import winners_map
 
@@ -126,7 +127,8 @@ def test_the_verdict_sets_the_paired_difference_beside_the_ranks(whole: StudyRec
     assert "By their ranks not told apart from it (Nemenyi): " in ranks
     pair = next(c for c in found.comparisons if c.other == "logistic")
     assert pair.difference.low > 0
-    assert f"(positive: better) is {pair.difference.mean:+.4f} [{pair.difference.low:+.4f}, " in baseline
+    told = (pair.difference.mean, pair.difference.low, pair.difference.high)
+    assert f"(positive: better) is {with_interval(*told, '+')}, p = " in baseline
     assert f"p = {pair.p:.2g} (Wilcoxon's" in baseline
 
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 LONG = 180_000
 """Milliseconds: how long a job may take on a slow machine."""
+
+
+class Clicks:
+    """Every click of a walk, counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, target: Locator) -> None:
+        target.click(timeout=LONG)
+        self.count += 1
 
 
 def map_drawn(page: Page) -> None:

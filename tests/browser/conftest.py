@@ -78,14 +78,16 @@ def network() -> NetworkWatch:
 
 @pytest.fixture
 def make_page(browser: Browser, network: NetworkWatch, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
-    """``make_page(width=1280, height=800, dark=False)``: a page in a fresh browser profile, watched."""
+    """``make_page(width=1280, height=800, dark=False, touch=False)``: a page in a fresh browser profile, watched."""
     contexts: list[BrowserContext] = []
     request.node.contexts = contexts
 
-    def make(width: int = 1280, height: int = 800, dark: bool = False) -> Page:
+    def make(width: int = 1280, height: int = 800, dark: bool = False, touch: bool = False) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
+            has_touch=touch,
+            is_mobile=touch,
             reduced_motion="reduce",  # animations are painted by the CPU here, at the server's expense
         )
         network.attach(context)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from app_steps import LONG, go, map_drawn
+from app_steps import LONG, Clicks, go, map_drawn
 from browser_harness import AppServer, artifact
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 MOST_CLICKS = 8
 
@@ -28,17 +28,6 @@ def table(tmp_path: Path) -> Path:
     path = tmp_path / "mine.csv"
     made.to_csv(path, index=False)
     return path
-
-
-class Clicks:
-    """Every click of a walk, counted."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, target: Locator) -> None:
-        target.click(timeout=LONG)
-        self.count += 1
 
 
 def test_from_a_table_to_what_stands_out_and_a_report_in_few_clicks(
@@ -102,6 +91,11 @@ def test_compare_opens_on_an_answer_and_a_refresh_keeps_the_models(app_server: A
     expect(page.get_by_label("Which attribution to overlay")).to_be_visible()
     expect(page.get_by_text("held-out samples given").first).to_be_visible()
     expect(page.get_by_text("What stands out here")).to_be_in_viewport()
+    for scale in page.locator(".gm-scale").all():
+        expect(scale).to_be_in_viewport(ratio=1)
+    middle = "e => { const b = e.getBoundingClientRect(); return b.x + b.width / 2; }"
+    zeros = [mark.evaluate(middle) for mark in page.locator(".gm-zero").all()]
+    assert zeros == pytest.approx([bar.evaluate(middle) for bar in page.locator(".gm-colours").all()], abs=1)
     page.screenshot(path=artifact("compare-opens.png"))
     page.get_by_label("First model").first.click()
     page.get_by_role("option", name="Logistic regression", exact=True).click()

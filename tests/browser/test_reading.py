@@ -50,5 +50,6 @@ def test_cells_that_are_no_numbers_are_mended_with_a_click_and_the_cohort_is_use
     expect(page.get_by_text("Must be mended").first).to_be_visible(timeout=LONG)
     expect(page.get_by_role("button", name="Use this cohort")).to_be_disabled()
     press(page, "Use bounds as their number")
+    expect(page.get_by_text("Must be mended")).to_have_count(0)
     press(page, "Use this cohort")
     expect(page.get_by_text("In use: crp.csv")).to_be_visible(timeout=LONG)

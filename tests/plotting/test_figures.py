@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from genomap_core import plotting
+from genomap_core.layout.quality import MEASURES
 from genomap_core.plotting.performance import one_against_rest, reliability_bins, wilson
 from genomap_core.plotting.template import plain
 
@@ -97,7 +98,7 @@ def test_scores_keep_their_intervals_and_failed_models_their_row():
     assert list(dots.y) == ["net", "pfn"]
     assert dots.error_x.array[0] == pytest.approx(0.05)
     assert dots.error_x.arrayminus[0] == pytest.approx(0.1)
-    assert [a.text for a in fig.layout.annotations] == ["0.800  (0.700 to 0.850)", "no result"]
+    assert [a.text for a in fig.layout.annotations] == ["0.80 (0.70 to 0.85)", "no result"]
 
 
 def test_learning_curves_tell_networks_and_validation_apart():
@@ -118,8 +119,8 @@ def test_layout_quality_shows_the_random_control_beside():
     good, random = (SimpleNamespace(**dict(zip(names, v))) for v in ((0.1, 0.4, 0.5, 0.3), (0.24, 0, 0, 0.02)))
     fig = plotting.layout_quality(good, random)
     shown = {t.name: dict(zip(t.y, t.x)) for t in fig.data}
-    assert shown["random layout"]["Distortion (Gromov-Wasserstein) ↓"] == 0.24
-    assert shown["this layout"]["Correlation of neighbours ↑"] == 0.5
+    assert shown["random layout"][MEASURES["gw_distortion"]] == 0.24
+    assert shown["this layout"][MEASURES["neighbour_correlation"]] == 0.5
 
 
 def test_displacement_is_drawn_where_features_were_and_says_how_far_they_went():

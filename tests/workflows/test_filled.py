@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from genomap_core.data.dataset import Dataset
-from genomap_core.workflows.tabular.filled import filled_row
-from genomap_core.workflows.tabular.genomap import GenomapConfig, fit_genomap
+from genomap_core.workflows.tabular.genomap import GenomapConfig, filled_row, fit_genomap
 
 
 def test_a_row_is_filled_from_the_other_rows_and_its_own_measured_values() -> None:

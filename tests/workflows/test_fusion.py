@@ -19,11 +19,17 @@ from genomap_core.training.fusion_bundle import load_fusion
 from genomap_core.workflows.comparison.runner import Run, fold_file, run_file
 from genomap_core.workflows.comparison.scores import Score
 from genomap_core.workflows.fusion import view as fusion_view
-from genomap_core.workflows.fusion.compare import FusionCompareConfig, compare_fusion, fusion_of
+from genomap_core.workflows.fusion.compare import (
+    QUICK,
+    FusionCompareConfig,
+    compare_fusion,
+    expected_seconds,
+    fusion_of,
+)
 from genomap_core.workflows.fusion.controls import BASELINES, CONTROLS, only_type, parts_of, permute_within, planned
 from genomap_core.workflows.fusion.jobs import compare_task, train_task
 from genomap_core.workflows.fusion.scores import FusionResult
-from genomap_core.workflows.fusion.words import gain_is_real, images_used, report, verdict, weight_rows
+from genomap_core.workflows.fusion.words import gain_is_real, images_used, in_short, report, scope, verdict, weight_rows
 from tools.fusion_table import main
 
 SMALL = FusionCompareConfig(n_folds=3, width=8, hidden=32, epochs=15, n_seeds=1, device="cpu")
@@ -290,6 +296,28 @@ def test_the_verdict_says_what_the_intervals_allow(result: FusionResult, real: b
     assert "behind “Logistic regression, both”" in said
     assert "features placed at random can be claimed" in said
     assert said.startswith("The best of all models is “Images + omics, stacked”: balanced accuracy 0.80 (")
+
+
+def test_a_comparison_without_controls_says_that_it_settles_nothing_and_what_it_left_out() -> None:
+    whole = dataclasses.replace(made_up(0.2, 0.1, 0.2, 0.1), config={"n_folds": 5, "epochs": 40, "backbone": "small"})
+    assert in_short(whole).endswith("use both.")
+    kept = tuple(run for run in whole.runs if not run.name.startswith("shuffled"))
+    gain = {name: row for name, row in whole.gain.items() if not name.startswith("shuffled")}
+    look = dataclasses.replace(whole, runs=kept, tables=whole.tables | {"gain": gain})
+    assert in_short(look).endswith("this is a first look, which settles nothing.")
+    assert "use both" not in in_short(look)
+    assert scope(look).endswith("Left out: late fusion, cross-attention, controls, adaptive fusion.")
+
+
+def test_the_expected_time_grows_with_the_work() -> None:
+    cohort = planted(24)
+    assert expected_seconds(cohort, FusionCompareConfig(backbone="resnet18")) is None
+    quick, whole = (expected_seconds(cohort, config) for config in (QUICK, FusionCompareConfig()))
+    alone = expected_seconds(cohort, FusionCompareConfig(adaptive=False))
+    assert quick is not None
+    assert alone is not None
+    assert whole is not None
+    assert quick < alone < whole
 
 
 def test_nothing_is_claimed_of_rows_from_a_handful_of_patients() -> None:

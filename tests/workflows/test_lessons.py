@@ -68,6 +68,13 @@ def test_gradients_find_the_planted_genes_and_shuffled_weights_do_not(tmp_path: 
         assert file["planted"].sum() == pytest.approx(0.8 * 100 * 3 / 10, abs=2)
 
 
+def test_a_network_taught_a_lighter_background_fails_without_it() -> None:
+    found = lessons.background(1)
+    assert found["with"] > 0.9
+    assert found["without"] < 0.65
+    assert found["share"] > found["usual_share"] + 0.05
+
+
 def test_one_picture_without_its_age_leaves_a_valley_of_growth_parameters() -> None:
     D, rho = values(DIFFUSION), values(RATE)
     i, j = N_VALUES // 2, N_VALUES // 2

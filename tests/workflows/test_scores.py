@@ -103,4 +103,5 @@ def test_the_lead_over_each_is_the_paired_difference_to_each(groups):
 def test_a_figure_is_written_as_precisely_as_its_interval_carries() -> None:
     assert str(Score(0.8731, 0.841, 0.901)) == "0.87 (0.84 to 0.90)"
     assert f"{Score(0.0312, 0.0301, 0.0324):+}" == "+0.031 (+0.030 to +0.032)"
-    assert str(Score(0.5, float("nan"), float("nan"))) == "0.500 (nan to nan)"
+    assert str(Score(0.5, float("nan"), float("nan"))) == "0.500"
+    assert str(Score(-0.001, -0.02, 0.02)) == "0.00 (-0.02 to 0.02)", "zero has no sign"

@@ -8,6 +8,8 @@ from functools import partial
 
 import numpy as np
 
+from genomap_core.data.message import decimals, with_interval
+
 METRICS: dict[str, str] = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -31,16 +33,15 @@ class Score:
 
     @property
     def decimals(self) -> int:
-        """As many as the interval carries: a third one means nothing where it is .02 wide or wider."""
-        return 2 if self.high - self.low >= 0.02 else 3
+        """As many as the interval carries."""
+        return decimals(self.low, self.high)
 
     def __str__(self) -> str:
         return format(self, "")
 
     def __format__(self, sign: str) -> str:
         """``0.87 (0.84 to 0.90)``, to :attr:`decimals`; ``+`` writes the signs of differences."""
-        value, low, high = (f"{x:{sign}.{self.decimals}f}" for x in (self.value, self.low, self.high))
-        return f"{value} ({low} to {high})"
+        return with_interval(self.value, self.low, self.high, sign)
 
 
 def score(name: str, y: np.ndarray, proba: np.ndarray) -> float:

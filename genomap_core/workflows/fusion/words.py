@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from genomap_core.data.images.networks import BACKBONES
+from genomap_core.data.images.networks import BACKBONES, VARIANTS
 from genomap_core.data.images.statistics import empty_background
 from genomap_core.plotting.research_use import RESEARCH_USE
 from genomap_core.workflows.comparison.result import failure, markdown, score_cells
 from genomap_core.workflows.comparison.runner import Run
 from genomap_core.workflows.comparison.scores import METRICS, Score
-from genomap_core.workflows.fusion.controls import ARTEFACTS, CONTROLS, TYPE, title
+from genomap_core.workflows.fusion.adaptive import ADAPTIVE
+from genomap_core.workflows.fusion.controls import ARTEFACTS, BASELINES, CONTROLS, TYPE, title
 from genomap_core.workflows.fusion.scores import FusionResult
 
 _METRIC = "balanced_accuracy"
@@ -39,7 +40,13 @@ def verdict(result: FusionResult) -> tuple[str, ...]:
 
 
 def in_short(result: FusionResult) -> str:
-    """The verdict as one sentence with its consequence, without a figure."""
+    """The verdict as one sentence with its consequence, without a figure; of a first look it is said that it is one."""
+    needed = _EXCHANGED if result.has_images else {"shuffled_omics"}
+    first_look = " No control was run: this is a first look, which settles nothing."
+    return _in_short(result) + ("" if set(needed) <= result.gain.keys() else first_look)
+
+
+def _in_short(result: FusionResult) -> str:
     if few := _few_groups(result):
         return f"These are {few} patients or sections: too few to say anything about others."
     if result.scores[result.champion][_METRIC].low <= 1 / len(result.classes):
@@ -51,12 +58,25 @@ def in_short(result: FusionResult) -> str:
     found = [name for name in _SINGLES if name in result.gain]
     if gain_is_real(result):
         return "On this cohort images and omics together name the class better than either alone: use both."
+    if len(found) == len(_SINGLES) and all(_ahead(result, n) for n in found):
+        return "On this cohort both together do better than either alone, which the controls do not confirm."
     if behind := [n for n in found if _behind(result, n)]:
         return f"On this cohort {title(behind[0]).lower()} does better than both together: leave the other out."
     if len(found) == len(_SINGLES) and sum(_ahead(result, n) for n in found) == 1:
         carrier, idle = ("omics", "images") if _ahead(result, "image") else ("images", "omics")
         return f"On this cohort the {carrier} carry the answer; the {idle} are not shown to add anything."
     return "Whether both together beat either alone can't be told on this cohort: prefer the simpler one."
+
+
+def scope(result: FusionResult) -> str:
+    """How it was made, and what was left out: nothing is claimed of what was not run."""
+    options, names = result.config, {run.name for run in result.runs}
+    variants = VARIANTS if result.has_images else ()
+    out = [title(name).removeprefix("Images + omics, ").lower() for name in variants if name not in names]
+    groups = {"controls": CONTROLS, "linear models": BASELINES, "adaptive fusion": (ADAPTIVE,)}
+    out += [what for what, members in groups.items() if names.isdisjoint(members)]
+    made = f"{options['n_folds']} folds, {options['epochs']} epochs, network: {BACKBONES[options['backbone']]}."
+    return f"{made} Left out: {', '.join(out)}." if out else made
 
 
 def gain_is_real(result: FusionResult) -> bool:
@@ -301,13 +321,11 @@ def heading(result: FusionResult) -> tuple[str, ...]:
     counts = np.bincount(result.y, minlength=len(result.classes))
     classes = ", ".join(f"{name} {count}" for name, count in zip(result.classes, counts, strict=True))
     kinds = ", ".join([*(["images"] if result.has_images else []), *result.omics_names])
-    options = result.config
     return (
         f"# Images and omics: {result.name}",
         RESEARCH_USE,
         f"{len(result.y):,} patients or spots. Classes: {classes}. Data: {kinds}.",
-        f"{options['n_folds']} folds, {options['epochs']} epochs, network {BACKBONES[options['backbone']]}, seed "
-        f"{options['seed']}. In brackets: 95 % intervals.",
+        f"{scope(result)} Seed {result.config['seed']}. In brackets: 95 % intervals.",
     )
 
 

@@ -38,7 +38,7 @@ class Chapter:
 
 
 def _unscramble() -> Chapter:
-    share = {n: unscrambled(n).kept for n in (3, 4, 30, 400)}
+    share = {n: unscrambled(n).kept for n in (3, 4, 30, 100, 400)}
     return Chapter(
         "unscramble",
         "Unscramble",
@@ -53,7 +53,8 @@ def _unscramble() -> Chapter:
         f"{share[30]:.0%} and with 400 {share[400]:.0%}. Genes have no true places, but the same engine places them.",
         f"Shuffle every picture in its own way: nothing varies together any more, and of 400 pictures it finds "
         f"{unscrambled(400, control=True).kept:.0%}. The order comes from the data, not from the engine.",
-        "One picture less, 3 instead of 4, and nearly all is lost; hundreds more add little.",
+        f"One picture less, 3 instead of 4, and nearly all is lost; 100 pictures find {share[100]:.0%}, and three "
+        "hundred more add nothing to that.",
         "Which data of ours are like three pictures: too few patients for the places to mean anything?",
     )
 
@@ -120,7 +121,7 @@ def _map() -> Chapter:
         "regression for "
         f"{lacking['logistic']:.0%} (each within {half:.0%}). The networks fill what is missing from what was "
         "measured, "
-        "logistic regression puts the mean there; that the order helps is not shown.",
+        "logistic regression puts each gene's median there; that the order helps is not shown.",
         f"The random map. Under noise of 150 % it falls to {noisy['random']:.0%}, the ordered map to "
         f"{noisy['ot']:.0%}: "
         "neighbours that vary together average the noise away.",
@@ -133,7 +134,7 @@ def _map() -> Chapter:
 
 def _attribution() -> Chapter:
     found = shipped(ATTRIBUTION)
-    mark, methods = found["shortcut"], found["methods"]
+    mark, empty, methods = found["shortcut"], found["background"], found["methods"]
     return Chapter(
         "attribution",
         "Reading and mistrusting an attribution",
@@ -146,9 +147,11 @@ def _attribution() -> Chapter:
         (f"{mark['with']:.0%} as before", f"{found['accuracy']:.0%}, as without the mark", "About half"),
         2,
         f"For {mark['without']:.0%} of them. Its attribution had told: {mark['share']:.0%} of its weight lay on the "
-        f"{mark['share_of_genes']:.0%} of the genes that were marked. A cause, a scanner and an empty background "
-        "look the "
-        "same on such a picture; only knowledge tells them apart.",
+        f"{mark['share_of_genes']:.0%} of the genes that were marked. So with pictures: where one class had a lighter "
+        f"empty background, a network was right for {empty['with']:.0%} with it and {empty['without']:.0%} without; "
+        f"{empty['share']:.0%} of its attribution lay on the background, of an honest network's "
+        f"{empty['usual_share']:.0%}. Where weight lies is shown; whether that is a cause, a scanner or nothing at "
+        "all, only knowledge tells.",
         f"The same network with shuffled weights. Integrated Gradients find the planted genes with an area of "
         f"{methods['integrated_gradients']['found']:.2f}, shuffled "
         f"{methods['integrated_gradients']['found_shuffled']:.2f} "

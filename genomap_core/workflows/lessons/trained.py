@@ -5,7 +5,7 @@ Both run in worker processes; both simulate a cohort whose cause is known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ MISSING = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Shares of the genes that were not measured"""
 SHORTCUT = 2.0
 """How far the shortcut's genes are raised in one class, in their standard deviations"""
+BACKGROUND = 1.0
+"""How much lighter the empty background of one class is, in standard deviations of the pictures' pixels"""
 METHODS = tuple(GRADIENT_METHODS)
 N_EXPLAINED = 24
 """Test patients whose attributions are averaged."""
@@ -107,7 +109,7 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
     patients, ``planted (p,)``, ``positions (p, 2)``, ``shape``. Gives for each method ``found`` (ROC-AUC of the planted
     features), ``found_shuffled``, ``agreement`` (rank correlation of both) and ``unusual`` (mean rank correlation of a
     patient's attribution with how far each gene lies from its mean), the network's ``accuracy``, and what
-    :func:`shortcut` gives for a second network.
+    :func:`shortcut` and :func:`background` give for further networks.
     """
     from scipy.stats import spearmanr
     from sklearn.metrics import roc_auc_score
@@ -152,6 +154,7 @@ def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress
     return {
         "accuracy": accuracy,
         "shortcut": shortcut(lesson, seed),
+        "background": background(seed),
         "methods": {
             method: {
                 "found": float(roc_auc_score(lesson.planted, sizes["trained"][k])),
@@ -187,6 +190,42 @@ def shortcut(lesson: Lesson, seed: int) -> dict[str, float]:
         "share": float(size[marked].sum() / size.sum()),
         "share_of_genes": float(marked.mean()),
     }
+
+
+def background(seed: int, n_samples: int = 480, epochs: int = 20) -> dict[str, float]:
+    """A network on pictures of an organ, trained where one class has a lighter empty background, and one that was not.
+
+    Half of the pictures train, half test. ``with`` and ``without``: accuracy on test pictures with that background and
+    as they are; ``accuracy`` of the other network on these; ``share`` and ``usual_share``: of either's attribution in
+    pictures of that class, what lies on the background, which covers ``share_of_pixels``.
+    """
+    from genomap_core.data.simulated.fusion import CLASSES, FusionSimulation, simulate_fusion
+    from genomap_core.explain.fusion import pixel_values
+    from genomap_core.training.fusion import FusionClassifier, FusionConfig
+
+    chosen = tuple(CLASSES.index(name) for name in ("quiet", "textural"))
+    cohort = simulate_fusion(FusionSimulation(n_samples=n_samples, side=48, seed=seed + 5)).cohort.of_classes(chosen)
+    assert cohort.regions is not None
+    y, empty = np.asarray(cohort.table.y), cohort.regions == 0
+    lighter = BACKGROUND * (empty & (y == 0)[:, None, None])[:, None].astype(np.float32)
+    marked = replace(cohort, images=cohort.images + lighter)
+    train, test = np.arange(len(y) // 2), np.arange(len(y) // 2, len(y))
+    explained = test[y[test] == 0][:N_EXPLAINED]
+    found = {"share_of_pixels": float(empty.mean())}
+    for pictures, share, scores in (
+        (marked, "share", {"with": marked, "without": cohort}),
+        (cohort, "usual_share", {"accuracy": cohort}),
+    ):
+        config = FusionConfig(variant="image", epochs=epochs, n_seeds=1, seed=seed, device="cpu")
+        model = FusionClassifier(config).fit(pictures.take(train))
+        for name, seen in scores.items():
+            found[name] = float((model.predict_proba(seen.take(test)).argmax(1) == y[test]).mean())
+        on_empty = []
+        for row in explained:
+            size = np.abs(pixel_values(model.modules_, model.inputs(pictures.take([row])), 0)[0]).sum(0)
+            on_empty.append(size[empty[row]].sum() / size.sum())
+        found[share] = float(np.mean(on_empty))
+    return found
 
 
 def _network(solver: str, seed: int) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from genomap_core.data.message import plural
 from genomap_core.layout.distances import FeatureTable
 from genomap_core.layout.layout import Layout
+from genomap_core.layout.quality import MEASURES as MEASURES
 from genomap_core.layout.quality import LayoutQuality, Reproducibility, measure
 from genomap_core.workflows.tabular.genomap import GenomapResult
 
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from genomap_core.workflows.comparison.scores import Score
     from genomap_core.workflows.tabular.compare import CompareResult
 
-MEASURES = {
-    "gw_distortion": "Distortion (lower is better)",
-    "spearman": "Distances agree",
-    "neighbour_correlation": "Neighbours agree",
-    "knn_recall": "Nearest kept",
-}
 N_RANDOM = 20
+_POSSIBLE = {
+    "gw_distortion": (0.0, np.inf),
+    "spearman": (-1.0, 1.0),
+    "neighbour_correlation": (-1.0, 1.0),
+    "knn_recall": (0.0, 1.0),
+}
+"""No range goes beyond what a measure can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def evidence(result: GenomapResult, found: CompareResult | None = None, seed: in
     table = FeatureTable(result.z, str(layout.notes.get("distance", "correlation")))
     rng = np.random.default_rng(seed)
     draws = [asdict(measure(table, _shuffled(layout, rng), layout.channel)) for _ in range(N_RANDOM)]
-    random = {name: _range(np.array([draw[name] for draw in draws])) for name in MEASURES}
+    random = {name: _range(np.array([draw[name] for draw in draws]), *_POSSIBLE[name]) for name in MEASURES}
     bought = None if found is None else found.differences.get(("genomap", "genomap_random"))
     return Evidence(layout.quality, random, layout.reproducibility, bought)
 
@@ -77,9 +79,9 @@ def _shuffled(layout: Layout, rng: np.random.Generator) -> np.ndarray:
     return positions
 
 
-def _range(values: np.ndarray) -> Chance:
+def _range(values: np.ndarray, least: float, most: float) -> Chance:
     mean, half = float(values.mean()), 1.96 * float(values.std(ddof=1))
-    return Chance(mean, mean - half, mean + half)
+    return Chance(mean, max(mean - half, least), min(mean + half, most))
 
 
 def reproducibility_words(measured: Reproducibility | None) -> str:

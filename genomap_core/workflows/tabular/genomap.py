@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from genomap_core.data.dataset import Dataset
+from genomap_core.data.fill import LowRankFill
 from genomap_core.data.perturb import subsample_rows
 from genomap_core.data.standardise import Standardisation, fit_standardisation
 from genomap_core.errors import LayoutError
@@ -31,6 +32,20 @@ from genomap_core.store import decode
 from genomap_core.workflows.cohorts.precomputed import ready_layout
 
 SOLVER_NAMES: tuple[str, ...] = tuple(SOLVERS)
+SOLVER_TITLES = {
+    "ot": "Optimal transport (default)",
+    "gromov": "Gromov-Wasserstein, POT (exact, slow)",
+    "published": "As published (radial distance)",
+    "embedding": "Embedding + assignment",
+    "sorted": "Sorted by variance",
+    "random": "Random (control)",
+}
+DISTANCES = {
+    "correlation": "Correlation (signed)",
+    "absolute": "Absolute correlation",
+    "spearman": "Rank correlation",
+    "euclidean": "Euclidean",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +121,7 @@ class GenomapResult:
     control: LayoutQuality
     """Quality of a random layout of the same features on the same grid."""
     z: np.ndarray
-    """``(n, q)`` float32: standardised values of the kept features; the mean (0) where a value is missing."""
+    """``(n, q)`` float32: standardised values of the kept features; the median where a value is missing."""
     missing: np.ndarray
     """``(n, q)`` bool"""
     feature_names: tuple[str, ...]
@@ -168,13 +183,44 @@ def _on_reference(dataset: Dataset, config: GenomapConfig, known: KnownPlaces) -
     places = places[np.argsort(places[:, 0])]
     if len(places) < 2 or not 0 <= places[0, 0] <= places[-1, 0] < dataset.n_features:
         raise LayoutError(f"The places of {known.title} are not those of this cohort: use the reference map again.")
-    kept = places[:, 0]
+    notes = {"distance": config.distance, "reference": known.title}
+    return _at(dataset, places[:, 0], places[:, 1:], known.grid, config, notes)
+
+
+def genomap_at(
+    dataset: Dataset, positions: np.ndarray, grid: tuple[int, int], channel: np.ndarray | None = None
+) -> GenomapResult:
+    """The maps of a cohort on which another layout, such as a network's, has put its features.
+
+    Parameters
+    ----------
+    positions
+        ``(p, 2)`` row and column of each feature of the data set; -1 without a cell, which leaves it out.
+    channel
+        ``(p,)`` omics type of each feature; None: one type.
+    """
+    kept = np.flatnonzero(positions[:, 0] >= 0)
+    types = None if channel is None or not len(kept) else np.unique(channel[kept], return_inverse=True)[1]
+    return _at(dataset, kept, positions[kept], grid, GenomapConfig(grid=grid), {}, types)
+
+
+def _at(
+    dataset: Dataset,
+    kept: np.ndarray,
+    positions: np.ndarray,
+    grid: tuple[int, int],
+    config: GenomapConfig,
+    notes: dict[str, Any],
+    channel: np.ndarray | None = None,
+) -> GenomapResult:
+    """Columns ``kept (q,)`` of the cohort at ``positions (q, 2)``, beside a random layout of them on the same grid."""
+    if len(kept) < 2:
+        raise LayoutError("Fewer than two features have a cell: there is no map to show.")
     whole = fit_standardisation(dataset.X, selection="none")
     standardisation = replace(whole, kept=kept, mean=whole.mean[kept], scale=whole.scale[kept])
     z = standardisation.apply(dataset.X)
-    notes = {"distance": config.distance, "reference": known.title}
-    layout = layout_at(z, places[:, 1:], known.grid, config.distance, notes)
-    random = place(z, replace(config, grid=known.grid, resamples=0), "random", None).quality
+    layout = layout_at(z, positions, grid, config.distance, notes, channel)
+    random = place(z, replace(config, grid=grid, resamples=0), "random", channel).quality
     return _result(dataset, standardisation, z, layout, random)
 
 
@@ -239,9 +285,41 @@ def layout_verdict(result: GenomapResult) -> str:
     return f"This layout is like a random one: {figures}. What lies side by side on it means nothing."
 
 
+def solver_words(solver: str) -> str:
+    """A solver's name inside a sentence."""
+    title = {**SOLVER_TITLES, "reference": "a reference map"}.get(solver, solver).removesuffix(" (default)")
+    return title if title.startswith("Gromov") else title[:1].lower() + title[1:]
+
+
+def layout_words(config: GenomapConfig) -> str:
+    """How features got their places, for reports."""
+    return f"{solver_words(config.solver)}, {DISTANCES[config.distance].lower()}, seed {config.seed}"
+
+
+def unit_words(unit: str) -> str:
+    """A unit for people; that of a table which says none is called after what it is."""
+    return "as in the table" if unit == "value" else unit
+
+
 def map_unit(dataset: Dataset) -> str:
     """Unit of the values on a map."""
     return "z-score" if dataset.unit in ("value", "z-score") else f"z-score of {dataset.unit}"
+
+
+def filled_row(result: GenomapResult, row: int, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fill what is missing in a patient's shown values ``(q,)`` (z-scores, NaN where missing or dropped).
+
+    Factor analysis of the other patients (:class:`~genomap_core.data.fill.LowRankFill`), as before the map classifier;
+    the patient's own values teach it nothing.
+
+    Returns
+    -------
+    Values ``(q,)`` float32 without NaN, and ``(q,)`` bool, which of them were filled in.
+    """
+    others = np.delete(np.arange(len(result.z)), row)
+    known = np.where(result.missing[others], np.float32(np.nan), result.z[others])
+    filled = LowRankFill.fit(known).apply(np.asarray(shown, np.float32)[None])[0]
+    return filled, np.isnan(shown)
 
 
 def region_groups(result: GenomapResult, n_features: int, n_regions: int = 64) -> np.ndarray:

@@ -59,6 +59,11 @@ def methods_for(model: str) -> dict[str, str]:
     return own | REGION_METHODS | (TABULAR_METHODS if model == "pfn" else {})
 
 
+def method_title(model: str, method: str) -> str:
+    """A method of a model's explanation for people."""
+    return methods_for(model).get(method, method)
+
+
 def noisy_rows(dataset: Dataset, row: int, shown: Perturbation, scale: np.ndarray) -> np.ndarray:
     """``(1 + DRAWS, p)`` raw rows: the one that is shown, then other draws of the noise for the interval.
 

@@ -82,7 +82,7 @@ function refreshControls(s) {
 function fillOverlays(s) {
   const { data } = s;
   const select = s.$("#gm-overlay");
-  const options = [...data.overlays.map((o, i) => [String(i), o.label]), ["none", "Values only"]];
+  const options = [...data.overlays.map((o, i) => [String(i), o.label.split(", ")[0]]), ["none", "Values only"]];
   if (data.overlays.length > 1) options.splice(2, 0, ["both", "Both side by side"]);
   select.replaceChildren(...options.map(([value, text]) => {
     const option = document.createElement("option");

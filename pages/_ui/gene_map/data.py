@@ -101,6 +101,8 @@ class MapData:
         Features (0..p-1) ringed on the map: hits of a search.
     noun
         What a feature is called in captions: "gene", "feature", "protein".
+    absent
+        What a value that is missing is: "not measured", "can't be predicted".
     """
 
     places: Places
@@ -123,6 +125,7 @@ class MapData:
     highlighted: tuple[int, ...] = ()
     title: str = ""
     noun: str = "gene"
+    absent: str = "not measured"
 
     def __post_init__(self) -> None:
         k, p = np.shape(self.values)

@@ -72,7 +72,7 @@ function composePicture(s) {
     s.keep < 1 && `${percent(s.keep)} of the ${data.noun}s kept`,
   ].filter(Boolean);
   const foot = legendTop + legendRows * 64;
-  const hatching = data.filled ? "hatched in colour: filled from the others" : "hatched: not measured or dropped";
+  const hatching = data.filled ? "hatched in colour: filled from the others" : `hatched: ${data.absent} or dropped`;
   write([...disturbed, hatching].join(" · "), margin, foot + 14, 12, { colour: "#555963" });
   write(data.research, margin, foot + 38, 12, { weight: 600 });
   return canvas;

@@ -22,7 +22,7 @@ function strip(bytes) {
 /** The scales that the legend shows, for the screen and for a saved picture. */
 function scalesOf(data, variants) {
   const [low, high] = data.range;
-  const several = data.maps > 1 ? "one scale for all maps" : "";
+  const several = data.maps > 1 ? "for all maps" : "";
   const scales = [{ title: data.unit, note: several, low, high, bytes: data.lut, ends: null }];
   for (const v of variants.filter((i) => i >= 0)) {
     const { label, limit } = data.overlays[v];
@@ -84,7 +84,7 @@ function showHoles(s) {
   s.holesShown = key;
   const rows = [];
   const many = data.maps > 1 ? " in all maps" : "";
-  if (missing) rows.push([false, `not measured: ${missing.toLocaleString("en")} value${missing === 1 ? "" : "s"}${many}`]);
+  if (missing) rows.push([false, `${data.absent}: ${missing.toLocaleString("en")} value${missing === 1 ? "" : "s"}${many}`]);
   if (dropped) rows.push([true, `dropped: ${dropped.toLocaleString("en")} of ${data.features.length.toLocaleString("en")} ${data.noun}s`]);
   if (filled) rows.push([false, `filled from the others: ${filled.toLocaleString("en")} value${filled === 1 ? "" : "s"}${many}`, true]);
   s.holes.replaceChildren(...rows.map(([falling, text, over]) => {

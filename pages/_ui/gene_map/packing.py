@@ -125,6 +125,7 @@ class _Parts:
             "title": data.title,
             "unit": data.unit,
             "noun": data.noun,
+            "absent": data.absent,
             "range": [float(v) for v in data.span],
             "overlays": [{"label": o.label, "limit": o.span} for o in data.overlays],
             "seed": int(data.seed),

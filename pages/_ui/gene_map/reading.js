@@ -143,7 +143,7 @@ function describe(s) {
     lines.push({ text: data.mean ? asMeasured(data, j, value) : scaled, rgb });
     if (data.mean) lines.push({ text: scaled, small: true });
     if (changed) lines.push({ text: `${said(data, j, data.values[i])} without noise`, small: true });
-  } else if (Number.isNaN(data.values[i])) lines.push({ text: "not measured" });
+  } else if (Number.isNaN(data.values[i])) lines.push({ text: data.absent });
   else lines.push({ text: `dropped (was ${said(data, j, data.values[i])})` });
   const attributions = data.overlays.map((_, v) => data[`overlay${v}`][i]);
   data.overlays.forEach((overlay, v) => {
