@@ -29,6 +29,8 @@ from genomap_core.training.masking import WAYS
 from genomap_core.training.members import Cohort, Trainer
 from genomap_core.training.networks import LEARNING_RATES, NetworkSpec
 
+_SMALL_BATCH = 150_000  # cells
+
 
 class MapClassifier(ClassifierMixin, BaseEstimator):
     """A map network, or genoNet, trained on maps of standardised features.
@@ -59,7 +61,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     n_threads
-        Of torch on the CPU while fitting; None: its own number, at most 8.
+        Of torch on the CPU while fitting; None: its own number, at most 8, and one where a batch is so small that
+        threads would only wait for each other (measured: 18 s with two, 16 s with one).
     layout
         Transformer for tables; None: ``GenomapTransformer(random_state=random_state)``. Not used for maps.
     checkpoint_dir
@@ -187,7 +190,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         remedy = 'choose fewer features, a smaller `batch_size` or `device="cpu"`, or close other programs'
         with (
             memory_errors_named(work, device, remedy),
-            threads(self.n_threads),
+            threads(self._threads(maps, trainer.config)),
             private_randomness(device),
         ):
             trained = trainer.run(cohort)
@@ -275,6 +278,10 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             noise=self.noise,
             mixup=self.mixup,
         )
+
+    def _threads(self, maps: np.ndarray, config: TrainConfig) -> int | None:
+        small = config.batch_size * maps[0].size <= _SMALL_BATCH
+        return 1 if self.n_threads is None and small else self.n_threads
 
     def _checkpoints(self, cohort: Cohort, spec: NetworkSpec, seed: int) -> Checkpoints | None:
         if self.checkpoint_dir is None:
