@@ -14,7 +14,7 @@ def test_every_line_is_measured_on_the_real_way():
     ]
     assert all(line.seconds > 0 for line in lines)
     found = wide(cohort(30, 120, 2))
-    assert "narrowed by" in found.work
+    assert found.work == "pfn, five folds, 30 x 120 (given scores, scores_anova)"
     assert found.peak_mb is not None
 
 
