@@ -40,10 +40,7 @@ from pages._ui.standing import (
     difference_map,
     map_of,
     marked,
-    nearest_line,
-    sentences,
-    standing,
-    standing_report,
+    standing_words,
 )
 from pages._ui.widgets import caption, verdict_box
 
@@ -170,12 +167,7 @@ def _panel(session: Session, found: Finished[ExpressionResult]) -> None:
     st.subheader("Expression on the map")
     maps, words = st.container(key="beside-expression").columns([13, 7], gap="medium")
     with words:
-        standing_out = standing(subject, row)
-        if standing_out is not None:
-            sentences(subject, standing_out, features=3, regions=2)
-            nearest_line(subject, standing_out)
-            with st.popover("Report", icon=":material/download:"):
-                standing_report(subject, row, standing_out)
+        standing_out = standing_words(subject, row)
     with maps:
         if shows == DIFFERENCE and standing_out is not None:
             difference_map(subject, row, standing_out, ("",), _MAP_HEIGHT, **marked(subject))

@@ -55,10 +55,7 @@ from pages._ui.standing import (
     difference_map,
     map_of,
     marked,
-    nearest_line,
-    sentences,
-    standing,
-    standing_report,
+    standing_words,
 )
 from pages._ui.widgets import caption, verdict_box
 
@@ -244,12 +241,7 @@ def _omics(subject: Subject, row: int, seen: dict[str, Any], parts: dict[str, An
         shows = map_of()
     maps, words = st.container(key="beside-omics").columns([3, 2], gap="medium")
     with words:
-        standing_out = standing(subject, row)
-        if standing_out is not None:
-            sentences(subject, standing_out, features=3, regions=2)
-            nearest_line(subject, standing_out)
-            with st.popover("Report", icon=":material/download:"):
-                standing_report(subject, row, standing_out)
+        standing_out = standing_words(subject, row)
     with maps:
         if shows == DIFFERENCE and standing_out is not None:
             difference_map(subject, row, standing_out, _types_of(subject), _MAP_HEIGHT, **marked(subject))

@@ -93,6 +93,17 @@ def sentences(subject: Subject, found: StandsOut, features: int = 5, regions: in
         caption(found.usual_words)
 
 
+def standing_words(subject: Subject, row: int) -> StandsOut | None:
+    """A few sentences, the nearest patients and the report, as they stand beside a map among other figures."""
+    found = standing(subject, row)
+    if found is not None:
+        sentences(subject, found, features=3, regions=2)
+        nearest_line(subject, found)
+        with st.popover("Report", icon=":material/download:"):
+            standing_report(subject, row, found)
+    return found
+
+
 def _sentence(subject: Subject, finding: Finding, region: int | None, on: bool) -> None:
     name = f"region-{region}" if region is not None else f"feature-{finding.features[0]}"
     column = int(subject.genomap.kept[finding.features[0]])
