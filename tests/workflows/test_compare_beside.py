@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from genomap_core.layout.field import available_cores
 from genomap_core.progress import Progress
 from genomap_core.workflows.cohorts.samples import load_sample
 from genomap_core.workflows.tabular import beside
 from genomap_core.workflows.tabular import compare as comparing
 from genomap_core.workflows.tabular.compare import CompareConfig, compare
+from genomap_core.workflows.tabular.duration import comparison_seconds, elapsed_seconds
 
 CONFIG = CompareConfig(("genomap", "genomap_random"), n_folds=2, max_epochs=2, device="cpu")
 
@@ -20,7 +23,7 @@ CONFIG = CompareConfig(("genomap", "genomap_random"), n_folds=2, max_epochs=2, d
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Process ids of the children, which start however short the work is."""
-    monkeypatch.setattr(comparing, "worth_it", lambda name, dataset, config: True)
+    monkeypatch.setattr(comparing, "chosen", lambda dataset, config: True)
     pids, make = [], beside.subprocess.Popen
 
     def popen(*args: object, **options: object) -> object:
@@ -71,7 +74,17 @@ def test_the_child_ends_with_a_stopped_comparison(started: list[int], tmp_path: 
     assert not (tmp_path / "beside.npz").exists()
 
 
-def test_small_work_stays_in_one_process() -> None:
+def test_only_slow_work_is_done_beside_and_the_time_said_first_knows_it() -> None:
     wine = load_sample("wine")
-    assert not beside.worth_it("genomap_random", wine, CONFIG)
-    assert not beside.worth_it("genomap_random", wine, CompareConfig(("genomap_random",), n_folds=2))
+    assert not beside.chosen(wine, CONFIG)
+    wide = replace(
+        wine, X=np.zeros((178, 6000), np.float32), feature_names=tuple(f"f{j}" for j in range(6000)), omics=None
+    )
+    alone = CompareConfig(("logistic", "genomap_random"))
+    assert not beside.chosen(wide, alone)
+    config = CompareConfig(("logistic", "genomap", "genomap_random"))
+    assert beside.chosen(wide, config) == (available_cores() > 1)
+    seconds = comparison_seconds(178, 6000, 3, config)
+    if available_cores() > 1:
+        assert seconds["genomap"] <= elapsed_seconds(wide, config) < sum(seconds.values())
+    assert elapsed_seconds(wide, alone) == sum(comparison_seconds(178, 6000, 3, alone).values())

@@ -1,4 +1,4 @@
-"""One model of a comparison in a process of its own, beside the others: ``with Beside(...) as beside: ...``.
+"""The control of a comparison in a process of its own, beside the others: ``with Beside(...) as beside: ...``.
 
 The map's network and its control are equally slow, and each fills one core: batches are too small for two. The child
 leaves its run in the comparison's folder, where the comparison takes it like any run that is kept; where it can't
@@ -28,31 +28,34 @@ if TYPE_CHECKING:
     from genomap_core.workflows.tabular.compare import CompareConfig
 
 _TABLE = "beside.npz"
-WORTH = 8.0
-"""Seconds that a model must take before a process of its own, whose start takes about two, is worth it."""
+CONTROL = "genomap_random"
+_WORTH = 8.0
+"""Seconds that the control must take before a process of its own, whose start takes about two, is worth it."""
 _LARGEST = 5e7
 """Values of a table above which it is not held twice."""
 
 
-def worth_it(name: str, dataset: Dataset, config: CompareConfig) -> bool:
-    """Whether ``name`` is slow enough, the table small enough and a second core there."""
+def chosen(dataset: Dataset, config: CompareConfig) -> bool:
+    """Whether the control is fitted beside the others: it is slow enough, the table small enough, a core there."""
     from genomap_core.workflows.tabular.duration import comparison_seconds
 
+    if not {"genomap", CONTROL} <= set(config.models):
+        return False
     if available_cores() < 2 or dataset.n_samples * dataset.n_features > _LARGEST:
         return False
     expected = comparison_seconds(dataset.n_samples, dataset.n_features, len(dataset.classes), config)
-    return expected[name] > WORTH
+    return expected[CONTROL] > _WORTH
 
 
 class Beside:
-    """A child process that fits the model ``name`` on the folds of a comparison; ended with the block.
+    """A child process that fits the control on the folds of a comparison; ended with the block.
 
     It starts when :meth:`start` is called. Until the block ends the two share the cores: threads that wait for each
     other on a core that another process fills cost more than they bring.
     """
 
-    def __init__(self, name: str, dataset: Dataset, config: CompareConfig, folder: Path) -> None:
-        self._name, self._dataset, self._config, self._folder = name, dataset, config, folder
+    def __init__(self, dataset: Dataset, config: CompareConfig, folder: Path) -> None:
+        self._dataset, self._config, self._folder = dataset, config, folder
         self._child: subprocess.Popen[bytes] | None = None
         self._held = ExitStack()
 
@@ -71,7 +74,7 @@ class Beside:
             env=worker_environment() | {"OMP_NUM_THREADS": str(cores // 2)},
         )
         self._held.callback(kill_tree, self._child)
-        spec = {"parent": os.getpid(), "name": self._name, "config": asdict(self._config)}
+        spec = {"parent": os.getpid(), "config": asdict(self._config)}
         assert self._child.stdin is not None
         with suppress(BrokenPipeError), self._child.stdin as pipe:  # it is gone already: `wait` finds no run
             pipe.write(json.dumps(spec).encode())
@@ -95,7 +98,7 @@ class Beside:
 
 
 def main(folder: Path) -> None:
-    """The child: one model, its run and its networks in ``folder``."""
+    """The child: the control, its run and its networks in ``folder``."""
     spec = json.load(sys.stdin)
     die_with_parent(spec["parent"])
     from genomap_core.training.device import choose_device
@@ -103,7 +106,7 @@ def main(folder: Path) -> None:
 
     config = compare_config(spec["config"])
     if choose_device(config.device).type == "cpu":
-        fit_one(spec["name"], Dataset.load(folder / _TABLE), config, folder)
+        fit_one(CONTROL, Dataset.load(folder / _TABLE), config, folder)
 
 
 if __name__ == "__main__":

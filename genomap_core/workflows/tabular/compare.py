@@ -21,7 +21,7 @@ from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.result import Comparison, Table, fold_codes, scores_of
 from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, Run, earlier_run, run_entries
 from genomap_core.workflows.comparison.scores import Score, paired_difference, score_table
-from genomap_core.workflows.tabular.beside import Beside, worth_it
+from genomap_core.workflows.tabular.beside import CONTROL, Beside, chosen
 from genomap_core.workflows.tabular.models import MODELS, make_classifier
 
 REFERENCES = ("logistic", "genomap_random")
@@ -29,8 +29,6 @@ REFERENCES = ("logistic", "genomap_random")
 NETWORKS = ("genomap", "genomap_random", "genonet")
 """Models that are kept as bundles, one a fold."""
 _FASTEST_FIRST = ("logistic", "forest", "pfn", "genonet", "genomap", "genomap_random")
-_BESIDE = "genomap_random"
-"""Fitted in a process of its own while the others are, where that is worth it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +177,10 @@ def compare(
     growing = _Growing(dataset, config, folds, folder)
     with ExitStack() as stack:
         entries = [_entry(name, dataset, config, folder) for name in fastest_first(config.models)]
-        if folder is not None and {"genomap", _BESIDE} <= set(config.models) and worth_it(_BESIDE, dataset, config):
-            beside = stack.enter_context(Beside(_BESIDE, dataset, config, folder))
+        if folder is not None and chosen(dataset, config):
+            beside = stack.enter_context(Beside(dataset, config, folder))
             # The first answer, logistic regression's, has all cores to itself.
-            before = {name: beside.start for name in config.models if name != "logistic"} | {_BESIDE: beside.wait}
+            before = {name: beside.start for name in config.models if name != "logistic"} | {CONTROL: beside.wait}
             entries = [replace(e, before=before.get(e.name, e.before)) for e in entries]
         run_entries(entries, folds, _about(dataset, config), folder, on_progress, on_run=growing.add)
     return growing.result()
