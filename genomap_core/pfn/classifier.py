@@ -263,7 +263,11 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
     def _fit_package(self, X: np.ndarray, codes: np.ndarray, device: str) -> None:
         options: dict[str, Any] = {"n_estimators": self.n_estimators_, "device": device}
         options |= {"random_state": self.random_state, "keep_cache": bool(self.keep_cache)}
-        door: Any = tabicl if self.weights_.family == "tabicl" else package
+        door: Any = package
+        if self.weights_.family == "tabicl":
+            door = tabicl
+        else:
+            options["softmax_temperature"] = self.weights_.temperature(int(codes.max()) + 1)
         if len(self.classes_) > self.weights_.limits.classes:
             make = partial(door.make, self.weights_, **options)
             self.model_ = CodedModel(make, self.weights_.limits.classes, self.random_state)
@@ -339,6 +343,7 @@ class DifferentiableView:
             device="cpu",
             random_state=model.random_state,
             keep_cache=False,
+            softmax_temperature=model.weights_.temperature(int(codes.max()) + 1),
             differentiable_input=True,
         )
         with package.translated(model.weights_.path):

@@ -5,9 +5,12 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_wine
 from sklearn.feature_selection import f_classif
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
+from genomap_core.pfn import PFNClassifier
+from genomap_core.pfn.description import Weights
 from genomap_core.pfn.selection import FeatureReducer, anova_f, mutual_information, variances
 
 
@@ -168,3 +171,17 @@ def test_options_are_checked():
         FeatureReducer("best", 2).fit(X, codes)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="n_selected"):
         FeatureReducer("anova", 0).fit(X, codes)
+
+
+def test_probabilities_are_as_sure_as_they_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = load_wine(return_X_y=True)
+    train, test = np.arange(0, 178, 2), np.arange(1, 178, 2)
+
+    def answers() -> np.ndarray:
+        return PFNClassifier(n_estimators=4, device="cpu").fit(X[train], y[train]).predict_proba(X[test])
+
+    now = answers()
+    monkeypatch.setattr(Weights, "temperature", lambda self, n_classes: "auto")
+    as_the_file_says = answers()
+    assert log_loss(y[test], now) < log_loss(y[test], as_the_file_says) - 0.02
+    np.testing.assert_array_equal(now.argmax(1), as_the_file_says.argmax(1))
