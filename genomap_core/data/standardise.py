@@ -32,7 +32,9 @@ class Standardisation:
         """Raw table ``(n, p)`` -> ``(n, q)`` float32 without NaN, in standard deviations of the rows learned from."""
         Z = np.empty((X.shape[0], len(self.kept)), np.float32)
         for at, block in imputed_blocks(X, self.kept, self.median):
-            Z[:, at] = (block - self.mean[at]) / self.scale[at]
+            block -= self.mean[at]
+            block /= self.scale[at]
+            Z[:, at] = block
         return Z
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 _FEW = 2500  # rows that are kept as an array: an epoch sees no more
-_BLOCK = 1024
+_BLOCK = 256
 
 Maps: TypeAlias = Union[np.ndarray, "RowMaps"]
 """``(n, c, H, W)`` float32; an index or a slice of rows gives an array either way."""
