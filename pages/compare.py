@@ -22,8 +22,8 @@ with shell.page(
     job_panel.follow(session, views.TASK, changes=views.changes)
     look = views.shown_comparison(session)
     repeat = False
+    first = st.container()  # filled last: scores are on the page while one patient's map and attributions are made
     if look is not None:
-        views.patient(session, look)
         repeat = views.settings_line(session, look)
         views.models(session, look)
     views.unfinished(session, look)
@@ -35,3 +35,6 @@ with shell.page(
         config = views.again(session, look.found.config, weights)
     if config is not None:
         views.submit(session, config)
+    if look is not None:
+        with first:
+            views.patient(session, look)

@@ -22,7 +22,7 @@ from genomap_core.workflows.comparison.folds import largest_fold_count, make_fol
 from genomap_core.workflows.comparison.result import changed, exists
 from genomap_core.workflows.comparison.scores import METRICS
 from genomap_core.workflows.tabular.compare import CompareConfig, CompareResult, compare_config, in_short, verdict
-from genomap_core.workflows.tabular.duration import comparison_seconds, in_words
+from genomap_core.workflows.tabular.duration import comparison_seconds, elapsed_seconds, in_words
 from genomap_core.workflows.tabular.models import MODELS
 from genomap_core.workflows.tabular.shipped import Shipped, shipped_comparison
 from pages._ui import jobs as job_panel
@@ -196,9 +196,9 @@ def compare_form(session: Session, weights: Weights | None) -> CompareConfig | N
 def expected_time(dataset: Dataset, config: CompareConfig) -> str:
     """How long it is expected to take, said before it starts."""
     seconds = comparison_seconds(dataset.n_samples, dataset.n_features, len(dataset.classes), config)
-    first = min(seconds, key=seconds.__getitem__)
+    first, together = min(seconds, key=seconds.__getitem__), in_words(elapsed_seconds(dataset, config))
     return (
-        f"Expected on two quiet cores: {in_words(sum(seconds.values()))} for {plural(len(seconds), 'model')} and "
+        f"Expected on two quiet cores: {together} for {plural(len(seconds), 'model')} and "
         f"{config.n_folds} folds, {MODELS[first]} within {in_words(seconds[first])}. Models answer one by one, the "
         "fastest first, and every answer can be read at once."
     )

@@ -39,6 +39,8 @@ def submit(session: Session, task: str, spec: dict[str, Any], title: str, images
 
 
 Changes = Callable[[Session, Job], int]
+_SOON = 5.0
+"""Seconds in which a job is looked at often; later every look takes a core's time from the work itself."""
 
 
 def watch(session: Session, job: Job, stage: str | None = None, changes: Changes | None = None) -> None:
@@ -47,7 +49,8 @@ def watch(session: Session, job: Job, stage: str | None = None, changes: Changes
     ``changes``: a number of what is there so far; when it is another one the page runs again.
     """
     before = None if changes is None else changes(session, job)
-    st.fragment(_live, run_every=0.5)(session, job.id, stage, changes, before)
+    pace = 0.5 if job.seconds < _SOON else 1.5
+    st.fragment(_live, run_every=pace)(session, job.id, stage, changes, before)
 
 
 def _live(session: Session, job_id: str, stage: str | None, changes: Changes | None, before: int | None) -> None:
@@ -79,7 +82,7 @@ def line_beside_menu(session: Session) -> None:
     if not any(job.active for job in jobs().list(session.owner)):
         return
     with st.sidebar:
-        st.fragment(_lines, run_every=1.0)(session.owner)
+        st.fragment(_lines, run_every=2.0)(session.owner)
 
 
 def _lines(owner: str) -> None:

@@ -113,6 +113,8 @@ class Entry:
     """Learns on ``fold.train`` alone and answers ``fold.test``; calls the clock around each part."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Every option that its answers depend on, beside the cohort, the folds and the seed"""
+    before: Callable[[OnProgress], None] = lambda on_progress: None
+    """Called before a kept run is looked for, such as to wait for one that is made elsewhere"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,13 +234,14 @@ def run_entries(
     splits = [Fold(k, train, test) for k, (train, test) in enumerate(folds)]
     runs, total = [], len(entries) * len(splits)
     for e, entry in enumerate(entries):
+
+        def tell(fold: int, p: Progress, before: int = e * len(splits), title: str = entry.title) -> None:
+            on_progress(Progress(f"{title}: fold {fold + 1} of {len(splits)}", before + fold, total, p.values))
+
         made_of = json.loads(json.dumps({**about, **entry.options}))
+        entry.before(partial(tell, 0))
         run = None if keep is None else _kept(find_run(keep, entry.name, kind), made_of)
         if run is None:
-
-            def tell(fold: int, p: Progress, before: int = e * len(splits), title: str = entry.title) -> None:
-                on_progress(Progress(f"{title}: fold {fold + 1} of {len(splits)}", before + fold, total, p.values))
-
             run = _run(entry, splits, tell)
             if keep is not None and run.status == "ok":
                 run.save(keep / run_file(entry.name), made_of)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,6 +21,7 @@ from genomap_core.workflows.comparison.folds import make_folds
 from genomap_core.workflows.comparison.result import Comparison, Table, fold_codes, scores_of
 from genomap_core.workflows.comparison.runner import Answer, Clock, Entry, Fold, Run, earlier_run, run_entries
 from genomap_core.workflows.comparison.scores import Score, paired_difference, score_table
+from genomap_core.workflows.tabular.beside import CONTROL, Beside, chosen
 from genomap_core.workflows.tabular.models import MODELS, make_classifier
 
 REFERENCES = ("logistic", "genomap_random")
@@ -169,14 +171,30 @@ def compare(
     Networks of each fold are saved in ``folder`` (when given), so that a patient can be explained by the very
     model that never saw that patient. So is what each model answered, the fastest first: from the first model on the
     folder holds a comparison with the others :attr:`~Comparison.pending`, and when the work is stopped and run again in
-    the folder, a model that was finished is not fitted again.
+    the folder, a model that was finished is not fitted again. With a folder the control is fitted beside the others.
     """
     folds = make_folds(dataset, config.n_folds, config.seed)
-    entries = [_entry(name, dataset, config, folder) for name in fastest_first(config.models)]
-    about = {"digest": dataset.digest, "n_folds": config.n_folds, "seed": config.seed}
     growing = _Growing(dataset, config, folds, folder)
-    run_entries(entries, folds, about, folder, on_progress, on_run=growing.add)
+    with ExitStack() as stack:
+        entries = [_entry(name, dataset, config, folder) for name in fastest_first(config.models)]
+        if folder is not None and chosen(dataset, config):
+            beside = stack.enter_context(Beside(dataset, config, folder))
+            # The first answer, logistic regression's, has all cores to itself.
+            before = {name: beside.start for name in config.models if name != "logistic"} | {CONTROL: beside.wait}
+            entries = [replace(e, before=before.get(e.name, e.before)) for e in entries]
+        run_entries(entries, folds, _about(dataset, config), folder, on_progress, on_run=growing.add)
     return growing.result()
+
+
+def fit_one(name: str, dataset: Dataset, config: CompareConfig, folder: Path) -> None:
+    """One model of :func:`compare` alone: its run and its networks in ``folder``, for the comparison to take."""
+    folds = make_folds(dataset, config.n_folds, config.seed)
+    run_entries([_entry(name, dataset, config, folder)], folds, _about(dataset, config), folder)
+
+
+def _about(dataset: Dataset, config: CompareConfig) -> dict[str, Any]:
+    """What all models depend on."""
+    return {"digest": dataset.digest, "n_folds": config.n_folds, "seed": config.seed}
 
 
 def fastest_first(models: Sequence[str]) -> tuple[str, ...]:

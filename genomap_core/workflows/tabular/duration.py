@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from genomap_core.data.dataset import Dataset
 from genomap_core.pfn import choose_weights, expected_seconds
 from genomap_core.pfn.description import Weights
+from genomap_core.workflows.tabular import beside
 from genomap_core.workflows.tabular.compare import NETWORKS, CompareConfig
 
 _EPOCHS = 22
@@ -30,6 +32,15 @@ def comparison_seconds(n: int, p: int, n_classes: int, config: CompareConfig) ->
     """Model -> seconds of a comparison on ``n`` samples and ``p`` features, all folds, on two quiet cores."""
     rows = n * (config.n_folds - 1) / config.n_folds
     return {name: config.n_folds * _fold_seconds(name, rows, p, n_classes, config) for name in config.models}
+
+
+def elapsed_seconds(dataset: Dataset, config: CompareConfig) -> float:
+    """Of a whole comparison that keeps its results: the sum over the models, less what is done beside others."""
+    seconds = comparison_seconds(dataset.n_samples, dataset.n_features, len(dataset.classes), config)
+    if not beside.chosen(dataset, config):
+        return sum(seconds.values())
+    control = seconds.pop(beside.CONTROL)
+    return max(sum(seconds.values()), seconds.get("logistic", 0.0) + control)
 
 
 def _fold_seconds(name: str, n: float, p: int, n_classes: int, config: CompareConfig) -> float:
