@@ -1,7 +1,8 @@
-"""Training on many cells, as a user starts it: ``python -m tools.cells_benchmark --cells 20000 --genes 3000``.
+"""Training on many cells, as a user starts it: ``python -m tools.cells_benchmark --cells 20000 100000 --genes 3000``.
 
 Counts of simulated cell types (negative binomial, sparse) are written as h5ad, and `genomap train` learns
-from them in a process of its own. Seconds of wall clock and of processor, peak resident memory.
+from them in a process of its own. Seconds of wall clock and of processor (children included), peak resident memory; of
+several sizes the power of the cells that the processor seconds grow with.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def write_cells(path: Path, n: int, p: int, seed: int = 0) -> None:
     anndata.AnnData(sp.vstack(parts).tocsr(), obs, var).write_h5ad(path)
 
 
-def measured(command: Sequence[str]) -> str:
-    """Run a command; its seconds, processor seconds and peak memory in a line."""
+def measured(command: Sequence[str]) -> tuple[str, float]:
+    """Run a command; what it said with its seconds and peak memory, and its processor seconds."""
     start, peak, cpu = time.perf_counter(), 0, 0.0
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     process = psutil.Process(child.pid)
@@ -51,27 +52,35 @@ def measured(command: Sequence[str]) -> str:
         try:
             family = [process, *process.children(recursive=True)]
             peak = max(peak, sum(member.memory_info().rss for member in family))
-            times = process.cpu_times()
-            cpu = times.user + times.system
+            cpu = sum(process.cpu_times()[:4])
         except psutil.Error:
             break
         time.sleep(0.1)
     said = (child.communicate()[0] or "").strip()
     seconds = time.perf_counter() - start
-    return f"{said}\n-> {seconds:.0f} s, processor {cpu:.0f} s, peak {peak / 1e9:.2f} GB, exit {child.returncode}"
+    facts = f"{seconds:.0f} s, processor {cpu:.0f} s, peak {peak / 1e9:.2f} GB, exit {child.returncode}"
+    return f"{said}\n-> {facts}", cpu
 
 
 def main() -> None:
     """Print what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", type=int, default=20_000)
+    parser.add_argument("--cells", type=int, nargs="+", default=[20_000])
     parser.add_argument("--genes", type=int, default=3_000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        table, model = Path(made) / "cells.h5ad", Path(made) / "model.safetensors"
-        write_cells(table, options.cells, options.genes)
-        train = ["train", str(table), "--out", str(model), "--target", "cell_type"]
-        sys.stdout.write(measured([sys.executable, "-m", "genomap_core", *train]) + "\n")
+    seconds = []
+    for cells in options.cells:
+        with tempfile.TemporaryDirectory() as made:
+            table, model = Path(made) / "cells.h5ad", Path(made) / "model.safetensors"
+            write_cells(table, cells, options.genes)
+            train = ["train", str(table), "--out", str(model), "--target", "cell_type"]
+            said, cpu = measured([sys.executable, "-m", "genomap_core", *train])
+        seconds.append(cpu)
+        sys.stdout.write(f"{cells:,} cells x {options.genes:,} genes\n{said}\n")
+        sys.stdout.flush()
+    if len(set(options.cells)) > 1:
+        power = np.polyfit(np.log(options.cells), np.log(seconds), 1)[0]
+        sys.stdout.write(f"processor seconds grow as cells^{power:.2f}\n")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ class Standardisation:
         """Raw table ``(n, p)`` -> ``(n, q)`` float32 without NaN, in standard deviations of the rows learned from."""
         Z = np.empty((X.shape[0], len(self.kept)), np.float32)
         for at, block in imputed_blocks(X, self.kept, self.median):
-            Z[:, at] = (block - self.mean[at]) / self.scale[at]
+            block -= self.mean[at]
+            block /= self.scale[at]
+            Z[:, at] = block
         return Z
 
 
@@ -56,6 +58,7 @@ def fit_standardisation(
     if max_features < 1:
         raise InputError(f"`max_features` must be >= 1, got {max_features}.")
     refuse_infinite(X)
+    X = X.tocsc() if sp.issparse(X) else X  # type: ignore[union-attr]
     n, p = X.shape
     median = column_medians(X)
     mean, variance = np.empty(p), np.empty(p)
@@ -122,7 +125,9 @@ def column_medians(X: Any) -> np.ndarray:
         from sklearn.utils.sparsefuncs import csc_median_axis_0
 
         X = X.tocsc()
-        holed = np.unique(np.repeat(np.arange(X.shape[1]), np.diff(X.indptr))[np.isnan(X.data)])
+        holed = np.unique(np.searchsorted(X.indptr, np.flatnonzero(np.isnan(X.data)), side="right") - 1)
+        if not len(holed):
+            return np.asarray(csc_median_axis_0(X))
         median = np.zeros(X.shape[1])
         full = np.setdiff1d(np.arange(X.shape[1]), holed)
         median[full] = csc_median_axis_0(X[:, full])

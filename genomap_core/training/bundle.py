@@ -30,6 +30,7 @@ from genomap_core.training.bundle_header import FORMAT, BundleHeader, check_feat
 from genomap_core.training.classifier import MapClassifier
 from genomap_core.training.masking import Endurance
 from genomap_core.training.networks import NetworkSpec
+from genomap_core.training.pipelines import MapPipeline
 
 MAX_BYTES = 2 * 2**30
 _MAX_MEMBERS = 100
@@ -148,7 +149,7 @@ def load_bundle(source: str | Path | bytes) -> Bundle:
             raise BundleError("The bundle's tensors differ from its checksum: the file was changed or damaged.")
         check_finite(arrays)
         module, spec = _network(header, arrays)
-        pipeline = Pipeline(
+        pipeline = MapPipeline(
             [
                 ("preprocess", _preprocessor(header, arrays)),
                 ("genomap", _transformer(header, arrays)),

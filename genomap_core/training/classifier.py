@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +30,7 @@ from genomap_core.training.loop import TrainConfig, predict_logits
 from genomap_core.training.masking import WAYS
 from genomap_core.training.members import Cohort, Trainer
 from genomap_core.training.networks import LEARNING_RATES, NetworkSpec
+from genomap_core.training.rows import Maps, RowMaps, blocks
 
 _SMALL_BATCH = 150_000  # cells
 
@@ -143,7 +146,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X
-            Without NaN. Maps are taken as they are: standard deviations of the training rows, 0 where a cell is empty.
+            Without NaN. Maps are taken as they are: standard deviations of the training rows, 0 where a cell is empty;
+            those of a sparse table as :class:`genomap_core.training.rows.RowMaps`.
         y
             ``(n,)`` classes, two at least.
         groups
@@ -221,10 +225,13 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         winners = self.decision_logits(X).argmax(axis=1)
         return self.classes_[winners]
 
-    def _validated(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _validated(self, X: Any, y: Any) -> tuple[Maps, np.ndarray]:
         if y is None:
             raise InputError("This classifier requires y to be passed, but the target y is None.")
-        X = self._checked(X, reset=True)
+        if isinstance(X, RowMaps):  # finite, as the steps that make them see to
+            self.n_features_in_ = X.shape[1]
+        else:
+            X = self._checked(X, reset=True)
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         check_classification_targets(y)
@@ -242,10 +249,12 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         refuse_missing(X)
         return X
 
-    def _lay_out(self, X: np.ndarray, seed: int) -> np.ndarray:
+    def _lay_out(self, X: Maps, seed: int) -> Maps:
         for name in ("layout_", "preprocessor_", "transformer_"):
             self.__dict__.pop(name, None)
         self.map_shape_ = X.shape[1:]
+        if isinstance(X, RowMaps):
+            return X
         if X.ndim == 4:
             return np.ascontiguousarray(X)
         self.preprocessor_ = Preprocessor(selection="none").fit(X)
@@ -279,8 +288,8 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
             mixup=self.mixup,
         )
 
-    def _threads(self, maps: np.ndarray, config: TrainConfig) -> int | None:
-        small = config.batch_size * maps[0].size <= _SMALL_BATCH
+    def _threads(self, maps: Maps, config: TrainConfig) -> int | None:
+        small = config.batch_size * math.prod(maps.shape[1:]) <= _SMALL_BATCH
         return 1 if self.n_threads is None and small else self.n_threads
 
     def _checkpoints(self, cohort: Cohort, spec: NetworkSpec, seed: int) -> Checkpoints | None:
@@ -289,7 +298,7 @@ class MapClassifier(ClassifierMixin, BaseEstimator):
         told = [asdict(spec), asdict(self._config(len(cohort.y))), seed, self.n_seeds, self.validation_fraction]
         told += [self.missing, self.lose_features]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
-        for array in (cohort.maps, cohort.y, cohort.class_weights, cohort.groups):
+        for array in chain(blocks(cohort.maps), (cohort.y, cohort.class_weights, cohort.groups)):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         return Checkpoints(Path(self.checkpoint_dir), digest.hexdigest())
 

@@ -102,9 +102,9 @@ def relevance(maps: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (share - (len(classes) - 1) / max(1, len(y) - 1)).clip(0.0)
 
 
-def start_rows(n: int, seed: int) -> np.ndarray:
+def start_rows(n: int, seed: int, most: int = _MAX_ROWS) -> np.ndarray:
     """The rows of ``n`` to start from, ascending: all, or some drawn by chance where there are too many."""
-    return np.sort(np.random.default_rng(seed).permutation(n)[:_MAX_ROWS]) if n > _MAX_ROWS else np.arange(n)
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most]) if n > most else np.arange(n)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from genomap_core.errors import InputError
 from genomap_core.training.augment import add_noise, mixup
 from genomap_core.training.device import autocast, half_precision
+from genomap_core.training.rows import RowMaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +51,35 @@ Report = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True, eq=False)
 class MapData:
-    """Maps ``(n, c, H, W)`` float32 and class codes ``(n,)`` int64, on one device.
+    """Maps ``(n, c, H, W)`` float32 and class codes ``(n,)`` int64, on one device (maps of many sparse rows: none).
 
     ``copies`` ``(R, n, c, H, W)``: the same rows with features missing and filled; where given, half of the rows that
     training draws are such copies.
     """
 
-    x: Tensor
+    x: Tensor | RowMaps
     y: Tensor
     copies: Tensor | None = None
 
     def to(self, device: torch.device) -> MapData:
-        return MapData(self.x.to(device), self.y.to(device), None if self.copies is None else self.copies.to(device))
+        x = self.x if isinstance(self.x, RowMaps) else self.x.to(device)
+        return MapData(x, self.y.to(device), None if self.copies is None else self.copies.to(device))
+
+    def whole(self, rows: Tensor) -> Tensor:
+        """Maps of these rows as they are."""
+        if isinstance(self.x, Tensor):
+            return self.x[rows]
+        return torch.from_numpy(self.x[rows.cpu().numpy()]).to(rows.device)
 
     def drawn(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Maps of these rows, whole or as one of the copies."""
+        whole = self.whole(rows)
         if self.copies is None:
-            return self.x[rows]
+            return whole
         n_copies = len(self.copies)
         pick = torch.randint(2 * n_copies, rows.shape, generator=generator, device=rows.device)
         lost = pick < n_copies
-        return torch.where(lost[:, None, None, None], self.copies[pick.clamp_max(n_copies - 1), rows], self.x[rows])
+        return torch.where(lost[:, None, None, None], self.copies[pick.clamp_max(n_copies - 1), rows], whole)
 
 
 @dataclass(eq=False)
@@ -116,7 +125,7 @@ def train(
     randomness of an epoch depends on ``seed`` and its number only, so that a training resumed from a saved state is
     bit-identical on a CPU.
     """
-    device = data.x.device
+    device = data.y.device
     scaler = torch.amp.GradScaler(device.type, enabled=half_precision(device) is torch.float16)
     if validation is not None and state.epoch == 0:
         _validate(state, validation, class_weights)
@@ -141,7 +150,7 @@ def _run_epoch(
     scaler: torch.amp.GradScaler,
     report: Report,
 ) -> float:
-    module, device, n = state.module, data.x.device, len(data.x)
+    module, device, n = state.module, data.y.device, len(data.y)
     generator = _reseed(seed, state.epoch, device)
     order = torch.randperm(n, generator=generator, device=device)[: config.epoch_rows]
     one_hot = F.one_hot(data.y, len(class_weights)).float()
@@ -194,7 +203,7 @@ def predict_logits(module: nn.Module, x: Tensor, batch_size: int = 256) -> Tenso
 
 def _validate(state: TrainState, data: MapData, class_weights: Tensor) -> dict[str, float]:
     """Loss (weighted as in training) and accuracy of the rows that are left out; notes them, and the best weights."""
-    logits = predict_logits(state.module, data.x)
+    logits = predict_logits(state.module, data.whole(torch.arange(len(data.y), device=data.y.device)))
     target = F.one_hot(data.y, len(class_weights)).float()
     loss = weighted_cross_entropy(logits, target, class_weights).item()
     state.left_out.append(logits.cpu())

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from torch import nn
 
+from genomap_core.data.fill import rows_to_learn_from
 from genomap_core.models.map_cnn import MeanLogits
 from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.training.checkpoint import Checkpoints
@@ -19,6 +20,7 @@ from genomap_core.training.linear_start import RELEVANCE_POWERS, LinearStart, li
 from genomap_core.training.loop import MapData, Report, TrainConfig, TrainState, new_state, predict_logits, train
 from genomap_core.training.masking import Endurance, MaskedCopies, endurance_of, masked_by, masked_copies
 from genomap_core.training.networks import NetworkSpec, convolutions_alone, has_linear_path, joined, seeded_network
+from genomap_core.training.rows import Maps, taken, varying
 from genomap_core.training.split import Fold, inner_folds, usable
 
 _PULL = 4.0  # rows' worth of force towards the linear path alone
@@ -74,7 +76,7 @@ Figures = dict[str, float | str]
 class Cohort:
     """Training rows: maps ``(n, c, H, W)`` float32, class codes ``(n,)``, groups ``(n,)`` or None, class weights."""
 
-    maps: np.ndarray
+    maps: Maps
     y: np.ndarray
     groups: np.ndarray | None
     class_weights: np.ndarray
@@ -84,11 +86,12 @@ class Cohort:
     def take(self, rows: np.ndarray) -> Cohort:
         groups = None if self.groups is None else self.groups[rows]
         copies = None if self.copies is None else self.copies.take(rows)
-        return Cohort(self.maps[rows], self.y[rows], groups, self.class_weights, copies)
+        return Cohort(taken(self.maps, rows), self.y[rows], groups, self.class_weights, copies)
 
     def data(self, device: torch.device) -> MapData:
         copies = None if self.copies is None else torch.from_numpy(self.copies.maps)
-        return MapData(torch.from_numpy(self.maps), torch.from_numpy(self.y), copies).to(device)
+        maps = torch.from_numpy(self.maps) if isinstance(self.maps, np.ndarray) else self.maps
+        return MapData(maps, torch.from_numpy(self.y), copies).to(device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +128,9 @@ class Trainer:
 
     def run(self, cohort: Cohort) -> Trained:
         """Choose the number of epochs on inner folds, then train every member on all rows."""
-        self.mask = (cohort.maps.max(axis=0) > cohort.maps.min(axis=0)).astype(np.float32)
+        self.mask = varying(cohort.maps).astype(np.float32)
         if self.missing is not None and self.lose_features:
-            cohort = replace(cohort, copies=masked_copies(cohort.maps, cohort.groups, self.seed, self.missing))
+            cohort = replace(cohort, copies=masked_copies(cohort.maps[:], cohort.groups, self.seed, self.missing))
         folds = usable(inner_folds(cohort.y, cohort.groups, self.n_folds, self.seed), cohort.y)[: self._n_validations]
         folds = [(inner, self._to_validate(test, len(cohort.y))) for inner, test in folds]
         states: list[TrainState] = []
@@ -200,8 +203,9 @@ class Trainer:
         rng, guesses, truth, shares = np.random.default_rng(self.seed), [], [], []
         for (inner, test), state in zip(folds, states):
             rows = test[start_rows(len(test), self.seed)]
-            copies = masked_by(cohort.maps[inner], cohort.maps[rows], rng, self.missing)
-            maps = np.concatenate([cohort.maps[None, rows], copies.maps])
+            others, whole = cohort.maps[inner[rows_to_learn_from(len(inner))]], cohort.maps[rows]
+            copies = masked_by(others, whole, rng, self.missing)
+            maps = np.concatenate([whole[None], copies.maps])
             logits = np.zeros((len(maps) * len(rows), len(cohort.class_weights)))
             flat = maps.reshape(-1, *maps.shape[2:])
             if factors[1]:
@@ -241,7 +245,7 @@ class Trainer:
         return new_state(module.to(self.device), self.config)
 
     def _start(self, cohort: Cohort) -> LinearStart:
-        squashed = np.arcsinh(cohort.maps * self.mask)
+        squashed = np.arcsinh(cohort.maps[:] * self.mask)
         weights, groups = cohort.class_weights, cohort.groups
         return linear_start(squashed, cohort.y, weights, groups, self._tick, RELEVANCE_POWERS, self.seed)
 

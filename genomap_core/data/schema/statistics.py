@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -197,15 +198,21 @@ def _factors(count: int) -> np.ndarray:
 
 
 def _sparse_keys(X: sp.csr_matrix | sp.csc_matrix) -> np.ndarray:
-    """A key for each compressed line (row of CSR, column of CSC)."""
-    X = X.copy()
-    X.sum_duplicates()
-    X.eliminate_zeros()
-    products = np.append(
-        _bits(X.data.astype(np.float32)) * _factors(X.shape[1 if X.format == "csr" else 0])[X.indices], 0
-    )
-    running = np.concatenate([[0], np.cumsum(products[:-1], dtype=np.uint64)]).astype(np.uint64)
-    return running[X.indptr[1:]] - running[X.indptr[:-1]]
+    """A key for each compressed line (row of CSR, column of CSC); about a million values are looked at together."""
+    if not X.has_canonical_format or not X.data.all():
+        X = X.copy()
+        X.sum_duplicates()
+        X.eliminate_zeros()
+    factors, lines = _factors(X.shape[1 if X.format == "csr" else 0]), len(X.indptr) - 1
+    keys = np.empty(lines, np.uint64)
+    cuts = np.unique(np.append(np.searchsorted(X.indptr, np.arange(0, X.nnz, _CHUNK)), [0, lines]))
+    for a, b in itertools.pairwise(cuts.tolist()):
+        start, ends = X.indptr[a], X.indptr[a : b + 1] - X.indptr[a]
+        part = slice(start, start + ends[-1])
+        running = np.zeros(ends[-1] + 1, np.uint64)
+        np.cumsum(_bits(X.data[part].astype(np.float32)) * factors[X.indices[part]], out=running[1:])
+        keys[a:b] = running[ends[1:]] - running[ends[:-1]]
+    return keys
 
 
 def _same(keys: np.ndarray, among: np.ndarray, equal: Callable[[int, int], bool]) -> list[tuple[int, ...]]:

@@ -205,8 +205,10 @@ def _options(table: Table, turned: Table) -> tuple[str, ...]:
     names = [table.title(at) for at in sorted(table.texts)]
     if turned.flipped:
         names += [turned.title(at) for at in sorted(turned.texts) if at]
-    for at in table.number_at[:100].tolist():
-        values = np.unique(table.number_column(at))
+    first = table.numbers[:, :100]
+    columns = (first if isinstance(first, np.ndarray) else first.toarray()).T
+    for at, column in zip(table.number_at[:100].tolist(), columns):
+        values = np.unique(column)
         if len(values) <= 20 and bool((np.rint(values) == values)[~np.isnan(values)].all()):
             names.append(table.title(at))
     return tuple(dict.fromkeys(names))

@@ -11,17 +11,21 @@ from genomap_core.workflows.tabular.compare import NETWORKS, CompareConfig
 _EPOCHS = 22
 """Of one network, as inner folds mostly choose."""
 _EPOCH_ROWS = 2500
+_EPOCHS_OF_MANY = 40
+"""Of more rows than an epoch sees: each brings new ones, so that networks learn until the usual limit."""
 _PASSES = 4.4
 """Networks trained for one classifier, in passes over its rows: three on four fifths of them, two on all."""
 
 
 def network_seconds(n: int, q: int, max_epochs: int | None = None) -> float:
-    """One map classifier on ``n`` rows and ``q`` features on the map: places, linear model, convolutions."""
-    epochs = _EPOCHS if max_epochs is None else min(_EPOCHS, max_epochs)
+    """One map classifier on ``n`` rows and ``q`` features on the map: passes over the table, places, linear model,
+    convolutions."""
+    usual = _EPOCHS_OF_MANY if n > _EPOCH_ROWS else _EPOCHS
+    epochs = usual if max_epochs is None else min(usual, max_epochs)
     steps = max(1.0, min(n, _EPOCH_ROWS) / min(256, max(32, n / 25)))
     convolutions = _PASSES * epochs * (min(n, _EPOCH_ROWS) * q * 1e-7 + 0.006 * steps)
     linear = 5e-9 * min(n, 1000) ** 2 * (q + min(n, 1000)) + 0.3
-    return 0.5 + 2.5e-4 * q + linear + convolutions
+    return 0.5 + 1e-7 * n * q + 2.5e-4 * q + linear + convolutions
 
 
 def comparison_seconds(n: int, p: int, n_classes: int, config: CompareConfig) -> dict[str, float]:
