@@ -388,9 +388,8 @@ def _figures(
     figures = growth_figures(seen["diffusion"], seen["rate"], True, _scale(image, box, cells, steps))
     table = {
         "figure": [f.title for f in figures],
-        "value": [f"{f.value:.2g}" for f in figures],
+        "value": [f"{f.value:.2g} {f.unit}".rstrip() for f in figures],
         "trainings": [told_range(f.low, f.high) for f in figures],
-        "unit": [f.unit for f in figures],
     }
     if len(seen["rate"]) == 1:
         del table["trainings"]
@@ -532,9 +531,8 @@ def _date_figures(figures: dict[str, dict[str, Any]]) -> None:
     st.dataframe(
         {
             "figure": [name for name, _ in rows],
-            "value": [f"{f['value']:.2g}" for _, f in rows],
+            "value": [f"{f['value']:.2g} {f['unit']}".rstrip() for _, f in rows],
             "95 % interval": [told_range(f["low"], f["high"]) for _, f in rows],
-            "unit": [f["unit"] for _, f in rows],
         },
         hide_index=True,
     )
