@@ -20,6 +20,12 @@ def test_leukaemia_takes_about_what_is_said() -> None:
         assert seconds / 3 < said[model] < seconds * 3, model
 
 
+@pytest.mark.parametrize(("rows", "seconds"), [(16_000, 261), (80_000, 300)])
+def test_training_on_many_cells_takes_about_what_is_said(rows: int, seconds: float) -> None:
+    """Processor seconds of `genomap train` on counts of 3,000 genes, reading included (docs/performance.md)."""
+    assert seconds / 3 < network_seconds(rows, 3000) < seconds * 3
+
+
 def test_many_rows_cost_little_more() -> None:
     assert network_seconds(100_000, 3000) == pytest.approx(network_seconds(20_000, 3000), rel=0.2)
     assert network_seconds(500, 3000) < network_seconds(1000, 3000)
