@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from genomap_core.benchmark import statistics as st
 from genomap_core.benchmark.explanation import Endpoint, shipped_endpoint
-from genomap_core.benchmark.models import CONTROL, MAP_MODELS, REFERENCE, title_of
+from genomap_core.benchmark.layout_effect import LayoutEffect, layout_effects
+from genomap_core.benchmark.models import CONTROL, MAP_LEARNERS, MAP_MODELS, REFERENCE, title_of
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
 from genomap_core.benchmark.summary import Comparison, compare, strongest_without_map
 from genomap_core.benchmark.verdict import METRIC_TITLES, condition_title
@@ -24,6 +25,8 @@ class Line:
     condition: str
     rival: Comparison
     layout: Comparison | None
+    learner: LayoutEffect | None
+    """Of the layout on convolutions that have nothing but the map; None where they were not run."""
 
 
 def line(study: StudyRecords, condition: str, metric: str) -> Line | None:
@@ -37,7 +40,11 @@ def line(study: StudyRecords, condition: str, metric: str) -> Line | None:
     if rival is None:
         return None
     layout = compare(study, condition, metric, REFERENCE, CONTROL) if CONTROL in models else None
-    return Line(condition, rival, layout)
+    learner = None
+    if MAP_LEARNERS[0] in models:
+        effects = layout_effects(study, metric, MAP_LEARNERS[0], MAP_LEARNERS[1:])
+        learner = next((effect for effect in effects if effect.condition == condition), None)
+    return Line(condition, rival, layout, learner)
 
 
 def bottom_line(study: StudyRecords, metric: str = "balanced_accuracy") -> list[str]:
@@ -62,7 +69,12 @@ def _sentence(topic: str, found: Line | None, metric: str) -> str:
     )
     if found.layout is None:
         return f"{told}."
-    return f"{told}; its layout {_does(found.layout.difference)}: {_interval(found.layout.difference)}."
+    told += f"; its layout {_does(found.layout.difference)}: {_interval(found.layout.difference)}."
+    if found.learner is None:
+        return told
+    effect = found.learner
+    does = _does(effect.difference) if effect.p < 0.05 else "is not shown to have an effect"
+    return f"{told} For convolutions that have nothing but the map the layout {does}: {_interval(effect.difference)}."
 
 
 def _stands(difference: st.Interval) -> str:
