@@ -27,6 +27,12 @@ def map_drawn(page: Page) -> None:
     expect(page.locator(".gm").first).to_have_attribute("data-digest", re.compile("."), timeout=LONG)
 
 
+def settled(page: Page) -> None:
+    """Wait until the script has ended: a click on what it draws anew just then would be lost."""
+    state = "() => document.querySelector('.stApp').dataset.testScriptState === 'notRunning'"
+    page.wait_for_function(state, timeout=LONG)
+
+
 def go(page: Page, name: str) -> None:
     """Follow the menu."""
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()

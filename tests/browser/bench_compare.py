@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from app_steps import LONG, go, map_drawn, upload
+from app_steps import LONG, go, map_drawn, settled, upload
 from browser_harness import FLAGS, ROOT, AppServer
 from find_chromium import find_chromium
 from playwright.sync_api import Page, expect, sync_playwright
@@ -23,7 +23,7 @@ def seconds_of(page: Page, table: Path) -> tuple[float, float]:
     upload(page, table)
     go(page, "Compare")
     page.get_by_role("button", name="Compare", exact=True).wait_for(timeout=LONG)
-    page.wait_for_function("() => document.querySelector('.stApp').dataset.testScriptState === 'notRunning'")
+    settled(page)
     began = time.perf_counter()
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text("Still at work:")).to_be_visible(timeout=LONG)

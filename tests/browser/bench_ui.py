@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from app_steps import LONG, go, map_drawn, upload
+from app_steps import LONG, go, map_drawn, settled, upload
 from browser_harness import FLAGS, ROOT, AppServer
 from find_chromium import find_chromium
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -98,11 +98,6 @@ def page_changes(page: Page, repeats: int) -> list[float]:
         times.append(timed(page, lambda: go(page, "Data"), lambda: settled(page)))
         times.append(timed(page, lambda: go(page, "Genomap"), lambda: map_drawn(page)))
     return times
-
-
-def settled(page: Page) -> None:
-    """The script has ended and nothing waits to be drawn."""
-    page.wait_for_function("() => document.querySelector('.stApp').dataset.testScriptState === 'notRunning'")
 
 
 def patient_changes(page: Page, repeats: int) -> list[float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from app_steps import LONG, Clicks, go, map_drawn
+from app_steps import LONG, Clicks, go, map_drawn, settled
 from browser_harness import AppServer, artifact
 from playwright.sync_api import Page, expect
 
@@ -114,6 +114,7 @@ def test_disturbed_answers_are_told_large_with_the_undisturbed_beside_on_page_an
     expect(page.get_by_text(re.compile(r"\d+% disturbed, .* \d+% undisturbed")).first).to_be_visible(timeout=LONG)
     html = page.get_by_role("button", name="HTML", exact=True)
     expect(html).to_have_count(2, timeout=LONG)  # the patient's, once both are explained, and the cohort's
+    settled(page)
     with page.expect_download(timeout=LONG) as download:
         html.first.click(timeout=LONG)
     report = download.value.path().read_text("utf-8")
