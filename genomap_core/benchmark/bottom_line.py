@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from genomap_core.benchmark import statistics as st
 from genomap_core.benchmark.explanation import Endpoint, shipped_endpoint
-from genomap_core.benchmark.layout_effect import LayoutEffect, layout_effects
+from genomap_core.benchmark.layout_effect import LayoutEffect, Meaning, layout_effects
 from genomap_core.benchmark.models import CONTROL, MAP_LEARNERS, MAP_MODELS, REFERENCE, title_of
 from genomap_core.benchmark.reading import StudyRecords, conditions_of
 from genomap_core.benchmark.summary import Comparison, compare, strongest_without_map
@@ -73,7 +73,8 @@ def _sentence(topic: str, found: Line | None, metric: str) -> str:
     if found.learner is None:
         return told
     effect = found.learner
-    does = _does(effect.difference) if effect.p < 0.05 else "is not shown to have an effect"
+    proven = effect.meaning in (Meaning.HELPS, Meaning.HARMS)
+    does = _does(effect.difference) if proven else "is not shown to have an effect"
     return f"{told} For convolutions that have nothing but the map the layout {does}: {_interval(effect.difference)}."
 
 

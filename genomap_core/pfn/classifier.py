@@ -267,7 +267,7 @@ class PFNClassifier(ClassifierMixin, BaseEstimator):
         if self.weights_.family == "tabicl":
             door = tabicl
         else:
-            options["softmax_temperature"] = self.weights_.temperature(int(codes.max()) + 1)
+            options["softmax_temperature"] = self.weights_.temperature(len(self.classes_))
         if len(self.classes_) > self.weights_.limits.classes:
             make = partial(door.make, self.weights_, **options)
             self.model_ = CodedModel(make, self.weights_.limits.classes, self.random_state)
@@ -343,7 +343,7 @@ class DifferentiableView:
             device="cpu",
             random_state=model.random_state,
             keep_cache=False,
-            softmax_temperature=model.weights_.temperature(int(codes.max()) + 1),
+            softmax_temperature=model.weights_.temperature(len(model.classes_)),
             differentiable_input=True,
         )
         with package.translated(model.weights_.path):

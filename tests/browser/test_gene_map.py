@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from app_steps import settled
 from browser_harness import ROOT, AppServer
 from gene_map_examples import example
 from gene_map_reader import READ, cell_colours, show, shown_values, slide
@@ -233,7 +234,7 @@ def test_the_neighbour_is_drawn_before_the_server_answers_and_only_once(
     root = show(page, make_server(ROOT / "tests/browser/apps/steps_app.py"))
 
     def step(button: str, to: int) -> None:
-        page.wait_for_function("() => document.querySelector('.stApp').dataset.testScriptState === 'notRunning'")
+        settled(page)
         answered = page.get_by_text(f"answered: patient {to}")
         page.get_by_role("button", name=button).click()
         expect(root.locator("figcaption").first).to_contain_text(f"Patient {to + 1:03d}", timeout=1000)
