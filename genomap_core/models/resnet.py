@@ -58,6 +58,7 @@ class ResNet(nn.Module):
             blocks += [BasicBlock(c_out, c_out) for _ in range(n_blocks - 1)]
             self.stages.append(nn.Sequential(*blocks))
             c_in = c_out
+        self.n_classes = n_classes
         self.out = nn.Linear(c_in, n_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

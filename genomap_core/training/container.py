@@ -82,12 +82,14 @@ def arrays_under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.
 
 
 def weights_of(modules: Iterable[nn.Module], half: bool = False) -> dict[str, np.ndarray]:
-    """Weights of every network by name, ``k.`` before those of network ``k``; ``half``: in 16 bits."""
+    """Weights of every network by name, ``k.`` before those of network ``k``; ``half``: matrices in 16 bits."""
     tensors: dict[str, np.ndarray] = {}
     for k, module in enumerate(modules):
         for name, tensor in module.state_dict().items():
             array = tensor.detach().cpu().contiguous().numpy()
-            tensors[f"{k}.{name}"] = array.astype(np.float16) if half and array.dtype == np.float32 else array
+            tensors[f"{k}.{name}"] = (
+                array.astype(np.float16) if half and array.ndim > 1 and array.dtype == np.float32 else array
+            )
     return tensors
 
 

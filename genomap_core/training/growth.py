@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
+from genomap_core.models.mobile import EfficientNetLite
 from genomap_core.models.physnet import PhysicsConfig, PhysNet
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.training.checkpoint import Checkpoints
@@ -22,6 +23,7 @@ from genomap_core.training.cycle import Cycle, balanced_weights, seeded_generato
 from genomap_core.training.device import autocast, choose_device, memory_errors_named, private_randomness
 from genomap_core.training.growth_augment import Shift
 from genomap_core.training.growth_losses import LossWeights, Targets, growth_losses
+from genomap_core.training.growth_planted import Planted
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class GrowthTraining:
     mirror: bool = True
     shift: Shift | None = None
     """Train on images as other scanners might have made them, instead of ``noise`` and ``mirror``."""
+    planted: Planted | None = None
+    """Draw lesions into some training images; for classes of which one has no tumour"""
+    frozen: int = 0
+    """Stages of a network with weights to start from that keep them, its stem with them; 0: all learn"""
     half: bool = False
     """bfloat16 on a CPU as well: twice as fast on chips that have it, slower on others."""
     n_seeds: int = 1
@@ -59,6 +65,8 @@ class GrowthTraining:
                 raise InputError(f"`{name}` must be >= 1, got {getattr(self, name)}.")
         if not self.learning_rate > 0 or self.noise < 0 or self.weight_decay < 0:
             raise InputError("`learning_rate` must be > 0, `noise` and `weight_decay` >= 0.")
+        if self.planted is not None and self.shift is None:
+            raise InputError("Lesions are drawn into shifted images: give `shift` with `planted`.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +116,11 @@ class GrowthClassifier:
         config: GrowthTraining = GrowthTraining(),
         on_progress: OnProgress = ignore,
         checkpoint_dir: Path | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.config = config
+        self.start = start
+        """State dict of a published EfficientNet-Lite0 that a network of this kind starts from"""
         self.on_progress = on_progress
         self.checkpoint_dir = checkpoint_dir
         """Where the state after each epoch is kept, for a training that is stopped to go on from."""
@@ -151,13 +162,16 @@ class GrowthClassifier:
         digest = hashlib.sha256(repr(replace(self.config, device="")).encode())
         for array in (images, y, knowledge.masks, knowledge.tumour, knowledge.log_ratio, knowledge.log_product):
             digest.update(b"-" if array is None else repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        for tensor in (self.start or {}).values():
+            digest.update(tensor.contiguous().numpy().tobytes())
         return Checkpoints(self.checkpoint_dir, digest.hexdigest())
 
     def _train(self, x: Tensor, targets: Targets, counts: np.ndarray, k: int, saved: Checkpoints | None) -> nn.Module:
         config = self.config
         generator = seeded_generator(config.seed, k)
         module = self.build().to(device=x.device, memory_format=_memory_format(config.width))  # type: ignore[call-overload]
-        optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+        learning = [p for p in module.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(learning, config.learning_rate, weight_decay=config.weight_decay)
         class_weights = torch.from_numpy(balanced_weights(counts)).to(x)
         half = config.half and x.device.type == "cpu"
 
@@ -172,11 +186,20 @@ class GrowthClassifier:
         return module
 
     def build(self) -> nn.Module:
-        """An untrained network of the configuration."""
+        """An untrained network of the configuration, or one with the weights to start from."""
         c = self.config
-        return build_network(
+        net = build_network(
             c.network, self.in_channels_, self.n_classes_, width=c.width, stem_stride=c.stem_stride, physics=c.physics
         )
+        if self.start is None:
+            return net
+        if not isinstance(net, PhysNet | EfficientNetLite):
+            raise InputError(f"{NETWORKS[c.network]} can't start from weights: choose an EfficientNet-Lite0.")
+        net.adopt(self.start)
+        backbone = net.backbone if isinstance(net, PhysNet) else net
+        for part in (backbone.stem, *backbone.stages[: c.frozen]) if c.frozen else ():
+            part.requires_grad_(False)
+        return net
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """``(n, c, H, W)`` -> ``(n, C)`` float64, mean over the seeds."""
@@ -244,7 +267,8 @@ def _augment(x: Tensor, targets: Targets, config: GrowthTraining, generator: tor
     masks = targets.masks
     if config.shift is not None:
         x, masks = config.shift(x, masks, generator)
-        return x, Targets(targets.one_hot, masks, targets.tumour, targets.known)
+        targets = replace(targets, masks=masks)
+        return (x, targets) if config.planted is None else config.planted(x, targets, generator)
     if config.mirror and torch.rand((), generator=generator) < 0.5:
         x, masks = x.flip(-1), None if masks is None else masks.flip(-1)
     n = len(x)
@@ -252,7 +276,7 @@ def _augment(x: Tensor, targets: Targets, config: GrowthTraining, generator: tor
     level = config.noise * torch.rand((n, 1, 1, 1), generator=generator)
     noise = torch.randn(x.shape, generator=generator)
     x = x * scale.to(x.device) + (level * noise).to(x.device)
-    return x, Targets(targets.one_hot, masks, targets.tumour, targets.known)
+    return x, replace(targets, masks=masks)
 
 
 def _in_tumour(field: Tensor, density: Tensor) -> Tensor:

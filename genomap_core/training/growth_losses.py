@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from genomap_core.errors import InputError
 from genomap_core.models.physnet import Growth, PhysicsConfig
-from genomap_core.training.loop import weighted_cross_entropy
 
 VISIBLE = 0.16
 """Density at the edge that T2 and FLAIR show; T1 with contrast agent shows about 0.8 (Swanson et al., 2008)."""
@@ -54,7 +53,7 @@ class Targets:
     """What is known of a batch; NaN where it is not."""
 
     one_hot: Tensor
-    """``(B, C)``"""
+    """``(B, C)``, 1 where an image may be of this class: of more than one where only that is known"""
     masks: Tensor | None = None
     """``(B, H, W)`` in [0, 1]; a row of NaN has no mask."""
     tumour: Tensor | None = None
@@ -82,12 +81,22 @@ def growth_losses(
     physics: PhysicsConfig,
 ) -> tuple[Tensor, dict[str, float]]:
     """The weighted sum, and every term before weighting; ``growth`` None: cross-entropy alone."""
-    terms = {"cross_entropy": weighted_cross_entropy(logits, targets.one_hot, class_weights)}
+    terms = {"cross_entropy": class_loss(logits, targets.one_hot, class_weights)}
     if growth is not None:
         terms |= _density_terms(growth, targets, weights)
         terms |= _field_terms(growth, targets, physics)
     total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
     return total, {name: float(term.detach()) for name, term in terms.items()}
+
+
+def class_loss(logits: Tensor, allowed: Tensor, class_weights: Tensor) -> Tensor:
+    """Mean ``-log sum of p`` over each image's ``allowed`` classes ``(B, C)``, its weight the mean of theirs ``(C,)``.
+
+    Of images of one class the weighted cross-entropy.
+    """
+    said = (F.log_softmax(logits, dim=1) + allowed.log()).logsumexp(1)
+    weight = (allowed * class_weights).sum(1) / allowed.sum(1)
+    return -(weight * said).sum() / weight.sum()
 
 
 def _density_terms(growth: Growth, targets: Targets, weights: LossWeights) -> dict[str, Tensor]:

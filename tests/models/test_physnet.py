@@ -8,7 +8,14 @@ import torch
 from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
+from genomap_core.models.mobile import EfficientNetLite
 from genomap_core.models.physnet import PhysicsConfig, PhysNet, bounded
+
+
+def physnet(n_classes: int, physics: PhysicsConfig = PhysicsConfig(), in_channels: int = 1) -> PhysNet:
+    net = build_network("physnet18", in_channels, n_classes, width=8, physics=physics)
+    assert isinstance(net, PhysNet)
+    return net
 
 
 def images(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -42,12 +49,12 @@ def test_published_sizes() -> None:
 
 def test_the_class_is_read_through_the_density_alone() -> None:
     """Features where the density is zero may be anything, and nothing is seen of an image without a density."""
-    net = PhysNet(1, 4, width=8).eval()
+    net = physnet(4).eval()
     x = images(2, 1, 64, 64)
     with torch.no_grad():
         net.summary.weight.normal_()
         features = net.features(x)
-        growth = net.physics.grow(features)
+        growth = net.grow(features)
         half = growth.frames.clone()
         half[..., half.shape[-1] // 2 :] = 0
         seen = growth._replace(frames=half)
@@ -60,7 +67,7 @@ def test_the_class_is_read_through_the_density_alone() -> None:
 
 
 def test_d_and_rho_depend_on_the_features_under_the_first_density_alone() -> None:
-    layer = PhysNet(1, 2, width=8).physics.eval()
+    layer = physnet(2).physics.eval()
     features = images(1, 16, 8, 8)
     with torch.no_grad():
         layer.density.weight.zero_()
@@ -92,7 +99,7 @@ def test_the_matched_control_has_the_same_parameters_and_no_growth() -> None:
 @pytest.mark.parametrize("stage", [1, 2, 3, 4])
 def test_the_growth_obeys_its_bounds_wherever_it_stands(fields: str, stage: int) -> None:
     config = PhysicsConfig(n_steps=6, fields=fields, stage=stage)
-    net = PhysNet(3, 2, width=8, physics=config)
+    net = physnet(2, config, in_channels=3)
     with torch.no_grad():
         net.physics.density.weight.mul_(30)
         growth = net.observe(5 * images(2, 3, 64, 96))[1]
@@ -107,7 +114,7 @@ def test_the_growth_obeys_its_bounds_wherever_it_stands(fields: str, stage: int)
 
 
 def test_every_parameter_of_the_physics_learns_from_the_labels() -> None:
-    net = PhysNet(1, 3, width=8, physics=PhysicsConfig(n_steps=5))
+    net = physnet(3, PhysicsConfig(n_steps=5))
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
     for _ in range(2):  # The way back into D and rho opens with the first step.
         optimiser.zero_grad()
@@ -121,9 +128,9 @@ def test_every_parameter_of_the_physics_learns_from_the_labels() -> None:
 @pytest.mark.parametrize("method", ["explicit", "implicit"])
 def test_the_scheme_can_be_exchanged(method: str) -> None:
     torch.manual_seed(0)
-    net = PhysNet(1, 2, width=8, physics=PhysicsConfig(method=method))
+    net = physnet(2, PhysicsConfig(method=method))
     torch.manual_seed(0)
-    other = PhysNet(1, 2, width=8)
+    other = physnet(2)
     x = images(2, 1, 64, 64)
     torch.testing.assert_close(net.observe(x)[1].frames, other.observe(x)[1].frames, atol=0.06, rtol=0)
 
@@ -139,6 +146,62 @@ def test_bounded_is_a_monotone_map_onto_its_range() -> None:
 def test_impossible_physics_is_refused(options: dict) -> None:
     with pytest.raises(InputError):
         PhysicsConfig(**options)
+
+
+def test_a_growth_told_from_further_on_still_selects_the_features_of_its_own_stage() -> None:
+    config = PhysicsConfig(n_steps=3, stage=2, ahead=1)
+    net = build_network("physnet_lite", 1, 4, physics=config).eval()
+    assert isinstance(net, PhysNet)
+    x = images(2, 1, 64, 96)
+    with torch.no_grad():
+        features = net.features(x)
+        growth = net.grow(features)
+        assert growth.frames.shape[2:] == features.shape[2:] == (16, 24)
+        blind = net.classify(features, growth._replace(frames=0 * growth.frames))
+        torch.testing.assert_close(blind[0], blind[1])
+        for module in net.locator:  # The way that classifies does not go through these.
+            for p in module.parameters():
+                p.mul_(1.1)
+        torch.testing.assert_close(net.classify(features, growth), net.classify(net.features(x), growth))
+        assert not torch.allclose(net.grow(features).frames, growth.frames)
+    net.adopt(lite_weights())
+    theirs = net.backbone.stages[2].state_dict()
+    assert all(torch.equal(v, theirs[n]) for n, v in net.locator[0].state_dict().items())
+    with pytest.raises(InputError, match="ahead"):
+        PhysicsConfig(stage=3, ahead=2)
+
+
+def lite_weights() -> dict[str, torch.Tensor]:
+    """A state dict as a published EfficientNet-Lite0 has it: colours, other names, more layers behind."""
+    own = build_network("efficientnet_lite", 3, 7).state_dict()
+    named = {f"theirs.{i}": v.clone() for i, (n, v) in enumerate(own.items()) if not n.startswith("out.")}
+    return {n: v + 0.01 * torch.randn_like(v) if v.ndim == 4 else v for n, v in named.items()} | {
+        "head.weight": torch.zeros(9, 9)
+    }
+
+
+def test_published_weights_of_colour_pictures_answer_alike_on_grey_ones() -> None:
+    colour, grey = (build_network("efficientnet_lite", c, 4).eval() for c in (3, 1))
+    assert isinstance(colour, EfficientNetLite)
+    assert isinstance(grey, EfficientNetLite)
+    weights = lite_weights()
+    own = {n: v for n, v in zip(colour.state_dict(), weights.values()) if not n.startswith("out.")}
+    colour.load_state_dict(own, strict=False)
+    grey.adopt(weights)
+    x = images(2, 1, 64, 64)
+    torch.testing.assert_close(grey.until(x, 5), colour.until(x.expand(-1, 3, -1, -1) / 2, 5))
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda w: w.popitem(), lambda w: w.clear(), lambda w: w.update({"theirs.6": w["theirs.0"]})]
+)
+def test_weights_of_another_network_are_refused(spoil) -> None:
+    net = build_network("efficientnet_lite", 1, 4)
+    weights = lite_weights()
+    weights.popitem()
+    spoil(weights)
+    with pytest.raises(InputError, match="EfficientNet-Lite0"):
+        net.adopt(weights)
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones() -> None:

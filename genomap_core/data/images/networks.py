@@ -16,6 +16,9 @@ NETWORKS: dict[str, str] = {
     "mobilenet_v2": "MobileNetV2",
     "vgg16": "VGG16",
     "vgg19": "VGG19",
+    "physnet_lite": "PhysNet (EfficientNet-Lite0)",
+    "efficientnet_lite": "EfficientNet-Lite0",
+    "efficientnet_lite_matched": "EfficientNet-Lite0 + same layer, growth off",
 }
 """Name -> title. `genomap_core.models.baselines2d.build_network` makes them."""
 

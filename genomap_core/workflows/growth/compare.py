@@ -59,7 +59,7 @@ def training_of(config: GrowthCompareConfig, network: str) -> GrowthTraining:
     return GrowthTraining(
         network=network,
         width=max(4, config.width // 2) if network.startswith("vgg") else config.width,
-        stem_stride=config.stem_stride,
+        stem_stride=2 if "lite" in network else config.stem_stride,
         physics=PhysicsConfig(n_steps=config.n_steps, stage=config.stage, upscale=config.upscale, fields=config.fields),
         max_epochs=config.max_epochs,
         batch_size=config.batch_size,

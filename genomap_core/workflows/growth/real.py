@@ -8,6 +8,7 @@ chosen or calibrated, so that Testing need not be looked at before the end. No i
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from genomap_core.progress import OnProgress, Progress, ignore
 from genomap_core.store import load_arrays, save_arrays
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from genomap_core.training.growth import GrowthClassifier, GrowthTraining
     from genomap_core.training.growth_bundle import GrowthBundle
 
@@ -32,10 +35,11 @@ NONE_SHIPPED = (
     "No model for slices of patients comes with the program: the one trained so far missed too many tumours from "
     "scanners that it had not seen. Train one on images of your own (tools/train_growth.py)."
 )
+PHYSNET = "physnet_lite"
 CLASSES = ("glioma", "meningioma", "no tumour", "pituitary")
 FOLDERS = ("glioma", "meningioma", "notumor", "pituitary")
 NO_TUMOUR = CLASSES.index("no tumour")
-SIZE = 96
+SIZE = 128
 HELD_OUT = 0.15
 """Share of the Training images, by groups of copies, that no weight is fitted on"""
 
@@ -107,40 +111,50 @@ def read_collection(folder: Path, size: int = SIZE, on_progress: OnProgress = ig
     )
 
 
-def options(network: str = "physnet18", seed: int = 0, width: int = 16, epochs: int = 40) -> GrowthTraining:
-    """How one network is trained; the same for PhysNet and every network beside it."""
+def options(network: str = PHYSNET, seed: int = 0, width: int = 16, epochs: int = 30) -> GrowthTraining:
+    """How one network is trained: those of EfficientNet-Lite0 alike, from published weights, and the others alike."""
     from genomap_core.models.physnet import PhysicsConfig
     from genomap_core.training.growth import GrowthTraining
     from genomap_core.training.growth_augment import Shift
+    from genomap_core.training.growth_planted import Planted
 
+    started = "lite" in network
     return GrowthTraining(
         network=network,
         width=max(4, width // 2) if network.startswith("vgg") else width,
         stem_stride=2,
-        physics=PhysicsConfig(),
+        physics=PhysicsConfig(ahead=1) if started else PhysicsConfig(),
         max_epochs=epochs,
         batch_size=32,
-        learning_rate=3e-3,
+        learning_rate=1e-3 if started else 3e-3,
         shift=Shift(),
-        half=True,
+        planted=Planted(),
+        frozen=2 if started else 0,
+        half=not started,
         seed=seed,
         device="cpu",
     )
 
 
 def train_one(
-    slices: RealSlices, training: GrowthTraining, folder: Path, on_progress: OnProgress = ignore, share: float = 1.0
+    slices: RealSlices,
+    training: GrowthTraining,
+    folder: Path,
+    on_progress: OnProgress = ignore,
+    share: float = 1.0,
+    start: Mapping[str, Tensor] | None = None,
 ) -> GrowthClassifier:
     """One network on the rows to train on; its state after each epoch lies in ``folder`` and is gone on from.
 
-    ``share``: of these rows, of each class alike, whole groups of copies.
+    ``share``: of these rows, of each class alike, whole groups of copies. ``start``: published weights of a network
+    that can start from them.
     """
     from genomap_core.training.growth import GrowthClassifier, Knowledge
     from genomap_core.workflows.growth.compare import share_of
 
     rows = share_of(slices.split()[0], slices.y, slices.groups, share, training.seed)
     tumour = (slices.y != NO_TUMOUR).astype(np.float32)
-    model = GrowthClassifier(replace(training, n_seeds=1), on_progress, folder)
+    model = GrowthClassifier(replace(training, n_seeds=1), on_progress, folder, start)
     return model.fit(slices.images[rows], slices.y[rows], len(CLASSES), Knowledge(tumour=tumour[rows]))
 
 
