@@ -1,8 +1,9 @@
 """PhysNet beside the other networks on the same split: ``python -m tools.growth_networks_table SLICES FOLDER``.
 
-SLICES: what ``tools/train_growth.py`` cleaned (``slices-96.npz``). FOLDER: the networks that it trained; of several
+SLICES: what ``tools/train_growth.py`` cleaned (``slices-128.npz``). FOLDER: the networks that it trained; of several
 seeds of one kind the mean answers. Prints scores on the Testing images, also degraded, intervals over groups of copies.
-With ``--lesions`` also where the networks look in slices with masks, which no training saw.
+With ``--lesions`` also where the networks look in slices with masks, which no training saw. ``--beside SLICES FOLDER``:
+networks trained at another size, which answer the same Testing images as they are.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from genomap_core.workflows.growth.table import report
 
 FLAIR = 1
 """Channel of the slices with masks: lesions are bright in it"""
-PHYSNET, MATCHED = "physnet18", "resnet18_matched"
+PHYSNET, PLAIN, MATCHED = real.PHYSNET, "efficientnet_lite", "efficientnet_lite_matched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def occlusions(bundles: list[GrowthBundle], images: np.ndarray, target: int) -> 
 
 def lesion_lines(folder: Path, label: str, most: int, found: dict[str, list[GrowthBundle]]) -> Iterator[str]:
     """Rows of a table: pointing game and Dice of each network against the masks of the first ``most`` gliomas."""
-    cohort, _ = indexed_cohort(folder, label, real.SIZE, folder.name)
+    cohort, _ = indexed_cohort(folder, label, next(iter(found.values()))[0].size, folder.name)
     known = np.flatnonzero(np.isfinite(cohort.masks).all((1, 2)) & (cohort.masks >= 0.5).any((1, 2)))[:most]
     images, masks = cohort.images[known, FLAIR : FLAIR + 1], cohort.masks[known]
     rows = resample_patients(np.zeros(len(masks)), None, 1000, 0)
@@ -108,13 +109,34 @@ def lesion_lines(folder: Path, label: str, most: int, found: dict[str, list[Grow
 def growth_lines(cohort: LabelledImages, runs: dict[str, Run]) -> Iterator[str]:
     """What growth itself adds to the same network with growth off, undisturbed and degraded."""
     own, off = runs[PHYSNET], runs[MATCHED]
-    yield "\n| images | macro F1 with growth minus growth off | minus ResNet-18 |\n|---|---|---|"
+    yield "\n| images | macro F1 with growth minus growth off | minus no layer |\n|---|---|---|"
     for key in own.values:
         told = [
             f"{paired_difference('macro_f1', cohort.y, own.values[key], other.values[key], cohort.groups):+}"
-            for other in (off, runs["resnet18"])
+            for other in (off, runs[PLAIN])
         ]
         yield f"| {key.removeprefix('degraded/').replace('proba', 'as they are')} | {' | '.join(told)} |"
+
+
+def testing_of(slices: real.RealSlices) -> LabelledImages:
+    """The Testing images."""
+    _, _, test = slices.split()
+    return LabelledImages(
+        "Testing", slices.images[test], slices.y[test], real.CLASSES, tuple(map(str, test)), slices.groups[test]
+    )
+
+
+def beside_lines(cohort: LabelledImages, own: np.ndarray, slices: Path, folder: Path) -> Iterator[str]:
+    """Rows of a table: networks of another size on the same Testing images, their vote, and how far PhysNet leads."""
+    other = testing_of(real.RealSlices.load(slices))
+    answers = {n: mean_answer(found, other.images) for (n, share), found in bundles_of(folder).items() if share == 1}
+    answers["soft vote of VGG16, VGG19, MobileNetV2"] = np.mean(
+        [answers[n] for n in ("vgg16", "vgg19", "mobilenet_v2") if n in answers], axis=0
+    )
+    yield f"\n| network at {other.images.shape[-1]} pixels | macro F1 | PhysNet minus it |\n|---|---|---|"
+    for name, proba in answers.items():
+        lead = paired_difference("macro_f1", cohort.y, own, proba, cohort.groups)
+        yield f"| {name} | {score('macro_f1', cohort.y, proba):.3f} | {lead:+} |"
 
 
 def main() -> int:
@@ -124,29 +146,29 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lesions", type=Path, help="a folder with index.csv and masks, such as lgg_mri")
     parser.add_argument("--label", default="neoplasm_histologic_grade", help="a column of index.csv that is filled")
+    parser.add_argument("--beside", type=Path, nargs=2, metavar=("SLICES", "FOLDER"), help="networks of another size")
     parser.add_argument("--most", type=int, default=40, help="so many of its slices: occlusion is slow")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
     slices = real.RealSlices.load(args.slices)
-    train, _, test = slices.split()
-    cohort = LabelledImages(
-        "Testing", slices.images[test], slices.y[test], real.CLASSES, tuple(map(str, test)), slices.groups[test]
-    )
+    cohort = testing_of(slices)
     bundles = bundles_of(args.folder)
     whole = {network: found for (network, share), found in bundles.items() if share == 1}
     runs = [run_of(network, share, found, cohort) for (network, share), found in bundles.items()]
-    result = summarise(cohort, runs, [(train, np.arange(len(test)))], Split())
+    result = summarise(cohort, runs, [(slices.split()[0], np.arange(len(cohort.y)))], Split())
     lines = [report(result), "| network | seeds | macro F1 of each |", "|---|---|---|"]
     for network, found in whole.items():
         each = [score("macro_f1", cohort.y, b.model.predict_proba(cohort.images)) for b in found]
         lines.append(f"| {network} | {len(found)} | {', '.join(f'{v:.3f}' for v in each)} |")
-    if {PHYSNET, MATCHED, "resnet18"} <= whole.keys():
+    if {PHYSNET, MATCHED, PLAIN} <= whole.keys():
         lines += growth_lines(cohort, {r.facts["network"]: r for r in runs if r.facts["share"] == 1})
     for network in (PHYSNET, MATCHED):
         for name in ABLATIONS if network in whole else ():
             each = [score("macro_f1", cohort.y, ablated_proba(b.model, cohort.images, name)) for b in whole[network]]
             lines.append(f"\n{network}, {name}: {np.mean(each):.3f}")
+    if args.beside:
+        lines += beside_lines(cohort, mean_answer(whole[PHYSNET], cohort.images), *args.beside)
     if args.lesions:
         lines += lesion_lines(args.lesions, args.label, args.most, whole)
     sys.stdout.write("\n".join(lines) + "\n")

@@ -221,7 +221,7 @@ class PhysNet(nn.Module):
 
 def _resized(u: Tensor, like: Tensor) -> Tensor:
     """A density ``(B, h, w)`` -> ``(B, 1, *)`` on the grid of other features, by means over its cells."""
-    return F.adaptive_avg_pool2d(u[:, None], like.shape[2:])
+    return F.adaptive_avg_pool2d(u[:, None], (like.shape[2], like.shape[3]))
 
 
 def place_in_range(values: Tensor, bounds: tuple[float, float]) -> Tensor:
