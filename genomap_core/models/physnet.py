@@ -217,6 +217,8 @@ class PhysNet(nn.Module):
         self.backbone.adopt(weights)
         for own, theirs in zip(self.locator, self.backbone.stages[self.physics.config.stage :]):
             own.load_state_dict(theirs.state_dict())
+        # Published features are large: a random density would fill the head or leave it from the first step on.
+        nn.init.zeros_(self.physics.density.weight)
 
 
 def _resized(u: Tensor, like: Tensor) -> Tensor:
