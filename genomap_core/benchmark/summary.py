@@ -187,7 +187,7 @@ def summary_text(summary: Summary) -> str:
         f"{summary.n_sets_of_study} sets ({summary.n_common_sets} on which every model ran), {summary.n_runs:,} runs; "
         f"ranks and means on the {summary.n_runs_compared:,} folds that every model was given."
     )
-    friedman = "too few" if math.isnan(summary.friedman_p) else f"p = {summary.friedman_p:.3g}"
+    friedman = "too few sets" if math.isnan(summary.friedman_p) else f"p = {summary.friedman_p:.3g}"
     tests = (
         f"Friedman {friedman}; mean ranks further apart than {summary.critical_difference:.2f} differ (Nemenyi, 5 %)."
     )
