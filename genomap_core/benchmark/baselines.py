@@ -26,9 +26,11 @@ from genomap_core.training.logistic import TunedLogistic, rotate
 from genomap_core.training.split import Fold, inner_folds, usable
 
 
-def _checked(model: BaseEstimator, X: Any, y: Any, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _checked(
+    model: BaseEstimator, X: Any, y: Any, dtype: Any, finite: bool | str = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, the classes and the rows' codes; ValueError, as scikit-learn asks for it, of a single class."""
-    X, y = validate_data(model, X, y, dtype=dtype)
+    X, y = validate_data(model, X, y, dtype=dtype, ensure_all_finite=finite)
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
@@ -53,6 +55,9 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
         Inner folds.
     class_weight
         None: every row weighs the same; "balanced": every class does.
+    masked
+        Take NaN for missing and let the trees decide where it goes: every row trains a second time with features lost
+        by chance, without which no tree has seen any.
 
     References
     ----------
@@ -68,8 +73,10 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
         n_columns: int = 300,
         n_folds: int = 3,
         class_weight: str | None = None,
+        masked: bool = False,
         random_state: int = 0,
     ) -> None:
+        self.masked = masked
         self.depths = depths
         self.max_trees = max_trees
         self.patience = patience
@@ -80,8 +87,11 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> TunedLightGBM:
-        """``X (n, p)`` finite, ``y (n,)``; rows of one of ``groups`` never part in the inner folds."""
-        X, self.classes_, codes = _checked(self, X, y, np.float32)
+        """``X (n, p)``, ``y (n,)``; rows of one of ``groups`` never part in the inner folds."""
+        X, self.classes_, codes = _checked(self, X, y, np.float32, self._finite)
+        if self.masked:
+            groups = np.tile(np.arange(len(X)) if groups is None else groups, 2)
+            X, codes = np.concatenate([X, _with_losses(X, self.random_state)]), np.tile(codes, 2)
         weights = compute_sample_weight(self.class_weight, codes)
         splits = usable(inner_folds(codes, groups, self.n_folds, self.random_state), codes)
         tried = [(*self._inner(depth, X, codes, weights, splits), depth) for depth in self.depths if splits]
@@ -89,6 +99,10 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
         parameters = self._parameters(X, self.depth_)
         self.booster_ = _train(parameters, _data(X, codes, weights), self.n_trees_)
         return self
+
+    @property
+    def _finite(self) -> bool | str:
+        return "allow-nan" if self.masked else True
 
     def _inner(
         self, depth: int, X: np.ndarray, codes: np.ndarray, weights: np.ndarray, splits: list[Fold]
@@ -134,13 +148,20 @@ class TunedLightGBM(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """``(m, k)``, in the order of ``classes_``."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float32)
+        X = validate_data(self, X, reset=False, dtype=np.float32, ensure_all_finite=self._finite)
         proba = np.asarray(self.booster_.predict(X))
         return np.column_stack([1 - proba, proba]) if proba.ndim == 1 else proba
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class: ``(m,)``."""
         return self.classes_[self.predict_proba(X).argmax(1)]
+
+
+def _with_losses(X: np.ndarray, seed: int) -> np.ndarray:
+    """A copy of ``X`` ``(n, p)`` of which each row keeps a share of its features between 3 % and all."""
+    rng = np.random.default_rng(seed)
+    lost = rng.random(X.shape) >= rng.uniform(0.03, 1, (len(X), 1))
+    return np.where(lost, np.float32(np.nan), X)
 
 
 def _data(X: np.ndarray, codes: np.ndarray, weights: np.ndarray, reference: Any = None) -> Any:
@@ -355,6 +376,25 @@ def lightgbm_pipeline(random_state: int = 0, max_features: int = 4096, **options
         [
             ("preprocess", Preprocessor(max_features=max_features, scale=False)),
             ("classifier", TunedLightGBM(random_state=random_state, **options)),
+        ]
+    )
+
+
+class HoledPreprocessor(Preprocessor):
+    """The library's choice of features with missing values left as they are; parameters as there."""
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Raw table ``(n, p)`` -> ``(n, q)`` float32, NaN where a value is missing."""
+        check_is_fitted(self)
+        return self.standardised(self._validated(X, reset=False), holed=True)
+
+
+def lightgbm_nan_pipeline(random_state: int = 0, max_features: int = 4096, **options: Any) -> Pipeline:
+    """Gradient boosted trees with their own way of missing values."""
+    return Pipeline(
+        [
+            ("preprocess", HoledPreprocessor(max_features=max_features, scale=False)),
+            ("classifier", TunedLightGBM(masked=True, random_state=random_state, **options)),
         ]
     )
 

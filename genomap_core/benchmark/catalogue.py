@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from genomap_core.data.counts import SCALES
 from genomap_core.errors import InputError
 
 DEFAULT = Path(__file__).with_name("catalogue.toml")
@@ -44,6 +45,8 @@ class Entry:
         As expected; None where it is not known before reading.
     folds
         Instead of the protocol's number, where the smallest class has fewer members.
+    counts
+        The scale of counts of reads, one of :data:`~genomap_core.data.counts.SCALES`; empty for all other values.
     known
         Words such as ``ceiling``, ``near_chance`` and ``label_derived``; others are explained in ``note``.
     """
@@ -60,6 +63,7 @@ class Entry:
     features: int | None = None
     classes: int | None = None
     folds: int | None = None
+    counts: str = ""
     kind: str = ""
     origin: str = ""
     taken_from: str = ""
@@ -72,6 +76,8 @@ class Entry:
             raise InputError(f"{self.name}: `source` must be one of {', '.join(SOURCES)}, got {self.source!r}.")
         if self.source == "openml" and self.openml is None:
             raise InputError(f"{self.name}: `openml` must be the number of the data set on OpenML.")
+        if self.counts and self.counts not in SCALES:
+            raise InputError(f"{self.name}: `counts` must be one of {', '.join(SCALES)}, got {self.counts!r}.")
         if self.groups:
             try:
                 n_groups = re.compile(self.groups).groups
@@ -129,6 +135,11 @@ def choose(catalogue: Mapping[str, Entry], names: Iterable[str] | None) -> dict[
     if unknown:
         raise InputError(f"Not in the catalogue: {', '.join(unknown)}. It holds {', '.join(catalogue)}.")
     return {n: e for n, e in catalogue.items() if n in names}
+
+
+def counted(entries: Mapping[str, Entry]) -> frozenset[str]:
+    """Those that hold counts of reads."""
+    return frozenset(name for name, entry in entries.items() if entry.counts)
 
 
 def folds_of(entries: Mapping[str, Entry], n_folds: int) -> dict[str, int]:

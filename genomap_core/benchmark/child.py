@@ -50,7 +50,7 @@ def _obey(orders: dict[str, Any], tell: Callable[[str], None]) -> None:
     places = Places(*(None if p is None else Path(p) for p in orders["places"]))
     plugin_models(orders["plugin"])  # a plugin that can't be imported is a mistake of the command, not of a run
     common = {**orders["limits"], "machine": describe_machine(), "versions": json.dumps(describe_versions())}
-    settings = Settings(orders["n_folds"], orders["options"], orders["device"], orders["plugin"], common)
+    settings = Settings(orders["n_folds"], orders["options"], orders["device"], orders["plugin"], entry.counts, common)
     dataset, reason, last = None, "", Trained()
     tell(DATA)
     try:

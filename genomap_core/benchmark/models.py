@@ -14,6 +14,7 @@ from genomap_core.workflows.tabular.models import make_classifier
 TITLES: dict[str, str] = {
     **LIBRARY,
     "lightgbm": "LightGBM",
+    "lightgbm_nan": "LightGBM, missing values its own way",
     "svm": "Linear SVM",
     "prior": "Class frequencies",
     "convolutions": "Convolutions alone, filled on the map",
@@ -79,6 +80,7 @@ def build(name: str, *, random_state: int, device: str = "cpu", plugin: str | No
         "mlp": baselines.mlp_pipeline,
         **{f"logistic_{way}": partial(imputation.imputing_pipeline, way=way) for way in imputation.FILLS},
         "lightgbm": baselines.lightgbm_pipeline,
+        "lightgbm_nan": baselines.lightgbm_nan_pipeline,
         "svm": baselines.svm_pipeline,
         "prior": baselines.prior_pipeline,
     }
@@ -95,7 +97,9 @@ def preload(name: str) -> None:
         from genomap_core.pfn.package import tabpfn_classifier
 
         tabpfn_classifier()
-    for module in {"lightgbm": ("lightgbm",), "forest": ("sklearn.ensemble",)}.get(name, ()):
+    for module in {"lightgbm": ("lightgbm",), "lightgbm_nan": ("lightgbm",), "forest": ("sklearn.ensemble",)}.get(
+        name, ()
+    ):
         importlib.import_module(module)
 
 

@@ -14,11 +14,12 @@ from genomap_core.errors import InputError
 SUBSAMPLE_PERCENT = (80, 60, 40, 20)
 NOISE_PERCENT = (5, 10, 15, 20, 50, 100, 150)
 KEEP_PERCENT = (80, 50, 20, 10, 5)
+READS_PERCENT = (50, 10, 2)
 MODELS = ("genomap", "genomap_random", "genonet", "pfn", "logistic", "forest", "lightgbm", "svm")
 """The study's eight models, by their names in :mod:`genomap_core.benchmark.models`."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*", re.ASCII)
-_CONDITION = re.compile(r"full|(rows|keep|blocks)-([1-9][0-9]?)|(noise|testnoise)-([1-9][0-9]{0,2})", re.ASCII)
+_CONDITION = re.compile(r"full|(rows|keep|blocks|thin)-([1-9][0-9]?)|(noise|testnoise)-([1-9][0-9]{0,2})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Condition:
             raise InputError(
                 f"Unknown condition {self.name!r}: write `full`, `rows-40` (40 % of the training rows), `noise-15` "
                 "(15 % of each feature's standard deviation, on training and test rows), `testnoise-15` (test only), "
-                "`keep-20` (test rows keep 20 % of the features) or `blocks-20` (correlated features lost together)."
+                "`keep-20` (test rows keep 20 % of the features), `blocks-20` (correlated features lost together) or "
+                "`thin-10` (test rows of counts keep 10 % of the reads)."
             )
 
     @property
@@ -51,6 +53,11 @@ class Condition:
         return self.name.startswith("blocks-")
 
     @property
+    def reads(self) -> float:
+        """Share of the reads that test rows keep, in (0, 1]; less than 1 on sets that hold counts only."""
+        return int(self.name[5:]) / 100 if self.name.startswith("thin-") else 1.0
+
+    @property
     def noise(self) -> float:
         """Standard deviation of the added noise, in units of each feature's standard deviation in the training rows."""
         return int(self.name.partition("-")[2]) / 100 if "noise" in self.name else 0.0
@@ -63,7 +70,7 @@ class Condition:
     @property
     def training(self) -> Condition:
         """The condition with these training rows: undisturbed where test rows alone are disturbed."""
-        return FULL if self.name.startswith(("testnoise-", "keep-", "blocks-")) else self
+        return FULL if self.name.startswith(("testnoise-", "keep-", "blocks-", "thin-")) else self
 
 
 FULL = Condition("full")
@@ -77,6 +84,8 @@ TEST_NOISE: tuple[Condition, ...] = tuple(Condition(f"testnoise-{p}") for p in N
 """The option: noise on the test rows only."""
 MISSING: tuple[Condition, ...] = tuple(Condition(f"{way}-{p}") for way in ("keep", "blocks") for p in KEEP_PERCENT)
 """The option: features missing in the test rows, at random and in blocks of correlated ones."""
+THINNED: tuple[Condition, ...] = tuple(Condition(f"thin-{p}") for p in READS_PERCENT)
+"""The option: fewer reads in the test rows, on the sets that hold counts."""
 PAIRS = {
     "convolutions_random": "convolutions",
     "convolutions_random2": "convolutions",
@@ -139,6 +148,11 @@ class Run:
         return seed_of(f"{self.dataset}/s{self.seed}/f{self.fold}/keep")
 
     @property
+    def reads_seed(self) -> int:
+        """Of the reads that are kept: the same for all models."""
+        return seed_of(f"{self.dataset}/s{self.seed}/reads")
+
+    @property
     def rows_seed(self) -> int:
         """Of the choice of training rows: smaller fractions lie inside larger ones."""
         return seed_of(f"{self.dataset}/s{self.seed}/f{self.fold}/rows")
@@ -184,6 +198,8 @@ class Protocol:
         Model -> its options, JSON values only.
     gpu_models
         Models that need a GPU worker; empty when everything runs on CPUs.
+    counts
+        The data sets that hold counts of reads: conditions with fewer reads are run on these alone.
     """
 
     folds: Mapping[str, int]
@@ -193,6 +209,7 @@ class Protocol:
     other_seeds: tuple[int, ...] = (0,)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gpu_models: frozenset[str] = frozenset()
+    counts: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for what, names in (("data set", self.folds), ("model", self.models)):
@@ -207,6 +224,20 @@ class Protocol:
                 raise InputError(f"{dataset}: {n} folds; at least 2 are needed.")
         if any(s < 0 for s in (*self.seeds, *self.other_seeds)) or not self.seeds:
             raise InputError(f"`seeds` must be whole numbers >= 0, got {self.seeds} and {self.other_seeds}.")
+        if self.left_out and len(self.left_out) == len(self.folds):
+            raise InputError(
+                "Fewer reads (`thin-..`) need a data set that holds counts, and none of these does: "
+                f"{', '.join(self.left_out)}. Choose others, or say in the catalogue what its `counts` are."
+            )
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Data sets on which a condition that was asked is not run, since they hold no counts of reads."""
+        return tuple(d for d in self.folds if not all(self.applies(c, d) for c in self.conditions))
+
+    def applies(self, condition: Condition, dataset: str) -> bool:
+        """Whether this condition can be run on this data set."""
+        return condition.reads == 1 or dataset in self.counts
 
     def seeds_of(self, condition: Condition) -> tuple[int, ...]:
         """The repetitions of this condition."""
@@ -219,9 +250,17 @@ def runs(protocol: Protocol) -> Iterator[Run]:
         for dataset, n_folds in protocol.folds.items():
             for fold in range(n_folds):
                 for condition in protocol.conditions:
-                    if seed in protocol.seeds_of(condition):
+                    if seed in protocol.seeds_of(condition) and protocol.applies(condition, dataset):
                         for model in protocol.models:
                             yield Run(dataset, condition, model, seed, fold)
+
+
+def about_left_out(protocol: Protocol) -> str:
+    """A sentence where sets are left out under a condition; empty where none is."""
+    if not protocol.left_out:
+        return ""
+    held = ", ".join(d for d in protocol.folds if d in protocol.counts)
+    return f"Fewer reads: on sets that hold counts only ({held}); {len(protocol.left_out)} of the sets hold none."
 
 
 def bundles(protocol: Protocol) -> Iterator[RunBundle]:

@@ -159,7 +159,7 @@ def is_store(path: Path) -> bool:
 
 def conditions_of(study: StudyRecords) -> list[str]:
     """Those that the study holds: undisturbed, then each kind by its percentage."""
-    kinds = ("full", "rows", "noise", "testnoise", "keep", "blocks")
+    kinds = ("full", "rows", "noise", "testnoise", "keep", "blocks", "thin")
 
     def place(name: str) -> tuple[int, int]:
         kind, _, percent = name.partition("-")

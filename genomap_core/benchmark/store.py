@@ -187,6 +187,7 @@ def planned(store: Store) -> Protocol:
         seeds=tuple(h["seeds"]),
         other_seeds=tuple(h["other_seeds"]),
         options=h["options"],
+        counts=frozenset(name for name, entry in h["sets"].items() if entry.get("counts")),
     )
 
 

@@ -13,14 +13,15 @@ from typing import Any
 import psutil
 
 from genomap_core.benchmark.bundle import RunLimits
-from genomap_core.benchmark.catalogue import Entry, folds_of, load_catalogue
+from genomap_core.benchmark.catalogue import Entry, counted, folds_of, load_catalogue
 from genomap_core.benchmark.driver import Study
 from genomap_core.benchmark.engine import EngineConfig
 from genomap_core.benchmark.estimate import seconds_left
 from genomap_core.benchmark.models import TITLES, check_models
-from genomap_core.benchmark.protocol import CONDITIONS, MISSING, MODELS, TEST_NOISE, Condition, Protocol, runs
+from genomap_core.benchmark.protocol import CONDITIONS, MISSING, MODELS, TEST_NOISE, THINNED, Condition, Protocol, runs
 from genomap_core.benchmark.records import Record
 from genomap_core.benchmark.sources import Places, data_folder, find_file
+from genomap_core.data.counts import scale_of_unit
 from genomap_core.data.dataset import Dataset
 from genomap_core.errors import InputError
 from genomap_core.store import decode
@@ -29,7 +30,7 @@ BUNDLED = Path(__file__).with_name("bundled.toml")
 COHORT = "dataset"
 """Stem of the stored cohort in a job's folder."""
 OFFERED_MODELS = (*MODELS, *(name for name in TITLES if name not in MODELS))
-OFFERED_CONDITIONS = tuple(c.name for c in (*CONDITIONS, *TEST_NOISE, *MISSING))
+OFFERED_CONDITIONS = tuple(c.name for c in (*CONDITIONS, *TEST_NOISE, *MISSING, *THINNED))
 CORES = os.cpu_count() or 1
 MACHINE_GB = psutil.virtual_memory().total / 1e9
 
@@ -70,7 +71,7 @@ def own_entry(cohort: Dataset) -> Entry:
     n, p = cohort.X.shape
     return Entry(
         f"own_{slug}", cohort.name, "cohort", COHORT,
-        samples=n, features=p, classes=len(cohort.classes), kind="own cohort",
+        samples=n, features=p, classes=len(cohort.classes), kind="own cohort", counts=scale_of_unit(cohort.unit),
     )  # fmt: skip
 
 
@@ -118,6 +119,7 @@ class Choice:
         if self.memory_gb <= 0 or self.seconds <= 0:
             raise InputError("The limits of memory and time must be above 0.")
         check_models(self.models, None)
+        self.protocol()  # which refuses conditions that no chosen set allows
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Choice:
@@ -142,12 +144,14 @@ class Choice:
 
     def protocol(self) -> Protocol:
         """What is run on what."""
+        entries = self.entries()
         return Protocol(
-            folds=folds_of(self.entries(), self.folds),
+            folds=folds_of(entries, self.folds),
             models=self.models,
             conditions=tuple(Condition(name) for name in self.conditions),
             seeds=tuple(range(self.seeds)),
             other_seeds=tuple(range(self.other_seeds)),
+            counts=counted(entries),
         )
 
     def study(self, folder: Path, store: Path) -> Study:

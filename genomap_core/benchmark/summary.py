@@ -68,6 +68,8 @@ class Summary:
     condition: str
     metric: str
     n_sets: int
+    n_sets_of_study: int
+    """Under any condition: a condition may not apply to all, or not have been run on all."""
     n_common_sets: int
     n_runs: int
     n_runs_compared: int
@@ -120,6 +122,7 @@ def summarise(study: StudyRecords, condition: str = "full", metric: str = "balan
         condition=condition,
         metric=metric,
         n_sets=len(found.sets),
+        n_sets_of_study=study.table["dataset"].nunique(),
         n_common_sets=int(common.sum()),
         n_runs=len(table),
         n_runs_compared=found.n_runs,
@@ -162,7 +165,8 @@ def strongest_without_map(comparisons: Sequence[Comparison]) -> Comparison | Non
 
 
 def _signed_figures(difference: st.Interval) -> str:
-    return with_interval(difference.mean, difference.low, difference.high, "+")
+    figures = with_interval(difference.mean, difference.low, difference.high, "+")
+    return f"{figures} (no interval: too few sets)" if math.isnan(difference.low) else figures
 
 
 def summary_text(summary: Summary) -> str:
@@ -179,13 +183,13 @@ def summary_text(summary: Summary) -> str:
         for s in summary.models
     ]
     head = (
-        f"{summary.source}, condition {summary.condition}, {summary.metric}, {summary.n_sets} sets "
-        f"({summary.n_common_sets} on which every model ran), {summary.n_runs:,} runs; "
+        f"{summary.source}, condition {summary.condition}, {summary.metric}, {summary.n_sets} of the study's "
+        f"{summary.n_sets_of_study} sets ({summary.n_common_sets} on which every model ran), {summary.n_runs:,} runs; "
         f"ranks and means on the {summary.n_runs_compared:,} folds that every model was given."
     )
+    friedman = "too few sets" if math.isnan(summary.friedman_p) else f"p = {summary.friedman_p:.3g}"
     tests = (
-        f"Friedman p = {summary.friedman_p:.3g}; mean ranks further apart than {summary.critical_difference:.2f} "
-        "differ (Nemenyi, 5 %)."
+        f"Friedman {friedman}; mean ranks further apart than {summary.critical_difference:.2f} differ (Nemenyi, 5 %)."
     )
     body = text_table(("model", "mean rank", "mean", "common sets", "sets", "runs"), rows)
     lines = [

@@ -40,6 +40,7 @@ def condition_title(name: str) -> str:
         "testnoise": f"{percent} % noise on test rows only",
         "keep": f"{percent} % of the features in test rows",
         "blocks": f"{percent} % of the features in test rows, correlated ones lost together",
+        "thin": f"{percent} % of the reads in test rows (sets that hold counts)",
     }
     return titles[kind]
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 from genomap_core.benchmark.models import build, preload
 from genomap_core.benchmark.protocol import Run
 from genomap_core.benchmark.records import METRICS, Record, failed
+from genomap_core.data.counts import thin
 from genomap_core.data.dataset import Dataset
 from genomap_core.data.perturb import Perturbation, block_rank, keep_rank, perturb, subsample_rows
 from genomap_core.errors import GenomapError, InputError
@@ -36,6 +37,8 @@ class Settings:
         ``cpu`` or ``cuda``.
     plugin
         A module of the user's with more models.
+    counts
+        The scale of the data set's counts, as its catalogue entry says; empty where it holds none.
     common
         Fields every record gets: machine, versions, limits.
     """
@@ -44,6 +47,7 @@ class Settings:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     device: str = "cpu"
     plugin: str | None = None
+    counts: str = ""
     common: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -65,7 +69,7 @@ def training_scale(X: np.ndarray) -> np.ndarray:
         return np.nan_to_num(np.nanstd(X.astype(np.float64), axis=0)).astype(np.float32)
 
 
-def prepare(run: Run, dataset: Dataset, n_folds: int) -> tuple[Dataset, np.ndarray, np.ndarray]:
+def prepare(run: Run, dataset: Dataset, n_folds: int, counts: str = "") -> tuple[Dataset, np.ndarray, np.ndarray]:
     """The disturbed cohort with its training and test rows; noise and blocks are measured on the training rows."""
     train, test = make_folds(dataset, n_folds, run.split_seed)[run.fold]
     assert dataset.y is not None
@@ -74,6 +78,8 @@ def prepare(run: Run, dataset: Dataset, n_folds: int) -> tuple[Dataset, np.ndarr
         train = train[subsample_rows(dataset.y[train], groups, run.condition.fraction, run.rows_seed)]
     if run.condition.keep < 1:
         return replace(dataset, X=_lost(run, dense(dataset.X), train, test)), train, test
+    if run.condition.reads < 1:
+        return replace(dataset, X=_thinned(run, dataset, test, counts)), train, test
     if not run.condition.noise:
         return dataset, train, test
     X = dense(dataset.X)
@@ -91,6 +97,17 @@ def _lost(run: Run, X: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.nd
     rank = block_rank(X[train], seed) if run.condition.in_blocks else keep_rank(seed, X.shape[1])
     X = X.copy()
     X[np.ix_(test, np.flatnonzero((rank >= np.float32(run.condition.keep)) & (rank > rank.min())))] = np.nan
+    return X
+
+
+def _thinned(run: Run, dataset: Dataset, test: np.ndarray, counts: str) -> np.ndarray:
+    """A copy of the values ``(n, p)`` whose test rows have fewer reads."""
+    if not counts:
+        raise InputError(
+            f"{dataset.name} holds no counts of reads (its catalogue entry names no `counts`): nothing to thin."
+        )
+    X = dense(dataset.X).copy()
+    X[test] = thin(X[test], test, counts, run.condition.reads, run.reads_seed, dataset.name)
     return X
 
 
@@ -133,7 +150,7 @@ def work(run: Run, dataset: Dataset, settings: Settings, last: Trained | None = 
 
 def _work(run: Run, dataset: Dataset, settings: Settings, common: Mapping[str, Any], last: Trained) -> Record:
     check_set(dataset)
-    disturbed, train, test = prepare(run, dataset, settings.n_folds)
+    disturbed, train, test = prepare(run, dataset, settings.n_folds, settings.counts)
     assert disturbed.y is not None
     y = disturbed.y
     reset_gpu_peak()

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import psutil
 
 from genomap_core.benchmark.bundle import RunLimits
-from genomap_core.benchmark.catalogue import DEFAULT, choose, folds_of, load_catalogue
+from genomap_core.benchmark.catalogue import DEFAULT, choose, counted, folds_of, load_catalogue
 from genomap_core.benchmark.driver import Listener, Study, run_study
 from genomap_core.benchmark.engine import EngineConfig
 from genomap_core.benchmark.estimate import Estimate, seconds_left
@@ -25,8 +25,10 @@ from genomap_core.benchmark.protocol import (
     MISSING,
     MODELS,
     TEST_NOISE,
+    THINNED,
     Condition,
     Protocol,
+    about_left_out,
     bundles,
     runs,
     shard,
@@ -84,21 +86,24 @@ def _plan(options: Plan) -> Answer:
         "runs": len(wanted),
         "missing": len(missing),
         "core_hours_left": None if left is None else round(left / 3600, 2),
+        "no_counts": list(protocol.left_out),
     }
     time_left = "unknown before the first runs." if left is None else f"{duration(left)} of one core."
     lines = (
         f"{len(protocol.folds)} sets, {len(protocol.models)} models, {len(protocol.conditions)} conditions:",
         f"{len(wanted):,} runs in {len(pieces):,} bundles, {len(missing):,} of them missing in {options.store}.",
         f"Time: {time_left}",
+        about_left_out(protocol),
     )
-    return Answer("\n".join(lines), facts)
+    return Answer("\n".join(filter(None, lines)), facts)
 
 
 def _run(options: Run) -> Answer:
     """Do what is missing."""
-    outcome = run_study(to_study(options), _ignore if options.quiet else _drawn(sys.stderr))
-    text = f"{outcome.done:,} of {outcome.total:,} runs are in {options.store}."
-    return Answer(text, problems=outcome.problems, status=int(outcome.done != outcome.total))
+    study = to_study(options)
+    outcome = run_study(study, _ignore if options.quiet else _drawn(sys.stderr))
+    text = f"{outcome.done:,} of {outcome.total:,} runs are in {options.store}. {about_left_out(study.protocol)}"
+    return Answer(text.strip(), problems=outcome.problems, status=int(outcome.done != outcome.total))
 
 
 def _ignore(estimate: Estimate) -> None:
@@ -197,6 +202,8 @@ def to_protocol(options: Plan | Run) -> tuple[Protocol, dict[str, Any]]:
         conditions += TEST_NOISE
     if options.missing:
         conditions += MISSING
+    if options.thinned:
+        conditions += THINNED
     if options.seeds < 1 or options.other_seeds < 0:
         raise InputError("`--seeds` must be at least 1 and `--other-seeds` at least 0.")
     protocol = Protocol(
@@ -207,6 +214,7 @@ def to_protocol(options: Plan | Run) -> tuple[Protocol, dict[str, Any]]:
         other_seeds=tuple(range(options.other_seeds)),
         options=_model_options(options, models),
         gpu_models=gpu_models(models, options.device),
+        counts=counted(entries),
     )
     return protocol, entries
 

@@ -290,6 +290,7 @@ class _Chosen(_Study):
     )
     test_noise: bool = Field(False, description="add noise on the test rows only")
     missing: bool = Field(False, description="add features missing in the test rows, by chance and in blocks")
+    thinned: bool = Field(False, description="add fewer reads in the test rows (50, 10, 2 %), on sets that hold counts")
     seeds: int = Field(4, description="repetitions of condition full")
     other_seeds: int = Field(1, description="repetitions of every other condition")
     folds: int = Field(5, description="of the cross-validation")

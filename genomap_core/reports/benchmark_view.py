@@ -33,6 +33,7 @@ AXES = {
     "rows": "share of the training rows, %",
     "keep": "share of the features in test rows, %",
     "blocks": "share of the features in test rows, correlated ones lost together, %",
+    "thin": "share of the reads in test rows, sets that hold counts, %",
 }
 """Kind of condition -> title of its axis."""
 Picture = tuple[str, str, "Figure"]

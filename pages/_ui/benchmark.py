@@ -15,6 +15,7 @@ import streamlit as st
 from genomap_core.benchmark import reading
 from genomap_core.benchmark.job import TASK, n_records, read_run
 from genomap_core.benchmark.models import CONTROL
+from genomap_core.benchmark.protocol import about_left_out
 from genomap_core.benchmark.reading import StudyRecords, conditions_of, read_study, records_of, to_csv, to_parquet
 from genomap_core.benchmark.records import Record
 from genomap_core.benchmark.study_spec import (
@@ -131,7 +132,7 @@ def _announce(session: Session, choice: Choice) -> None:
         else f"About {job_panel.duration(seconds)}, judged by the times of earlier studies; other machines and larger "
         "data sets differ."
     )
-    st.info(plain(text), icon=":material/timer:")
+    st.info(plain(f"{text} {about_left_out(choice.protocol())}".strip()), icon=":material/timer:")
 
 
 def _start(session: Session, choice: Choice) -> None:

@@ -37,7 +37,11 @@ from pages._ui.transport_canvas import transport_canvas
 from pages._ui.widgets import caption, report_downloads
 
 MAP_TASK, ATTRIBUTION_TASK = "lessons.trained:map_task", "lessons.trained:attribution_task"
-AXES = {"noise": "noise (% of each gene's standard deviation)", "missing": "genes not measured (%)"}
+AXES = {
+    "noise": "noise (% of each gene's standard deviation)",
+    "missing": "genes not measured (%)",
+    "reads_lost": "reads not sequenced (%), totals scaled to what they were",
+}
 TIMES = dict.fromkeys((MAP_TASK, ATTRIBUTION_TASK), "10 to 30 s on a quiet machine, minutes beside other work")
 """Measured: 9 s and 12 s of one processor, and the start of a worker"""
 LOOKED_AT = ("ER-alpha (protein)", "HER2 (protein)", "ASPM", "COL5A2", "CD96", "CSF1R", "KLHL29", "AGR3")
@@ -181,7 +185,7 @@ def _unscrambled_figures() -> list[Any]:
 
 
 def _map_matters(session: Session) -> None:
-    """The same network on three maps, under noise and with genes missing."""
+    """The same network on three maps, under noise, with genes missing and with fewer reads."""
     _draw_map(shipped(MAP), "shipped")
     with _training(MAP_TASK):
         _start(session, MAP_TASK, "Train the three networks", "Does the map matter?")
@@ -192,7 +196,8 @@ def _draw_map(found: dict[str, Any], key: str) -> None:
     level = st.slider(
         "Noise (% of each gene's standard deviation)", 0, int(100 * NOISE[-1]), 150, 10, key=f"noise-{key}"
     )
-    for axis, shares, marked in (("noise", "accuracy", level / 100), ("missing", "accuracy_missing", None)):
+    for axis in AXES:
+        shares, marked = ("accuracy", level / 100) if axis == "noise" else (f"accuracy_{axis}", None)
         if shares in found:
             st.plotly_chart(
                 figures.accuracy_when_disturbed(

@@ -18,6 +18,7 @@ from genomap_core.benchmark.baselines import (
     TunedSVM,
     fit_sharpness,
     imputing_pipeline,
+    lightgbm_nan_pipeline,
     lightgbm_pipeline,
     mlp_pipeline,
     prior_pipeline,
@@ -35,7 +36,11 @@ def cohort(n: int = 90, p: int = 20, k: int = 3, signal: float = 2.0, seed: int 
 
 
 PIPELINES = {"svm": svm_pipeline, "lightgbm": lightgbm_pipeline}
-PLAIN = {"mlp": mlp_pipeline, **{f"logistic_{way}": partial(imputing_pipeline, way=way) for way in FILLS}}
+PLAIN = {
+    "mlp": mlp_pipeline,
+    "lightgbm_nan": lightgbm_nan_pipeline,
+    **{f"logistic_{way}": partial(imputing_pipeline, way=way) for way in FILLS},
+}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -49,6 +54,21 @@ def test_planted_classes_are_found_and_probabilities_are_probabilities(make: obj
     np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-6)
     assert (model.classes_[proba.argmax(1)] == yt).mean() > 0.75
     assert log_loss(yt, proba) < 0.75 < np.log(3)
+
+
+def test_trees_that_saw_features_lost_take_missing_values_and_others_refuse_them() -> None:
+    """Blocks of features say the same, so that half of the features are enough; their level is far from 0."""
+    X, y = blocks(120, 0)
+    Xt, yt = blocks(300, 1)
+    X, Xt = X + 50, Xt + 50
+    Xt[:, np.random.default_rng(0).permutation(X.shape[1])[: X.shape[1] // 2]] = np.nan
+    model = lightgbm_nan_pipeline(random_state=0).fit(X, y)
+    assert (model.predict(Xt) == yt).mean() > 0.75
+    trees = model.named_steps["classifier"]
+    with pytest.raises(ValueError, match="NaN"):
+        TunedLightGBM().fit(X, y).predict_proba(Xt)
+    twice = TunedLightGBM(masked=True, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(twice.predict_proba(Xt), trees.predict_proba(Xt))
 
 
 @pytest.mark.parametrize("make", PIPELINES.values(), ids=PIPELINES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,17 @@ def test_a_choice_becomes_plain_values_and_comes_back() -> None:
     assert again.protocol() == made.protocol()
     assert list(again.entries()) == ["wine", "own_my_cohort_2024"]
     assert made.n_runs() == 2 * 5 * (2 + 1)
+
+
+def test_a_cohort_of_counts_can_be_thinned_and_no_other() -> None:
+    for unit, counts in (("count", "reads"), ("log2(1 + count)", "log2"), ("value", "")):
+        assert own_entry(replace(own_cohort(), unit=unit)).counts == counts
+    own = {"digest": "00", "entry": asdict(own_entry(replace(own_cohort(), unit="count")))}
+    made = Choice(("wine", "own_my_cohort_2024"), ("prior",), ("full", "thin-10"), cohort=own)
+    assert made.protocol().left_out == ("wine",)
+    assert made.n_runs() == 5 * (2 + 1)
+    with pytest.raises(InputError, match="need a data set that holds counts"):
+        Choice(("wine",), ("prior",), ("thin-10",))
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from genomap_core.benchmark.protocol import (
     MODELS,
     PAIRS,
     TEST_NOISE,
+    THINNED,
     Condition,
     Protocol,
     Run,
+    about_left_out,
     bundles,
     runs,
     seed_of,
@@ -25,7 +27,7 @@ from genomap_core.errors import InputError
 
 STUDY = Protocol({"a": 5, "b": 4})
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
-conditions = st.sampled_from([*CONDITIONS, *TEST_NOISE, *MISSING])
+conditions = st.sampled_from([*CONDITIONS, *TEST_NOISE, *MISSING, *THINNED])
 any_run = st.builds(Run, names, conditions, names, st.integers(0, 99), st.integers(0, 9))
 
 
@@ -45,7 +47,25 @@ def test_the_conditions_are_those_of_the_study() -> None:
         (0.05, False, 0.0, 1.0),
         (0.05, True, 0.0, 1.0),
     ]
-    assert all(c.keep == 1 for c in (*CONDITIONS, *TEST_NOISE))
+    assert all(c.keep == 1 for c in (*CONDITIONS, *TEST_NOISE, *THINNED))
+    assert [(c.name, c.reads, c.training) for c in THINNED] == [
+        ("thin-50", 0.5, FULL),
+        ("thin-10", 0.1, FULL),
+        ("thin-2", 0.02, FULL),
+    ]
+    assert all(c.reads == 1 for c in (*CONDITIONS, *TEST_NOISE, *MISSING))
+
+
+def test_fewer_reads_are_run_on_the_sets_that_hold_counts_alone() -> None:
+    protocol = Protocol({"a": 5, "b": 4}, conditions=(FULL, *THINNED), counts=frozenset({"b"}))
+    assert {(r.dataset, r.condition.name) for r in runs(protocol)} == {
+        ("a", "full"), ("b", "full"), ("b", "thin-50"), ("b", "thin-10"), ("b", "thin-2"),
+    }  # fmt: skip
+    assert protocol.left_out == ("a",)
+    assert about_left_out(protocol).startswith("Fewer reads: on sets that hold counts only (b); 1 of")
+    assert not about_left_out(STUDY)
+    with pytest.raises(InputError, match="none of these does: a, b"):
+        Protocol({"a": 5, "b": 4}, conditions=(FULL, *THINNED))
 
 
 def test_a_control_has_the_chance_of_its_partner_and_no_older_run_has_another() -> None:
@@ -137,7 +157,7 @@ def test_a_wrong_shard_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["rows-0", "rows-100", "keep-0", "keep-100", "blocks-", "noise-", "noise-5.5", "dropout-5", "../x", ""]
+    "name", ["rows-0", "rows-100", "keep-0", "thin-100", "thin-2.5", "blocks-", "noise-", "dropout-5", "../x", ""]
 )
 def test_an_unknown_condition_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="condition"):

@@ -17,6 +17,7 @@ from study_helpers import CATALOGUE, planted_table, write_data
 
 from genomap_core.benchmark.catalogue import DEFAULT, Entry, choose, folds_of, load_catalogue
 from genomap_core.benchmark.sources import Places, read_set
+from genomap_core.data.counts import counts_of
 from genomap_core.errors import InputError
 from genomap_core.workflows.comparison.folds import make_folds
 
@@ -152,6 +153,23 @@ def test_mice_never_part_in_the_folds_of_the_real_set() -> None:
     assert len(set(mice)) == 72
     for train, test in make_folds(found, 5, seed=1):
         assert not set(mice[train]) & set(mice[test])
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the data folder is absent")
+def test_the_real_sets_that_are_said_to_hold_counts_do() -> None:
+    counts = {name: entry for name, entry in load_catalogue(DEFAULT).items() if entry.counts}
+    assert list(counts) == ["sc_pollen", "sc_ginhoux_dc"]
+    for name, entry in counts.items():
+        X = read_set(entry, Places(SHARED)).X
+        reads, factor = counts_of(X, entry.counts, name)
+        assert reads.sum(axis=1).min() > 60_000
+        again = np.log1p(reads * factor) / np.log({"log10": 10, "log2 scaled": 2}[entry.counts])
+        np.testing.assert_allclose(
+            again, X, rtol=6e-5, atol=1e-6
+        )  # five digits in the one, single precision in the other
+    with pytest.raises(InputError, match="no counts"):
+        counts_of(read_set(load_catalogue(DEFAULT)["tcga_brca_pam50"], Places(SHARED)).X, "reads")  # RSEM's expected
 
 
 class OpenmlStandIn(BaseHTTPRequestHandler):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_up_study import EFFECT, MODELS, PROTOCOL, planted, record, study
 
+from genomap_core.benchmark.layout_effect import Meaning
 from genomap_core.benchmark.protocol import FULL, Condition, Protocol, Run
-from genomap_core.benchmark.reading import StudyRecords, read_study, records_of, write_records
+from genomap_core.benchmark.reading import StudyRecords, conditions_of, read_study, records_of, write_records
 from genomap_core.benchmark.records import failed, to_table
 from genomap_core.benchmark.score_grid import cells
 from genomap_core.benchmark.store import create_store
@@ -43,6 +45,29 @@ def test_a_lower_brier_score_is_better(whole: StudyRecords) -> None:
     found = summarise(whole, metric="brier")
     assert found.models[0].model == "genomap"
     assert all(c.difference.mean > 0 for c in found.comparisons)
+
+
+def test_fewer_reads_count_over_the_sets_that_hold_counts_and_say_how_many(whole: StudyRecords) -> None:
+    """Conditions of the same scores on one set, then on two: no interval, then a wide one, never a made-up one."""
+    made = records_of(whole.table[(whole.table["condition"] == "noise-150")])
+    thinned = [replace(r, condition="thin-10") for r in made if r.dataset == "sc_pollen"]
+    more = [replace(r, condition="thin-50") for r in made if r.dataset in ("sc_pollen", "arcene")]
+    found = study([*records_of(whole.table), *thinned, *more])
+    assert conditions_of(found)[-2:] == ["thin-10", "thin-50"]
+    one, two = (summarise(found, c) for c in ("thin-10", "thin-50"))
+    assert (one.n_sets, two.n_sets, one.n_sets_of_study) == (1, 2, 8)
+    assert math.isnan(one.comparisons[0].difference.low)
+    text = summary_text(one)
+    assert "thin-10, balanced_accuracy, 1 of the study's 8 sets" in text
+    assert "(no interval: too few sets)" in text
+    assert "Friedman too few sets" in text
+    assert "nan" not in text.lower()
+    effects = {e.condition: e for e in one.layout}
+    assert (effects["thin-10"].meaning, effects["thin-50"].n_sets) == (Meaning.TOO_FEW_SETS, 2)
+    assert two.comparisons[0].difference.low < two.comparisons[0].difference.mean
+    assert "10 % of the reads in test rows (sets that hold counts)" in verdict(one)[0]
+    assert "too few sets for an interval" in verdict(one)[1]
+    assert json.loads(json.dumps(one.to_json()))["comparisons"][0]["difference"]["low"] is None
 
 
 def test_a_model_that_failed_on_a_set_ranks_last_there_and_leaves_the_common_sets(whole: StudyRecords) -> None:

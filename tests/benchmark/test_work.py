@@ -13,7 +13,7 @@ from study_helpers import planted_table, write_data, write_plugin
 
 from genomap_core.benchmark import work as module
 from genomap_core.benchmark.catalogue import Entry
-from genomap_core.benchmark.protocol import CONDITIONS, FULL, MISSING, TEST_NOISE, Condition, Run
+from genomap_core.benchmark.protocol import CONDITIONS, FULL, MISSING, TEST_NOISE, THINNED, Condition, Run
 from genomap_core.benchmark.sources import Places, read_set
 from genomap_core.benchmark.work import Settings, Trained, prepare, training_scale, work
 from genomap_core.data.dataset import Dataset
@@ -26,6 +26,14 @@ def planted(**more: object) -> Dataset:
     X = table.drop(columns="target").to_numpy(np.float32)
     columns = tuple(f"g{j}" for j in range(8))
     return replace(Dataset("planted", X, columns, tuple(map(str, range(90))), y, tuple(names)), **more)  # type: ignore[arg-type]
+
+
+def counted() -> Dataset:
+    """As :func:`planted`, of reads: the first gene follows the class."""
+    dataset = planted()
+    reads = np.random.default_rng(0).poisson(20, (90, 8))
+    reads[:, 0] += 60 * dataset.y
+    return replace(dataset, X=reads.astype(np.float32))
 
 
 def run(condition: str = "full", model: str = "svm", fold: int = 0, seed: int = 0) -> Run:
@@ -42,10 +50,9 @@ def test_an_undisturbed_run_gets_the_cohort_itself() -> None:
 
 
 def test_all_conditions_and_models_test_on_the_same_rows() -> None:
-    dataset = planted()
-    tests = [
-        prepare(run(c.name, m), dataset, 5)[2] for c in (*CONDITIONS, *TEST_NOISE, *MISSING) for m in ("svm", "forest")
-    ]
+    dataset = counted()
+    conditions = (*CONDITIONS, *TEST_NOISE, *MISSING, *THINNED)
+    tests = [prepare(run(c.name, m), dataset, 5, "reads")[2] for c in conditions for m in ("svm", "forest")]
     assert all((t == tests[0]).all() for t in tests)
 
 
@@ -89,6 +96,34 @@ def test_test_rows_alone_lose_features_and_keep_the_same_ones_for_all_models() -
             kept[percent] = set(np.flatnonzero(~lost[test][0]))
         assert [len(k) for k in kept.values()] == [1, 4, 6]  # of eight; never none
         assert kept[5] < kept[50] < kept[80]
+
+
+def test_test_rows_alone_lose_reads_the_same_for_all_models() -> None:
+    dataset = counted()
+    means = []
+    for condition in THINNED:
+        disturbed, train, test = prepare(run(condition.name), dataset, 5, "reads")
+        np.testing.assert_array_equal(disturbed.X[train], dataset.X[train])
+        thinned = disturbed.X[test]
+        assert ((thinned == np.rint(thinned)) & (thinned >= 0) & (thinned <= dataset.X[test])).all()
+        np.testing.assert_array_equal(prepare(run(condition.name, "forest"), dataset, 5, "reads")[0].X[test], thinned)
+        means.append(thinned.mean() / dataset.X[test].mean())
+    np.testing.assert_allclose(means, [0.5, 0.1, 0.02], rtol=0.15)
+
+
+def test_reads_are_thinned_before_the_tables_own_logarithm() -> None:
+    dataset = counted()
+    logged = replace(dataset, X=np.log2(1 + dataset.X))
+    direct, _, test = prepare(run("thin-10"), dataset, 5, "reads")
+    found, _, _ = prepare(run("thin-10"), logged, 5, "log2")
+    np.testing.assert_allclose(found.X[test], np.log2(1 + direct.X[test]), rtol=1e-6)
+    assert work(run("thin-50"), logged, Settings(5, counts="log2")).status == "ok"
+
+
+@pytest.mark.parametrize(("counts", "said"), [("", "holds no counts"), ("reads", "below 0"), ("log2", "below 0")])
+def test_what_holds_no_counts_is_refused_under_fewer_reads(counts: str, said: str) -> None:
+    record = work(run("thin-10"), planted(), Settings(5, counts=counts))
+    assert (record.status, said in record.message) == ("refused", True)
 
 
 def test_blocks_come_from_the_training_rows() -> None:
@@ -143,18 +178,18 @@ def test_a_run_is_repeated_exactly() -> None:
 def test_one_fitted_model_answers_every_disturbance_of_the_test_rows_and_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dataset, fits = planted(), []
+    dataset, fits = counted(), []
     fit = module.fit
     monkeypatch.setattr(module, "fit", lambda *a: fits.append(1) or fit(*a))
     shared = Trained()
-    conditions = ("full", "keep-50", "testnoise-150", "noise-50", "blocks-20")
-    together = [work(run(c), dataset, Settings(5), shared) for c in conditions]
+    conditions = ("full", "keep-50", "testnoise-150", "noise-50", "blocks-20", "thin-2")
+    together = [work(run(c), dataset, Settings(5, counts="reads"), shared) for c in conditions]
     assert len(fits) == 3  # noise-50 has training rows of its own
     work(run("blocks-20", fold=1), dataset, Settings(5), shared)
     assert len(fits) == 4
-    alone = [work(run(c), dataset, Settings(5)) for c in conditions]
+    alone = [work(run(c), dataset, Settings(5, counts="reads")) for c in conditions]
     assert [r.log_loss for r in together] == [r.log_loss for r in alone]
-    assert together[0].fit_seconds == together[1].fit_seconds != together[4].fit_seconds
+    assert together[0].fit_seconds == together[1].fit_seconds != together[4].fit_seconds == together[5].fit_seconds
 
 
 def test_the_planted_feature_is_found_and_chance_is_chance() -> None:

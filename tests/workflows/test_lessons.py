@@ -55,6 +55,9 @@ def test_every_network_is_tested_at_every_noise_on_the_same_patients(tmp_path: P
     for shares in found["accuracy"].values():
         assert shares[0] > 0.45  # a third by chance
         assert shares[-1] < shares[0] + 0.05
+    fewer = found["accuracy_reads_lost"]
+    assert {name: shares[0] for name, shares in fewer.items()} == {n: s[0] for n, s in found["accuracy"].items()}
+    assert all(len(shares) == len(found["reads_lost"]) and shares[-1] < shares[0] + 0.05 for shares in fewer.values())
 
 
 @pytest.mark.usefixtures("small")

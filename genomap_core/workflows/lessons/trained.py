@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from genomap_core.data.counts import thin
 from genomap_core.data.perturb import Perturbation, perturb
 from genomap_core.data.simulated.tables import ExpressionConfig, expression_cohort
 from genomap_core.progress import OnProgress, Progress
@@ -20,6 +21,8 @@ LAYOUTS = ("ot", "published", "random")
 NOISE = (0.0, 0.5, 1.0, 1.5, 2.0)
 MISSING = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Shares of the genes that were not measured"""
+READS_LOST = (0.0, 0.5, 0.9, 0.98)
+"""Shares of the reads that were not sequenced"""
 SHORTCUT = 2.0
 """How far the shortcut's genes are raised in one class, in their standard deviations"""
 BACKGROUND = 1.0
@@ -76,7 +79,8 @@ def map_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dic
 
     The network's linear path is off, so that its convolutions alone read the map. ``spec``: ``seed``. Gives ``noise``
     and ``accuracy`` (model -> one figure a noise level), ``missing`` and ``accuracy_missing`` (a figure a share of
-    genes not measured, filled by each model's own rule for missing values), ``n_test``.
+    genes not measured, filled by each model's own rule for missing values), ``reads_lost`` and ``accuracy_reads_lost``
+    (test patients sequenced less deeply, their totals scaled to what they were), ``n_test``.
     """
     from genomap_core.training.baselines import logistic_pipeline
 
@@ -87,19 +91,16 @@ def map_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dic
     noisy = [perturb(lesson.X[test], test, lesson.spread, Perturbation(level, seed=seed), fill) for level in NOISE]
     models = {name: _network(name, seed) for name in LAYOUTS} | {"logistic": logistic_pipeline()}
     lacking = [perturb(lesson.X[test], test, lesson.spread, Perturbation(0, 1 - m, seed)) for m in MISSING]
-    accuracy, accuracy_missing = {}, {}
+    thinned = [thin(lesson.X[test], test, "log2 scaled", 1 - lost, seed) for lost in READS_LOST]
+    disturbed = {"accuracy": noisy, "accuracy_missing": lacking, "accuracy_reads_lost": thinned}
+    found: dict[str, dict[str, list[float]]] = {axis: {} for axis in disturbed}
     for k, (name, model) in enumerate(models.items()):
         on_progress(Progress("models trained", k, len(models)))
         model.fit(lesson.X[train], lesson.y[train])
-        accuracy[name] = [float((model.predict(X) == lesson.y[test]).mean()) for X in noisy]
-        accuracy_missing[name] = [float((model.predict(X) == lesson.y[test]).mean()) for X in lacking]
-    return {
-        "noise": list(NOISE),
-        "accuracy": accuracy,
-        "missing": list(MISSING),
-        "accuracy_missing": accuracy_missing,
-        "n_test": len(test),
-    }
+        for axis, tables in disturbed.items():
+            found[axis][name] = [float((model.predict(X) == lesson.y[test]).mean()) for X in tables]
+    levels = {"noise": list(NOISE), "missing": list(MISSING), "reads_lost": list(READS_LOST)}
+    return {**levels, **found, "n_test": len(test)}
 
 
 def attribution_task(spec: dict[str, Any], folder: Path, on_progress: OnProgress) -> dict[str, Any]:
