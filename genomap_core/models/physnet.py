@@ -6,7 +6,6 @@ the re-entry are our own choices. The last frame is the image's own time: earlie
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -34,11 +33,8 @@ class PhysicsConfig:
     """K. 0 turns the growth off and leaves every parameter in place: the matched control."""
     stage: int = 2
     """The features behind this stage of the network, 1 to 4, pass through the growth."""
-    ahead: int = 0
-    """The growth is told from what so many more stages see, a copy of their own: where a tumour is takes more of the
-    image to say than what it is. 0: from the features that pass."""
     upscale: int = 2
-    """Cells of the growth's grid for each cell of the features it is told from, in either direction."""
+    """Cells of the growth's grid for each cell of the features, in either direction."""
     fields: str = "scalar"
     """``scalar``: one D and one rho for an image; ``map``: one for each cell."""
     length_range: tuple[float, float] = (SHORTEST_LENGTH, 3.0)
@@ -53,8 +49,6 @@ class PhysicsConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.stage <= 4 or self.upscale < 1:
             raise InputError(f"`stage` must be 1 to 4 and `upscale` >= 1, got {self.stage} and {self.upscale}.")
-        if not 0 <= self.ahead <= 4 - self.stage:
-            raise InputError(f"`ahead` must be 0 to 4 - `stage`, got {self.ahead}.")
         if self.fields not in ("scalar", "map"):
             raise InputError(f'`fields` must be "scalar" or "map", got {self.fields!r}.')
         for name in ("length_range", "rate_range"):
@@ -104,9 +98,8 @@ def bounded(z: Tensor, low: float, high: float) -> Tensor:
 class PhysicsLayer(nn.Module):
     """Features -> first density, D and rho -> growth -> the features that the last density selects.
 
-    ``u0 = sigmoid(conv1x1(g))`` of the features g it is told from; sqrt(D / rho) and rho are bounded functions of those
-    under u0. What goes on is ``f u_K`` and the growth's summary, nothing else: where the density is zero the network is
-    blind.
+    ``u0 = sigmoid(conv1x1(f))``; sqrt(D / rho) and rho are bounded functions of the features under u0. What goes on is
+    ``f u_K`` and the growth's summary, nothing else: where the density is zero the network is blind.
 
     **Shape**: ``(B, channels, h, w)`` -> a :class:`Growth` on ``(upscale h, upscale w)`` cells.
     """
@@ -136,16 +129,20 @@ class PhysicsLayer(nn.Module):
     def _rates(self, f: Tensor, u0: Tensor) -> Tensor:
         if self.config.fields == "map":
             return self._upscale(self.rates(f))
-        weight = _resized(u0.detach(), f)
+        weight = self._downscale(u0.detach())
         inside = (f * weight).sum((2, 3)) / weight.sum((2, 3)).clamp_min(1e-6)
         return self.rates(inside)[..., None, None]
 
     def _upscale(self, x: Tensor) -> Tensor:
         return F.pixel_shuffle(x, self.config.upscale)
 
+    def _downscale(self, u: Tensor) -> Tensor:
+        """``(B, upscale h, upscale w)`` -> ``(B, 1, h, w)``"""
+        return F.avg_pool2d(u[:, None], self.config.upscale)
+
     def select(self, features: Tensor, growth: Growth) -> Tensor:
         """The features under the last density: ``f u_K``."""
-        return features * _resized(growth.frames[:, -1], features).to(features.dtype)
+        return features * self._downscale(growth.frames[:, -1]).to(features.dtype)
 
     def summary(self, growth: Growth) -> Tensor:
         """The growth in :data:`N_SUMMARY` numbers, all 0 without a density: ``(B, 6)``.
@@ -173,21 +170,13 @@ class PhysNet(nn.Module):
     def __init__(self, backbone: ResNet | EfficientNetLite, physics: PhysicsConfig = PhysicsConfig()) -> None:
         super().__init__()
         self.backbone = backbone
-        self.locator = copy.deepcopy(backbone.stages[physics.stage : physics.stage + physics.ahead])
-        self.physics = PhysicsLayer(backbone.channels(physics.stage + physics.ahead), physics)
+        self.physics = PhysicsLayer(backbone.channels(physics.stage), physics)
         self.summary = nn.Linear(N_SUMMARY, backbone.n_classes, bias=False)
         nn.init.zeros_(self.summary.weight)
 
     def features(self, x: Tensor) -> Tensor:
-        """The features that pass through the growth, and that it is told from."""
+        """What the growth is told from: the features behind its stage."""
         return self.backbone.until(x, self.physics.config.stage)
-
-    def grow(self, features: Tensor) -> Growth:
-        """The growth told from :meth:`features`."""
-        for module in self.locator:
-            features = module(features)
-        growth: Growth = self.physics.grow(features)
-        return growth
 
     def classify(self, features: Tensor, growth: Growth) -> Tensor:
         """Logits of features under any growth: the image's own, or another in its place."""
@@ -198,14 +187,14 @@ class PhysNet(nn.Module):
     def observe(self, x: Tensor) -> tuple[Tensor, Growth]:
         """Logits and what the growth model did."""
         features = self.features(x)
-        growth = self.grow(features)
+        growth = self.physics.grow(features)
         return self.classify(features, growth), growth
 
     def forward(self, x: Tensor) -> Tensor:
         return self.observe(x)[0]
 
     def adopt(self, weights: Mapping[str, Tensor]) -> None:
-        """Start from published weights, the stages that tell the growth too; see :meth:`EfficientNetLite.adopt`.
+        """Start from published weights, see :meth:`EfficientNetLite.adopt`.
 
         Raises
         ------
@@ -215,15 +204,8 @@ class PhysNet(nn.Module):
         if not isinstance(self.backbone, EfficientNetLite):
             raise InputError("A ResNet can't start from published weights here: choose an EfficientNet-Lite0.")
         self.backbone.adopt(weights)
-        for own, theirs in zip(self.locator, self.backbone.stages[self.physics.config.stage :]):
-            own.load_state_dict(theirs.state_dict())
         # Published features are large: a random density would fill the head or leave it from the first step on.
         nn.init.zeros_(self.physics.density.weight)
-
-
-def _resized(u: Tensor, like: Tensor) -> Tensor:
-    """A density ``(B, h, w)`` -> ``(B, 1, *)`` on the grid of other features, by means over its cells."""
-    return F.adaptive_avg_pool2d(u[:, None], (like.shape[2], like.shape[3]))
 
 
 def place_in_range(values: Tensor, bounds: tuple[float, float]) -> Tensor:

@@ -255,7 +255,7 @@ def _observe(
     if not misplaced:
         return *module.observe(batch), {}
     features = module.features(batch)
-    growth = module.grow(features)
+    growth = module.physics.grow(features)
     rows, other, beside = misplaced_density(growth, generator)
     both = Growth(*(torch.cat(parts) for parts in zip(growth, other)))
     # In one batch: a normalisation has to see what it will see.

@@ -58,7 +58,7 @@ def ablated_proba(model: GrowthClassifier, images: np.ndarray, ablation: str, se
     with torch.inference_mode():
         for net in nets:
             features = torch.cat([net.features(part) for part in x.split(32)])
-            growth = Growth(*(torch.cat(parts) for parts in zip(*(net.grow(f) for f in features.split(32)))))
+            growth = Growth(*(torch.cat(parts) for parts in zip(*(net.physics.grow(f) for f in features.split(32)))))
             changed = ABLATIONS[ablation](growth, torch.from_numpy(order))
             pieces = torch.arange(len(x)).split(32)
             logits = [net.classify(features[i], Growth(*(part[i] for part in changed))) for i in pieces]

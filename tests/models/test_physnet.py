@@ -54,7 +54,7 @@ def test_the_class_is_read_through_the_density_alone() -> None:
     with torch.no_grad():
         net.summary.weight.normal_()
         features = net.features(x)
-        growth = net.grow(features)
+        growth = net.physics.grow(features)
         half = growth.frames.clone()
         half[..., half.shape[-1] // 2 :] = 0
         seen = growth._replace(frames=half)
@@ -146,29 +146,6 @@ def test_bounded_is_a_monotone_map_onto_its_range() -> None:
 def test_impossible_physics_is_refused(options: dict) -> None:
     with pytest.raises(InputError):
         PhysicsConfig(**options)
-
-
-def test_a_growth_told_from_further_on_still_selects_the_features_of_its_own_stage() -> None:
-    config = PhysicsConfig(n_steps=3, stage=2, ahead=1)
-    net = build_network("physnet_lite", 1, 4, physics=config).eval()
-    assert isinstance(net, PhysNet)
-    x = images(2, 1, 64, 96)
-    with torch.no_grad():
-        features = net.features(x)
-        growth = net.grow(features)
-        assert growth.frames.shape[2:] == features.shape[2:] == (16, 24)
-        blind = net.classify(features, growth._replace(frames=0 * growth.frames))
-        torch.testing.assert_close(blind[0], blind[1])
-        for module in net.locator:  # The way that classifies does not go through these.
-            for p in module.parameters():
-                p.mul_(1.1)
-        torch.testing.assert_close(net.classify(features, growth), net.classify(net.features(x), growth))
-        assert not torch.allclose(net.grow(features).frames, growth.frames)
-    net.adopt(lite_weights())
-    theirs = net.backbone.stages[2].state_dict()
-    assert all(torch.equal(v, theirs[n]) for n, v in net.locator[0].state_dict().items())
-    with pytest.raises(InputError, match="ahead"):
-        PhysicsConfig(stage=3, ahead=2)
 
 
 def lite_weights() -> dict[str, torch.Tensor]:
