@@ -6,6 +6,7 @@ the re-entry are our own choices. The last frame is the image's own time: earlie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +24,9 @@ SHORTEST_LENGTH = 1.5
 """Cells. Below about this sqrt(D / rho) the lattice, and not the equation, sets the speed of a front."""
 N_SUMMARY = 6
 _FIRST_DENSITY = -5.0
+_VOLUME, _NO_VOLUME = 0.01, 5e-4
+"""Mean density at which a tumour is as likely as none before training; what is added to take a logarithm of none"""
+_SLOPE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,9 @@ class PhysicsConfig:
     rate_range: tuple[float, float] = (0.15, 0.5)
     """rho. The unit of time is free with one image: the lower end makes every tumour grow, so that the growth, and not
     the first density, has to explain it."""
+    clear: int = -1
+    """Number of the class without a tumour: the volume of the last density alone tells it, and the features under the
+    density only which tumour it is. -1: every class is told by features and growth together."""
     method: str = "implicit"
     checkpointing: bool = False
     """Less memory for a third more time, where the grid is large."""
@@ -173,6 +180,10 @@ class PhysNet(nn.Module):
         self.physics = PhysicsLayer(backbone.channels(physics.stage), physics)
         self.summary = nn.Linear(N_SUMMARY, backbone.n_classes, bias=False)
         nn.init.zeros_(self.summary.weight)
+        if physics.clear >= backbone.n_classes:
+            raise InputError(f"`clear` must be the number of one of {backbone.n_classes} classes, got {physics.clear}.")
+        if physics.clear >= 0:
+            self.presence = nn.Parameter(torch.tensor([0.0, _SLOPE]))
 
     def features(self, x: Tensor) -> Tensor:
         """What the growth is told from: the features behind its stage."""
@@ -182,7 +193,16 @@ class PhysNet(nn.Module):
         """Logits of features under any growth: the image's own, or another in its place."""
         selected = self.physics.select(features, growth)
         logits = self.backbone.since(selected, self.physics.config.stage)
-        return logits + self.summary(self.physics.summary(growth).to(logits.dtype))
+        logits = logits + self.summary(self.physics.summary(growth).to(logits.dtype))
+        return logits if self.physics.config.clear < 0 else self._by_volume(logits.float(), growth)
+
+    def _by_volume(self, logits: Tensor, growth: Growth) -> Tensor:
+        """Logarithms of probabilities: a tumour or none by the last density's volume, which tumour by the logits."""
+        volume = growth.frames[:, -1].mean((1, 2))
+        none = self.presence[0] - self.presence[1] * ((volume + _NO_VOLUME) / _VOLUME).log()
+        clear = torch.arange(logits.shape[1], device=logits.device) == self.physics.config.clear
+        kinds = F.log_softmax(logits.masked_fill(clear, -math.inf), dim=1).masked_fill(clear, 0)
+        return torch.where(clear, F.logsigmoid(none)[:, None], F.logsigmoid(-none)[:, None] + kinds)
 
     def observe(self, x: Tensor) -> tuple[Tensor, Growth]:
         """Logits and what the growth model did."""

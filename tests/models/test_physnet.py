@@ -148,6 +148,27 @@ def test_impossible_physics_is_refused(options: dict) -> None:
         PhysicsConfig(**options)
 
 
+def test_whether_there_is_a_tumour_is_told_by_the_volume_alone_and_which_by_the_features() -> None:
+    net = physnet(4, PhysicsConfig(n_steps=3, clear=2)).eval()
+    x = images(3, 1, 64, 64)
+    with torch.no_grad():
+        features = net.features(x)
+        growth = net.physics.grow(features)
+        told = net.classify(features, growth).softmax(1)
+        torch.testing.assert_close(told.sum(1), torch.ones(3))
+        other = net.classify(images(*features.shape, seed=4), growth).softmax(1)
+        torch.testing.assert_close(other[:, 2], told[:, 2])
+        assert not torch.allclose(other, told)
+        full, none = (net.classify(features, growth._replace(frames=v + 0 * growth.frames)) for v in (0.1, 0.0))
+        assert bool((full.softmax(1)[:, 2] < 0.05).all())
+        assert bool((none.argmax(1) == 2).all())
+    torch.nn.functional.cross_entropy(net(x), torch.tensor([0, 2, 3])).backward()
+    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in net.parameters())
+    assert bool((net.presence.grad != 0).all())
+    with pytest.raises(InputError, match="clear"):
+        physnet(2, PhysicsConfig(clear=2))
+
+
 def lite_weights() -> dict[str, torch.Tensor]:
     """A state dict as a published EfficientNet-Lite0 has it: colours, other names, more layers behind."""
     own = build_network("efficientnet_lite", 3, 7).state_dict()

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
-from genomap_core.models.physnet import Growth, PhysicsConfig, PhysNet
+from genomap_core.models.physnet import PhysicsConfig, PhysNet
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining, Knowledge
 from genomap_core.training.growth_augment import Shift, standardise
-from genomap_core.training.growth_losses import LossWeights, Targets, class_loss, misplaced_density, misplaced_loss
+from genomap_core.training.growth_losses import Targets, class_loss
 from genomap_core.training.growth_planted import Planted, draw_lesions
 
 LITE = GrowthTraining(
@@ -25,7 +25,6 @@ LITE = GrowthTraining(
     batch_size=4,
     shift=Shift(),
     planted=Planted(healthy=1.0),
-    losses=LossWeights(misplaced=0.5),
     frozen=2,
     device="cpu",
 )
@@ -93,37 +92,6 @@ def test_the_loss_of_one_class_is_cross_entropy_and_of_several_that_of_their_sum
     )
 
 
-def growths(*boxes: tuple[slice, slice] | None) -> Growth:
-    """Densities of .8 in a box each."""
-    last = torch.zeros(len(boxes), 16, 16)
-    for i, box in enumerate(boxes):
-        if box is not None:
-            last[i][box] = 0.8
-    one = torch.ones(len(boxes), 1, 1)
-    return Growth(torch.stack([last / 2, last], 1), one, one)
-
-
-def test_a_density_of_another_slice_counts_as_far_as_it_lies_beside_the_own_one() -> None:
-    left, right, half = (slice(0, 8), slice(0, 8)), (slice(0, 8), slice(8, 16)), (slice(0, 8), slice(4, 12))
-    empty = growths(left, None, right, None, half, None, left, None)
-    rows, other, beside = misplaced_density(empty, torch.Generator().manual_seed(3))
-    assert len(rows) == 4
-    for i, row in enumerate(rows):
-        own, there = empty.frames[row, -1], empty.frames[rows.roll(1)[i], -1]
-        torch.testing.assert_close(other.frames[i, -1], there)
-        want = float((there - own).clamp_min(0).sum() / there.sum()) if there.any() else 0.0
-        assert float(beside[i]) == pytest.approx(want, abs=1e-5)
-    assert 0 < float(beside.max()) <= 1
-
-
-def test_telling_nothing_through_a_wrong_density_costs_nothing() -> None:
-    nothing, sure = torch.zeros(2, 4), torch.tensor([[9.0, 0, 0, 0], [0, 0, 0, 0]])
-    weights = torch.tensor([1.0, 1.0])
-    assert float(misplaced_loss(nothing, weights)) == pytest.approx(0, abs=1e-6)
-    assert float(misplaced_loss(sure, weights)) > 1
-    assert float(misplaced_loss(sure, torch.tensor([0.0, 1.0]))) == pytest.approx(0, abs=1e-6)
-
-
 def published() -> dict[str, torch.Tensor]:
     torch.manual_seed(5)
     own = build_network("efficientnet_lite", 3, 7).state_dict()
@@ -135,7 +103,6 @@ def test_a_network_starts_from_published_weights_and_keeps_the_frozen_ones() -> 
     start = published()
     fitted = GrowthClassifier(LITE, start=start).fit(x, y, 4, Knowledge(tumour=(y != 2).astype(np.float32)))
     (net,) = fitted.modules_
-    assert fitted.history_[0]["misplaced"] >= 0
     assert isinstance(net, PhysNet)
     before = build_network("efficientnet_lite", 1, 4)
     before.adopt(start)  # type: ignore[operator]

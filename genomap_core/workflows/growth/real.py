@@ -116,7 +116,6 @@ def options(network: str = PHYSNET, seed: int = 0, width: int = 16, epochs: int 
     from genomap_core.models.physnet import PhysicsConfig
     from genomap_core.training.growth import GrowthTraining
     from genomap_core.training.growth_augment import Shift
-    from genomap_core.training.growth_losses import LossWeights
     from genomap_core.training.growth_planted import Planted
 
     started = "lite" in network
@@ -124,11 +123,10 @@ def options(network: str = PHYSNET, seed: int = 0, width: int = 16, epochs: int 
         network=network,
         width=max(4, width // 2) if network.startswith("vgg") else width,
         stem_stride=2,
-        physics=PhysicsConfig(stage=3) if started else PhysicsConfig(),
+        physics=PhysicsConfig(stage=3, clear=NO_TUMOUR) if started else PhysicsConfig(),
         max_epochs=epochs,
         batch_size=32,
         learning_rate=1e-3 if started else 3e-3,
-        losses=LossWeights(misplaced=0.8 if started else 0.0),
         shift=Shift(),
         planted=Planted(healthy=0.3),
         frozen=2 if started else 0,
