@@ -6,7 +6,6 @@ the re-entry are our own choices. The last frame is the image's own time: earlie
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,7 +24,7 @@ SHORTEST_LENGTH = 1.5
 N_SUMMARY = 6
 _FIRST_DENSITY = -5.0
 _VOLUME, _NO_VOLUME = 0.01, 5e-4
-"""Mean density at which a tumour is as likely as none before training; what is added to take a logarithm of none"""
+"""Mean density that speaks neither for nor against a tumour before training; what is added to the volume of none"""
 _SLOPE = 2.0
 
 
@@ -47,8 +46,7 @@ class PhysicsConfig:
     """rho. The unit of time is free with one image: the lower end makes every tumour grow, so that the growth, and not
     the first density, has to explain it."""
     clear: int = -1
-    """Number of the class without a tumour: the volume of the last density alone tells it, and the features under the
-    density only which tumour it is. -1: every class is told by features and growth together."""
+    """Number of the class without a tumour: the logarithm of the last density's volume counts against it. -1: none."""
     method: str = "implicit"
     checkpointing: bool = False
     """Less memory for a third more time, where the grid is large."""
@@ -194,15 +192,12 @@ class PhysNet(nn.Module):
         selected = self.physics.select(features, growth)
         logits = self.backbone.since(selected, self.physics.config.stage)
         logits = logits + self.summary(self.physics.summary(growth).to(logits.dtype))
-        return logits if self.physics.config.clear < 0 else self._by_volume(logits.float(), growth)
-
-    def _by_volume(self, logits: Tensor, growth: Growth) -> Tensor:
-        """Logarithms of probabilities: a tumour or none by the last density's volume, which tumour by the logits."""
+        if self.physics.config.clear < 0:
+            return logits
         volume = growth.frames[:, -1].mean((1, 2))
         none = self.presence[0] - self.presence[1] * ((volume + _NO_VOLUME) / _VOLUME).log()
         clear = torch.arange(logits.shape[1], device=logits.device) == self.physics.config.clear
-        kinds = F.log_softmax(logits.masked_fill(clear, -math.inf), dim=1).masked_fill(clear, 0)
-        return torch.where(clear, F.logsigmoid(none)[:, None], F.logsigmoid(-none)[:, None] + kinds)
+        return logits + torch.where(clear, none[:, None], 0)
 
     def observe(self, x: Tensor) -> tuple[Tensor, Growth]:
         """Logits and what the growth model did."""

@@ -16,13 +16,19 @@ from genomap_core.data.images.networks import NETWORKS
 from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
 from genomap_core.models.mobile import EfficientNetLite
-from genomap_core.models.physnet import PhysicsConfig, PhysNet
+from genomap_core.models.physnet import Growth, PhysicsConfig, PhysNet
 from genomap_core.progress import OnProgress, ignore
 from genomap_core.training.checkpoint import Checkpoints
 from genomap_core.training.cycle import Cycle, balanced_weights, seeded_generator, train_cycle
 from genomap_core.training.device import autocast, choose_device, memory_errors_named, private_randomness
 from genomap_core.training.growth_augment import Shift
-from genomap_core.training.growth_losses import LossWeights, Targets, growth_losses
+from genomap_core.training.growth_losses import (
+    LossWeights,
+    Targets,
+    growth_losses,
+    misplaced_density,
+    misplaced_loss,
+)
 from genomap_core.training.growth_planted import Planted
 
 
@@ -65,6 +71,8 @@ class GrowthTraining:
                 raise InputError(f"`{name}` must be >= 1, got {getattr(self, name)}.")
         if not self.learning_rate > 0 or self.noise < 0 or self.weight_decay < 0:
             raise InputError("`learning_rate` must be > 0, `noise` and `weight_decay` >= 0.")
+        if self.losses.misplaced and self.physics.clear < 0:
+            raise InputError("`losses.misplaced` needs the class without a tumour: give `physics.clear`.")
         if self.planted is not None and self.shift is None:
             raise InputError("Lesions are drawn into shifted images: give `shift` with `planted`.")
 
@@ -178,8 +186,11 @@ class GrowthClassifier:
         def loss(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
             batch, known = _augment(x[rows], targets.rows(rows), config, generator)
             with torch.autocast("cpu", torch.bfloat16) if half else autocast(x.device):
-                observed = module.observe(batch) if isinstance(module, PhysNet) else (module(batch), None)
-            return growth_losses(observed[0].float(), observed[1], known, class_weights, config.losses, config.physics)
+                logits, growth, terms = _observe(module, batch, config, generator)
+            value, told = growth_losses(logits.float(), growth, known, class_weights, config.losses, config.physics)
+            for name, term in terms.items():
+                value = value + getattr(config.losses, name) * term
+            return value, told | {name: float(term.detach()) for name, term in terms.items()}
 
         cycle = Cycle(len(x), config.max_epochs, config.batch_size, config.n_seeds, x.device, self.on_progress, saved)
         self.history_ += tuple(train_cycle(cycle, k, module, optimiser, generator, loss))
@@ -235,6 +246,24 @@ class GrowthClassifier:
         if images.shape[1] != self.in_channels_:
             raise InputError(f"The network was trained on {self.in_channels_} channels, these have {images.shape[1]}.")
         yield from torch.from_numpy(np.ascontiguousarray(images, np.float32)).split(32)
+
+
+def _observe(
+    module: nn.Module, batch: Tensor, config: GrowthTraining, generator: torch.Generator
+) -> tuple[Tensor, Growth | None, dict[str, Tensor]]:
+    """Logits, growth, and the loss of misplaced densities, if that counts; the last two of a PhysNet only."""
+    if not isinstance(module, PhysNet):
+        return module(batch), None, {}
+    if not config.losses.misplaced:
+        return *module.observe(batch), {}
+    features = module.features(batch)
+    growth = module.physics.grow(features)
+    rows, other, beside = misplaced_density(growth, generator)
+    both = Growth(*(torch.cat(parts) for parts in zip(growth, other)))
+    # In one batch: a normalisation has to see what it will see.
+    logits = module.classify(torch.cat([features, features[rows]]), both)
+    own, wrong = logits.tensor_split([len(batch)])
+    return own, growth, {"misplaced": misplaced_loss(wrong.float(), beside, config.physics.clear)}
 
 
 def _memory_format(width: int) -> torch.memory_format:

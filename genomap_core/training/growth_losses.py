@@ -15,6 +15,8 @@ from genomap_core.models.physnet import Growth, PhysicsConfig
 VISIBLE = 0.16
 """Density at the edge that T2 and FLAIR show; T1 with contrast agent shows about 0.8 (Swanson et al., 2008)."""
 _EDGE = 0.04
+_EMPTY = 0.004
+"""Mean density below which there is no tumour to be seen through"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class LossWeights:
     """Mean absolute slope of log D and log rho between neighbouring cells."""
     prior: float = 0.01
     """Squared distance of log sqrt(D / rho) and log rho from the middle of their ranges, in half ranges."""
+    misplaced: float = 0.0
+    """Of half of the slices, seen through the density of another one: how far they are from "no tumour", see
+    :func:`misplaced_loss`. For a network that knows which class that is; costs its later stages once more for a half."""
     seed: float = 0.5
     """Mean density of the first frame: growth, not the start, shall explain the tumour."""
     tumour_burden: tuple[float, float] = (0.02, 0.10)
@@ -97,6 +102,29 @@ def class_loss(logits: Tensor, allowed: Tensor, class_weights: Tensor) -> Tensor
     said = (F.log_softmax(logits, dim=1) + allowed.log()).logsumexp(1)
     weight = (allowed * class_weights).sum(1) / allowed.sum(1)
     return -(weight * said).sum() / weight.sum()
+
+
+def misplaced_density(growth: Growth, generator: torch.Generator) -> tuple[Tensor, Growth, Tensor]:
+    """Half of the slices, chosen by chance; the growth of another one for each; and how far it lies beside its own.
+
+    The last ``(B // 2,)``: the share of the other density that is outside of the slice's own, 0 where it is empty.
+    """
+    n = len(growth.frames)
+    rows = torch.randperm(n, generator=generator)[: n // 2].to(growth.frames.device)
+    other = Growth(*(part[rows.roll(1)].detach() for part in growth))
+    own, there = growth.frames[rows, -1].detach(), other.frames[:, -1]
+    volume = there.mean((1, 2))
+    beside = 1 - torch.minimum(own, there).mean((1, 2)) / volume.clamp_min(1e-6)
+    return rows, other, torch.where(volume > _EMPTY, beside, 0.0)
+
+
+def misplaced_loss(logits: Tensor, beside: Tensor, clear: int) -> Tensor:
+    """Cross-entropy of class ``clear`` of slices seen through another's density: ``(B, C)``, weights ``(B,)``.
+
+    Beside its lesion a head is healthy: it tells what healthy tissue looks like on the scanners that the tumours come
+    from, of which the collections hold no healthy head.
+    """
+    return -(beside * F.log_softmax(logits, dim=1)[:, clear]).sum() / beside.sum().clamp_min(1)
 
 
 def _density_terms(growth: Growth, targets: Targets, weights: LossWeights) -> dict[str, Tensor]:

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from genomap_core.errors import InputError
 from genomap_core.models.baselines2d import build_network
-from genomap_core.models.physnet import PhysicsConfig, PhysNet
+from genomap_core.models.physnet import Growth, PhysicsConfig, PhysNet
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining, Knowledge
 from genomap_core.training.growth_augment import Shift, standardise
-from genomap_core.training.growth_losses import Targets, class_loss
+from genomap_core.training.growth_losses import LossWeights, Targets, class_loss, misplaced_density, misplaced_loss
 from genomap_core.training.growth_planted import Planted, draw_lesions
 
 LITE = GrowthTraining(
     network="physnet_lite",
-    physics=PhysicsConfig(n_steps=2, stage=3),
+    physics=PhysicsConfig(n_steps=2, stage=3, clear=2),
+    losses=LossWeights(misplaced=0.5),
     max_epochs=1,
     batch_size=4,
     shift=Shift(),
@@ -92,6 +93,35 @@ def test_the_loss_of_one_class_is_cross_entropy_and_of_several_that_of_their_sum
     )
 
 
+def growths(*boxes: tuple[slice, slice] | None) -> Growth:
+    """Densities of .8 in a box each."""
+    last = torch.zeros(len(boxes), 16, 16)
+    for i, box in enumerate(boxes):
+        if box is not None:
+            last[i][box] = 0.8
+    one = torch.ones(len(boxes), 1, 1)
+    return Growth(torch.stack([last / 2, last], 1), one, one)
+
+
+def test_a_density_of_another_slice_counts_as_far_as_it_lies_beside_the_own_one() -> None:
+    left, right, half = (slice(0, 8), slice(0, 8)), (slice(0, 8), slice(8, 16)), (slice(0, 8), slice(4, 12))
+    own = growths(left, None, right, None, half, None, left, None)
+    rows, other, beside = misplaced_density(own, torch.Generator().manual_seed(3))
+    assert len(rows) == 4
+    for i, row in enumerate(rows):
+        mine, there = own.frames[row, -1], own.frames[rows.roll(1)[i], -1]
+        torch.testing.assert_close(other.frames[i, -1], there)
+        want = float((there - mine).clamp_min(0).sum() / there.sum()) if there.any() else 0.0
+        assert float(beside[i]) == pytest.approx(want, abs=1e-5)
+    assert 0 < float(beside.max()) <= 1
+
+
+def test_no_tumour_is_right_through_a_density_that_lies_beside() -> None:
+    logits = torch.tensor([[0.0, 0, 20], [20, 0, 0]])
+    assert float(misplaced_loss(logits, torch.tensor([1.0, 0.0]), 2)) == pytest.approx(0, abs=1e-4)
+    assert float(misplaced_loss(logits, torch.tensor([0.0, 1.0]), 2)) == pytest.approx(20, abs=1e-4)
+
+
 def published() -> dict[str, torch.Tensor]:
     torch.manual_seed(5)
     own = build_network("efficientnet_lite", 3, 7).state_dict()
@@ -103,6 +133,7 @@ def test_a_network_starts_from_published_weights_and_keeps_the_frozen_ones() -> 
     start = published()
     fitted = GrowthClassifier(LITE, start=start).fit(x, y, 4, Knowledge(tumour=(y != 2).astype(np.float32)))
     (net,) = fitted.modules_
+    assert fitted.history_[0]["misplaced"] > 0
     assert isinstance(net, PhysNet)
     before = build_network("efficientnet_lite", 1, 4)
     before.adopt(start)  # type: ignore[operator]
@@ -116,5 +147,7 @@ def test_weights_for_another_network_and_lesions_without_a_shift_are_refused() -
     x, y = heads(4, 1).numpy(), np.arange(4)
     with pytest.raises(InputError, match="EfficientNet-Lite0"):
         GrowthClassifier(replace(LITE, network="resnet18", width=8), start=published()).fit(x, y)
+    with pytest.raises(InputError, match="clear"):
+        replace(LITE, physics=PhysicsConfig())
     with pytest.raises(InputError, match="shift"):
         replace(LITE, shift=None)

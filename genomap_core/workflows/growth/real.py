@@ -116,6 +116,7 @@ def options(network: str = PHYSNET, seed: int = 0, width: int = 16, epochs: int 
     from genomap_core.models.physnet import PhysicsConfig
     from genomap_core.training.growth import GrowthTraining
     from genomap_core.training.growth_augment import Shift
+    from genomap_core.training.growth_losses import LossWeights
     from genomap_core.training.growth_planted import Planted
 
     started = "lite" in network
@@ -127,6 +128,7 @@ def options(network: str = PHYSNET, seed: int = 0, width: int = 16, epochs: int 
         max_epochs=epochs,
         batch_size=32,
         learning_rate=1e-3 if started else 3e-3,
+        losses=LossWeights(misplaced=0.5 if started else 0.0),
         shift=Shift(),
         planted=Planted(healthy=0.3),
         frozen=2 if started else 0,
