@@ -36,8 +36,8 @@ class LossWeights:
     prior: float = 0.01
     """Squared distance of log sqrt(D / rho) and log rho from the middle of their ranges, in half ranges."""
     misplaced: float = 0.0
-    """Of half of the slices, seen through the density of another one: how far they are from "no tumour", see
-    :func:`misplaced_loss`. For a network that knows which class that is; costs its later stages once more for a half."""
+    """Of half of the slices, seen through the density of another one: how far from "no tumour" they are, see
+    :func:`misplaced_loss`. Needs `PhysicsConfig.clear`; costs the later stages once more for a half."""
     seed: float = 0.5
     """Mean density of the first frame: growth, not the start, shall explain the tumour."""
     tumour_burden: tuple[float, float] = (0.02, 0.10)
