@@ -1,6 +1,6 @@
 """What the gate answers: ``python tools/measure_growth.py SLICES DATA [PICTURE...]``, a table as Markdown.
 
-SLICES: what ``tools/train_growth.py`` cleaned (``slices-96.npz``). DATA: the folder of real data. Things that are no
+SLICES: what ``tools/train_growth.py`` cleaned (``slices-128.npz``). DATA: the folder of real data. Things that are no
 brain MRI: pictures given, those that scikit-learn and scikit-image bundle, pieces of all of them, histology, DICOM of
 other kinds, noise, text.
 """

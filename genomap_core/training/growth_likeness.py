@@ -120,7 +120,8 @@ def texture_of(modules: Sequence[nn.Module], images: np.ndarray) -> np.ndarray:
 
 
 def _moments(features: Tensor) -> Tensor:
-    return torch.cat([features.mean((2, 3)), features.std((2, 3))], dim=1).log1p()
+    moments = torch.cat([features.mean((2, 3)), features.std((2, 3))], dim=1)
+    return moments.sign() * moments.abs().log1p()
 
 
 def layout_of(images: np.ndarray) -> np.ndarray:
