@@ -64,9 +64,9 @@ def layout_effects(
         return ()
     found = []
     for condition in conditions_of(study.filtered(models=[reference, *controls])):
-        each = pd.concat([paired(study, condition, metric, reference, c) for c in controls])
-        pairs = each.groupby("dataset")[["difference", "runs"]].agg({"difference": "mean", "runs": "max"})
-        if len(pairs):
+        each = [p for c in controls if len(p := paired(study, condition, metric, reference, c))]
+        if each:
+            pairs = pd.concat(each).groupby("dataset").agg({"difference": "mean", "runs": "max"})
             found.append((condition, pairs["difference"].to_numpy(float), len(pairs), int(pairs["runs"].sum())))
     corrected = st.holm(np.array([st.mean_p(differences) for _, differences, _, _ in found]))
     return tuple(

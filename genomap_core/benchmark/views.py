@@ -16,10 +16,15 @@ def curves(study: StudyRecords, conditions: dict[str, float], metric: str) -> pd
     """Mean score of every model on every set under each of these conditions.
 
     ``conditions``: name -> place on the axis. Columns ``dataset, model, x, mean, low, high``; ``dataset`` is "" for the
-    mean over the sets that all models ran on in all conditions.
+    mean over the sets that all models ran on in all conditions. Only sets and models that were run disturbed are shown,
+    and ``full`` only where all of these sets have records of it.
     """
     rows = []
-    present = {c: x for c, x in conditions.items() if (study.table["condition"] == c).any()}
+    run = study.table[study.table["condition"].isin(set(conditions) - {"full"})]
+    study = study.filtered(sets=run["dataset"].unique(), models=run["model"].unique())
+    whole = set(study.table["dataset"][study.table["condition"] == "full"]) == set(run["dataset"])
+    wanted = {c: x for c, x in conditions.items() if c != "full" or whole}
+    present = {c: x for c, x in wanted.items() if (study.table["condition"] == c).any()}
     found = {c: cells(study, c, metric) for c in present}
     for c, x in present.items():
         for dataset in found[c].sets:

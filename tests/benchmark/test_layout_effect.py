@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -126,6 +127,12 @@ def test_three_random_layouts_count_as_their_mean() -> None:
     for effect in summary.map_learner:
         assert effect.difference.mean == pytest.approx(0.2, abs=0.003)
     assert "convolutions alone, layout - random layout, full: +0.2" in summary_text(summary)
+    one = [r for r in records if r.condition != HEAVY or r.model in ("convolutions", "convolutions_random")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        effects = {e.condition: e for e in summarise(study(one), "full", "accuracy").map_learner}
+    assert effects[HEAVY].difference.mean == pytest.approx(0.1, abs=0.003)  # those that were run there
+    assert effects["full"].difference.mean == pytest.approx(0.2, abs=0.003)
 
 
 def test_conditions_that_only_other_models_ran_are_left_out(heavy: StudyRecords) -> None:

@@ -70,6 +70,20 @@ def test_fewer_reads_count_over_the_sets_that_hold_counts_and_say_how_many(whole
     assert json.loads(json.dumps(one.to_json()))["comparisons"][0]["difference"]["low"] is None
 
 
+def test_a_curve_holds_what_was_run_disturbed_and_begins_undisturbed_where_all_of_it_was(whole: StudyRecords) -> None:
+    made = [r for r in records_of(whole.table) if r.dataset in ("sc_pollen", "arcene") and r.model != "forest"]
+    thinned = [replace(r, condition=f"thin-{p}") for p in (10, 50) for r in made if r.condition == "noise-150"]
+    axis = {"full": 100.0, "thin-50": 50.0, "thin-10": 10.0}
+    found = curves(study([*records_of(whole.table), *thinned]), axis, "accuracy")
+    assert set(found["dataset"]) == {"sc_pollen", "arcene", ""}
+    assert set(found["model"]) == {"genomap", "genomap_random", "logistic"}
+    assert set(found["x"]) == {10.0, 50.0, 100.0}
+    other = [replace(r, dataset="her2st_b") for r in thinned if r.dataset == "arcene"]
+    more = curves(study([*records_of(whole.table), *thinned, *other]), axis, "accuracy")
+    assert set(more["dataset"]) == {"sc_pollen", "arcene", "her2st_b", ""}
+    assert set(more["x"]) == {10.0, 50.0}
+
+
 def test_a_model_that_failed_on_a_set_ranks_last_there_and_leaves_the_common_sets(whole: StudyRecords) -> None:
     records = [
         failed(r.run, "oom", "8,100 MB in use, 8,000 MB allowed.")
