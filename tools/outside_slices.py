@@ -20,6 +20,7 @@ from genomap_core.io.images.raster import shown_pixels
 from genomap_core.progress import ignore
 from genomap_core.reports.document import Picture, render_html
 from genomap_core.reports.growth import slice_document
+from genomap_core.workflows.growth.gate import refuse_content
 from genomap_core.workflows.growth.real import CLASSES, FOLDERS, SIZE
 from genomap_core.workflows.growth.view import analyse, real_model
 
@@ -41,6 +42,9 @@ class OnPage:
 def on_page(path: Path, model: dict[str, str], cache: dict[object, object]) -> OnPage:
     """What the page would show of a picture."""
     pixels, _ = shown_pixels(path.read_bytes(), path.name)
+    refusal = refuse_content(pixels, path.name)
+    if refusal is not None:
+        return OnPage(refusal.verdict, named=False, drawn=False, figure=False)
     about, seen = analyse({**model, "outside": True}, {"image": normalise(pixels, SIZE)}, cache)
     document = slice_document("slice", about, seen)
     words = re.sub(r"<style>.*?</style>", "", render_html(document), flags=re.S)

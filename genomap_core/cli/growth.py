@@ -13,7 +13,7 @@ from genomap_core.errors import InputError
 from genomap_core.io.images.preview import read_pixels
 from genomap_core.progress import OnProgress, Progress
 from genomap_core.workflows.growth.gate import GateVerdict
-from genomap_core.workflows.growth.real import FOLDER, MODEL, NONE_SHIPPED
+from genomap_core.workflows.growth.real import FOLDER, MODEL
 
 if TYPE_CHECKING:
     from genomap_core.training.growth_bundle import GrowthBundle
@@ -23,15 +23,14 @@ def run(options: Growth, on_progress: OnProgress) -> Answer:
     """One line an image: the verdict, the class where there is one, and why. Of a volume the middle slice."""
     from genomap_core.training.growth_bundle import load_growth
 
-    if options.model is not None and not options.model.is_file():
-        raise InputError(f"There is no model {options.model}: give another with --model.")
     model = options.model or FOLDER / MODEL
-    bundle = load_growth(model) if model.is_file() else None
+    if not model.is_file():
+        raise InputError(f"There is no model {model}: give another with --model.")
+    bundle = load_growth(model)
     rows = []
     for k, path in enumerate(options.images):
         on_progress(Progress("looking", k, len(options.images)))
-        verdict = GateVerdict("refused", NONE_SHIPPED) if bundle is None else _verdict(bundle, path, options.modality)
-        rows.append(verdict.as_dict(str(path)))
+        rows.append(_verdict(bundle, path, options.modality).as_dict(str(path)))
     counts = Counter(str(row["verdict"]) for row in rows)
     lines = [json.dumps(row) if options.as_json else _line(row) for row in rows]
     return Answer("\n".join(lines), {"images": rows, "verdicts": dict(counts)} if not options.as_json else None)

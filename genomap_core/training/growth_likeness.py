@@ -62,7 +62,7 @@ def fit_calibration(proba: np.ndarray, y: np.ndarray, of: int, most: float = np.
 
 VIEWS = ("texture", "outline", "detail")
 """Of the features; of the head's shape and coarse grey values; what those of the training images don't explain"""
-FALSE_ALARM_RATE = 0.015
+FALSE_ALARM_RATE = 0.01
 """Of each view; images of the training collection's kind are then flagged in at most one of twenty cases."""
 FEWEST_HELD = 20
 """Held-out images that limits can be set from"""

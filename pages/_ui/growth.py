@@ -23,7 +23,6 @@ from genomap_core.plotting.colour import vik
 from genomap_core.reports.growth import slice_document
 from genomap_core.workflows.growth.compare import BASELINES, GrowthCompareConfig
 from genomap_core.workflows.growth.gate import NO_ANSWER, refuse_content, refuse_modality
-from genomap_core.workflows.growth.real import NONE_SHIPPED
 from genomap_core.workflows.growth.samples import read_samples, sample_lengths
 from genomap_core.workflows.growth.scores import GrowthResult
 from genomap_core.workflows.growth.table import lead_rows, report, score_rows, title, wide_rows
@@ -48,20 +47,16 @@ REAL = "Trained on slices of brain MRI (comes with the program)"
 TRAIN, COMPARE = "growth.jobs:train_task", "growth.jobs:compare_task"
 
 
-def chosen_model(session: Session, outside: bool) -> dict[str, Any] | None:
+def chosen_model(session: Session, outside: bool) -> dict[str, Any]:
     """The model of the page: the one that came with the program, or one trained here. ``spec``, ``size``, ``key``.
 
-    ``outside``: for images from outside, which models of simulated slices do not answer; None where there is no other.
+    ``outside``: for images from outside, which models of simulated slices do not answer.
     """
-    found: dict[str, dict[str, str]] = {SIMULATED: sample_models()}
-    if outside:
-        found = {REAL: real_model()} if Path(real_model()["physnet"]).is_file() else {}
+    found = {REAL: real_model()} if outside else {SIMULATED: sample_models()}
     for job in reversed(_done(session, TRAIN)):
         folder = jobs().folder(job.id, session.owner)
         found[f"{job.title} ({job.id[:6]})"] = {"physnet": str(folder / PHYSNET), "plain": str(folder / PLAIN)}
     names = list(found)
-    if not names:
-        return None
     name = names[0] if len(names) == 1 else st.selectbox("Model", names, key=f"growth_model_{outside}")
     spec = found[name]
     path = Path(spec["physnet"])
@@ -233,9 +228,6 @@ def one_image(session: Session) -> None:
     if image is None:
         return
     model = chosen_model(session, image.outside)
-    if model is None:
-        _no_answer(image, "refused", NONE_SHIPPED)
-        return
     clean, box = _clean(image.pixels, model["size"])
     with st.spinner("Asking the networks ..."):
         about, seen = session.remember(

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from app_harness import button, open_page, select, texts
 from PIL import Image
 
+from genomap_core.io.images.raster import shown_pixels
+from genomap_core.training.growth_bundle import load_growth
+from genomap_core.workflows.growth import real
+from genomap_core.workflows.growth.gate import examine
 from genomap_core.workflows.growth.samples import FOLDER as SAMPLES
+
+DATA = Path(os.environ.get("GENOMAP_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+COLLECTION = DATA / "images" / "brain_mri_4class" / "Testing"
 
 
 def png(image: np.ndarray) -> bytes:
@@ -103,10 +112,30 @@ def test_an_image_that_is_no_head_gets_no_class_no_contour_and_no_figure(app) ->
         upload(app, png(image), "own.png")
         assert not app.exception
         assert not app.error
-        assert "No model for slices of patients" in texts(app)
+        assert "No answer" in texts(app)
         assert not classes_of(app)
         assert figures(app) is None
         assert not [t for t in app.toggle if t.key == "growth_attribution"]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("folder", ["glioma", "notumor"])
+def test_a_slice_of_a_patient_has_classes_and_no_figures_and_a_healthy_one_no_density(app, folder) -> None:
+    if not COLLECTION.is_dir():
+        pytest.skip("no collection of real slices in the data folder")
+    bundle = load_growth(real.FOLDER / real.MODEL)
+    name = real.CLASSES[real.FOLDERS.index(folder)]
+    for path in sorted((COLLECTION / folder).glob("*.jpg")):
+        if examine(bundle, shown_pixels(path.read_bytes(), path.name)[0]).name == name:
+            break
+    open_page(app, "growth")
+    upload(app, path.read_bytes(), path.name)
+    assert not app.exception
+    classes = classes_of(app)[0]
+    assert list(classes["class"])[int(classes["PhysNet"].argmax())] == name
+    assert figures(app) is None
+    assert ("no density is drawn" in texts(app)) == (folder == "notumor")
+    assert "See “Two dates”" in texts(app)
 
 
 def test_a_file_that_does_not_say_what_it_is_is_asked_about(app) -> None:

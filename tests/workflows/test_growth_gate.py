@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from genomap_core.data.simulated.mri import CLASSES
 from genomap_core.errors import InputError
+from genomap_core.io.images.raster import shown_pixels
 from genomap_core.models.physnet import PhysicsConfig
 from genomap_core.training.growth import GrowthClassifier, GrowthTraining
 from genomap_core.training.growth_bundle import GrowthBundle, load_growth, save_growth
@@ -22,6 +25,8 @@ from genomap_core.workflows.growth.samples import read_samples, simulated
 from tools import outside_slices
 
 SIZE = 48
+DATA = Path(os.environ.get("GENOMAP_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+COLLECTION = DATA / "images" / "brain_mri_4class" / "Testing"
 
 
 @pytest.fixture(scope="module")
@@ -144,12 +149,63 @@ def test_calibration_finds_a_planted_temperature_and_offset() -> None:
     assert found.offset == pytest.approx(0.8 - np.log(weights[1] / np.mean(weights[[0, 2]])), abs=0.15)
 
 
-def test_slices_from_outside_get_no_class_no_contour_and_no_figure(tmp_path: Path, capsys) -> None:
+def test_simulated_slices_as_pictures_get_no_more_than_their_verdict(tmp_path: Path, capsys) -> None:
     images, *_ = read_samples()
     for k, folder in enumerate(real.FOLDERS):
         where = tmp_path / "Testing" / folder / "1.jpg"
         where.parent.mkdir(parents=True)
         Image.fromarray(images[k]).convert("L").save(where)
     assert outside_slices.main([str(tmp_path)]) == 0
-    rows = capsys.readouterr().out.splitlines()[2:]
-    assert [row.split(" | ")[2:] for row in rows] == [["1 refused", "1 refused", "0", "0", "0 |"]] * 4
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[1] for row in rows] == ["1"] * 4
+    assert {row[-1] for row in rows} == {"0 |"}
+
+
+def test_more_than_a_verdict_allows_is_a_fault() -> None:
+    unlike, answer = {"verdict": "unlike", "class": None}, {"verdict": "answer", "class": "glioma"}
+    clean = outside_slices.OnPage("unlike", named=False, drawn=False, figure=False)
+    shown = outside_slices.OnPage("answer", named=True, drawn=True, figure=False)
+    assert outside_slices.faults([unlike, answer], [clean, shown]) == 0
+    assert outside_slices.faults([answer, unlike], [clean, shown]) == 2
+    for what in ("named", "drawn", "figure"):
+        assert outside_slices.faults([unlike], [dataclasses.replace(clean, **{what: True})]) == 1
+    assert outside_slices.faults([answer], [dataclasses.replace(shown, figure=True)]) == 1
+
+
+@pytest.fixture(scope="module")
+def shipped() -> GrowthBundle:
+    return load_growth(real.FOLDER / real.MODEL)
+
+
+def test_the_shipped_model_is_small_and_its_card_says_what_it_was_trained_on(shipped: GrowthBundle) -> None:
+    assert (real.FOLDER / real.MODEL).stat().st_size <= 12e6
+    assert shipped.model.config.n_seeds == len(shipped.model.modules_) == 3
+    assert shipped.size >= 96
+    assert not shipped.simulated
+    card = json.loads((real.FOLDER / real.CARD).read_text())
+    assert card["testing"] == shipped.metrics
+    assert len(card["networks"]) == 3
+    assert card["trained_on"]["images"] == shipped.provenance["images"]
+    assert "EfficientNet-Lite0" in card["trained_on"]["starts_from"]
+    assert card["not_for"]
+
+
+def test_the_shipped_model_answers_nothing_that_is_no_head(shipped: GrowthBundle) -> None:
+    for name, image in others().items():
+        assert examine(shipped, image).verdict != "answer", name
+
+
+@pytest.mark.shared
+def test_the_shipped_model_answers_real_slices_through_its_density(shipped: GrowthBundle) -> None:
+    if not COLLECTION.is_dir():
+        pytest.skip("no collection of real slices in the data folder")
+    right, seen = [], []
+    for c, folder in enumerate(real.FOLDERS):
+        for path in sorted((COLLECTION / folder).glob("*.jpg"))[:10]:
+            image = shown_pixels(path.read_bytes(), path.name)[0]
+            verdict = examine(shipped, image)
+            if verdict.verdict == "answer":
+                right.append(verdict.name == real.CLASSES[c])
+                seen.append(c)
+    assert len(right) >= 32
+    assert np.mean(right) >= 0.8

@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 
 FOLDER = SAMPLE_DATA / "growth_real"
 MODEL, CARD = "physnet.safetensors", "card.json"
-NONE_SHIPPED = (
-    "No model for slices of patients comes with the program: the one trained so far missed too many tumours from "
-    "scanners that it had not seen. Train one on images of your own (tools/train_growth.py)."
-)
+STARTS_FROM = "EfficientNet-Lite0 for colour pictures (ImageNet), Apache License 2.0"
 PHYSNET = "physnet_lite"
 CLASSES = ("glioma", "meningioma", "no tumour", "pituitary")
 FOLDERS = ("glioma", "meningioma", "notumor", "pituitary")
@@ -179,6 +176,7 @@ def assemble(
     copies = _shifted(slices.images[held], 4)
     calibration = fit_calibration(model.predict_proba(copies), np.tile(slices.y[held], 5), NO_TUMOUR, most=0.0)
     likeness = fit_likeness(model.modules_, slices.images[train], slices.y[train], slices.images[held])
+    sources = sources | {"starts_from": STARTS_FROM if "lite" in model.config.network else "random weights"}
     provenance = {"simulated": False, "images": len(train), "held_out": len(held), "lengths_taught": False} | sources
     size = slices.images.shape[-1]
     bundle = GrowthBundle(model, CLASSES, ("glioma",), size, {}, provenance, calibration, likeness)
