@@ -11,7 +11,7 @@ from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Document, Heading, Picture, Table, Text
 from genomap_core.reports.parts import facts_table, origin
 from genomap_core.workflows.growth.gate import NO_ANSWER
-from genomap_core.workflows.growth.units import Figure, told_range, why_no_figures
+from genomap_core.workflows.growth.units import WHERE_TAUGHT, Figure, told_range, why_no_figures
 
 
 def slice_document(
@@ -61,7 +61,8 @@ def _growth(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block, 
         (0.0, 1.0),
         unit="share of the space filled by tumour cells",
     )
-    return (Heading("Growth"), Picture(picture, "The density that selects what the classes are read from."))
+    drawn = Picture(picture, "The density that selects what the classes are read from.")
+    return (Heading("Growth"), drawn, *(() if about["simulated"] else (Text(WHERE_TAUGHT, kind="about"),)))
 
 
 def _figures(about: dict[str, Any], seen: dict[str, np.ndarray], figures: Sequence[Figure]) -> tuple[Block, ...]:

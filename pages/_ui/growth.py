@@ -28,6 +28,7 @@ from genomap_core.workflows.growth.scores import GrowthResult
 from genomap_core.workflows.growth.table import lead_rows, report, score_rows, title, wide_rows
 from genomap_core.workflows.growth.units import (
     IDENTIFIABILITY,
+    WHERE_TAUGHT,
     Figure,
     PhysicalScale,
     cell_size,
@@ -249,7 +250,7 @@ def one_image(session: Session) -> None:
             caption("The model sees no tumour, so no density is drawn.")
         else:
             growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
-            caption(_LEGEND)
+            caption(_LEGEND if about["simulated"] else f"{_LEGEND} {WHERE_TAUGHT}")
     with right:
         st.subheader("Classes")
         _classes(about["classes"], seen, image.truth)

@@ -12,6 +12,11 @@ from genomap_core.errors import InputError
 PLAUSIBLE = {"diffusion": (0.0027, 0.27), "rate": (0.00027, 0.027)}
 """Gliomas from low to high grade: D in mm^2 per day, rho per day (Harpold, Alvord & Swanson, 2007)."""
 
+WHERE_TAUGHT = (
+    "Taught by the classes and by lesions drawn into healthy heads, by no person's outline: it marks what the class is "
+    "read from, which is the lesion nearly always on FLAIR images, and on others often not."
+)
+"""Of the density in a slice of a patient"""
 IDENTIFIABILITY = (
     "One image shows how blurred the tumour's front is, which fixes only the length sqrt(D / rho): a faster and a "
     "slower tumour can look the same. D and rho by themselves need a second date, and millimetres need the spacing of "
