@@ -11,6 +11,7 @@ from genomap_core.errors import InputError
 from genomap_core.models.mobile import EfficientNetLite, MobileNetV2
 from genomap_core.models.physnet import PhysicsConfig, PhysNet
 from genomap_core.models.resnet import ResNet
+from genomap_core.models.staged import Staged
 
 _VGG = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 _VGG_CHANNELS = (64, 128, 256, 512, 512)
@@ -67,7 +68,7 @@ def build_network(
     plain = name.removesuffix("_matched")
     if name.startswith("vgg"):
         return VGG(in_channels, n_classes, depth=int(name[-2:]), width=width)
-    backbone: ResNet | EfficientNetLite
+    backbone: Staged
     if "lite" in name:
         backbone = EfficientNetLite(in_channels, n_classes)
     else:

@@ -211,7 +211,7 @@ def _front(spec: ExpressionSpec) -> tuple[nn.Module, int, int]:
         return SmallTrunk(spec.channels, spec.width), 4 * spec.width, 8
     if spec.front == "resnet18":
         network = ResNet(spec.channels, 1, depth=18, width=spec.width, stem_stride=4)
-        return nn.Sequential(network.stem, *list(network.stages)[:3]), network.channels(3), 16
+        return nn.Sequential(network.stem, *list(network.stages)[:3]), network.widths[3], 16
     patch = min(PATCH, *spec.size)
     return nn.Conv2d(spec.channels, 4 * spec.width, patch, patch), 4 * spec.width, patch
 

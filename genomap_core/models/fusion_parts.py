@@ -66,8 +66,8 @@ class ResNetTrunk(nn.Module):
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
         self.network = ResNet(in_channels, 1, depth=18, width=width, stem_stride=2)
-        self.network.out = nn.Identity()  # type: ignore[assignment]
-        self.out_channels = self.network.channels(4)
+        self.network.out = nn.Identity()
+        self.out_channels = self.network.widths[4]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network.until(x, 4)

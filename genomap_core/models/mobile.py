@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from genomap_core.errors import InputError
+from genomap_core.models.staged import Staged
 
 # Of each stage: expansion, channels at width 64, blocks, stride (Sandler et al., CVPR 2018, table 2; stem 32).
 _MOBILE = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -75,7 +76,7 @@ class MobileNetV2(nn.Module):
         return self.out(self.features(x).mean((2, 3)))
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite(Staged):
     """The first five stages of EfficientNet-Lite0, mean over the image, linear layer.
 
     EfficientNet-B0 (Tan & Le, ICML 2019) without squeeze-and-excitation and with ReLU6, as its authors made it for
@@ -86,7 +87,7 @@ class EfficientNetLite(nn.Module):
     """
 
     def __init__(self, in_channels: int, n_classes: int, *, dropout: float = 0.2) -> None:
-        super().__init__()
+        super().__init__(n_classes, (_LITE_STEM, *(channels for _, _, _, channels, _ in _LITE)))
         self.stem = nn.Sequential(*_convolution(in_channels, _LITE_STEM, 3, 2, eps=_LITE_EPS, corner=True))
         self.stages = nn.ModuleList()
         c_in = _LITE_STEM
@@ -99,28 +100,7 @@ class EfficientNetLite(nn.Module):
                 )
                 c_in = c_out
             self.stages.append(nn.Sequential(*blocks))
-        self.n_classes = n_classes
         self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(c_in, n_classes))
-
-    def until(self, x: Tensor, stage: int) -> Tensor:
-        """Features behind ``stage`` (0: the stem; 1 to 5)."""
-        x = self.stem(x)
-        for module in list(self.stages)[:stage]:
-            x = module(x)
-        return x
-
-    def since(self, features: Tensor, stage: int) -> Tensor:
-        """Logits from the features behind ``stage``."""
-        for module in list(self.stages)[stage:]:
-            features = module(features)
-        return self.out(features.mean((2, 3)))
-
-    def channels(self, stage: int) -> int:
-        """Channels of the features behind ``stage``."""
-        return _LITE[stage - 1][3] if stage else _LITE_STEM
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.since(self.until(x, 0), 0)
 
     def adopt(self, weights: Mapping[str, Tensor]) -> None:
         """Take stem and stages from the state dict of a published EfficientNet-Lite0 for colour pictures.

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from genomap_core.errors import InputError
 from genomap_core.models.mobile import EfficientNetLite
 from genomap_core.models.reaction_diffusion import GrowthScheme, evolve
-from genomap_core.models.resnet import ResNet
+from genomap_core.models.staged import Staged
 
 SHORTEST_LENGTH = 1.5
 """Cells. Below about this sqrt(D / rho) the lattice, and not the equation, sets the speed of a front."""
@@ -172,10 +172,10 @@ class PhysNet(nn.Module):
     **Shape**: ``(B, in_channels, H, W)`` -> ``(B, n_classes)`` logits; :meth:`observe` gives the growth too.
     """
 
-    def __init__(self, backbone: ResNet | EfficientNetLite, physics: PhysicsConfig = PhysicsConfig()) -> None:
+    def __init__(self, backbone: Staged, physics: PhysicsConfig = PhysicsConfig()) -> None:
         super().__init__()
         self.backbone = backbone
-        self.physics = PhysicsLayer(backbone.channels(physics.stage), physics)
+        self.physics = PhysicsLayer(backbone.widths[physics.stage], physics)
         self.summary = nn.Linear(N_SUMMARY, backbone.n_classes, bias=False)
         nn.init.zeros_(self.summary.weight)
         if physics.clear >= backbone.n_classes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from genomap_core.errors import InputError
+from genomap_core.models.staged import Staged
 
 DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 STEM_STRIDES = (1, 2, 4)
@@ -28,7 +29,7 @@ class BasicBlock(nn.Module):
         return (self.second(self.first(x)) + self.shortcut(x)).relu()
 
 
-class ResNet(nn.Module):
+class ResNet(Staged):
     """Stem, four stages, mean over the image, linear layer.
 
     **Shape**: ``(B, in_channels, H, W)`` -> ``(B, n_classes)`` logits.
@@ -46,7 +47,7 @@ class ResNet(nn.Module):
     def __init__(
         self, in_channels: int, n_classes: int, *, depth: int = 18, width: int = 64, stem_stride: int = 4
     ) -> None:
-        super().__init__()
+        super().__init__(n_classes, (width, *(width * 2**k for k in range(4))))
         if depth not in DEPTHS or stem_stride not in STEM_STRIDES:
             raise InputError(f"`depth` must be 18 or 34 and `stem_stride` 1, 2 or 4, got {depth} and {stem_stride}.")
         self.stem = _stem(in_channels, width, stem_stride)
@@ -58,32 +59,10 @@ class ResNet(nn.Module):
             blocks += [BasicBlock(c_out, c_out) for _ in range(n_blocks - 1)]
             self.stages.append(nn.Sequential(*blocks))
             c_in = c_out
-        self.n_classes = n_classes
         self.out = nn.Linear(c_in, n_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-    def until(self, x: Tensor, stage: int) -> Tensor:
-        """Features behind ``stage`` (0: the stem; 1 to 4)."""
-        x = self.stem(x)
-        for module in list(self.stages)[:stage]:
-            x = module(x)
-        return x
-
-    def since(self, features: Tensor, stage: int) -> Tensor:
-        """Logits from the features behind ``stage``."""
-        for module in list(self.stages)[stage:]:
-            features = module(features)
-        return self.out(features.mean((2, 3)))
-
-    def channels(self, stage: int) -> int:
-        """Channels of the features behind ``stage``."""
-        width: int = self.stages[0][0].first[0].out_channels  # type: ignore[index]
-        return width * 2 ** max(0, stage - 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.since(self.until(x, 0), 0)
 
 
 def _stem(in_channels: int, width: int, stride: int) -> nn.Sequential:

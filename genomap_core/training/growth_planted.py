@@ -30,7 +30,7 @@ _MARGIN = 1 / 12
 class Planted:
     """How often lesions are drawn."""
 
-    healthy: float = 0.4
+    healthy: float = 0.3
     """Share of the images without tumour that get a lesion: any tumour is right then, and its place is known"""
     tumour: float = 0.15
     """Share of the images with a tumour that get a lesion too: drawn or not tells nothing"""

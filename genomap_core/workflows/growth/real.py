@@ -127,7 +127,7 @@ def options(network: str = PHYSNET, seed: int = 0, width: int = 16, epochs: int 
         learning_rate=1e-3 if started else 3e-3,
         losses=LossWeights(misplaced=0.5 if started else 0.0),
         shift=Shift(),
-        planted=Planted(healthy=0.3),
+        planted=Planted(),
         frozen=2 if started else 0,
         half=not started,
         seed=seed,
