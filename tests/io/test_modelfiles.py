@@ -158,7 +158,9 @@ def test_arrays_are_judged_by_their_header(tmp_path):
 def test_every_kind_of_model_of_this_program_is_known(path):
     (said,) = check(path)
     assert said.severity == "ok"
-    assert {"fusion": "fusion", "growth": "growth", "radiogenomics": "expression"}[path.parent.name] in said.text
+    assert {"fusion": "fusion", "growth": "growth", "growth_real": "growth", "radiogenomics": "expression"}[
+        path.parent.name
+    ] in said.text
     with pytest.raises(InputError) as refused:  # as `predict` does
         load_bundle(path)
     assert str(refused.value).split(": ")[-1] in said.text
