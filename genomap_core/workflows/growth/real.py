@@ -197,7 +197,8 @@ def assemble(
         "not_for": [
             "Diagnosis or any decision about a patient: for research use only.",
             "Images of other scanners, sequences and hospitals: what is unlike the training images gets no answer.",
-            "Ruling a tumour out: of another source's tumours 12 % (FLAIR) to 38 % (T1 without contrast) were called none.",
+            "Ruling a tumour out: of another source's tumours 12 % (FLAIR) to 38 % (T1 without contrast) were called "
+            "none.",
             "D, rho, lengths in millimetres or days: one image does not fix them.",
             "Patients: the collection names none, so that slices of one patient may be in both of its parts, which "
             "makes every figure here too good.",
