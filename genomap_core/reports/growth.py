@@ -11,7 +11,7 @@ from genomap_core.plotting.static_map import StaticMap
 from genomap_core.reports.document import Block, Document, Heading, Picture, Table, Text
 from genomap_core.reports.parts import facts_table, origin
 from genomap_core.workflows.growth.gate import NO_ANSWER
-from genomap_core.workflows.growth.units import WHERE_TAUGHT, Figure, told_range, why_no_figures
+from genomap_core.workflows.growth.units import WHERE_TAUGHT, Figure, no_density, told_range, why_no_figures
 
 
 def slice_document(
@@ -52,7 +52,7 @@ def _classes(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block,
 def _growth(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block, ...]:
     best = about["classes"][int(seen["mean"].argmax())]
     if best in about["clear"]:
-        return (Heading("Growth"), Text("The model sees no tumour, so no density is drawn."))
+        return (Heading("Growth"), Text(no_density(about["simulated"])))
     frames = seen["frames"]
     steps = sorted({0, (len(frames) - 1) // 2, len(frames) - 1})
     picture = StaticMap(

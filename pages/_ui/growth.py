@@ -33,6 +33,7 @@ from genomap_core.workflows.growth.units import (
     PhysicalScale,
     cell_size,
     growth_figures,
+    no_density,
     told_range,
     why_no_figures,
 )
@@ -247,7 +248,7 @@ def one_image(session: Session) -> None:
         st.subheader("Growth behind the image")
         if about["classes"][best] in about["clear"]:
             st.image(blend(on_black(clean[0]), np.zeros_like(clean[0])), width="stretch", alt="The slice")
-            caption("The model sees no tumour, so no density is drawn.")
+            caption(no_density(about["simulated"]))
         else:
             growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
             caption(_LEGEND if about["simulated"] else f"{_LEGEND} {WHERE_TAUGHT}")
