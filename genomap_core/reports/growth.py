@@ -52,7 +52,7 @@ def _classes(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block,
 def _growth(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block, ...]:
     best = about["classes"][int(seen["mean"].argmax())]
     if best in about["clear"]:
-        return (Heading("Growth"), Text(no_density(about["simulated"])))
+        return (Heading("Growth"), Text(no_density(about["shipped"])))
     frames = seen["frames"]
     steps = sorted({0, (len(frames) - 1) // 2, len(frames) - 1})
     picture = StaticMap(
@@ -62,7 +62,7 @@ def _growth(about: dict[str, Any], seen: dict[str, np.ndarray]) -> tuple[Block, 
         unit="share of the space filled by tumour cells",
     )
     drawn = Picture(picture, "The density that selects what the classes are read from.")
-    return (Heading("Growth"), drawn, *(() if about["simulated"] else (Text(WHERE_TAUGHT, kind="about"),)))
+    return (Heading("Growth"), drawn, *((Text(WHERE_TAUGHT, kind="about"),) if about["shipped"] else ()))
 
 
 def _figures(about: dict[str, Any], seen: dict[str, np.ndarray], figures: Sequence[Figure]) -> tuple[Block, ...]:

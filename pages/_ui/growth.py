@@ -63,8 +63,7 @@ def chosen_model(session: Session, outside: bool) -> dict[str, Any]:
     spec = found[name]
     path = Path(spec["physnet"])
     if not path.is_file():
-        remedy = "Write it again: `python -m genomap_core.workflows.growth.jobs`."
-        raise InputError(f"The model {path.name} is missing. {remedy}")
+        raise InputError(f"The model {path.name} is missing: get the program's sample_data again, or train one.")
     return {"spec": spec, "size": _size(path), "key": (spec["physnet"], path.stat().st_mtime_ns)}
 
 
@@ -248,10 +247,10 @@ def one_image(session: Session) -> None:
         st.subheader("Growth behind the image")
         if about["classes"][best] in about["clear"]:
             st.image(blend(on_black(clean[0]), np.zeros_like(clean[0])), width="stretch", alt="The slice")
-            caption(no_density(about["simulated"]))
+            caption(no_density(about["shipped"]))
         else:
             growth_canvas(_view(image, clean, about, seen), key="growth_canvas")
-            caption(_LEGEND if about["simulated"] else f"{_LEGEND} {WHERE_TAUGHT}")
+            caption(f"{_LEGEND} {WHERE_TAUGHT}" if about["shipped"] else _LEGEND)
     with right:
         st.subheader("Classes")
         _classes(about["classes"], seen, image.truth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -73,3 +74,12 @@ def test_without_figures_the_report_says_why() -> None:
     about, seen = sample("meningioma")
     assert "no class that infiltrates" in render_html(slice_document("slice", about, seen))
     assert "without a second date" in render_html(slice_document("slice", {**about, "simulated": False}, seen))
+
+
+def test_the_limits_of_the_shipped_model_are_told_of_no_other() -> None:
+    for kind, words in (("glioma", "no person's outline"), ("no", "rules none out")):
+        about, seen = sample(kind)
+        assert not about["shipped"]
+        own = {**about, "simulated": False}
+        assert words not in html.unescape(render_html(slice_document("slice", own, seen)))
+        assert words in html.unescape(render_html(slice_document("slice", {**own, "shipped": True}, seen)))

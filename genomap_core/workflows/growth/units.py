@@ -16,7 +16,7 @@ WHERE_TAUGHT = (
     "Taught by the classes and by lesions drawn into healthy heads, by no person's outline: it marks what the class is "
     "read from, which is the lesion nearly always on FLAIR images, and on others often not."
 )
-"""Of the density in a slice of a patient"""
+"""Of the density in a slice of a patient, under the model that comes with the program"""
 _NO_DENSITY = "The model sees no tumour, so no density is drawn."
 _NOT_RULED_OUT = (
     "It rules none out: of tumours from scanners it had not seen it missed 12 to 38 % by the kind of image."
@@ -34,9 +34,12 @@ def told_range(low: float, high: float, form: str = ".2g") -> str:
     return a if a == b else f"{a} to {b}"
 
 
-def no_density(simulated: bool) -> str:
-    """What stands where a density would be drawn of a slice that is answered with "no tumour"."""
-    return _NO_DENSITY if simulated else f"{_NO_DENSITY} {_NOT_RULED_OUT}"
+def no_density(shipped: bool) -> str:
+    """What stands where a density would be drawn of a slice that is answered with "no tumour".
+
+    ``shipped``: by the model for real slices that comes with the program, whose misses were counted.
+    """
+    return f"{_NO_DENSITY} {_NOT_RULED_OUT}" if shipped else _NO_DENSITY
 
 
 def why_no_figures(simulated: bool, name: str, infiltrating: Sequence[str]) -> str | None:

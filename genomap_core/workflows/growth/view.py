@@ -41,9 +41,10 @@ def analyse(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
 
     Returns
     -------
-    ``verdict`` and ``why`` of the gate, ``classes``, ``infiltrating``, ``clear`` (classes without a tumour), ``size``
-    and the physics' ranges; ``mean (C,)`` and ``proba (n_seeds, C)``, ``frames (K + 1, h, w)``, ``diffusion`` and
-    ``rate (n_seeds,)``, and ``plain (C,)``. Without an answer only ``verdict`` and ``why``, and no array.
+    ``verdict`` and ``why`` of the gate, ``classes``, ``infiltrating``, ``clear`` (classes without a tumour), ``size``,
+    ``shipped`` (the model is the one for real slices that comes with the program: its measured limits are told of it
+    alone) and the physics' ranges; ``mean (C,)`` and ``proba (n_seeds, C)``, ``frames (K + 1, h, w)``, ``diffusion``
+    and ``rate (n_seeds,)``, and ``plain (C,)``. Without an answer only ``verdict`` and ``why``, and no array.
     """
     from genomap_core.workflows.growth.gate import judge
 
@@ -69,6 +70,7 @@ def analyse(spec: dict[str, Any], arrays: Arrays, cache: Cache) -> tuple[dict[st
         "why": "It is one of the program's own simulated slices." if gate is None else gate.why,
         "clear": [c for c in bundle.classes if without_tumour(c)],
         "simulated": bundle.simulated,
+        "shipped": spec["physnet"] == real_model()["physnet"],
         "classes": bundle.classes,
         "infiltrating": bundle.infiltrating,
         "size": bundle.size,
